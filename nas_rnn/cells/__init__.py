@@ -1,0 +1,32 @@
+"""What a recurrent cell is: its language, graph, canonical form, text form, equations, diagrams, and published cells.
+
+No module here imports torch.
+"""
+
+from nas_rnn.cells.canonical import Canonical, parameter_owners
+from nas_rnn.cells.graph import Cell, CellError, StatePath, value_sizes
+from nas_rnn.cells.language import cell, diagonal, layer_norm, linear, project, scalar, state, trace_cell
+from nas_rnn.cells.operations import Operation, find_operation, operations, register_operation
+from nas_rnn.cells.text import parse_cell
+
+__all__ = [
+    "Canonical",
+    "Cell",
+    "CellError",
+    "Operation",
+    "StatePath",
+    "cell",
+    "diagonal",
+    "find_operation",
+    "layer_norm",
+    "linear",
+    "operations",
+    "parameter_owners",
+    "parse_cell",
+    "project",
+    "register_operation",
+    "scalar",
+    "state",
+    "trace_cell",
+    "value_sizes",
+]

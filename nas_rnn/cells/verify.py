@@ -1,0 +1,96 @@
+"""The rules that every cell keeps; all violations are reported at once, each with its equation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from nas_rnn.cells.graph import (
+    Apply,
+    Cell,
+    CellError,
+    Constant,
+    Diagonal,
+    LayerNorm,
+    Linear,
+    Node,
+    Project,
+    Scalar,
+    ValueSize,
+    value_sizes,
+)
+from nas_rnn.cells.operations import operations
+
+MAX_NODES = 2000
+MAX_HEADS = 4096
+
+
+def verify(cell: Cell) -> None:
+    """Raise `CellError` with every violation in ``cell``, each beside the equation that holds it."""
+    found = list(violations(cell))
+    if found:
+        raise CellError("\n".join([f"the cell {cell.name!r} breaks {len(found)} rule(s):", *found]))
+
+
+def violations(cell: Cell) -> Iterator[str]:
+    """Yield one line per broken rule: the equation, then the rule and the values."""
+    from nas_rnn.cells.text import print_node
+
+    if len(cell.nodes) > MAX_NODES:
+        yield f"  a cell has at most {MAX_NODES} nodes, not {len(cell.nodes)}"
+        return
+    yield from _interface(cell)
+    sizes = value_sizes(cell.states, cell.nodes)
+    for index, node in enumerate(cell.nodes):
+        for problem in _node(node, sizes, index):
+            yield f"  {print_node(cell, index)}: {problem}"
+    for path, index in zip(cell.states, cell.outputs):
+        if sizes[index] not in (path.size, None):
+            got = {"one": "one number", "input": "input_size", "hidden": "hidden_size"}[str(sizes[index])]
+            yield (
+                f"  {print_node(cell, index)}: the next value of state path {path.name!r} must have {path.size}_size, "
+                f"not {got}"
+            )
+
+
+def _interface(cell: Cell) -> Iterator[str]:
+    names = [cell.nodes[0].name or "x", *(path.name for path in cell.states)]
+    if not cell.states:
+        yield "  a cell has at least one state path"
+    if len(cell.outputs) != len(cell.states):
+        yield f"  {len(cell.outputs)} next value(s) for {len(cell.states)} state path(s)"
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"  two parameters are named {name!r}"
+    for path in cell.states:
+        if not math.isfinite(path.init):
+            yield f"  state path {path.name!r} must start at a finite number, not {path.init}"
+
+
+def _node(node: Node, sizes: Sequence[ValueSize | None], index: int) -> Iterator[str]:
+    match node:
+        case Constant(value=value) | Scalar(init=value) if not math.isfinite(value):
+            yield f"numbers must be finite, not {value}"
+        case Linear():
+            yield from _linear(node, sizes)
+        case Diagonal(argument=argument) | Project(argument=argument) | LayerNorm(argument=argument):
+            if sizes[argument] == "one":
+                yield "takes a value with units, not a single number"
+        case Apply(operation=name, arguments=arguments):
+            row = operations().get(name)
+            if row is None:
+                yield f"there is no operation {name!r}; known: {', '.join(sorted(operations()))}"
+            elif row.arity != len(arguments):
+                yield f"{name} takes {row.arity} argument(s), not {len(arguments)}"
+            if sizes[index] is None and None not in {sizes[i] for i in arguments}:
+                yield "mixes values of input_size and hidden_size; use project(...) on the one of input_size"
+
+
+def _linear(node: Linear, sizes: Sequence[ValueSize | None]) -> Iterator[str]:
+    if not node.arguments:
+        yield "linear(...) takes at least one value"
+    if any(sizes[i] == "one" for i in node.arguments):
+        yield "linear(...) takes values with units, not a single number"
+    if node.bias is not None and not (isinstance(node.bias, float) and math.isfinite(node.bias)):
+        yield f"bias is a finite number or None, not {node.bias!r}"
+    if isinstance(node.heads, bool) or not isinstance(node.heads, int) or not 1 <= node.heads <= MAX_HEADS:
+        yield f"heads is a whole number from 1 to {MAX_HEADS}, not {node.heads!r}"

@@ -1,0 +1,12 @@
+"""The MLflow view of a search: a picture, in plain values, that can always be drawn again from the run folder.
+
+MLflow itself is imported only when something is written or served, so importing this package costs nothing.
+"""
+
+from nas_rnn.tracking.links import experiment_url
+from nas_rnn.tracking.server import serve
+from nas_rnn.tracking.store import default_uri
+from nas_rnn.tracking.tracker import Tracker
+from nas_rnn.tracking.view import RunView
+
+__all__ = ["RunView", "Tracker", "default_uri", "experiment_url", "serve"]

@@ -1,0 +1,122 @@
+"""What a view says beyond what the store is known to hold: the difference between the two, in MLflow's terms."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from nas_rnn.tracking.plain import (
+    MAX_PARAM,
+    MAX_TAG,
+    NONFINITE,
+    content_digest,
+    cut,
+    safe_name,
+    safe_names,
+    safe_values,
+    table_json,
+)
+from nas_rnn.tracking.view import RunView
+
+KEY_TAG = "nas_rnn.key"
+PARENT_TAG = "mlflow.parentRunId"
+NOTE_TAG = "mlflow.note.content"
+TABLES_TAG = "mlflow.loggedArtifacts"
+
+Point = tuple[str, int]
+Value = TypeVar("Value", str, float)
+
+
+@dataclass(kw_only=True)
+class Known:
+    """What the store is known to hold of one run; ``contents`` are digests of what this process has logged."""
+
+    run_id: str
+    name: str
+    status: str
+    params: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    points: set[Point] = field(default_factory=set)
+    contents: dict[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """What is to be written; ``fixed_params`` are those that MLflow holds with another value, for good."""
+
+    params: dict[str, str]
+    fixed_params: tuple[str, ...]
+    tags: dict[str, str]
+    stale_tags: tuple[str, ...]
+    metrics: dict[str, float]
+    points: dict[Point, float]
+    contents: dict[str, str | bytes]
+
+
+def changes(view: RunView, known: Known, parent_run_id: str | None) -> Changes:
+    """Return what ``view`` says beyond ``known``."""
+    params = safe_values(view.params, MAX_PARAM)
+    metrics, points, nonfinite = finite_numbers(view)
+    tags = wanted_tags(view, parent_run_id) | nonfinite
+    contents = dict(view.artifacts) | {path: table_json(table) for path, table in view.tables.items()}
+    return Changes(
+        params={name: value for name, value in params.items() if name not in known.params},
+        fixed_params=tuple(name for name, value in params.items() if known.params.get(name, value) != value),
+        tags=_differing(tags, known.tags),
+        stale_tags=tuple(name for name in known.tags if name.startswith(NONFINITE) and name not in tags),
+        metrics=_differing(metrics, known.metrics),
+        points={point: value for point, value in points.items() if point not in known.points},
+        contents={
+            path: content
+            for path, content in contents.items()
+            if known.contents.get(path) != content_digest(content)
+        },
+    )
+
+
+def wanted_tags(view: RunView, parent_run_id: str | None) -> dict[str, str]:
+    """Return the tags of ``view``, with those by which MLflow knows the parent, the note and the tables."""
+    tags = safe_values(view.tags, MAX_TAG)
+    tags[KEY_TAG] = view.key
+    if parent_run_id is not None:
+        tags[PARENT_TAG] = parent_run_id
+    if view.note:
+        tags[NOTE_TAG] = cut(view.note, MAX_TAG)
+    if view.tables:
+        tags[TABLES_TAG] = json.dumps([{"path": path, "type": "table"} for path in view.tables])
+    return tags
+
+
+def curve_names(view: RunView) -> dict[str, str]:
+    """Return MLflow's name of each curve of ``view``."""
+    return safe_names([*view.metrics, *(metric for metric, _, _ in view.curves)])
+
+
+def finite_numbers(view: RunView) -> tuple[dict[str, float], dict[Point, float], dict[str, str]]:
+    """Return the finite single values, the finite points, and a tag for each name that was not finite.
+
+    MLflow would store infinity as 1.8e308 and break its charts on NaN.
+    """
+    names = curve_names(view)
+    metrics: dict[str, float] = {}
+    points: dict[Point, float] = {}
+    nonfinite: dict[str, str] = {}
+    for metric, value in view.metrics.items():
+        if math.isfinite(value):
+            metrics[names[metric]] = float(value)
+        else:
+            nonfinite[safe_name(NONFINITE + metric)] = str(float(value))
+    for metric, step, value in view.curves:
+        if math.isfinite(value):
+            points[names[metric], int(step)] = float(value)
+        else:
+            nonfinite.setdefault(safe_name(NONFINITE + metric), f"{float(value)} at step {step}")
+    return metrics, points, nonfinite
+
+
+def _differing(wanted: Mapping[str, Value], known: Mapping[str, Value]) -> dict[str, Value]:
+    return {name: value for name, value in wanted.items() if known.get(name) != value}

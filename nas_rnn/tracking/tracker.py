@@ -1,0 +1,138 @@
+"""The tracker: takes views at once, writes them in the background, and outlives a server that goes away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from threading import Thread
+from types import TracebackType
+
+from nas_rnn.tracking.queueing import ViewQueue
+from nas_rnn.tracking.quiet import is_http, without_password
+from nas_rnn.tracking.store import check_uri, open_experiment, open_store
+from nas_rnn.tracking.view import RunView
+from nas_rnn.tracking.writer import RunWriter
+
+
+class Tracker:
+    """Shows runs in the MLflow experiment ``experiment`` of the store or server at ``uri``.
+
+    ``put`` only takes note of a view; one thread writes, and where views come faster than it can write, the
+    newest of each run counts. Whatever happens to the store, nothing raises here or holds the caller up: a view
+    that could not be written is kept, tried again with growing pauses, and once more by ``close``. To be closed
+    at the end, or used as a context manager. ``failures`` counts attempts that failed; ``notices`` are things
+    worth telling that are no problem.
+
+    Raises UserError for a ``uri`` that MLflow knows no store for.
+    """
+
+    def __init__(self, uri: str, experiment: str, artifact_root: Path) -> None:
+        check_uri(uri)
+        self.uri = uri
+        self.experiment = experiment
+        self.failures = 0
+        self.notices: list[str] = []
+        self._artifact_root = Path(artifact_root)
+        self._writer: RunWriter | None = None
+        self._queue = ViewQueue()
+        self._errors: dict[str, bool] = {}
+        self._out_of_reach = False
+        self._refusal = ""
+        self._thread = Thread(target=self._work, name="nas-rnn-tracking", daemon=True)
+        self._thread.start()
+
+    def put(self, view: RunView) -> None:
+        """Have the run of ``view`` look so, soon; never a second run or point for the same ``view.key``.
+
+        Raises ValueError where the view's parent has not been put before.
+        """
+        self._queue.put(view)
+
+    @property
+    def pending(self) -> tuple[str, ...]:
+        """Keys of the views that are not written yet."""
+        return self._queue.pending
+
+    @property
+    def problems(self) -> list[str]:
+        """What is not as it should be at this moment, one message for each kind of problem."""
+        pending = self.pending
+        refused = [key for key in pending if self._errors.get(key, True) is False]
+        silent = len(pending) - len(refused)
+        where = f"MLflow at {without_password(self.uri)}"
+        found = []
+        if silent and self._out_of_reach:
+            found.append(f"{where} did not answer; {_runs(silent)} not written yet")
+        elif silent and self._queue.closed:
+            found.append(f"{where} was not done in the time given; {_runs(silent)} not written yet")
+        if refused:
+            found.append(f"{where} could not write: {self._refusal}; {_runs(len(refused))} not written yet")
+        fixed = sorted(self._writer.fixed_params) if self._writer is not None else []
+        if fixed:
+            key, name = fixed[0]
+            found.append(
+                f"{where} keeps the first value of a parameter: {len(fixed)} now differ from what an earlier "
+                f"search wrote, the first is {name!r} of run {key!r}"
+            )
+        return found
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until everything put so far is written, ``timeout`` seconds at most; return whether it is."""
+        return self._queue.wait_empty(timeout)
+
+    def close(self, timeout: float = 30.0) -> list[str]:
+        """Try everything left once more, for ``timeout`` seconds at most; return the problems that remain."""
+        self._queue.close()
+        self._thread.join(timeout)
+        self._queue.abandon()
+        return self.problems
+
+    def __enter__(self) -> Tracker:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _work(self) -> None:
+        while (view := self._queue.next()) is not None:
+            try:
+                self._open().write(view)
+            except Exception as error:
+                self._note_failure(view.key, error)
+                self._queue.failed(view)
+            else:
+                self._out_of_reach = False
+                self._errors.pop(view.key, None)
+                self._queue.written(view)
+
+    def _open(self) -> RunWriter:
+        if self._writer is None:
+            client = open_store(self.uri, self._artifact_root)
+            experiment, restored = open_experiment(client, self.uri, self.experiment, self._artifact_root)
+            if restored:
+                self.notices.append(
+                    f"the MLflow experiment {self.experiment!r} had been deleted; it is back, with its runs"
+                )
+            self._writer = RunWriter(client, experiment)
+        return self._writer
+
+    def _note_failure(self, key: str, error: Exception) -> None:
+        self.failures += 1
+        self._out_of_reach = is_http(self.uri) and _is_of_network(error)
+        self._errors[key] = self._out_of_reach
+        if not self._out_of_reach:
+            lines = str(error).strip().splitlines()
+            self._refusal = (lines[0] if lines else type(error).__name__)[:300]
+
+
+def _runs(count: int) -> str:
+    return "1 run is" if count == 1 else f"{count} runs are"
+
+
+def _is_of_network(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, OSError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

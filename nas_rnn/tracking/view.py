@@ -1,0 +1,65 @@
+"""What one MLflow run should show, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+STATUSES = ("RUNNING", "FINISHED", "FAILED", "KILLED")
+MAX_KEY_LENGTH = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunView:
+    """One run as it should look now: all that is known of it, not only what is new.
+
+    ``key`` identifies the run within its experiment for ever (tag ``nas_rnn.key``); ``parent`` is the key of the
+    run that this one is shown under, and must be put before it. ``metrics`` are single values (shown in the
+    table of runs), ``curves`` are points ``(metric, step, value)``; a name is one or the other. ``artifacts`` maps
+    a relative path to its content, ``tables`` a path ending in ``.json`` to columns of equal length. ``note`` is
+    markdown. Times are milliseconds since 1970; ``end_ms`` counts only with a status other than RUNNING.
+
+    Raises ValueError where the view could not be shown: it is the calling code's mistake, not the user's.
+    """
+
+    key: str
+    name: str
+    parent: str | None = None
+    status: str = "RUNNING"
+    params: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    curves: tuple[tuple[str, int, float], ...] = ()
+    artifacts: Mapping[str, str | bytes] = field(default_factory=dict)
+    tables: Mapping[str, Mapping[str, list[object]]] = field(default_factory=dict)
+    note: str = ""
+    start_ms: int
+    end_ms: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.key or len(self.key) > MAX_KEY_LENGTH or not self.key.isprintable():
+            raise ValueError(f"a run's key is 1 to {MAX_KEY_LENGTH} printable characters, not {self.key!r}")
+        if '"' in self.key and "'" in self.key:
+            raise ValueError(f"a run's key holds one kind of quotes at most, unlike {self.key!r}")
+        if self.parent == self.key:
+            raise ValueError(f"run {self.key!r} cannot be its own parent")
+        if self.status not in STATUSES:
+            raise ValueError(f"a run's status is one of {', '.join(STATUSES)}, not {self.status!r}")
+        both = sorted(set(self.metrics) & {metric for metric, _, _ in self.curves})
+        if both:
+            raise ValueError(f"in run {self.key!r}, {', '.join(both)}: both a single value and a curve")
+        self._check_paths()
+
+    def _check_paths(self) -> None:
+        for path in (*self.artifacts, *self.tables):
+            parts = PurePosixPath(path).parts
+            if not parts or path.startswith("/") or ".." in parts or str(PurePosixPath(path)) != path:
+                raise ValueError(f"an artifact's path is relative and without '.' and '..', unlike {path!r}")
+        for path, columns in self.tables.items():
+            if not path.endswith(".json"):
+                raise ValueError(f"a table's path ends in .json, unlike {path!r}")
+            if path in self.artifacts:
+                raise ValueError(f"in run {self.key!r}, {path!r} is both an artifact and a table")
+            if len({len(column) for column in columns.values()}) > 1:
+                raise ValueError(f"the columns of table {path!r} differ in length")

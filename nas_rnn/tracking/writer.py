@@ -1,0 +1,167 @@
+"""Brings one MLflow run to what its view says, sending only what is not there yet."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nas_rnn.tracking.changes import KEY_TAG, PARENT_TAG, Changes, Known, changes, curve_names
+from nas_rnn.tracking.plain import content_digest
+from nas_rnn.tracking.view import RunView
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric, Param, Run, RunTag
+
+    Entry = Metric | Param | RunTag
+
+# MLflow's limits for one request: 1000 entries, 100 parameters, 100 tags, a million bytes (six a character).
+MAX_ENTRIES = 1000
+MAX_PARAMS_OR_TAGS = 100
+MAX_CHARACTERS = 120_000
+
+
+class ParentMissing(Exception):
+    """The run that this one is to be shown under is not in the store (yet)."""
+
+
+class RunWriter:
+    """Writes views into one experiment. Whatever it raises means: not all is written, put the view again."""
+
+    def __init__(self, client: MlflowClient, experiment_id: str) -> None:
+        self._client = client
+        self._experiment_id = experiment_id
+        self._known: dict[str, Known] = {}
+        self.fixed_params: set[tuple[str, str]] = set()
+
+    def write(self, view: RunView) -> None:
+        """Bring the run of ``view`` up to date; raises what MLflow raises, and ParentMissing."""
+        try:
+            self._write(view)
+        except Exception:
+            # How much of it arrived is not known, so the next attempt asks the store.
+            self._known.pop(view.key, None)
+            raise
+
+    def _write(self, view: RunView) -> None:
+        parent = None if view.parent is None else self._parent(view, view.parent)
+        known = self._known.get(view.key) or self._adopt(view) or self._create(view, parent)
+        self._known[view.key] = known
+        todo = changes(view, known, parent)
+        self.fixed_params |= {(view.key, name) for name in todo.fixed_params}
+        self._log_contents(known, todo)
+        self._log_entries(known, todo)
+        self._name_and_status(known, view)
+
+    def _parent(self, view: RunView, parent: str) -> str:
+        known = self._known.get(parent)
+        if known is not None:
+            return known.run_id
+        run = self._find(parent)
+        if run is None:
+            raise ParentMissing(f"run {parent!r}, under which {view.key!r} belongs, is not written yet")
+        return str(run.info.run_id)
+
+    def _find(self, key: str) -> Run | None:
+        quote = "'" if '"' in key else '"'
+        runs = self._client.search_runs(
+            [self._experiment_id],
+            filter_string=f"tags.`{KEY_TAG}` = {quote}{key}{quote}",
+            order_by=["attributes.start_time ASC"],
+        )
+        filled = [run for run in runs if run.data.params or run.data.metrics]
+        kept = next(iter(filled or runs), None)
+        for run in runs:
+            # A creation that seemed to time out may have come through late; its run is empty, and ours.
+            if run is not kept and run not in filled:
+                self._client.delete_run(run.info.run_id)
+        return kept
+
+    def _adopt(self, view: RunView) -> Known | None:
+        run = self._find(view.key)
+        if run is None:
+            return None
+        known = Known(
+            run_id=run.info.run_id,
+            name=run.info.run_name,
+            status=run.info.status,
+            params=dict(run.data.params),
+            tags=dict(run.data.tags),
+            metrics=dict(run.data.metrics),
+        )
+        names = curve_names(view)
+        for metric in sorted({names[metric] for metric, _, _ in view.curves} & set(known.metrics)):
+            points = self._client.get_metric_history(known.run_id, metric)
+            known.points |= {(metric, point.step) for point in points}
+        return known
+
+    def _create(self, view: RunView, parent: str | None) -> Known:
+        tags = {KEY_TAG: view.key} | ({} if parent is None else {PARENT_TAG: parent})
+        run = self._client.create_run(
+            self._experiment_id, start_time=view.start_ms, tags=tags, run_name=view.name
+        )
+        return Known(run_id=run.info.run_id, name=view.name, status=run.info.status, tags=dict(run.data.tags))
+
+    def _log_contents(self, known: Known, todo: Changes) -> None:
+        if not todo.contents:
+            return
+        with tempfile.TemporaryDirectory(prefix="nas-rnn-") as folder:
+            for path, content in todo.contents.items():
+                file = Path(folder, path)
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(content.encode() if isinstance(content, str) else content)
+            self._client.log_artifacts(known.run_id, folder)
+        known.contents |= {path: content_digest(content) for path, content in todo.contents.items()}
+
+    def _log_entries(self, known: Known, todo: Changes) -> None:
+        from mlflow.entities import Metric, Param, RunTag
+
+        now = int(time.time() * 1000)
+        params = [Param(name, value) for name, value in todo.params.items()]
+        tags = [RunTag(name, value) for name, value in todo.tags.items()]
+        metrics = [Metric(name, value, now, 0) for name, value in todo.metrics.items()]
+        metrics += [Metric(name, value, now, step) for (name, step), value in sorted(todo.points.items())]
+        for batch in _batches(params, tags, metrics):
+            self._client.log_batch(known.run_id, **batch)
+        for name in todo.stale_tags:
+            self._client.delete_tag(known.run_id, name)
+            del known.tags[name]
+        known.params |= todo.params
+        known.tags |= todo.tags
+        known.metrics |= todo.metrics
+        known.points |= todo.points.keys()
+
+    def _name_and_status(self, known: Known, view: RunView) -> None:
+        ended = view.status != "RUNNING"
+        if known.name != view.name or (known.status != view.status and not ended):
+            self._client.update_run(known.run_id, status=None if ended else view.status, name=view.name)
+        if known.status != view.status and ended:
+            self._client.set_terminated(known.run_id, status=view.status, end_time=view.end_ms)
+        known.name, known.status = view.name, view.status
+
+
+def _batches(
+    params: list[Param], tags: list[RunTag], metrics: list[Metric]
+) -> Iterator[dict[str, list[Entry]]]:
+    """Yield arguments of ``log_batch``, in order, each within MLflow's limits."""
+    batch: dict[str, list[Entry]] = {}
+    characters = entries = 0
+    groups: list[tuple[str, list[Entry], int]] = [
+        ("params", list(params), MAX_PARAMS_OR_TAGS),
+        ("tags", list(tags), MAX_PARAMS_OR_TAGS),
+        ("metrics", list(metrics), MAX_ENTRIES),
+    ]
+    for kind, group, limit in groups:
+        for entry in group:
+            size = len(entry.key) + len(str(entry.value)) + 50
+            full = entries >= MAX_ENTRIES or len(batch.get(kind, ())) >= limit
+            if full or characters + size > MAX_CHARACTERS and entries:
+                yield batch
+                batch, characters, entries = {}, 0, 0
+            batch.setdefault(kind, []).append(entry)
+            characters, entries = characters + size, entries + 1
+    if batch:
+        yield batch

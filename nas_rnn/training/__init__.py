@@ -1,0 +1,10 @@
+"""Training: one model fitted to one task, and the plain data that goes in (`RunSpec`) and comes out (`RunResult`).
+
+`Trainer` is imported from `nas_rnn.training.trainer`, so that planning and judging runs needs no torch.
+"""
+
+from nas_rnn.training.errors import Diverged
+from nas_rnn.training.spec import EpochRecord, RunResult, RunSpec, TrainingOptions
+from nas_rnn.training.store import RunStore
+
+__all__ = ["Diverged", "EpochRecord", "RunResult", "RunSpec", "RunStore", "TrainingOptions"]

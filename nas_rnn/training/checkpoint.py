@@ -1,0 +1,79 @@
+"""Everything that continues a run exactly where it was, in one file.
+
+One safetensors file holds all tensors, and the plain rest as JSON in its header: being a single file, it is
+replaced in one step, and weights, optimiser and curve can never come from different epochs.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from nas_rnn.errors import NasRnnError
+from nas_rnn.training.spec import EpochRecord, RunSpec
+
+Tensors = dict[str, Tensor]
+_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A run after a completed epoch.
+
+    ``best`` holds the weights of the best epoch so far; ``optimizer`` the optimiser's tensors as "index.name";
+    ``random`` the state of the run's random generators.
+    """
+
+    spec: RunSpec
+    records: list[EpochRecord]
+    weights: Tensors
+    best: Tensors
+    optimizer: Tensors
+    random: Tensors = field(default_factory=dict)
+
+
+def to_bytes(checkpoint: Checkpoint) -> bytes:
+    """Return the checkpoint as the content of a safetensors file."""
+    groups = {
+        "weights": checkpoint.weights,
+        "best": checkpoint.best,
+        "optimizer": checkpoint.optimizer,
+        "random": checkpoint.random,
+    }
+    tensors = {
+        f"{group}/{name}": tensor.detach().cpu().clone().contiguous()
+        for group, named in groups.items()
+        for name, tensor in named.items()
+    }
+    plain = {
+        "version": _VERSION,
+        "spec": checkpoint.spec.to_dict(),
+        "records": [record.to_dict() for record in checkpoint.records],
+    }
+    return safetensors.torch.save(tensors, metadata={"nas_rnn": json.dumps(plain, allow_nan=False)})
+
+
+def read(path: Path) -> Checkpoint:
+    """Read a checkpoint's file.
+
+    Raises:
+        NasRnnError: when the file is not a whole checkpoint of this version.
+    """
+    groups: dict[str, Tensors] = {"weights": {}, "best": {}, "optimizer": {}, "random": {}}
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:  # type: ignore[no-untyped-call]
+            plain = json.loads(file.metadata()["nas_rnn"])
+            if plain["version"] != _VERSION:
+                raise ValueError(f"it has version {plain['version']}, and {_VERSION} is read")
+            for key in file.keys():  # noqa: SIM118  (safe_open is no mapping)
+                group, _, name = key.partition("/")
+                groups[group][name] = file.get_tensor(key).clone()
+    except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise NasRnnError(f"{path} is no readable checkpoint ({error}); remove it to train from the start") from error
+    records = [EpochRecord.from_dict(row) for row in plain["records"]]
+    return Checkpoint(spec=RunSpec.from_dict(plain["spec"]), records=records, **groups)

@@ -1,0 +1,47 @@
+"""From a spec to its model: the one place where training meets cells and how they run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from nas_rnn.tasks import Task
+from nas_rnn.training.spec import RunSpec
+
+MakeRnn = Callable[[RunSpec, int], nn.Module]
+"""Gives the recurrent layers of a spec for an input size."""
+
+
+def cell_rnn(spec: RunSpec, input_size: int) -> nn.Module:
+    """Return ``spec.training.layers`` layers of the spec's cell."""
+    from nas_rnn.cells import parse_cell
+    from nas_rnn.execution import RNN
+
+    return RNN(
+        parse_cell(spec.cell),
+        input_size,
+        spec.hidden_size,
+        num_layers=spec.training.layers,
+        dropout=spec.training.dropout,
+    )
+
+
+def build_model(spec: RunSpec, task: Task, meta: Mapping[str, Any], make_rnn: MakeRnn = cell_rnn) -> nn.Module:
+    """Return the task's model around the spec's recurrent layers, initialised from ``spec.seed`` alone.
+
+    It is built on the CPU, so that the initial weights are the same wherever it runs; torch's own random state
+    is left as it was.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(spec.seed)
+        return task.model(meta, lambda size: make_rnn(spec, size), dropout=spec.training.dropout)
+
+
+def count_parameters(spec: RunSpec, task: Task, meta: Mapping[str, Any], make_rnn: MakeRnn = cell_rnn) -> int:
+    """Return how many learned numbers the whole model has, without allocating them."""
+    with torch.device("meta"):
+        model = task.model(meta, lambda size: make_rnn(spec, size), dropout=spec.training.dropout)
+    return sum(parameter.numel() for parameter in model.parameters())

@@ -1,0 +1,177 @@
+"""What a run is told and what it tells: plain data that travels between processes as JSON."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from nas_rnn.errors import UserError
+from nas_rnn.training.plain import from_plain, to_plain
+
+Role = Literal["candidate", "baseline", "selection", "final"]
+Status = Literal["finished", "stopped", "diverged", "failed"]
+Decay = Literal["cosine", "linear", "none"]
+
+EVALUATION_BATCH = 32
+EVALUATION_LENGTH = 64
+"""Validation and test use these whatever a run trains with, so that the items of two runs are the same ones."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions:
+    """How a model is trained.
+
+    ``dropout`` is a probability; ``batch`` sequences of ``length`` steps make a step of the optimiser (Adam);
+    ``learning_rate`` falls to 0 over all epochs by ``decay``; the gradient's norm is clipped to ``clip`` (0:
+    never). ``device`` is "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:1".
+
+    Raises:
+        UserError: for a value out of its range.
+    """
+
+    layers: int = 1
+    dropout: float = 0.0
+    batch: int = 32
+    length: int = 64
+    learning_rate: float = 3e-3
+    decay: Decay = "cosine"
+    clip: float = 1.0
+    epochs: int = 4
+    threads: int = 1
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("layers", "batch", "length", "epochs", "threads"):
+            _require_whole(name, getattr(self, name), 1)
+        for name in ("dropout", "learning_rate", "clip"):
+            _require_finite(name, getattr(self, name))
+        if not 0.0 <= self.dropout < 1.0:
+            raise UserError(f"dropout must be at least 0 and less than 1; got {self.dropout!r}")
+        if self.learning_rate <= 0.0:
+            raise UserError(f"learning_rate must be greater than 0, such as 0.003; got {self.learning_rate!r}")
+        if self.clip < 0.0:
+            raise UserError(f"clip must be greater than 0, or 0 for no clipping; got {self.clip!r}")
+        if self.decay not in get_args(Decay):
+            raise UserError(f"decay must be one of {', '.join(get_args(Decay))}; got {self.decay!r}")
+        if not (isinstance(self.device, str) and re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device)):
+            raise UserError(f"device must be auto, cpu, cuda or cuda:<number>; got {self.device!r}")
+
+    def to_dict(self) -> dict[str, Any]:
+        return to_plain(self)
+
+    @classmethod
+    def from_dict(cls, data: object) -> TrainingOptions:
+        return from_plain(cls, data)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSpec:
+    """One training run: a cell at a size, on a task, with options and seeds.
+
+    ``cell`` is its text, ``name`` what to call it. ``seed`` fixes the initial weights and dropout, ``data_seed``
+    the order of the training data, equal in runs that are to be compared in pairs. The test part is read only
+    with ``read_test``.
+
+    Raises:
+        UserError: for a value out of its range.
+    """
+
+    id: str
+    role: Role
+    name: str
+    cell: str
+    hidden_size: int
+    task: str
+    task_options: dict[str, int | float | str | bool] = field(default_factory=dict)
+    training: TrainingOptions = field(default_factory=TrainingOptions)
+    seed: int
+    data_seed: int
+    read_test: bool = False
+
+    def __post_init__(self) -> None:
+        _require_whole("hidden_size", self.hidden_size, 1)
+        _require_whole("seed", self.seed, 0)
+        _require_whole("data_seed", self.data_seed, 0)
+        if self.role not in get_args(Role):
+            raise UserError(f"role must be one of {', '.join(get_args(Role))}; got {self.role!r}")
+
+    def to_dict(self) -> dict[str, Any]:
+        return to_plain(self)
+
+    @classmethod
+    def from_dict(cls, data: object) -> RunSpec:
+        """Read what `to_dict` gave; unknown and missing keys raise a UserError."""
+        return from_plain(cls, _with(data, "training", TrainingOptions.from_dict))
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochRecord:
+    """One epoch of training, and validation after it.
+
+    ``train_loss`` and ``valid_loss`` are in nats, ``metric`` is that of the validation part in the metric's
+    units. ``seconds`` covers both, ``units_per_second`` training alone. ``gradient_norm`` is the mean norm
+    before clipping, ``clipped`` the share of steps in which it was clipped. ``epoch`` counts from 1.
+    """
+
+    epoch: int
+    train_loss: float
+    valid_loss: float
+    metric: float
+    seconds: float
+    units_per_second: float
+    gradient_norm: float
+    clipped: float
+
+    def to_dict(self) -> dict[str, Any]:
+        return to_plain(self)
+
+    @classmethod
+    def from_dict(cls, data: object) -> EpochRecord:
+        return from_plain(cls, data)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """How a run ended.
+
+    ``best_metric`` is the validation metric of ``best_epoch``, None where no epoch was completed.
+    ``test_values`` (in the metric's units) and ``test_weights`` hold one number per item of the test part, at
+    the weights of the best epoch, where the spec asked for them.
+    """
+
+    id: str
+    status: Status
+    reason: str | None
+    epochs: list[EpochRecord]
+    best_epoch: int | None
+    best_metric: float | None
+    parameters: int
+    test_values: list[float] | None
+    test_weights: list[float] | None
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        return to_plain(self)
+
+    @classmethod
+    def from_dict(cls, data: object) -> RunResult:
+        """Read what `to_dict` gave; unknown and missing keys raise a UserError."""
+        return from_plain(cls, _with(data, "epochs", lambda rows: [EpochRecord.from_dict(row) for row in rows]))
+
+
+def _with(data: object, key: str, read: Any) -> object:
+    """Return ``data`` with the value at ``key``, where there is one, replaced by what ``read`` makes of it."""
+    return {**data, key: read(data[key])} if isinstance(data, Mapping) and key in data else data
+
+
+def _require_whole(name: str, value: object, lowest: int) -> None:
+    if type(value) is not int or value < lowest:
+        raise UserError(f"{name} must be a whole number of at least {lowest}; got {value!r}")
+
+
+def _require_finite(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise UserError(f"{name} must be a finite number; got {value!r}")

@@ -1,0 +1,259 @@
+"""The trainer: one model fitted to one task, epoch by epoch, so that it can be stopped and go on exactly."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import torch
+from torch import Tensor, nn
+
+from nas_rnn.errors import NasRnnError, UserError
+from nas_rnn.tasks import Part, Task, TaskData
+from nas_rnn.training.checkpoint import Checkpoint
+from nas_rnn.training.device import RandomStream, resolve_device, threads
+from nas_rnn.training.errors import Diverged
+from nas_rnn.training.loop import Batches, EvaluationPass, evaluation_pass, train_pass
+from nas_rnn.training.model import MakeRnn, build_model, cell_rnn
+from nas_rnn.training.schedule import learning_rate
+from nas_rnn.training.spec import EVALUATION_BATCH, EVALUATION_LENGTH, EpochRecord, RunResult, RunSpec, Status
+from nas_rnn.training.store import RunStore
+
+# What may differ between the run that left a checkpoint and the one that goes on from it.
+_NOT_COMPARED = ("id", "role", "name", "read_test")
+_NOT_COMPARED_OPTIONS = ("threads", "device")
+
+
+class Trainer:
+    """Trains the model of ``spec``, and goes on by itself from the store's checkpoint where there is one.
+
+    A run that went on from a checkpoint has the curve and the weights, bit for bit, of one that was never
+    stopped, on the same machine and number of threads (on a GPU as far as its kernels are deterministic).
+    Initial weights depend on ``spec.seed`` alone, the data's order on ``spec.data_seed``. Torch's random state
+    and number of threads are left as they were.
+
+    Raises:
+        UserError: for a device that is not there, data too small for a batch, or a store that holds the
+            checkpoint of another run.
+    """
+
+    def __init__(
+        self, spec: RunSpec, task: Task, data: TaskData, store: RunStore | None = None, *, make_rnn: MakeRnn = cell_rnn
+    ) -> None:
+        self.spec = spec
+        self._task = task
+        self._data = data
+        self._store = store
+        device = resolve_device(spec.training.device)
+        with threads(spec.training.threads):
+            self._model = build_model(spec, task, data.meta, make_rnn).to(device)
+        self._optimizer = torch.optim.Adam(self._model.parameters(), lr=spec.training.learning_rate)
+        self._random = RandomStream(spec.seed, device)
+        self._records: list[EpochRecord] = []
+        self._best: dict[str, Tensor] = {}
+        self._steps = sum(1 for _ in self._training_batches(1))
+        if store is not None:
+            self._resume(store)
+
+    @property
+    def epoch(self) -> int:
+        """How many epochs are done."""
+        return len(self._records)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done."""
+        return self.epoch >= self.spec.training.epochs
+
+    @property
+    def records(self) -> list[EpochRecord]:
+        """The curve so far."""
+        return list(self._records)
+
+    @property
+    def parameters(self) -> int:
+        """How many learned numbers the model has."""
+        return sum(parameter.numel() for parameter in self._model.parameters())
+
+    @property
+    def best_weights(self) -> dict[str, Tensor]:
+        """The model's state dict at the best validation epoch, on the CPU; empty before the first epoch."""
+        return dict(self._best)
+
+    def best_model(self) -> nn.Module:
+        """Return the model itself, on its device, with the weights of the best epoch; training cannot go on then.
+
+        Raises:
+            NasRnnError: when no epoch was completed.
+        """
+        if not self._best:
+            raise NasRnnError(f"run {self.spec.id!r} completed no epoch, so it has no best weights")
+        self._model.load_state_dict(self._best)
+        return self._model.eval()
+
+    def run_epoch(self) -> EpochRecord:
+        """Train for one epoch, validate, and leave a checkpoint.
+
+        Raises:
+            Diverged: when the loss, a gradient or a weight is not finite; the store keeps the epochs before.
+            NasRnnError: when all epochs are done, or the store cannot be written.
+        """
+        if self.finished:
+            raise NasRnnError(f"run {self.spec.id!r} has done all of its {self.spec.training.epochs} epochs")
+        epoch, options = self.epoch + 1, self.spec.training
+        started = time.perf_counter()
+        with threads(options.threads), self._random.drawing():
+            trained = train_pass(
+                self._model,
+                self._task,
+                self._training_batches(epoch),
+                self._optimizer,
+                rate=lambda step: learning_rate(options, (epoch - 1 + step / self._steps) / options.epochs),
+                clip=options.clip,
+                epoch=epoch,
+            )
+            valid = self._evaluate("valid")
+        if not (math.isfinite(valid.loss) and math.isfinite(valid.metric)):
+            raise Diverged(f"validation loss became {valid.loss}", epoch=epoch, step=self._steps)
+        record = EpochRecord(
+            epoch=epoch,
+            train_loss=trained.loss,
+            valid_loss=valid.loss,
+            metric=valid.metric,
+            seconds=time.perf_counter() - started,
+            units_per_second=trained.units_per_second,
+            gradient_norm=trained.gradient_norm,
+            clipped=trained.clipped,
+        )
+        self._keep(record)
+        return record
+
+    def result(self, status: Status = "finished", reason: str | None = None) -> RunResult:
+        """Return how the run ended, and put it into the store.
+
+        With ``spec.read_test`` the test part is read at the best epoch's weights, unless the run diverged or
+        failed; a result that the store already holds for the same epochs is returned as it is.
+        """
+        kept = self._store.read_result() if self._store is not None else None
+        if kept is not None and (kept.status, kept.epochs, kept.id) == (status, self._records, self.spec.id):
+            return kept
+        test: EvaluationPass | None = None
+        if self.spec.read_test and self._best and status in ("finished", "stopped"):
+            test = self._at_best_weights("test")
+            if not bool(torch.isfinite(test.values).all()):
+                status, reason, test = "diverged", "a test item's score is not finite", None
+        best = self._best_record()
+        result = RunResult(
+            id=self.spec.id,
+            status=status,
+            reason=reason,
+            epochs=self.records,
+            best_epoch=best.epoch if best else None,
+            best_metric=best.metric if best else None,
+            parameters=self.parameters,
+            test_values=test.values.tolist() if test else None,
+            test_weights=test.weights.tolist() if test else None,
+            seconds=math.fsum(record.seconds for record in self._records),
+        )
+        if self._store is not None:
+            self._store.write_result(result)
+        return result
+
+    def _training_batches(self, epoch: int) -> Batches:
+        options = self.spec.training
+        return self._task.batches(
+            self._data, "train", batch=options.batch, length=options.length, seed=self.spec.data_seed, epoch=epoch
+        )
+
+    def _evaluate(self, part: Part) -> EvaluationPass:
+        batches = self._task.batches(
+            self._data, part, batch=EVALUATION_BATCH, length=EVALUATION_LENGTH, seed=None
+        )
+        return evaluation_pass(self._model, self._task, batches)
+
+    def _at_best_weights(self, part: Part) -> EvaluationPass:
+        current = _copied(self._model)
+        self._model.load_state_dict(self._best)
+        try:
+            with threads(self.spec.training.threads), self._random.drawing():
+                return self._evaluate(part)
+        finally:
+            self._model.load_state_dict(current)
+
+    def _best_record(self) -> EpochRecord | None:
+        best: EpochRecord | None = None
+        for record in self._records:
+            if best is None or self._task.metric.better(record.metric, best.metric):
+                best = record
+        return best
+
+    def _keep(self, record: EpochRecord) -> None:
+        self._records.append(record)
+        if self._best_record() is record:
+            self._best = _copied(self._model)
+        if self._store is not None:  # first the checkpoint: the curve must never be ahead of it
+            self._store.write_checkpoint(
+                Checkpoint(
+                    spec=self.spec,
+                    records=self.records,
+                    weights=self._model.state_dict(),
+                    best=self._best,
+                    optimizer=_optimizer_tensors(self._optimizer),
+                    random=self._random.state(),
+                )
+            )
+            self._store.append_record(record)
+
+    def _resume(self, store: RunStore) -> None:
+        store.clear_leftovers()
+        checkpoint = store.read_checkpoint()
+        if checkpoint is not None:
+            _require_same_run(self.spec, checkpoint.spec, store)
+            self._model.load_state_dict(checkpoint.weights)
+            _load_optimizer_tensors(self._optimizer, checkpoint.optimizer)
+            self._random.restore(checkpoint.random)
+            self._records = list(checkpoint.records)
+            self._best = checkpoint.best
+        store.write_spec(self.spec)
+        store.replace_records(self._records)
+
+
+def _copied(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+
+
+def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    states = optimizer.state_dict()["state"]
+    return {f"{index}.{name}": tensor for index, state in states.items() for name, tensor in state.items()}
+
+
+def _load_optimizer_tensors(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    states: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        index, _, name = key.partition(".")
+        states.setdefault(int(index), {})[name] = tensor
+    optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _require_same_run(spec: RunSpec, stored: RunSpec, store: RunStore) -> None:
+    """Refuse to go on from another run's checkpoint: its curve would belong to neither."""
+    differing = sorted(
+        name
+        for name, (mine, theirs) in _compared_fields(spec, stored).items()
+        if mine != theirs
+    )
+    if differing:
+        raise UserError(
+            f"{store.folder} holds the checkpoint of a run that differs in {', '.join(differing)}; "
+            "give this run a folder of its own, or remove that one"
+        )
+
+
+def _compared_fields(spec: RunSpec, stored: RunSpec) -> dict[str, tuple[object, object]]:
+    mine, theirs = spec.to_dict(), stored.to_dict()
+    mine_options, their_options = mine.pop("training"), theirs.pop("training")
+    pairs = {name: (mine[name], theirs[name]) for name in mine if name not in _NOT_COMPARED}
+    for name in mine_options:
+        if name not in _NOT_COMPARED_OPTIONS:
+            pairs[f"training.{name}"] = (mine_options[name], their_options[name])
+    return pairs
