@@ -1,0 +1,111 @@
+"""Search spaces: a cell's equations with choices left open, define-by-run."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+
+from nas_rnn.cells import Cell, trace_cell
+from nas_rnn.spaces.choices import Choice, Choose, Decisions, Label, Pick, SpaceError
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A cell proposed for training, with the decisions that give it (None: the space works on cells themselves)."""
+
+    cell: Cell
+    decisions: Decisions | None = None
+    choices: tuple[Choice, ...] = field(default=(), compare=False, repr=False)
+
+    @property
+    def digest(self) -> str:
+        return self.cell.digest
+
+
+@runtime_checkable
+class Space(Protocol):
+    """What every search space offers, whether it works by decisions or on cells."""
+
+    plugin_kind: ClassVar[str]
+    name: str
+    doc: str
+
+    def sample(self, seed: int | np.random.Generator) -> Candidate:
+        """Return a random candidate; equal seeds give equal candidates."""
+        ...
+
+
+class DecisionSpace:
+    """A search space made by `search_space`: its function asks ``choose`` and returns the next states."""
+
+    plugin_kind: ClassVar[str] = "space"
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        parameters = list(inspect.signature(function).parameters)
+        self.name = function.__name__
+        self.doc = inspect.cleandoc(function.__doc__ or "")
+        if len(parameters) < 3:
+            raise SpaceError(
+                f"a search space takes choose, the input and at least one state path: def {self.name}(choose, x, h)"
+            )
+        self._function = function
+        self._known: dict[str, Choice] = {}
+
+    def __repr__(self) -> str:
+        return f"<search space {self.name}>"
+
+    def build(self, pick: Pick) -> Candidate:
+        """Return the candidate that ``pick``'s answers give; `UserError` where the space breaks a rule."""
+        choose = Choose(self.name, pick)
+        cell = trace_cell(self._function, self.name, choose, optional_states=True, doc="")
+        for choice in choose.choices:
+            known = self._known.setdefault(choice.key, choice)
+            if known != choice:
+                raise SpaceError(
+                    f"the choice {choice.key!r} of the space {self.name!r} offers {_labels(choice)} here and "
+                    f"{_labels(known)} elsewhere; say under which condition with given=..."
+                )
+        told = ", ".join(f"{key}={label}" for key, label in choose.decisions.items())
+        named = replace(cell, name=f"{self.name}_{cell.digest.rpartition('-')[2][:6]}", doc=f"{self.name}: {told}")
+        return Candidate(named, dict(choose.decisions), tuple(choose.choices))
+
+    def sample(self, seed: int | np.random.Generator) -> Candidate:
+        """Return a candidate with every choice drawn uniformly; equal seeds give equal candidates."""
+        rng = np.random.default_rng(seed)
+        return self.build(lambda choice: choice.labels[int(rng.integers(len(choice.labels)))])
+
+    def replay(self, decisions: Decisions, rng: np.random.Generator | None = None) -> Candidate:
+        """Return the candidate of ``decisions``.
+
+        Decisions that no longer occur are dropped. New questions, and answers no longer on offer, are drawn with
+        ``rng``; without it they are a `SpaceError`.
+        """
+
+        def pick(choice: Choice) -> Label:
+            label = decisions.get(choice.key)
+            if label in choice.labels or (label is not None and rng is None):
+                return label  # type: ignore[return-value]
+            if rng is None:
+                raise SpaceError(
+                    f"the decisions for {self.name!r} lack {choice.key!r}; on offer are {_labels(choice)}"
+                )
+            return choice.labels[int(rng.integers(len(choice.labels)))]
+
+        return self.build(pick)
+
+
+def _labels(choice: Choice) -> str:
+    return "{" + ", ".join(str(label) for label in choice.labels) + "}"
+
+
+def search_space(function: Callable[..., Any]) -> DecisionSpace:
+    """Make ``function(choose, x, h, ...)`` a search space that bears its name.
+
+    ``choose(name, options)`` returns one of the options; the function goes on like a cell's. For a state path that a
+    candidate does not use it returns None.
+    """
+    return DecisionSpace(function)
