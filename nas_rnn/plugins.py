@@ -21,6 +21,7 @@ from types import ModuleType
 from typing import Any
 
 from nas_rnn.cells import Cell, Operation, parse_cell, register_operation
+from nas_rnn.cells.operations import BUILT_IN
 from nas_rnn.errors import UserError, unknown
 
 GROUPS = {
@@ -180,7 +181,9 @@ def _import_file(path: Path, digest: str) -> ModuleType:
 
 def _plugins_in(module: ModuleType) -> Iterator[Any]:
     for name, value in vars(module).items():
-        if not name.startswith("_") and hasattr(value, "plugin_kind") and not inspect.isabstract(value):
+        if name.startswith("_") or not hasattr(value, "plugin_kind") or inspect.isabstract(value):
+            continue
+        if not (isinstance(value, Operation) and value.name in BUILT_IN):
             yield value
 
 

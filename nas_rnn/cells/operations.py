@@ -89,6 +89,27 @@ def register_operation(operation: Operation) -> Operation:
     return operation
 
 
+def operation(
+    name: str,
+    *,
+    value: str,
+    derivative: str | tuple[str, ...],
+    latex: str = "",
+    plain: str = "",
+    commutative: bool = False,
+) -> Operation:
+    """Register an elementwise operation and return it; this is how a plugin adds a row.
+
+    ``derivative`` is one expression for an operation of one input, else a tuple with one for each. Raises `UserError`.
+
+        swish = operation("swish", value="a * sigmoid(a)", derivative="sigmoid(a) + y * (1 - sigmoid(a))")
+    """
+    parts = (derivative,) if isinstance(derivative, str) else tuple(derivative)
+    return register_operation(
+        Operation(name=name, value=value, derivative=parts, latex=latex, plain=plain, commutative=commutative)
+    )
+
+
 def find_operation(name: str) -> Operation:
     """Return the row named ``name``; `UserError` with the nearest names where there is none."""
     if name not in _TABLE:
@@ -145,3 +166,6 @@ minimum = _row(
     commutative=True,
 )
 blend = _row("blend", "a * b + (1 - a) * c", "b - c", "a", "1 - a")
+
+BUILT_IN = frozenset(_TABLE)
+"""The names of the rows that come with nas_rnn."""
