@@ -13,7 +13,7 @@ LARGEST_HIDDEN_SIZE = 1 << 20
 
 @dataclass(frozen=True)
 class Match:
-    """A hidden size, the parameters it gives, and ``mismatch``: parameters / target - 1 (0.01: one per cent more)."""
+    """A hidden size, its parameters, and ``mismatch``: parameters / target - 1 (0.01: one per cent more)."""
 
     hidden_size: int
     parameters: int
@@ -28,8 +28,8 @@ def nearest_hidden_size(count: Callable[[int], int], target: int, *, multiple_of
     ``multiple_of`` serves cells with heads, whose hidden size must divide into them. ``count`` is called some
     2 log2(hidden size) times, so it should count on the meta device.
 
-    Raises UserError when even the smallest size has more than twice the target's parameters, and when the count
-    does not grow towards the target.
+    Raises UserError when even the smallest size has more than twice the target's parameters, and when the
+    count does not grow towards the target.
     """
     if target < 1 or multiple_of < 1:
         raise UserError(f"matching needs a positive target and multiple, got {target} and {multiple_of}")
@@ -47,12 +47,14 @@ def nearest_hidden_size(count: Callable[[int], int], target: int, *, multiple_of
         else:
             high = middle
     sizes = [factor * multiple_of for factor in (low, high) if factor > 0]
-    parameters, size = min(((count(size), size) for size in sizes), key=lambda pair: (abs(pair[0] - target), pair[1]))
+    parameters, size = min(
+        ((count(size), size) for size in sizes), key=lambda pair: (abs(pair[0] - target), pair[1])
+    )
     return Match(size, parameters, parameters / target - 1)
 
 
 def _bracket(count: Callable[[int], int], target: int, multiple_of: int) -> tuple[int, int]:
-    """Return factors low < high with count(low) < target <= count(high); low is 0 when the first is enough."""
+    """Return factors low < high with count(low) < target <= count(high); low is 0 if the first is enough."""
     low, high = 0, 1
     while count(high * multiple_of) < target:
         low, high = high, 2 * high

@@ -21,8 +21,8 @@ class Entry:
     """One cell that takes part: what to train, at which size, and how.
 
     ``parameters`` counts the whole model and ``mismatch`` is its relative distance from the baseline's;
-    ``training`` holds the full budget, and the tuned learning rate and so on where ``tuned``; ``score`` is the validation
-    metric of the search (None: it never got one).
+    ``training`` holds the full budget, and the tuned learning rate and so on where ``tuned``; ``score`` is
+    the validation metric of the search (None: it never got one).
     """
 
     name: str
@@ -55,12 +55,14 @@ class FinalPlan:
     def specs(self) -> tuple[RunSpec, ...]:
         """All runs, pair by pair, so that a comparison cut short still has whole pairs."""
         everyone = (self.baseline, *self.contenders)
-        return tuple(spec for pair in zip(*(planned.specs for planned in everyone), strict=True) for spec in pair)
+        return tuple(
+            spec for pair in zip(*(planned.specs for planned in everyone), strict=True) for spec in pair
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Winner:
-    """The entry picked for the final, or None with the ``reason``; ``means`` has each entry's mean (None: diverged)."""
+    """The entry picked for the final, or None with a ``reason``; ``means`` by entry (None: diverged)."""
 
     entry: Entry | None
     reason: str | None
@@ -78,11 +80,12 @@ class TaskChoice:
 def selection_specs(
     candidates: Iterable[Entry], metric: Metric, *, task: TaskChoice, seed: int, top: int = 3, seeds: int = 2
 ) -> tuple[Planned, ...]:
-    """Return the ``top`` candidates by validation score, each with ``seeds`` runs on seeds the search never used.
+    """Return the ``top`` candidates by validation score, each with ``seeds`` runs on fresh seeds.
 
     The best score of a search is flattered by luck, so the few best are trained anew before one is picked.
-    Candidates of one digest count once, with their best score; those without a finite score are left out. At equal
-    scores the one with fewer parameters comes first, then the earlier one. Raises UserError for top or seeds below 1.
+    Candidates of one digest count once, with their best score; those without a finite score are left out.
+    At equal scores the one with fewer parameters comes first, then the earlier one. Raises UserError for
+    top or seeds below 1.
     """
     _at_least_one("top", top)
     scored = [entry for entry in candidates if entry.score is not None and math.isfinite(entry.score)]
@@ -98,22 +101,24 @@ def selection_specs(
 def final_specs(
     baseline: Entry, contenders: Sequence[Entry], *, task: TaskChoice, seed: int, seeds: int = 5
 ) -> FinalPlan:
-    """Return the paired final runs of the baseline and of each contender: the only ones that read the test part.
+    """Return the paired final runs of the baseline and each contender: the only ones to read the test part.
 
-    Pair p of all entries shares one data order. Weights start from seeds of their own even within a pair: shared ones
-    would mean something only for equal cells, whose comparison they would make a comparison of nothing. More
-    seeds, or more contenders, leave the earlier runs as they were.
+    Pair p of all entries shares one data order. Weights start from seeds of their own even within a pair:
+    shared ones would mean something only for equal cells, whose comparison they would make a comparison of
+    nothing. More seeds, or more contenders, leave the earlier runs as they were.
     """
-    planned = _planned([baseline, *contenders], part="final", task=task, seed=seed, seeds=seeds, read_test=True)
+    planned = _planned(
+        [baseline, *contenders], part="final", task=task, seed=seed, seeds=seeds, read_test=True
+    )
     return FinalPlan(baseline=planned[0], contenders=planned[1:])
 
 
 def pick_winner(plan: Sequence[Planned], results: Mapping[str, RunResult], metric: Metric) -> Winner:
     """Return the entry with the best mean validation metric over its fresh seeds.
 
-    ``results`` are by run id. A run that diverged counts as infinitely bad: fewer of those come first, then the mean
-    of the others, then fewer parameters, then the earlier entry. Runs that are missing or failed for other
-    reasons are left out of the mean.
+    ``results`` are by run id. A run that diverged counts as infinitely bad: fewer of those come first, then
+    the mean of the others, then fewer parameters, then the earlier entry. Runs that are missing or failed
+    for other reasons are left out of the mean.
     """
     sign = direction_sign(metric)
     ranked: list[tuple[int, float, int, int]] = []
@@ -127,7 +132,11 @@ def pick_winner(plan: Sequence[Planned], results: Mapping[str, RunResult], metri
     if ranked:
         return Winner(entry=plan[min(ranked)[-1]].entry, reason=None, means=tuple(means))
     names = ", ".join(planned.entry.name for planned in plan)
-    reason = f"every run diverged or failed on fresh seeds: {names}" if plan else "no candidate has a validation score"
+    reason = (
+        f"every run diverged or failed on fresh seeds: {names}"
+        if plan
+        else "no candidate has a validation score"
+    )
     return Winner(entry=None, reason=reason, means=tuple(means))
 
 
@@ -137,14 +146,14 @@ def direction_sign(metric: Metric) -> int:
 
 
 def file_safe(name: str) -> str:
-    """Return ``name`` as a part of a file name: letters, digits, ``_``, ``.`` and ``-``, 1 to 48 characters."""
+    """Return ``name`` as a part of a file name: letters, digits, ``_``, ``.``, ``-``; 1 to 48 of them."""
     return re.sub(r"[^A-Za-z0-9_.]+", "-", name)[:48].strip("-.") or "cell"
 
 
 def _planned(
     entries: Sequence[Entry], *, part: Part, task: TaskChoice, seed: int, seeds: int, read_test: bool
 ) -> tuple[Planned, ...]:
-    """Return each entry with ``seeds`` runs; the seeds' indices are (run, stream): data order, then the entries."""
+    """Return each entry with ``seeds`` runs; seeds are numbered by run, then data order and entries."""
     _at_least_one("seeds", seeds)
     if len(entries) > MOST_ENTRIES + 1:
         raise UserError(f"at most {MOST_ENTRIES} cells can be compared at once, got {len(entries)}")
@@ -193,7 +202,9 @@ def _validation(planned: Planned, results: Mapping[str, RunResult]) -> tuple[lis
         result = results.get(spec.id)
         if result is None or result.status == "failed":
             continue
-        if result.status == "diverged" or (result.best_metric is not None and not math.isfinite(result.best_metric)):
+        if result.status == "diverged" or (
+            result.best_metric is not None and not math.isfinite(result.best_metric)
+        ):
             diverged += 1
         elif result.best_metric is not None:
             values.append(result.best_metric)

@@ -18,15 +18,17 @@ def derived_seed(seed: int, part: Part, index: int) -> int:
     """Return a seed below 2**32 for the ``index``-th use in one part of the experiment that ``seed`` started.
 
     The part and the index stand in its highest bits, so two uses in one experiment never share a seed, by
-    construction rather than by luck; the other bits are drawn from ``numpy.random.SeedSequence``. It depends on
-    nothing else, so asking for more seeds later leaves the earlier ones as they were.
+    construction rather than by luck; the other bits are drawn from ``numpy.random.SeedSequence``. It
+    depends on nothing else, so asking for more seeds later leaves the earlier ones as they were.
 
     Raises UserError for a negative seed, and for an index that is negative or 2**18 or more.
     """
     if seed < 0:
         raise UserError(f"a seed is not negative, got {seed}")
     if not 0 <= index < 1 << _INDEX_BITS:
-        raise UserError(f"at most {1 << _INDEX_BITS} seeds can be drawn for one part of an experiment, got index {index}")
+        raise UserError(
+            f"at most {1 << _INDEX_BITS} seeds can be drawn for one part of an experiment, got index {index}"
+        )
     sequence = np.random.SeedSequence(seed, spawn_key=(_PARTS[part], index))
     random = int(sequence.generate_state(1)[0]) >> (32 - _RANDOM_BITS)
     return (_PARTS[part] << (_INDEX_BITS + _RANDOM_BITS)) | (index << _RANDOM_BITS) | random

@@ -1,32 +1,36 @@
 """The 95 % interval of a paired difference, over random seeds and over the items of the test part at once.
 
-Two cells are trained on S paired seeds and measured on the same N test items. With d[s, i] the difference of the
-two on item i for seed pair s, signed and weighted as the caller says, the crossed random-effects model is
+Two cells are trained on S paired seeds and measured on the same N test items. With d[s, i] the difference
+of the two on item i for seed pair s, signed and weighted as the caller says, the crossed random-effects
+model is
 
     d[s, i] = mu + seed[s] + item[i] + rest[s, i]
 
-(Searle, Casella & McCulloch, *Variance Components*, 1992, section 4.3: the two-way crossed classification). The mean over
-both, D, estimates mu for seeds *and* items that were not seen, with variance
+(Searle, Casella & McCulloch, *Variance Components*, 1992, chapter 4: the two-way crossed classification).
+The mean over both, D, estimates mu for seeds *and* items that were not seen, with variance
 
     Var(D) = var_seed / S + var_item / N + var_rest / (S N).
 
 Two plain estimates share it out: the spread of the S means over items, V_seed = var(d[s, .]) / S, expects
 var_seed / S + var_rest / (S N); the spread of the N means over seeds, V_item = var(d[., i]) / N, expects
-var_item / N + var_rest / (S N). Their sum counts the residual var_rest / (S N) twice. Subtracting it, as the unbiased
-estimator does, leaves a difference of mean squares that with 2 or 3 seeds is often near or below zero: simulated
-coverage of nominal 95 % fell to 78-93 % there, and cutting the components off at zero made intervals up to twice
-as wide. The sum V = V_seed + V_item held 92-99 % and was never wider than by a few per cent where seeds or items
-matter; at the very worst (neither does, only the residual) the interval is 1.4 times too wide. So V is the sum: it
-errs to the careful side, by a known amount. Its degrees of freedom are Satterthwaite's (*Biometrics Bulletin* 2, 1946,
-110-114): V^2 / (V_seed^2 / (S - 1) + V_item^2 / (N - 1)), and the interval is D -+ t * sqrt(V).
+var_item / N + var_rest / (S N). Their sum counts the residual var_rest / (S N) twice. Subtracting it, as
+the unbiased estimator does, leaves a difference of mean squares that with 2 or 3 seeds is often near or
+below zero: simulated coverage of nominal 95 % fell to 78-93 % there, and cutting the components off at zero
+made intervals up to twice as wide. The sum V = V_seed + V_item held 92-99 % and was never wider than by a
+few per cent where seeds or items matter; at the very worst (neither does, only the residual) the interval
+is 1.4 times too wide. So V is the sum: it errs to the careful side, by a known amount. Its degrees of
+freedom are Satterthwaite's (*Biometrics Bulletin* 2, 1946, 110-114): V^2 / (V_seed^2 / (S - 1) + V_item^2 /
+(N - 1)), and the interval is D -+ t * sqrt(V).
 
-With weights w[i] that sum to one the means are weighted, and V_item = sum w[i]^2 (d[., i] - D)^2 / (1 - sum w[i]^2), which
-for equal weights is the estimate above; N becomes the effective number 1 / sum w[i]^2 (Kish 1965).
+With weights w[i] that sum to one the means are weighted, and V_item = sum w[i]^2 (d[., i] - D)^2 / (1 - sum
+w[i]^2), which for equal weights is the estimate above; N becomes the effective number 1 / sum w[i]^2 (Kish
+1965).
 
-Neighbouring items of one text resemble each other, which the spread of single items does not see. So consecutive
-items are first joined into contiguous super-blocks of equal weight, at least 4 items each where there are 40, and 10 to 25
-blocks: batch means, of which 10 to 30 are enough (Schmeiser, *Operations Research* 30, 1982, 556-568). Independent items lose
-some 5 % of the interval's width by it. The items must therefore come in the order of the test part.
+Neighbouring items of one text resemble each other, which the spread of single items does not see. So
+consecutive items are first joined into contiguous super-blocks of equal weight, at least 4 items each where
+there are 40, and 10 to 25 blocks: batch means, of which 10 to 30 are enough (Schmeiser, *Operations
+Research* 30, 1982, 556-568). Independent items lose some 5 % of the interval's width by it. The items must
+therefore come in the order of the test part.
 """
 
 from __future__ import annotations
@@ -61,15 +65,22 @@ class PairedInterval:
 
 
 def paired_interval(
-    candidate: ArrayLike, baseline: ArrayLike, weights: ArrayLike, *, item: str = "item", confidence: float = 0.95
+    candidate: ArrayLike,
+    baseline: ArrayLike,
+    weights: ArrayLike,
+    *,
+    item: str = "item",
+    confidence: float = 0.95,
 ) -> PairedInterval:
     """Return the mean difference candidate - baseline and its interval over seeds and items (see the module).
 
-    ``candidate`` and ``baseline`` are (S, N): row s of both is one pair of seeds, column i the same test item in the
-    order of the test part; ``weights`` is (N,), not negative. With S = 1 the interval covers the test items only, with
-    one item the seeds only; ``covers`` says so with the task's word for an ``item``.
+    ``candidate`` and ``baseline`` are (S, N): row s of both is one pair of seeds, column i the same test
+    item in the order of the test part; ``weights`` is (N,), not negative. With S = 1 the interval covers
+    the test items only, with one item the seeds only; ``covers`` says so with the task's word for an
+    ``item``.
 
-    Raises ValueError for shapes that do not agree, values that are not finite, and weights that are negative or all zero.
+    Raises ValueError for shapes that do not agree, values that are not finite, and weights that are
+    negative or all zero.
     """
     difference_SN, weights_N = _checked(candidate, baseline, weights)
     difference_SB, weights_B = _super_blocks(difference_SN, weights_N)
@@ -109,9 +120,13 @@ def _checked(candidate: ArrayLike, baseline: ArrayLike, weights: ArrayLike) -> t
     baseline_SN = np.asarray(baseline, dtype=np.float64)
     weights_N = np.asarray(weights, dtype=np.float64)
     if candidate_SN.ndim != 2 or candidate_SN.size == 0 or candidate_SN.shape != baseline_SN.shape:
-        raise ValueError(f"expected two equal shapes (seeds, items), got {candidate_SN.shape} and {baseline_SN.shape}")
+        raise ValueError(
+            f"expected two equal shapes (seeds, items), got {candidate_SN.shape} and {baseline_SN.shape}"
+        )
     if weights_N.shape != candidate_SN.shape[1:]:
-        raise ValueError(f"expected one weight for each of {candidate_SN.shape[1]} items, got {weights_N.shape}")
+        raise ValueError(
+            f"expected one weight for each of {candidate_SN.shape[1]} items, got {weights_N.shape}"
+        )
     if not (np.isfinite(weights_N).all() and (weights_N >= 0).all() and weights_N.sum() > 0):
         raise ValueError("weights must be finite, not negative, and not all zero")
     kept = weights_N > 0
@@ -122,7 +137,7 @@ def _checked(candidate: ArrayLike, baseline: ArrayLike, weights: ArrayLike) -> t
 
 
 def _super_blocks(difference_SN: Floats, weights_N: Floats) -> tuple[Floats, Floats]:
-    """Join consecutive items into contiguous blocks of about equal weight: (S, B) weighted means and (B,) weights."""
+    """Join consecutive items into blocks of about equal weight: (S, B) weighted means, (B,) weights."""
     items = len(weights_N)
     wanted = min(max(items // ITEMS_PER_BLOCK, FEWEST_BLOCKS), MOST_BLOCKS)
     if items <= wanted:

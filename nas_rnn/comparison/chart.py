@@ -1,0 +1,175 @@
+"""A comparison as a picture: every pair of seeds, the interval, and the margin it is judged by."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nas_rnn.comparison.result import Comparison, ContenderRow, Standing
+from nas_rnn.comparison.wording import baseline_name, decimals
+
+if TYPE_CHECKING:  # matplotlib takes half a second to import, and most commands draw nothing
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe & Ito's palette (2008), safe for colour-blind readers; shapes and words carry the meaning as well.
+INK, QUIET, BLUE, BAND = "#1a1a1a", "#6b6b6b", "#0072B2", "#e3e3e3"
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One picture in two formats, as the files' bytes."""
+
+    png: bytes
+    svg: bytes
+
+
+def chart(comparison: Comparison) -> Chart:
+    """Draw the contenders against the baseline: measured values left, paired differences right."""
+    import matplotlib
+
+    # A fixed salt and no date: the same comparison gives the same bytes.
+    with matplotlib.rc_context({"svg.hashsalt": "nas_rnn", "font.size": 9.5}):
+        figure = _draw(comparison)
+        png, svg = io.BytesIO(), io.BytesIO()
+        figure.savefig(png, format="png", dpi=160)
+        figure.savefig(svg, format="svg", metadata={"Date": None})
+    return Chart(png.getvalue(), svg.getvalue())
+
+
+def _draw(comparison: Comparison) -> Figure:
+    """Lay out the two panels over common rows: the baseline on top, the contenders below it."""
+    from matplotlib.figure import Figure
+
+    rows = 1 + len(comparison.contenders)
+    figure = Figure(figsize=(10.4, 1.55 + 0.56 * rows), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True, gridspec_kw={"width_ratios": [2, 3]})
+    _measured(left, comparison)
+    _differences(right, comparison)
+    standings = [comparison.baseline, *(row.standing for row in comparison.contenders)]
+    figure.supxlabel(_legend(comparison), fontsize=8.8, color=QUIET)
+    left.set_yticks(range(rows), [_label(standing) for standing in standings])
+    left.set_ylim(rows - 0.45, -0.55)
+    for axes in (left, right):
+        axes.spines[["top", "right", "left"]].set_visible(False)
+        axes.tick_params(axis="y", length=0)
+        axes.grid(axis="x", color="#eeeeee", zorder=0)
+        axes.set_axisbelow(True)
+    return figure
+
+
+def _label(standing: Standing) -> str:
+    """Return a row's label: the name, cut where it is long, and the model's size."""
+    name = standing.name if len(standing.name) <= 28 else standing.name[:27] + "…"
+    return f"{name}\n{standing.parameters:,} parameters"
+
+
+def _legend(comparison: Comparison) -> str:
+    """Say what the marks are."""
+    band = (
+        f"grey band: equivalent (±{comparison.margin:.2g})" if comparison.margin else "no equivalence margin"
+    )
+    return (
+        f"dots: single seeds    diamond: mean ± standard deviation    square: mean, 95 % interval    {band}"
+    )
+
+
+def _measured(axes: Axes, comparison: Comparison) -> None:
+    """Draw each cell's metric: a dot a seed, the mean with one standard deviation, and both in figures."""
+    digits = max((decimals(comparison, row) for row in comparison.contenders), default=3)
+    standings = [comparison.baseline, *(row.standing for row in comparison.contenders)]
+    for y, standing in enumerate(standings):
+        values = [value for value in standing.values if value is not None]
+        _dots(axes, values, y)
+        if standing.mean is None:
+            text = "diverged" if values or any(value is None for value in standing.values) else ""
+        else:
+            _estimate(axes, standing.mean, standing.std, standing.std, y, "D")
+            text = f"{standing.mean:.{digits}f}"
+            text += "" if standing.std is None else f"\n± {standing.std:.{digits}f}"
+        _note(axes, y, text)
+    axes.set_xlabel(f"{comparison.unit}, on the test part")
+    arrow = "less is better" if comparison.direction == "minimize" else "more is better"
+    axes.set_title(f"Measured ({arrow})", loc="left", fontsize=10.5)
+
+
+def _differences(axes: Axes, comparison: Comparison) -> None:
+    """Draw the paired differences against zero and the margin."""
+    if comparison.margin:
+        axes.axvspan(-comparison.margin, comparison.margin, color=BAND, zorder=0.5, linewidth=0)
+        for edge in (-comparison.margin, comparison.margin):
+            axes.axvline(edge, color=QUIET, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
+    axes.axvline(0, color=INK, linewidth=1.1, zorder=1.5)
+    for y, row in enumerate(comparison.contenders, start=1):
+        _dots(axes, [value for value in row.seed_differences if value is not None], y)
+        if row.difference is not None:
+            low, high = row.ci95 or (row.difference, row.difference)
+            _estimate(axes, row.difference, row.difference - low, high - row.difference, y, "s")
+        _note(axes, y, _verdict_text(comparison, row), bold=True)
+    _note(axes, 0, "baseline")
+    _always_show_zero(axes, comparison)
+    axes.set_xlabel(f"difference in {comparison.unit}; left of zero is better")
+    axes.set_title(
+        f"Against {baseline_name(comparison.baseline).replace('`', '')}", loc="left", fontsize=10.5
+    )
+
+
+def _dots(axes: Axes, values: list[float], y: int) -> None:
+    """Draw one hollow dot a seed, a little below the row's line, apart where they would hide each other."""
+    offsets = 0.2 + 0.05 * (np.arange(len(values)) % 3 - 1)
+    axes.scatter(values, y + offsets, s=20, facecolors="white", edgecolors=QUIET, linewidths=1.0, zorder=3)
+
+
+def _estimate(
+    axes: Axes, centre: float, below: float | None, above: float | None, y: int, marker: str
+) -> None:
+    """Draw a mean with the bar around it."""
+    bar: Any = None if below is None or above is None else [[below], [above]]
+    axes.errorbar(
+        [centre],
+        [y - 0.06],
+        xerr=bar,
+        fmt=marker,
+        color=BLUE,
+        markersize=6,
+        linewidth=2.2,
+        capsize=4,
+        zorder=4,
+    )
+
+
+def _note(axes: Axes, y: int, text: str, *, bold: bool = False) -> None:
+    """Write beside a row, right of the panel."""
+    axes.annotate(
+        text,
+        xy=(1.02, y),
+        xycoords=axes.get_yaxis_transform(),
+        ha="left",
+        va="center",
+        fontsize=8.8,
+        color=INK,
+        fontweight="bold" if bold else "normal",
+        annotation_clip=False,
+    )
+
+
+def _verdict_text(comparison: Comparison, row: ContenderRow) -> str:
+    """Return the verdict with the figures it rests on."""
+    if row.difference is None:
+        return row.verdict
+    digits = decimals(comparison, row)
+    text = f"{row.verdict}\n{row.difference:+.{digits}f}"
+    return text if row.ci95 is None else f"{text} [{row.ci95[0]:+.{digits}f}, {row.ci95[1]:+.{digits}f}]"
+
+
+def _always_show_zero(axes: Axes, comparison: Comparison) -> None:
+    """Keep zero and the whole margin in sight, with some air beside them."""
+    reach = [0.0, comparison.margin or 0.0, -(comparison.margin or 0.0)]
+    for row in comparison.contenders:
+        reach += [*(row.ci95 or ()), *(value for value in row.seed_differences if value is not None)]
+    low, high = min(reach), max(reach)
+    air = 0.08 * (high - low) or 1.0
+    axes.set_xlim(low - air, high + air)
