@@ -51,7 +51,7 @@ class Metric:
         return self.margin * abs(baseline) if self.margin_kind == "relative" else self.margin
 
     def gap(self, value: float, baseline: float) -> float:
-        """Return the relative difference of ``value`` to ``baseline``; negative is better in either direction.
+        """Return the relative difference of ``value`` to ``baseline``; negative is always better.
 
         At a baseline of 0 it is 0 for an equal value and infinite for any other.
         """
@@ -108,8 +108,8 @@ class Task(ABC):
         if type(value) is not wanted and not integer_for_float:
             example = self.option_defaults[name]
             raise UserError(
-                f"option {name!r} of task {self.name!r} must be of type {wanted.__name__}, for example {example!r}; "
-                f"got {value!r}"
+                f"option {name!r} of task {self.name!r} must be of type {wanted.__name__}, "
+                f"for example {example!r}; got {value!r}"
             )
         low, high = self.option_ranges.get(name, (-math.inf, math.inf))
         if isinstance(value, int | float) and not low <= value <= high:
@@ -119,7 +119,7 @@ class Task(ABC):
 
     @abstractmethod
     def load(self, source: Path | None) -> TaskData:
-        """Read the data from ``source``, or return the task's embedded data for None; runs in the driver only.
+        """Read the data from ``source``, or return the embedded data for None; only the driver calls it.
 
         Raises:
             UserError: when ``source`` cannot be used; the message names it and says what would work.
@@ -144,8 +144,8 @@ class Task(ABC):
         """Give the (inputs, targets) of one pass over a part, on the CPU.
 
         ``batch`` sequences at a time, ``length`` steps long where the task cuts sequences. For "train" the
-        order depends on (``seed``, ``epoch``) and on nothing else; the other parts ignore both, and give every
-        item once in a fixed order.
+        order depends on (``seed``, ``epoch``) and on nothing else, and every epoch has as many batches; the
+        other parts ignore both, and give every item once in a fixed order.
 
         Raises:
             UserError: when the training part is too small for one batch.
@@ -164,7 +164,14 @@ class Task(ABC):
 
     @abstractmethod
     def preview(
-        self, model: nn.Module, meta: Mapping[str, Any], *, seed: int, length: int, prompt: str, temperature: float
+        self,
+        model: nn.Module,
+        meta: Mapping[str, Any],
+        *,
+        seed: int,
+        length: int,
+        prompt: str,
+        temperature: float,
     ) -> str:
         """Show what the model does, as text (generated text, for example), the same for the same ``seed``.
 
@@ -174,5 +181,5 @@ class Task(ABC):
 
 
 def symbol_dtype(symbols: int) -> type[np.unsignedinteger[Any]]:
-    """Return the smallest unsigned integer type that numbers so many symbols: data travels to every worker."""
+    """Return the smallest unsigned integer type for so many symbols, as data travels to every worker."""
     return np.uint8 if symbols <= 1 << 8 else np.uint16 if symbols <= 1 << 16 else np.uint32

@@ -75,7 +75,7 @@ class CharLM(Task):
     def batches(
         self, data: TaskData, part: Part, *, batch: int, length: int, seed: int | None, epoch: int = 0
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Give (inputs, targets), both (T, B) integers; see `nas_rnn.tasks.streams` for order and coverage."""
+        """Give (inputs, targets), both (T, B) integers; `nas_rnn.tasks.streams` says in which order."""
         codes = data.arrays[part]
         if part == "train":
             return training_chunks(codes, batch=batch, length=length, seed=seed, epoch=epoch)
@@ -87,13 +87,22 @@ class CharLM(Task):
 
     def item_scores(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return the bits per character and the number of characters of each of the B rows."""
-        flat = F.cross_entropy(outputs.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="none")
+        flat = F.cross_entropy(
+            outputs.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="none"
+        )
         characters_B = (targets != IGNORED).sum(0)
         nats_B = flat.view_as(targets).sum(0)
         return nats_B / characters_B.clamp(min=1) / math.log(2), characters_B
 
     def preview(
-        self, model: nn.Module, meta: Mapping[str, Any], *, seed: int, length: int, prompt: str, temperature: float
+        self,
+        model: nn.Module,
+        meta: Mapping[str, Any],
+        *,
+        seed: int,
+        length: int,
+        prompt: str,
+        temperature: float,
     ) -> str:
         """Return the prompt and ``length`` characters that the model writes after it.
 

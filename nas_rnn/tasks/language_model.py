@@ -56,8 +56,8 @@ class LanguageModel(nn.Module):
 def sample(model: nn.Module, prompt: list[int], *, length: int, temperature: float, seed: int) -> list[int]:
     """Return ``length`` symbols that follow ``prompt``, each drawn from the model's own distribution.
 
-    ``temperature`` divides the logits; 0 always takes the likeliest symbol. The draws depend on ``seed`` alone
-    and leave torch's own random state as it was; the model's training mode is left as it was.
+    ``temperature`` divides the logits; 0 always takes the likeliest symbol. The draws depend on ``seed``
+    alone and leave torch's own random state as it was; the model's training mode is left as it was.
     """
     was_training = model.training
     model.eval()

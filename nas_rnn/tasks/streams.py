@@ -24,10 +24,10 @@ def training_chunks(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Give (inputs_TB, targets_TB) of ``batch`` contiguous streams, all chunks of exactly ``length`` steps.
 
-    The sequence is taken as a ring that starts at a place drawn from (seed, epoch), or at 0 without a seed. So
-    the order differs from seed to seed and epoch to epoch, and the number of chunks never does; the fewer than
-    batch x (length + 1) symbols that fill no chunk are others in every epoch, and one target of an epoch may
-    follow the last symbol with the first.
+    The sequence is taken as a ring that starts at a place drawn from (seed, epoch), or at 0 without a seed.
+    So the order differs from seed to seed and epoch to epoch, and the number of chunks never does; the fewer
+    than batch x (length + 1) symbols that fill no chunk are others in every epoch, and one target of an epoch
+    may be the first symbol as what follows the last.
 
     Raises:
         UserError: when the sequence has fewer than batch x length symbols.
@@ -50,8 +50,8 @@ def training_chunks(
 def evaluation_chunks(symbols_N: NDArray[Any], *, batch: int, length: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Give (inputs_TB, targets_TB) so that every symbol but the first is a target exactly once.
 
-    At most ``batch`` streams, fewer for a sequence that is too short; the last chunk may have fewer steps, and
-    targets behind the end of the last stream are `IGNORED`. Every stream starts without context.
+    At most ``batch`` streams, fewer for a sequence that is too short; the last chunk may have fewer steps,
+    and targets behind the end of the last stream are `IGNORED`. Every stream starts without context.
     """
     count = len(symbols_N) - 1
     stream = -(-count // min(batch, count))

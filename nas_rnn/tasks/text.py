@@ -31,8 +31,8 @@ def read_text(path: Path) -> str:
         offset = error.start + len(content) - len(body)
         looks = " (it begins as UTF-16 does)" if content.startswith(_UTF_16_MARKS) else ""
         raise UserError(
-            f"{path} is not UTF-8 text: byte {content[offset]:#04x} at offset {offset} cannot be decoded{looks}; "
-            "give a text file saved as UTF-8"
+            f"{path} is not UTF-8 text: byte {content[offset]:#04x} at offset {offset} cannot be decoded"
+            f"{looks}; give a text file saved as UTF-8"
         ) from error
     if not text:
         raise UserError(f"{path} is empty; give a UTF-8 text file with some thousand characters or more")
@@ -49,12 +49,14 @@ def _read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}; give a UTF-8 text file that you may read") from error
+        raise UserError(
+            f"cannot read {path}: {error.strerror}; give a UTF-8 text file that you may read"
+        ) from error
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The distinct characters of a text in the order of their code points; a character's number is its place."""
+    """The distinct characters of a text, by code point; a character's number is its place."""
 
     characters: str
 

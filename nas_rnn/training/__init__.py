@@ -1,4 +1,4 @@
-"""Training: one model fitted to one task, and the plain data that goes in (`RunSpec`) and comes out (`RunResult`).
+"""Training: one model fitted to one task; `RunSpec` says what to do, `RunResult` how it went.
 
 `Trainer` is imported from `nas_rnn.training.trainer`, so that planning and judging runs needs no torch.
 """

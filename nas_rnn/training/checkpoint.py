@@ -25,8 +25,8 @@ _VERSION = 1
 class Checkpoint:
     """A run after a completed epoch.
 
-    ``best`` holds the weights of the best epoch so far; ``optimizer`` the optimiser's tensors as "index.name";
-    ``random`` the state of the run's random generators.
+    ``best`` holds the weights of the best epoch so far; ``optimizer`` the optimiser's tensors as
+    "index.name"; ``random`` the state of the run's random generators.
     """
 
     spec: RunSpec
@@ -66,7 +66,7 @@ def read(path: Path) -> Checkpoint:
     """
     groups: dict[str, Tensors] = {"weights": {}, "best": {}, "optimizer": {}, "random": {}}
     try:
-        with safetensors.safe_open(path, framework="pt") as file:  # type: ignore[no-untyped-call]
+        with safetensors.safe_open(path, framework="pt") as file:
             plain = json.loads(file.metadata()["nas_rnn"])
             if plain["version"] != _VERSION:
                 raise ValueError(f"it has version {plain['version']}, and {_VERSION} is read")
@@ -74,6 +74,8 @@ def read(path: Path) -> Checkpoint:
                 group, _, name = key.partition("/")
                 groups[group][name] = file.get_tensor(key).clone()
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise NasRnnError(f"{path} is no readable checkpoint ({error}); remove it to train from the start") from error
+        raise NasRnnError(
+            f"{path} is no readable checkpoint ({error}); remove it to train from the start"
+        ) from error
     records = [EpochRecord.from_dict(row) for row in plain["records"]]
     return Checkpoint(spec=RunSpec.from_dict(plain["spec"]), records=records, **groups)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
 from torch import Tensor
@@ -18,7 +18,11 @@ def resolve_device(name: str) -> torch.device:
         UserError: when this process can use no such device.
     """
     if name == "auto":
-        return torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
+        return (
+            torch.device("cuda", torch.cuda.current_device())
+            if torch.cuda.is_available()
+            else torch.device("cpu")
+        )
     device = torch.device(name)
     if device.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -41,7 +45,7 @@ def threads(count: int) -> Iterator[None]:
 
 
 class RandomStream:
-    """A run's own random numbers: what runs inside `drawing` draws from them, and the process's stay as they were.
+    """A run's own random numbers: code inside `drawing` draws from them, and the process's own do not move.
 
     So runs that share a process, one after another or in turns, cannot change each other's numbers.
     """
@@ -69,7 +73,7 @@ class RandomStream:
         """Go on from a `state`; a part for a device that this run does not use is left out."""
         self._state.update({name: value for name, value in state.items() if name in self._state})
 
-    def _kept(self) -> torch.random.fork_rng:  # type: ignore[valid-type]
+    def _kept(self) -> AbstractContextManager[None]:
         devices = [self._device] if self._device.type == "cuda" else []
         return torch.random.fork_rng(devices=devices)
 

@@ -6,7 +6,7 @@ from nas_rnn.errors import NasRnnError
 
 
 class Diverged(NasRnnError):
-    """Training left the finite numbers; ``reason`` says where, ``epoch`` (from 1) and ``step`` (from 0) when."""
+    """Training left the finite numbers: ``reason`` says where, ``epoch`` (from 1), ``step`` (from 0) when."""
 
     def __init__(self, reason: str, *, epoch: int, step: int) -> None:
         super().__init__(f"{reason} in epoch {epoch}, step {step}")

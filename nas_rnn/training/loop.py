@@ -112,7 +112,7 @@ def detached(state: Any) -> Any:
 
 
 def _finite(what: str, value: Tensor, epoch: int, step: int) -> float:
-    number = float(value)
+    number = value.item()
     if not math.isfinite(number):
         raise Diverged(f"{what} became {number}", epoch=epoch, step=step)
     return number

@@ -29,11 +29,13 @@ def cell_rnn(spec: RunSpec, input_size: int) -> nn.Module:
     )
 
 
-def build_model(spec: RunSpec, task: Task, meta: Mapping[str, Any], make_rnn: MakeRnn = cell_rnn) -> nn.Module:
+def build_model(
+    spec: RunSpec, task: Task, meta: Mapping[str, Any], make_rnn: MakeRnn = cell_rnn
+) -> nn.Module:
     """Return the task's model around the spec's recurrent layers, initialised from ``spec.seed`` alone.
 
-    It is built on the CPU, so that the initial weights are the same wherever it runs; torch's own random state
-    is left as it was.
+    It is built on the CPU, so that the initial weights are the same wherever it runs; torch's own random
+    state is left as it was.
     """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(spec.seed)

@@ -34,5 +34,7 @@ def from_plain(cls: type[Plain], data: object) -> Plain:
     needed = [f.name for f in fields(cls) if f.default is MISSING and f.default_factory is MISSING]
     missing = [name for name in needed if name not in data]
     if missing:
-        raise UserError(f"a {cls.__name__} needs {', '.join(missing)}; got only {', '.join(data) or 'nothing'}")
+        raise UserError(
+            f"a {cls.__name__} needs {', '.join(missing)}; got only {', '.join(data) or 'nothing'}"
+        )
     return cls(**data)

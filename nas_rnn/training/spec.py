@@ -17,7 +17,7 @@ Decay = Literal["cosine", "linear", "none"]
 
 EVALUATION_BATCH = 32
 EVALUATION_LENGTH = 64
-"""Validation and test use these whatever a run trains with, so that the items of two runs are the same ones."""
+"""Validation and test use these whatever a run trains with: then two runs have the same items."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,9 @@ class TrainingOptions:
         if not 0.0 <= self.dropout < 1.0:
             raise UserError(f"dropout must be at least 0 and less than 1; got {self.dropout!r}")
         if self.learning_rate <= 0.0:
-            raise UserError(f"learning_rate must be greater than 0, such as 0.003; got {self.learning_rate!r}")
+            raise UserError(
+                f"learning_rate must be greater than 0, such as 0.003; got {self.learning_rate!r}"
+            )
         if self.clip < 0.0:
             raise UserError(f"clip must be greater than 0, or 0 for no clipping; got {self.clip!r}")
         if self.decay not in get_args(Decay):
@@ -71,9 +73,9 @@ class TrainingOptions:
 class RunSpec:
     """One training run: a cell at a size, on a task, with options and seeds.
 
-    ``cell`` is its text, ``name`` what to call it. ``seed`` fixes the initial weights and dropout, ``data_seed``
-    the order of the training data, equal in runs that are to be compared in pairs. The test part is read only
-    with ``read_test``.
+    ``cell`` is its text, ``name`` what to call it. ``seed`` fixes the initial weights and dropout,
+    ``data_seed`` the order of the training data, equal in runs that are to be compared in pairs. The test
+    part is read only with ``read_test``.
 
     Raises:
         UserError: for a value out of its range.
@@ -159,11 +161,13 @@ class RunResult:
     @classmethod
     def from_dict(cls, data: object) -> RunResult:
         """Read what `to_dict` gave; unknown and missing keys raise a UserError."""
-        return from_plain(cls, _with(data, "epochs", lambda rows: [EpochRecord.from_dict(row) for row in rows]))
+        return from_plain(
+            cls, _with(data, "epochs", lambda rows: [EpochRecord.from_dict(row) for row in rows])
+        )
 
 
 def _with(data: object, key: str, read: Any) -> object:
-    """Return ``data`` with the value at ``key``, where there is one, replaced by what ``read`` makes of it."""
+    """Return ``data`` with the value at ``key``, where there is one, replaced by ``read`` of it."""
     return {**data, key: read(data[key])} if isinstance(data, Mapping) and key in data else data
 
 

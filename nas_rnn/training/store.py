@@ -68,7 +68,9 @@ class RunStore:
         """
         if not self.metrics_path.exists():
             return []
-        lines = self.metrics_path.read_bytes().split(b"\n")[:-1]  # what follows the last newline is unfinished
+        lines = self.metrics_path.read_bytes().split(b"\n")[
+            :-1
+        ]  # what follows the last newline is unfinished
         records = []
         for number, line in enumerate(lines, start=1):
             try:
@@ -93,7 +95,7 @@ class RunStore:
         return read(self.checkpoint_path) if self.checkpoint_path.exists() else None
 
     def drop_checkpoint(self) -> None:
-        """Remove the checkpoint of a run that will not go on; it takes about four times the weights' space."""
+        """Remove the checkpoint of a run that will not go on; it takes four times the weights' space."""
         self.checkpoint_path.unlink(missing_ok=True)
 
     def clear_leftovers(self) -> None:
@@ -102,21 +104,21 @@ class RunStore:
             path.unlink(missing_ok=True)
 
     def _write(self, path: Path, content: bytes) -> None:
-        """Put ``content`` at ``path`` so that a reader, or a start after a crash, sees the old or the new file."""
-        temporary: str | None = None
+        """Put ``content`` at ``path`` so that a reader, even after a crash, sees the old or the new file."""
+        temporary: Path | None = None
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            descriptor, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=self.folder)
-            with open(descriptor, "wb") as file:
+            with tempfile.NamedTemporaryFile(prefix=_TEMPORARY, dir=self.folder, delete=False) as file:
+                temporary = Path(file.name)
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(temporary, path)
+            temporary.replace(path)
             _sync_folder(self.folder)
         except OSError as error:
             if temporary is not None:
                 with contextlib.suppress(OSError):
-                    os.unlink(temporary)
+                    temporary.unlink()
             raise NasRnnError(f"cannot write {path}: {error.strerror or error}") from error
 
 

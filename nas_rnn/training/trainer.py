@@ -29,8 +29,8 @@ class Trainer:
 
     A run that went on from a checkpoint has the curve and the weights, bit for bit, of one that was never
     stopped, on the same machine and number of threads (on a GPU as far as its kernels are deterministic).
-    Initial weights depend on ``spec.seed`` alone, the data's order on ``spec.data_seed``. Torch's random state
-    and number of threads are left as they were.
+    Initial weights depend on ``spec.seed`` alone, the data's order on ``spec.data_seed``. Torch's random
+    state and number of threads are left as they were.
 
     Raises:
         UserError: for a device that is not there, data too small for a batch, or a store that holds the
@@ -38,7 +38,13 @@ class Trainer:
     """
 
     def __init__(
-        self, spec: RunSpec, task: Task, data: TaskData, store: RunStore | None = None, *, make_rnn: MakeRnn = cell_rnn
+        self,
+        spec: RunSpec,
+        task: Task,
+        data: TaskData,
+        store: RunStore | None = None,
+        *,
+        make_rnn: MakeRnn = cell_rnn,
     ) -> None:
         self.spec = spec
         self._task = task
@@ -81,7 +87,7 @@ class Trainer:
         return dict(self._best)
 
     def best_model(self) -> nn.Module:
-        """Return the model itself, on its device, with the weights of the best epoch; training cannot go on then.
+        """Return the model itself, on its device, with the best epoch's weights; training cannot go on then.
 
         Raises:
             NasRnnError: when no epoch was completed.
@@ -162,7 +168,12 @@ class Trainer:
     def _training_batches(self, epoch: int) -> Batches:
         options = self.spec.training
         return self._task.batches(
-            self._data, "train", batch=options.batch, length=options.length, seed=self.spec.data_seed, epoch=epoch
+            self._data,
+            "train",
+            batch=options.batch,
+            length=options.length,
+            seed=self.spec.data_seed,
+            epoch=epoch,
         )
 
     def _evaluate(self, part: Part) -> EvaluationPass:
@@ -238,9 +249,7 @@ def _load_optimizer_tensors(optimizer: torch.optim.Optimizer, tensors: dict[str,
 def _require_same_run(spec: RunSpec, stored: RunSpec, store: RunStore) -> None:
     """Refuse to go on from another run's checkpoint: its curve would belong to neither."""
     differing = sorted(
-        name
-        for name, (mine, theirs) in _compared_fields(spec, stored).items()
-        if mine != theirs
+        name for name, (mine, theirs) in _compared_fields(spec, stored).items() if mine != theirs
     )
     if differing:
         raise UserError(
