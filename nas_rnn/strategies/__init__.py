@@ -1,0 +1,7 @@
+"""Strategies propose candidates; the study records what became of them. Optuna is used only here; no torch."""
+
+from nas_rnn.strategies.base import Exhausted, Strategy
+from nas_rnn.strategies.random_search import RandomSearch
+from nas_rnn.strategies.study import Ending, Study, Trial
+
+__all__ = ["Ending", "Exhausted", "RandomSearch", "Strategy", "Study", "Trial"]

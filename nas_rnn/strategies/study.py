@@ -1,0 +1,112 @@
+"""The study: the one truth about which trials of a search exist and how they ended (an Optuna journal)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from nas_rnn.cells import parse_cell
+from nas_rnn.errors import NasRnnError
+from nas_rnn.spaces import Candidate, Decisions
+
+Ending = Literal["finished", "stopped", "diverged", "failed"]
+
+_STATES = {
+    "finished": TrialState.COMPLETE,
+    "stopped": TrialState.PRUNED,
+    "diverged": TrialState.FAIL,
+    "failed": TrialState.FAIL,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One trial of the study: its candidate, and how it ended (``ending`` None: it has not)."""
+
+    number: int
+    candidate: Candidate
+    digest: str
+    ending: Ending | None
+    value: float | None
+    reason: str | None
+    copy_of: int | None
+    details: dict[str, Any]
+
+
+class Study:
+    """A search's trials, kept in a journal file that survives a kill at any moment; one writer."""
+
+    def __init__(self, study: optuna.Study) -> None:
+        self._study = study
+        self._open: dict[int, optuna.Trial] = {}
+
+    @classmethod
+    def create(cls, path: Path, name: str, direction: str) -> Study:
+        """Start a new study in the journal ``path``; ``direction`` is ``"minimize"`` or ``"maximize"``."""
+        _quiet()
+        return cls(optuna.create_study(storage=_storage(path), study_name=name, direction=direction, pruner=optuna.pruners.NopPruner()))
+
+    @classmethod
+    def open(cls, path: Path, name: str) -> Study:
+        """Open an existing study; `NasRnnError` where the journal cannot be read."""
+        _quiet()
+        try:
+            return cls(optuna.load_study(storage=_storage(path), study_name=name, pruner=optuna.pruners.NopPruner()))
+        except Exception as error:
+            raise NasRnnError(f"the study {str(path)!r} cannot be read: {type(error).__name__}: {error}") from error
+
+    def add(self, candidate: Candidate, **details: Any) -> int:
+        """Record that a trial of ``candidate`` begins; return its number."""
+        trial = self._study.ask()
+        # The cell's text is written last: a trial without it was never started, and is left out of `trials`.
+        for key, value in (
+            ("details", details),
+            ("decisions", candidate.decisions),
+            ("digest", candidate.digest),
+            ("cell", candidate.cell.to_text()),
+        ):
+            trial.set_user_attr(key, value)
+        self._open[trial.number] = trial
+        return trial.number
+
+    def finish(
+        self, number: int, ending: Ending, value: float | None, reason: str | None = None, copy_of: int | None = None
+    ) -> None:
+        """Record how trial ``number`` ended; ``value`` is its best validation metric so far, if it has one."""
+        trial = self._open.pop(number, None) or optuna.Trial(self._study, self._study.trials[number]._trial_id)
+        trial.set_user_attr("ending", {"ending": ending, "value": value, "reason": reason, "copy_of": copy_of})
+        self._study.tell(trial, value if ending == "finished" else None, state=_STATES[ending])
+
+    def trials(self) -> list[Trial]:
+        """Return all trials in their order."""
+        found = self._study.get_trials(deepcopy=False)
+        return [_read(trial) for trial in found if "cell" in trial.user_attrs]
+
+
+def _read(trial: FrozenTrial) -> Trial:
+    told = trial.user_attrs.get("ending", {}) if trial.state.is_finished() else {}
+    decisions: Decisions | None = trial.user_attrs["decisions"]
+    return Trial(
+        number=trial.number,
+        candidate=Candidate(parse_cell(trial.user_attrs["cell"]), decisions),
+        digest=trial.user_attrs["digest"],
+        ending=told.get("ending"),
+        value=told.get("value"),
+        reason=told.get("reason"),
+        copy_of=told.get("copy_of"),
+        details=trial.user_attrs["details"],
+    )
+
+
+def _storage(path: Path) -> JournalStorage:
+    return JournalStorage(JournalFileBackend(str(path)))
+
+
+def _quiet() -> None:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)

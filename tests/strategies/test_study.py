@@ -1,0 +1,38 @@
+"""The study keeps trials and their ends through a reopening."""
+
+import pytest
+
+from nas_rnn.errors import NasRnnError
+from nas_rnn.plugins import load_space
+from nas_rnn.strategies import Study
+
+
+def test_trials_and_their_ends_survive_a_reopening(tmp_path):
+    path = tmp_path / "study.journal"
+    space = load_space("gated")
+    study = Study.create(path, "one", "minimize")
+    candidates = [space.sample(seed) for seed in range(5)]
+    for candidate in candidates:
+        study.add(candidate, hidden_size=12)
+    study.finish(0, "finished", 2.5)
+    study.finish(1, "stopped", 3.5, "behind the others at epoch 1")
+    study.finish(2, "diverged", None, "the loss is nan")
+    study.finish(3, "finished", 2.5, copy_of=0)
+
+    again = Study.open(path, "one")
+    trials = again.trials()
+    assert [t.ending for t in trials] == ["finished", "stopped", "diverged", "finished", None]
+    assert [t.value for t in trials] == [2.5, 3.5, None, 2.5, None]
+    assert [t.copy_of for t in trials] == [None, None, None, 0, None]
+    assert trials[2].reason == "the loss is nan"
+    assert [t.candidate.cell for t in trials] == [c.cell for c in candidates]
+    assert [t.candidate.decisions for t in trials] == [c.decisions for c in candidates]
+    assert trials[4].details == {"hidden_size": 12}
+
+    again.finish(4, "finished", 1.0)
+    assert again.trials()[4].ending == "finished"
+
+
+def test_an_unknown_study_is_one_clear_error(tmp_path):
+    with pytest.raises(NasRnnError, match=r"study .* cannot be read"):
+        Study.open(tmp_path / "none.journal", "missing")
