@@ -1,4 +1,4 @@
-"""The MLflow view of a search: a picture, in plain values, that can always be drawn again from the run folder.
+"""The MLflow view of a search: a picture in plain values, which can be drawn again from the run folder.
 
 MLflow itself is imported only when something is written or served, so importing this package costs nothing.
 """

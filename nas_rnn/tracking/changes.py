@@ -1,4 +1,4 @@
-"""What a view says beyond what the store is known to hold: the difference between the two, in MLflow's terms."""
+"""What a view says beyond what the store is known to hold, in MLflow's terms."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from nas_rnn.tracking.plain import (
     cut,
     safe_name,
     safe_names,
+    safe_path,
     safe_values,
     table_json,
 )
@@ -32,7 +33,7 @@ Value = TypeVar("Value", str, float)
 
 @dataclass(kw_only=True)
 class Known:
-    """What the store is known to hold of one run; ``contents`` are digests of what this process has logged."""
+    """What the store is known to hold of a run; ``contents`` are digests of what this process has logged."""
 
     run_id: str
     name: str
@@ -62,7 +63,9 @@ def changes(view: RunView, known: Known, parent_run_id: str | None) -> Changes:
     params = safe_values(view.params, MAX_PARAM)
     metrics, points, nonfinite = finite_numbers(view)
     tags = wanted_tags(view, parent_run_id) | nonfinite
-    contents = dict(view.artifacts) | {path: table_json(table) for path, table in view.tables.items()}
+    paths = safe_names([*view.artifacts, *view.tables], safe_path)
+    contents = {paths[path]: content for path, content in view.artifacts.items()}
+    contents |= {paths[path]: table_json(table) for path, table in view.tables.items()}
     return Changes(
         params={name: value for name, value in params.items() if name not in known.params},
         fixed_params=tuple(name for name, value in params.items() if known.params.get(name, value) != value),
@@ -87,7 +90,8 @@ def wanted_tags(view: RunView, parent_run_id: str | None) -> dict[str, str]:
     if view.note:
         tags[NOTE_TAG] = cut(view.note, MAX_TAG)
     if view.tables:
-        tags[TABLES_TAG] = json.dumps([{"path": path, "type": "table"} for path in view.tables])
+        paths = safe_names([*view.artifacts, *view.tables], safe_path)
+        tags[TABLES_TAG] = json.dumps([{"path": paths[path], "type": "table"} for path in view.tables])
     return tags
 
 

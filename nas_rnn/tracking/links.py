@@ -1,11 +1,54 @@
-"""Addresses of MLflow's pages."""
+"""Addresses of MLflow's pages, and what the table of an experiment's runs shows when opened by them."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from urllib.parse import urlencode
 
-from nas_rnn.tracking.quiet import connect
+from nas_rnn.errors import UserError
+from nas_rnn.tracking.quiet import connect, without_password
+
+SHARED_VIEW = "nas-rnn"
+# MLflow's pages keep a shared view of the table in a tag of the experiment, and open it by its name.
+SHARED_VIEW_TAG = f"mlflow.sharedViewState.{SHARED_VIEW}"
+
+
 def experiment_url(server_url: str, experiment_name: str, uri: str, *, sort_by: str = "gap_to_lstm") -> str:
-    client = connect(uri)
-    experiment = client.get_experiment_by_name(experiment_name)
-    return f"{server_url}/#/experiments/{experiment.experiment_id}/runs"
+    """Return where the server at ``server_url`` shows the runs of an experiment in the store at ``uri``.
+
+    The table comes with the columns and the order that the experiment's Tracker was given, otherwise with the
+    usual columns, ascending by the metric ``sort_by``. Raises UserError where there is no such experiment.
+    """
+    experiment = connect(uri).get_experiment_by_name(experiment_name)
+    if experiment is None:
+        raise UserError(f"MLflow at {without_password(uri)} has no experiment {experiment_name!r}")
+    if SHARED_VIEW_TAG in experiment.tags:
+        query = {"viewStateShareKey": SHARED_VIEW}
+    else:
+        query = {"orderByKey": f"metrics.`{sort_by}`", "orderByAsc": "true"}
+    return f"{server_url.rstrip('/')}/#/experiments/{experiment.experiment_id}/runs?{urlencode(query)}"
+
+
+def shared_view(columns: Sequence[str], sort_by: str) -> str:
+    """Return the value of ``SHARED_VIEW_TAG``: a table of ``columns``, ascending by the metric ``sort_by``.
+
+    Columns are named as MLflow's filters name them: ``metrics.gap_to_lstm``, ``params.hidden_size``,
+    ``tags.verdict``, ``attributes.Created``.
+    """
+    selected = []
+    for column in columns:
+        kind, dot, name = column.partition(".")
+        if kind not in ("metrics", "params", "tags", "attributes") or not dot:
+            raise ValueError(f"a column is metrics.x, params.x, tags.x or attributes.x, not {column!r}")
+        selected.append(f"{kind}.`{name}`")
+    return json.dumps(
+        {
+            "searchFilter": "",
+            "orderByKey": f"metrics.`{sort_by}`",
+            "orderByAsc": True,
+            "startTime": "ALL",
+            "lifecycleFilter": "Active",
+            "selectedColumns": selected,
+        }
+    )

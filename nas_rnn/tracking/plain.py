@@ -7,7 +7,7 @@ import json
 import math
 import posixpath
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 MAX_NAME = 250
 MAX_PARAM = 6000
@@ -19,7 +19,7 @@ _ELLIPSIS = " ... (cut)"
 def safe_name(name: str) -> str:
     """Return ``name`` as MLflow takes it for a metric, parameter or tag.
 
-    Characters other than letters, digits and ``/ _ . - space`` become ``_`` (a colon too: Windows refuses it).
+    Characters other than letters, digits, space and ``/_.-`` become ``_``, a colon too: Windows refuses it.
     """
     cleaned = posixpath.normpath(re.sub(r"[^/\w.\- ]", "_", name)).lstrip("/")
     if cleaned in ("", ".") or cleaned.startswith(".."):
@@ -29,16 +29,21 @@ def safe_name(name: str) -> str:
     return cleaned
 
 
-def safe_names(names: Iterable[str]) -> dict[str, str]:
-    """Return the safe name of each of ``names``; two that would fall together get a digest behind them."""
+def safe_path(path: str) -> str:
+    """Return an artifact's ``path`` without the characters that break addresses or Windows' file names."""
+    return re.sub(r'[\x00-\x1f#?%:*"<>|\\]', "_", path)
+
+
+def safe_names(names: Iterable[str], clean: Callable[[str], str] = safe_name) -> dict[str, str]:
+    """Return each of ``names`` cleaned; of two that would fall together, one gets a digest before it."""
     given = sorted(set(names))
-    taken = {name for name in given if safe_name(name) == name}
+    taken = {name for name in given if clean(name) == name}
     result: dict[str, str] = {}
     for name in given:
-        cleaned = safe_name(name)
+        cleaned = clean(name)
         if cleaned != name:
             if cleaned in taken:
-                cleaned = f"{cleaned[: MAX_NAME - 9]}-{_digest(name)}"
+                cleaned = f"{_digest(name)}-{cleaned[: MAX_NAME - 9]}"
             taken.add(cleaned)
         result[name] = cleaned
     return result
@@ -64,7 +69,9 @@ def table_json(columns: Mapping[str, Sequence[object]]) -> str:
 
 def content_digest(content: str | bytes) -> bytes:
     """Return a digest that differs where ``content`` differs."""
-    return hashlib.sha256(content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content).digest()
+    return hashlib.sha256(
+        content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
+    ).digest()
 
 
 def _cell(value: object) -> object:

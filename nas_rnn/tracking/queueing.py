@@ -17,8 +17,8 @@ LAST_ATTEMPTS = 3
 class ViewQueue:
     """Views to be written, one for each key, parents before their children.
 
-    After a failure everything pauses, for as long as failures follow one another, since the store may be away;
-    the view that failed waits longer, since it may be the view.
+    After a failure everything pauses, the longer the more follow one another, since the store may be away;
+    the view that failed waits longer still, since it may be the view.
     """
 
     def __init__(self) -> None:
@@ -41,12 +41,14 @@ class ViewQueue:
             return tuple(self._views)
 
     def put(self, view: RunView) -> None:
-        """Take ``view`` in place of an older one of its key; ValueError for an unknown parent or when closed."""
+        """Take ``view`` in place of an older one; ValueError when closed, or when its parent is unknown."""
         with self._changed:
             if self.closed:
                 raise ValueError(f"run {view.key!r} was put after the tracker was closed")
             if view.parent is not None and view.parent not in self._accepted:
-                raise ValueError(f"run {view.parent!r} must be put before {view.key!r}, which is shown under it")
+                raise ValueError(
+                    f"run {view.parent!r} must be put before {view.key!r}, which is shown under it"
+                )
             self._accepted.add(view.key)
             self._views[view.key] = view
             self._changed.notify_all()

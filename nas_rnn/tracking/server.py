@@ -36,10 +36,10 @@ def serve(
 ) -> None:
     """Run MLflow's server on the database at ``uri`` until Ctrl-C (or SIGTERM, SIGHUP), then end it cleanly.
 
-    ``on_ready`` is called with the address once pages can be opened. ``port`` 0 takes a free one. A host name
-    other than localhost, by which browsers elsewhere know this machine, must be in ``allowed_hosts`` (separated
-    by commas). Whoever reaches the server may read and delete: anything but a loopback ``host`` is for networks
-    that are trusted.
+    ``on_ready`` is called with the address once pages can be opened. ``port`` 0 takes a free one. Names other
+    than localhost, by which browsers elsewhere know this machine, must be in ``allowed_hosts`` (separated by
+    commas). Whoever reaches the server may read and delete all: a ``host`` other than loopback is for trusted
+    networks.
 
     Raises UserError for a port that is taken and for a ``uri`` that is a server already, NasRnnError when the
     server does not start or ends by itself.
@@ -51,7 +51,18 @@ def serve(
     path = sqlite_path(uri)
     if path is not None:
         create_database(path, artifact_root)
-    command = [sys.executable, "-m", "mlflow", "server", "--host", host, "--port", str(port), "--workers", "1"]
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        "--host",
+        host,
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+    ]
     command += ["--artifacts-destination", artifact_root.absolute().as_uri()]
     if allowed_hosts:
         command += ["--allowed-hosts", allowed_hosts]
@@ -79,7 +90,11 @@ def _free_port(host: str, port: int) -> int:
         try:
             probe.bind((host, port))
         except OSError as error:
-            reason = "is taken by another program" if error.errno == errno.EADDRINUSE else f"failed: {error.strerror}"
+            reason = (
+                "is taken by another program"
+                if error.errno == errno.EADDRINUSE
+                else f"failed: {error.strerror}"
+            )
             raise UserError(
                 f"port {port} on {host} {reason}; choose another with --port, or --port 0 for any free one"
             ) from error

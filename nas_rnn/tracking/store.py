@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nas_rnn.errors import UserError
 from nas_rnn.tracking.quiet import connect, is_http, prepare_environment, without_password
@@ -58,16 +58,17 @@ def create_database(path: Path, artifact_root: Path) -> None:
     from filelock import FileLock
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_name(f"{path.name}.lock"), timeout=LOCK_SECONDS):
+    with FileLock(path.with_name(f".{path.name}.lock"), timeout=LOCK_SECONDS):
         if path.exists():
             return
         prepare_environment()
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-        aside = path.with_name(f"{path.name}.new-{uuid.uuid4().hex[:8]}")
+        aside = path.with_name(f".{path.name}.new-{uuid.uuid4().hex[:8]}")
         try:
-            SqlAlchemyStore(f"sqlite:///{aside}", artifact_root.absolute().as_uri()).engine.dispose()
-            os.replace(aside, path)
+            store: Any = SqlAlchemyStore
+            store(f"sqlite:///{aside}", artifact_root.absolute().as_uri()).engine.dispose()
+            aside.replace(path)
         finally:
             aside.unlink(missing_ok=True)
 
@@ -91,3 +92,11 @@ def open_experiment(client: MlflowClient, uri: str, name: str, artifact_root: Pa
         client.restore_experiment(found.experiment_id)
         return str(found.experiment_id), True
     return str(found.experiment_id), False
+
+
+def describe_experiment(client: MlflowClient, experiment_id: str, tags: Mapping[str, str]) -> None:
+    """Set those of ``tags`` that the experiment does not have so."""
+    have = client.get_experiment(experiment_id).tags
+    for name, value in tags.items():
+        if have.get(name) != value:
+            client.set_experiment_tag(experiment_id, name, value)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Thread
 from types import TracebackType
 
+from nas_rnn.tracking.changes import NOTE_TAG
+from nas_rnn.tracking.links import SHARED_VIEW_TAG, shared_view
 from nas_rnn.tracking.queueing import ViewQueue
 from nas_rnn.tracking.quiet import is_http, without_password
-from nas_rnn.tracking.store import check_uri, open_experiment, open_store
+from nas_rnn.tracking.store import check_uri, describe_experiment, open_experiment, open_store
 from nas_rnn.tracking.view import RunView
 from nas_rnn.tracking.writer import RunWriter
 
@@ -17,16 +20,31 @@ class Tracker:
     """Shows runs in the MLflow experiment ``experiment`` of the store or server at ``uri``.
 
     ``put`` only takes note of a view; one thread writes, and where views come faster than it can write, the
-    newest of each run counts. Whatever happens to the store, nothing raises here or holds the caller up: a view
-    that could not be written is kept, tried again with growing pauses, and once more by ``close``. To be closed
-    at the end, or used as a context manager. ``failures`` counts attempts that failed; ``notices`` are things
-    worth telling that are no problem.
+    newest of each run counts. Whatever happens to the store, nothing raises here or holds the caller up: a
+    view that could not be written is kept, tried again with growing pauses, and once more by ``close``. To be
+    closed at the end, or used as a context manager. ``failures`` counts attempts that failed; ``notices`` are
+    worth telling but no problem.
+
+    ``note`` (markdown) is shown above the experiment's table of runs, which ``experiment_url`` opens with
+    ``columns`` (``"metrics.gap_to_lstm"``, ``"tags.verdict"``, ...), ascending by the metric ``sort_by``.
 
     Raises UserError for a ``uri`` that MLflow knows no store for.
     """
 
-    def __init__(self, uri: str, experiment: str, artifact_root: Path) -> None:
+    def __init__(
+        self,
+        uri: str,
+        experiment: str,
+        artifact_root: Path,
+        *,
+        note: str = "",
+        columns: Sequence[str] = (),
+        sort_by: str = "gap_to_lstm",
+    ) -> None:
         check_uri(uri)
+        self._experiment_tags = {NOTE_TAG: note} if note else {}
+        if columns:
+            self._experiment_tags[SHARED_VIEW_TAG] = shared_view(columns, sort_by)
         self.uri = uri
         self.experiment = experiment
         self.failures = 0
@@ -114,6 +132,7 @@ class Tracker:
                 self.notices.append(
                     f"the MLflow experiment {self.experiment!r} had been deleted; it is back, with its runs"
                 )
+            describe_experiment(client, experiment, self._experiment_tags)
             self._writer = RunWriter(client, experiment)
         return self._writer
 

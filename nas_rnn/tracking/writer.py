@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Sized
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,6 @@ from nas_rnn.tracking.view import RunView
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Param, Run, RunTag
-
-    Entry = Metric | Param | RunTag
 
 # MLflow's limits for one request: 1000 entries, 100 parameters, 100 tags, a million bytes (six a character).
 MAX_ENTRIES = 1000
@@ -124,8 +123,8 @@ class RunWriter:
         tags = [RunTag(name, value) for name, value in todo.tags.items()]
         metrics = [Metric(name, value, now, 0) for name, value in todo.metrics.items()]
         metrics += [Metric(name, value, now, step) for (name, step), value in sorted(todo.points.items())]
-        for batch in _batches(params, tags, metrics):
-            self._client.log_batch(known.run_id, **batch)
+        for batch in batches(params, tags, metrics):
+            self._client.log_batch(known.run_id, batch.metrics, batch.params, batch.tags)
         for name in todo.stale_tags:
             self._client.delete_tag(known.run_id, name)
             del known.tags[name]
@@ -143,25 +142,36 @@ class RunWriter:
         known.name, known.status = view.name, view.status
 
 
-def _batches(
-    params: list[Param], tags: list[RunTag], metrics: list[Metric]
-) -> Iterator[dict[str, list[Entry]]]:
-    """Yield arguments of ``log_batch``, in order, each within MLflow's limits."""
-    batch: dict[str, list[Entry]] = {}
-    characters = entries = 0
-    groups: list[tuple[str, list[Entry], int]] = [
-        ("params", list(params), MAX_PARAMS_OR_TAGS),
-        ("tags", list(tags), MAX_PARAMS_OR_TAGS),
-        ("metrics", list(metrics), MAX_ENTRIES),
-    ]
-    for kind, group, limit in groups:
-        for entry in group:
-            size = len(entry.key) + len(str(entry.value)) + 50
-            full = entries >= MAX_ENTRIES or len(batch.get(kind, ())) >= limit
-            if full or characters + size > MAX_CHARACTERS and entries:
-                yield batch
-                batch, characters, entries = {}, 0, 0
-            batch.setdefault(kind, []).append(entry)
-            characters, entries = characters + size, entries + 1
-    if batch:
-        yield batch
+@dataclass
+class Batch:
+    """The arguments of one ``log_batch``."""
+
+    params: list[Param] = field(default_factory=list)
+    tags: list[RunTag] = field(default_factory=list)
+    metrics: list[Metric] = field(default_factory=list)
+    characters: int = 0
+
+    def has_room(self, group: Sized, limit: int, characters: int) -> bool:
+        """Return whether one more entry of ``characters`` fits, in ``group`` of at most ``limit``."""
+        entries = len(self.params) + len(self.tags) + len(self.metrics)
+        fits = self.characters + characters <= MAX_CHARACTERS
+        return entries == 0 or (entries < MAX_ENTRIES and len(group) < limit and fits)
+
+
+def batches(params: list[Param], tags: list[RunTag], metrics: list[Metric]) -> list[Batch]:
+    """Return everything given, in order, in batches within MLflow's limits."""
+    found = [Batch()]
+
+    def room(kind: str, limit: int, characters: int) -> Batch:
+        if not found[-1].has_room(getattr(found[-1], kind), limit, characters):
+            found.append(Batch())
+        found[-1].characters += characters
+        return found[-1]
+
+    for param in params:
+        room("params", MAX_PARAMS_OR_TAGS, len(param.key) + len(param.value) + 50).params.append(param)
+    for tag in tags:
+        room("tags", MAX_PARAMS_OR_TAGS, len(tag.key) + len(tag.value) + 50).tags.append(tag)
+    for metric in metrics:
+        room("metrics", MAX_ENTRIES, len(metric.key) + 100).metrics.append(metric)
+    return found if found[0].characters else []

@@ -1,0 +1,113 @@
+"""One SQLite store for all tests (the first creation of one takes seconds), an experiment for each."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from nas_rnn.tracking import RunView, Tracker, default_uri
+from nas_rnn.tracking.quiet import connect
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+ViewMaker = Callable[..., RunView]
+NUMBERS = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def store_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose name needs quoting in addresses."""
+    return tmp_path_factory.mktemp("runs of ä user")
+
+
+@pytest.fixture(scope="session")
+def store_uri(store_folder: Path) -> str:
+    """The address of a store that exists."""
+    from nas_rnn.tracking.store import create_database, sqlite_path
+
+    uri = default_uri(store_folder)
+    path = sqlite_path(uri)
+    assert path is not None
+    create_database(path, store_folder / "artifacts")
+    return uri
+
+
+@pytest.fixture
+def experiment() -> str:
+    """The name of an experiment that no other test uses."""
+    return f"experiment {next(NUMBERS)}"
+
+
+@pytest.fixture
+def tracker(store_uri: str, store_folder: Path, experiment: str) -> Iterator[Tracker]:
+    """A tracker that must end without problems."""
+    tracker = Tracker(store_uri, experiment, store_folder / "artifacts")
+    yield tracker
+    assert tracker.close() == []
+
+
+@pytest.fixture
+def store(store_uri: str, experiment: str) -> Store:
+    """What the store holds of this test's experiment."""
+    return Store(connect(store_uri), experiment)
+
+
+@pytest.fixture
+def make_view() -> ViewMaker:
+    """Make a view with everything in it; keywords replace parts."""
+
+    def make(key: str = "search", **changes: Any) -> RunView:
+        values: dict[str, Any] = {
+            "key": key,
+            "name": f"name of {key}",
+            "params": {"hidden_size": "64"},
+            "tags": {"verdict": "undecided"},
+            "metrics": {"gap_to_lstm": -0.25},
+            "curves": (("valid/loss", 1, 2.5), ("valid/loss", 2, 2.25)),
+            "artifacts": {"cell/equations.md": "# h", "cell/picture.png": b"\x89PNG"},
+            "tables": {"ranking.json": {"rank": [1, 2], "gap": [0.5, float("nan")]}},
+            "note": "a *note*",
+            "start_ms": 1_700_000_000_000,
+        }
+        return RunView(**(values | changes))
+
+    return make
+
+
+class Store:
+    """Reads one experiment with a client of its own, as a second program would."""
+
+    def __init__(self, client: MlflowClient, experiment: str) -> None:
+        self.client = client
+        self.experiment = experiment
+
+    def runs(self) -> list[Run]:
+        """All runs of the experiment, the oldest first."""
+        found = self.client.get_experiment_by_name(self.experiment)
+        assert found is not None
+        return list(self.client.search_runs([found.experiment_id], order_by=["attributes.start_time ASC"]))
+
+    def run(self, key: str = "search") -> Run:
+        """The one run with ``key``."""
+        (run,) = [run for run in self.runs() if run.data.tags["nas_rnn.key"] == key]
+        return run
+
+    def points(self, metric: str, key: str = "search") -> list[tuple[int, float]]:
+        """All points of a curve, as stored: a point logged twice is here twice."""
+        history = self.client.get_metric_history(self.run(key).info.run_id, metric)
+        return sorted((point.step, point.value) for point in history)
+
+    def content(self, path: str, key: str = "search") -> bytes:
+        """The content of an artifact."""
+        return Path(self.client.download_artifacts(self.run(key).info.run_id, path)).read_bytes()
+
+    def files(self, folder: str, key: str = "search") -> list[str]:
+        """The paths of the artifacts in ``folder``."""
+        found = self.client.list_artifacts(self.run(key).info.run_id, folder)
+        return [file.path for file in found]
