@@ -35,7 +35,7 @@ def safe_path(path: str) -> str:
 
 
 def safe_names(names: Iterable[str], clean: Callable[[str], str] = safe_name) -> dict[str, str]:
-    """Return each of ``names`` cleaned; of two that would fall together, one gets a digest before it."""
+    """Return each of ``names`` cleaned; of two that would fall together, one gets a digest behind it."""
     given = sorted(set(names))
     taken = {name for name in given if clean(name) == name}
     result: dict[str, str] = {}
@@ -43,7 +43,8 @@ def safe_names(names: Iterable[str], clean: Callable[[str], str] = safe_name) ->
         cleaned = clean(name)
         if cleaned != name:
             if cleaned in taken:
-                cleaned = f"{_digest(name)}-{cleaned[: MAX_NAME - 9]}"
+                stem, extension = posixpath.splitext(cleaned)
+                cleaned = f"{stem[: MAX_NAME - 9 - len(extension)]}-{_digest(name)}{extension}"
             taken.add(cleaned)
         result[name] = cleaned
     return result
