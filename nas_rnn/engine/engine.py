@@ -1,0 +1,143 @@
+"""The engine: runs many RunSpecs side by side with Ray Tune. Ray is used nowhere else."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+from nas_rnn.engine.local_ray import local_ray, prepare_environment
+from nas_rnn.engine.source import RunSource
+from nas_rnn.plugins import PluginSource
+from nas_rnn.tasks import TaskData
+
+Outcome = Literal["complete", "interrupted"]
+MAX_WORKER_DEATHS = 2
+
+
+class Engine:
+    """A pool of workers on this machine, open for the time of a ``with`` block.
+
+    ``workers`` runs are trained at once with ``threads`` CPU threads each. ``folder`` keeps each run's checkpoint and
+    curve. ``data`` and ``sources`` (file plugins) are sent to the workers once.
+    """
+
+    def __init__(
+        self,
+        *,
+        workers: int,
+        threads: int,
+        folder: Path,
+        data: TaskData,
+        sources: Sequence[PluginSource],
+        gpus_per_run: float = 0.0,
+    ) -> None:
+        self._workers = workers
+        self._threads = threads
+        self._folder = folder.resolve()
+        self._data = data
+        self._sources = tuple(sources)
+        self._gpus_per_run = gpus_per_run
+        self._stack = ExitStack()
+        self._fits = 0
+
+    def __enter__(self) -> Engine:
+        data_bytes = sum(array.nbytes for array in self._data.arrays.values())
+        self._stack.enter_context(local_ray(self._workers * self._threads, None, data_bytes))
+        self._scratch = Path(tempfile.mkdtemp(prefix="nas_rnn_ray_"))
+        self._stack.callback(shutil.rmtree, self._scratch, ignore_errors=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def run(
+        self,
+        source: RunSource,
+        *,
+        sign: int = 1,
+        scheduler: str = "none",
+        epochs: int = 1,
+        deadline: float | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> Outcome:
+        """Run all that ``source`` hands out; ``sign`` -1 says that a larger metric is better.
+
+        ``should_stop`` is asked often; once it says so, running runs are left where their last checkpoint is, and
+        the outcome is "interrupted". An exception raised by the source ends everything and is raised here.
+        """
+        prepare_environment()
+        from ray import tune
+
+        from nas_rnn.engine.schedulers import make_scheduler
+        from nas_rnn.engine.searcher import SourceSearcher
+        from nas_rnn.engine.trainable import RunTrainable, WorkerSetup
+
+        _quiet()
+        searcher = SourceSearcher(source, sign)
+        stopper = _stopper(searcher, should_stop)
+        shared = WorkerSetup(self._data, self._sources, str(self._folder))
+        trainable = tune.with_resources(
+            tune.with_parameters(RunTrainable, shared=shared),
+            {"cpu": self._threads, **({"gpu": self._gpus_per_run} if self._gpus_per_run else {})},
+        )
+        self._fits += 1
+        tuner = tune.Tuner(
+            trainable,
+            tune_config=tune.TuneConfig(
+                search_alg=searcher,
+                scheduler=make_scheduler(scheduler, epochs, deadline),
+                num_samples=-1,
+                max_concurrent_trials=self._workers,
+                reuse_actors=True,
+                trial_dirname_creator=lambda trial: str(trial.trial_id),
+                trial_name_creator=lambda trial: str(trial.trial_id),
+            ),
+            run_config=tune.RunConfig(
+                name=f"fit{self._fits}",
+                storage_path=str(self._scratch),
+                stop=stopper,
+                verbose=0,
+                failure_config=tune.FailureConfig(max_failures=MAX_WORKER_DEATHS),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
+            ),
+        )
+        tuner.fit()
+        if searcher.error is not None:
+            raise searcher.error
+        return "interrupted" if stopper.stopped else "complete"
+
+
+def _stopper(searcher: Any, should_stop: Callable[[], bool]) -> Any:
+    from ray.tune import Stopper
+
+    class Stop(Stopper):  # type: ignore[misc]
+        """Ends the whole fit when asked to, or when the source failed; leaves single trials alone."""
+
+        stopped = False
+
+        def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+            return False
+
+        def stop_all(self) -> bool:
+            if should_stop():
+                self.stopped = True
+                searcher.stopping = True
+            return self.stopped or searcher.error is not None
+
+        def __reduce__(self) -> Any:
+            return (object, ())
+
+    return Stop()
+
+
+def _quiet() -> None:
+    for name in ("ray", "ray.tune", "ray.train", "ray.air"):
+        logging.getLogger(name).setLevel(logging.ERROR)

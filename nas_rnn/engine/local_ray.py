@@ -1,0 +1,52 @@
+"""A Ray of this machine alone: quiet, on the loopback interface, gone when the search is."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_DISABLE_IMPORT_WARNING": "1",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_MAX_PENDING_TRIALS_PG": "auto",
+    "TUNE_GLOBAL_CHECKPOINT_S": "3600",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+}
+_OBJECT_STORE_BYTES = 150 * 2**20
+
+
+def prepare_environment() -> None:
+    """Set what Ray reads from the environment, leaving what the user has set."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+
+
+@contextmanager
+def local_ray(cpus: int, gpus: int | None, data_bytes: int) -> Iterator[None]:
+    """Run a local Ray with so many CPUs (and GPUs; None: those that are there) for the time of the block."""
+    prepare_environment()
+    import ray
+    from ray._private import services
+
+    # Ray binds its ports to the node's address and rewrites 127.0.0.1 to the outer one; this keeps them inside.
+    services.get_node_ip_address = lambda *arguments, **options: "127.0.0.1"
+    ray.init(
+        num_cpus=cpus,
+        num_gpus=gpus,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        configure_logging=True,
+        object_store_memory=_OBJECT_STORE_BYTES + 2 * data_bytes,
+    )
+    try:
+        yield
+    finally:
+        ray.shutdown()

@@ -1,0 +1,95 @@
+"""What a worker does: trains the run it is given, epoch by epoch, and goes over to the next one."""
+
+from __future__ import annotations
+
+import gc
+import tempfile
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+from nas_rnn import plugins
+from nas_rnn.tasks import TaskData
+from nas_rnn.training import Diverged, RunSpec, RunStore
+
+
+@dataclass(frozen=True)
+class WorkerSetup:
+    """What every worker gets once, as plain data: the task's data, plugins' sources, and where runs are kept.
+
+    ``folder`` is an absolute path; run ``id`` keeps its checkpoint and curve in ``folder / id``.
+    """
+
+    data: TaskData
+    sources: Sequence[plugins.PluginSource]
+    folder: str
+
+
+class RunTrainable(tune.Trainable):  # type: ignore[misc]
+    """Trains one RunSpec after another in one process; a step is an epoch.
+
+    Results carry plain data: ``records`` (epochs since the last result), ``ending`` ("" while it goes on), ``reason``
+    and, at the end, ``result``. A run that diverges or raises ends itself and nothing else.
+    """
+
+    def setup(self, config: dict[str, Any], shared: WorkerSetup) -> None:
+        self._shared = shared
+        self._plugins = tempfile.TemporaryDirectory(prefix="nas_rnn_plugins_")
+        plugins.use_sources(shared.sources, Path(self._plugins.name))
+        self._begin(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self._trainer = None
+        gc.collect()
+        self._begin(new_config)
+        return True
+
+    def _begin(self, config: dict[str, Any]) -> None:
+        self._spec = RunSpec.from_dict(config["spec"])
+        self._sign = config["sign"]
+        self._told = 0
+        self._trainer: Any = None
+
+    def step(self) -> dict[str, Any]:
+        try:
+            trainer = self._trainer or self._make_trainer()
+            if not trainer.finished:
+                trainer.run_epoch()
+            return self._report("finished" if trainer.finished else "", None)
+        except Diverged as error:
+            return self._report("diverged", str(error))
+        except Exception as error:
+            self._store().folder.mkdir(parents=True, exist_ok=True)
+            (self._store().folder / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
+            return self._report("failed", f"{type(error).__name__}: {error}")
+
+    def cleanup(self) -> None:
+        self._plugins.cleanup()
+
+    def _store(self) -> RunStore:
+        return RunStore(Path(self._shared.folder) / self._spec.id)
+
+    def _make_trainer(self) -> Any:
+        from nas_rnn.training.trainer import Trainer
+
+        task = plugins.registry().find("task", self._spec.task).value(**self._spec.task_options)
+        self._trainer = Trainer(self._spec, task, self._shared.data, self._store())
+        return self._trainer
+
+    def _report(self, ending: str, reason: str | None) -> dict[str, Any]:
+        records = [] if self._trainer is None else self._trainer.records
+        new, self._told = records[self._told :], len(records)
+        result = self._trainer.result(ending, reason).to_dict() if ending and self._trainer is not None else None
+        return {
+            "records": [record.to_dict() for record in new],
+            "ending": result["status"] if result else ending,
+            "reason": result["reason"] if result else reason,
+            "result": result,
+            "epoch": max(1, len(records)),
+            "score": self._sign * records[-1].metric if records else float("inf"),
+            "done": bool(ending),
+        }
