@@ -1,0 +1,128 @@
+"""What a user may set for a search or a comparison, checked; the same names on the command line and in TOML."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import tomli_w
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from nas_rnn.errors import UserError, suggest
+from nas_rnn.training import TrainingOptions
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def seconds(value: object) -> object:
+    """Read a duration such as ``90s``, ``30m``, ``2h`` or ``1h30m`` as seconds."""
+    if value is None or isinstance(value, (int, float)):
+        return value
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", str(value))
+    if not parts or "".join(number + unit for number, unit in parts) != str(value):
+        raise ValueError(f"a duration is written like 90s, 30m, 2h or 1h30m, not {value!r}")
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+def _folder_name(value: object) -> object:
+    if value is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", str(value)):
+        raise ValueError(
+            f"a name is 1 to 100 letters, digits, '.', '_' or '-' and begins with a letter or digit, not {value!r}"
+        )
+    return value
+
+
+Duration = Annotated[float | None, BeforeValidator(seconds), Field(gt=0)]
+Name = Annotated[str | None, BeforeValidator(_folder_name)]
+
+
+class _Config(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    task: str = "char-lm"
+    task_options: dict[str, int | float | str | bool] = {}
+    data: Path | None = None
+    epochs: int = Field(4, ge=1)
+    params: int = Field(60_000, ge=1)
+    seeds: int = Field(5, ge=1, le=100)
+    workers: int | None = Field(None, ge=1)
+    plugins: tuple[Path, ...] = ()
+    name: Name = None
+    seed: int = Field(0, ge=0, lt=2**32)
+    layers: int = 1
+    dropout: float = 0.0
+    batch: int = 32
+    length: int = 64
+    learning_rate: float = TrainingOptions.learning_rate
+    decay: Literal["cosine", "linear", "none"] = TrainingOptions.decay
+    clip: float = 1.0
+    threads: int = 1
+    device: str = "auto"
+
+    def training(self) -> TrainingOptions:
+        """Return the training options, each checked."""
+        fields = TrainingOptions.__dataclass_fields__
+        return TrainingOptions(**{name: getattr(self, name) for name in fields})
+
+    def parallel(self) -> int:
+        """Return how many runs are trained at once: as asked, or one for every ``threads`` cores."""
+        return self.workers or max(1, len(os.sched_getaffinity(0)) // self.threads)
+
+
+class SearchConfig(_Config):
+    """Everything that decides what a search does."""
+
+    space: str = "gated"
+    strategy: str = "random"
+    scheduler: Literal["asha", "none"] = "asha"
+    trials: int = Field(24, ge=1)
+    time: Duration = None
+
+
+class CompareConfig(_Config):
+    """Everything that decides what a comparison does."""
+
+    cells: tuple[str, ...] = Field(min_length=1)
+    baseline: str = "lstm"
+
+
+C = TypeVar("C", bound=_Config)
+
+
+def read_config(kind: type[C], values: dict[str, Any]) -> C:
+    """Return ``values`` as a checked configuration; one `UserError` that lists everything wrong with them."""
+    given = {name: value for name, value in values.items() if value is not None}
+    try:
+        config = kind(**given)
+    except ValidationError as error:
+        raise UserError("\n".join(_explain(kind, problem) for problem in error.errors())) from None
+    config.training()
+    return config
+
+
+def _explain(kind: type[_Config], problem: Any) -> str:
+    name = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"unknown option {name!r}{suggest(name, kind.model_fields)}"
+    text = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "value_error":
+        return f"{name}: {text}"
+    return f"{name}: {text[0].lower()}{text[1:]}; got {problem['input']!r}"
+
+
+def load_toml(path: Path) -> dict[str, Any]:
+    """Return the values of a TOML file; `UserError` where it cannot be read."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"--config: there is no file {str(path)!r}") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UserError(f"--config: {str(path)!r} cannot be read as TOML: {error}") from None
+
+
+def dump_toml(config: _Config) -> str:
+    """Return ``config`` as TOML text; what is None is left out."""
+    return tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))

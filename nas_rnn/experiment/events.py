@@ -1,0 +1,150 @@
+"""What a search or a comparison tells while it runs: events, and the state they add up to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+Phase = Literal["search", "selection", "final"]
+RunEnding = Literal["finished", "stopped", "diverged", "failed", "reused"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Started:
+    """The search or comparison begins; ``finished_before`` trials are already there in one that is resumed."""
+
+    kind: Literal["search", "compare"]
+    name: str
+    folder: str
+    task: str
+    metric: str
+    unit: str
+    direction: Literal["minimize", "maximize"]
+    space: str | None
+    trials: int | None
+    workers: int
+    parameters: int
+    finished_before: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhaseStarted:
+    """A phase begins; ``runs`` is how many it has at most, of which ``before`` are done already."""
+
+    phase: Phase
+    runs: int
+    before: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunStarted:
+    """A run begins, or goes on after ``epochs_before`` epochs."""
+
+    id: str
+    role: str
+    name: str
+    epochs: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochDone:
+    """A run has done an epoch; ``metric`` is that of validation."""
+
+    id: str
+    role: str
+    name: str
+    epoch: int
+    epochs: int
+    metric: float
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunEnded:
+    """A run has ended; ``gap`` is relative to the baseline at the same epoch, negative is better (None: unknown)."""
+
+    id: str
+    role: str
+    name: str
+    ending: RunEnding
+    value: float | None
+    gap: float | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """Something the user should read: a warning, or why the search ends early."""
+
+    message: str
+
+
+Event = Started | PhaseStarted | RunStarted | EpochDone | RunEnded | Notice
+
+
+@dataclass
+class Progress:
+    """The state that the events so far add up to; times are of `time.monotonic`."""
+
+    started: Started | None = None
+    phase: Phase | None = None
+    phase_runs: int = 0
+    phase_done: int = 0
+    phase_began: float = 0.0
+    phase_seconds_spent: float = 0.0
+    running: dict[str, RunStarted | EpochDone] = field(default_factory=dict)
+    endings: dict[RunEnding, int] = field(default_factory=dict)
+    best_name: str | None = None
+    best_value: float | None = None
+    baseline_value: float | None = None
+    baseline_done: bool = False
+
+    def update(self, event: Event) -> None:
+        """Take ``event`` in."""
+        match event:
+            case Started():
+                self.started = event
+            case PhaseStarted(phase=phase, runs=runs, before=before):
+                self.phase, self.phase_runs, self.phase_done = phase, runs, before
+                self.phase_began = time.monotonic()
+                self.running.clear()
+            case RunStarted(id=id) | EpochDone(id=id):
+                self.running[id] = event
+                if isinstance(event, EpochDone) and event.role == "baseline":
+                    self.baseline_value = self._better(event.metric, self.baseline_value)
+            case RunEnded():
+                self._end(event)
+
+    def _end(self, event: RunEnded) -> None:
+        self.running.pop(event.id, None)
+        if event.role == "baseline":
+            self.baseline_value, self.baseline_done = event.value, True
+            return
+        self.phase_done += 1
+        if event.role != "candidate":
+            return
+        self.endings[event.ending] = self.endings.get(event.ending, 0) + 1
+        if event.value is not None and self._better(event.value, self.best_value) != self.best_value:
+            self.best_name, self.best_value = event.name, event.value
+
+    def _better(self, value: float, other: float | None) -> float:
+        if other is None:
+            return value
+        smaller = self.started is None or self.started.direction == "minimize"
+        return min(value, other) if smaller else max(value, other)
+
+    def seconds_left(self) -> float | None:
+        """Return how long this phase will take at the pace so far; None while nothing has ended in it."""
+        done = self.phase_done
+        if done == 0 or self.phase_runs <= done:
+            return None
+        return (time.monotonic() - self.phase_began) / done * (self.phase_runs - done)
+
+
+Observer = Callable[[Event, Progress], None]
+
+
+def silent(event: Event, progress: Progress) -> None:
+    """Observe nothing."""

@@ -1,0 +1,56 @@
+"""What a search or a comparison gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from nas_rnn.comparison import Comparison
+
+
+@dataclass(frozen=True, kw_only=True)
+class BestCell:
+    """The best cell of a search: its text, and where it stands on validation data."""
+
+    name: str
+    digest: str
+    cell: str
+    equations: str
+    hidden_size: int
+    parameters: int
+    trial: int | None
+    value: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """How a search (or, without ``best`` and trials, a comparison) ended.
+
+    ``status`` is "complete" or "interrupted"; ``trials`` counts them by ending (finished, stopped, diverged, failed,
+    reused, unfinished). ``baseline`` is the baseline's validation metric in the search. ``comparison`` and ``verdict``
+    (a sentence) are None where it did not come to the final.
+    """
+
+    kind: str
+    name: str
+    folder: str
+    status: str
+    metric: str
+    unit: str
+    trials: dict[str, int]
+    best: BestCell | None
+    baseline: float | None
+    comparison: Comparison | None
+    verdict: str | None
+    notices: tuple[str, ...]
+    seconds: float
+    dashboard: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values, as ``--json`` prints them."""
+        return {
+            **{key: value for key, value in vars(self).items() if key not in ("best", "comparison", "notices")},
+            "best": None if self.best is None else dict(vars(self.best)),
+            "comparison": None if self.comparison is None else self.comparison.to_dict(),
+            "notices": list(self.notices),
+        }
