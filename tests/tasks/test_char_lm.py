@@ -144,7 +144,7 @@ def test_low_temperature_does_not_overflow() -> None:
 
 
 def test_preview_mistakes() -> None:
-    with pytest.raises(UserError, match="never saw: X. Known:"):
+    with pytest.raises(UserError, match=r"never saw: X\. Known:"):
         preview(prompt="heX")
     for temperature in (-1.0, math.nan, math.inf):
         with pytest.raises(UserError, match="temperature must be a number of at least 0"):

@@ -1,5 +1,7 @@
 """How a sequence is cut: what is covered, in which order, and that chunks of a stream join up."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -33,7 +35,7 @@ def test_training_chunks_have_one_shape_and_no_symbol_twice(
 
 def test_each_training_stream_goes_on_where_its_last_chunk_ended() -> None:
     chunks = training(100, batch=3, length=5)
-    for (_, before), (after, _) in zip(chunks[:-1], chunks[1:], strict=True):
+    for (_, before), (after, _) in pairwise(chunks):
         assert (before[-1] == after[0]).all()
 
 
