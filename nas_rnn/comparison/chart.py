@@ -31,8 +31,8 @@ def chart(comparison: Comparison) -> Chart:
     """Draw the contenders against the baseline: measured values left, paired differences right."""
     import matplotlib
 
-    # A fixed salt and no date: the same comparison gives the same bytes.
-    with matplotlib.rc_context({"svg.hashsalt": "nas_rnn", "font.size": 9.5}):
+    # A fixed salt and no date: the same comparison gives the same bytes. Names may hold dollar signs.
+    with matplotlib.rc_context({"svg.hashsalt": "nas_rnn", "font.size": 9.5, "text.parse_math": False}):
         figure = _draw(comparison)
         png, svg = io.BytesIO(), io.BytesIO()
         figure.savefig(png, format="png", dpi=160)
@@ -64,7 +64,7 @@ def _draw(comparison: Comparison) -> Figure:
 def _label(standing: Standing) -> str:
     """Return a row's label: the name, cut where it is long, and the model's size."""
     name = standing.name if len(standing.name) <= 28 else standing.name[:27] + "…"
-    return f"{name}\n{standing.parameters:,} parameters"
+    return f"{name}\n{standing.parameters:,} parameters{'' if standing.tuned else ', untuned'}"
 
 
 def _legend(comparison: Comparison) -> str:
@@ -85,7 +85,8 @@ def _measured(axes: Axes, comparison: Comparison) -> None:
         values = [value for value in standing.values if value is not None]
         _dots(axes, values, y)
         if standing.mean is None:
-            text = "diverged" if values or any(value is None for value in standing.values) else ""
+            runs = f"{standing.diverged} of {len(standing.values)}"
+            text = f"diverged\nin {runs} runs" if standing.diverged else "no result"
         else:
             _estimate(axes, standing.mean, standing.std, standing.std, y, "D")
             text = f"{standing.mean:.{digits}f}"

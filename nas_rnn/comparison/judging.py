@@ -99,7 +99,7 @@ def _standing(planned: Planned, runs: list[_Run]) -> Standing:
     """Return one entry's figures, without anybody to compare with."""
     values = tuple(run.mean for run in runs)
     known = [value for value in values if value is not None]
-    diverged = any(run.ending == "diverged" for run in runs)
+    diverged = sum(run.ending == "diverged" for run in runs)
     entry = planned.entry
     return Standing(
         name=entry.name,
@@ -112,6 +112,7 @@ def _standing(planned: Planned, runs: list[_Run]) -> Standing:
         values=values,
         mean=float(np.mean(known)) if known and not diverged else None,
         std=float(np.std(known, ddof=1)) if len(known) > 1 and not diverged else None,
+        diverged=diverged,
     )
 
 

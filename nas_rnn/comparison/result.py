@@ -15,8 +15,8 @@ Interval = tuple[float, float]
 class Standing:
     """How one cell did on the test part; ``values`` has each seed's metric, None for an unfinished run.
 
-    ``mean`` is None when a run diverged (its loss is infinite) or none finished; ``std`` is over seeds (n -
-    1), and None for fewer than two of them.
+    ``mean`` is None when a run diverged (its loss is infinite) or none finished; ``std`` is over
+    seeds (n - 1), and None for fewer than two of them. ``diverged`` counts the runs that did.
     """
 
     name: str
@@ -29,6 +29,7 @@ class Standing:
     values: tuple[float | None, ...]
     mean: float | None
     std: float | None
+    diverged: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,4 +136,5 @@ def _standing(values: Mapping[str, Any]) -> Standing:
         values=tuple(values["values"]),
         mean=values["mean"],
         std=values["std"],
+        diverged=values["diverged"],
     )

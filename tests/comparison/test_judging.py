@@ -1,0 +1,260 @@
+"""From results to the verdict, the sentence, JSON and the picture."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from nas_rnn.comparison import (
+    Comparison,
+    ContenderRow,
+    Entry,
+    FinalPlan,
+    TaskChoice,
+    chart,
+    final_specs,
+    judge,
+    sentence,
+)
+from nas_rnn.errors import NasRnnError
+from nas_rnn.tasks import Metric
+from nas_rnn.training import RunResult, TrainingOptions
+
+BITS = Metric("bits_per_char", "bits per character", "minimize", 0.005, "relative")
+ACCURACY = Metric("accuracy", "share", "maximize", 0.01, "absolute")
+ITEMS = 80
+
+
+def entry(name: str, *, tuned: bool = False) -> Entry:
+    return Entry(
+        name=name,
+        cell="",
+        digest=f"d-{name}",
+        hidden_size=64,
+        parameters=123_456,
+        training=TrainingOptions(),
+        mismatch=0.002,
+        tuned=tuned,
+    )
+
+
+def measured(plan: FinalPlan, shifts: dict[str, float], *, spread: float = 0.002) -> dict[str, RunResult]:
+    """Results around 2.25 in which each cell is shifted."""
+    rng = np.random.default_rng(3)
+    difficulty = rng.normal(2.25, 0.3, ITEMS)
+    results = {}
+    for spec in plan.specs:
+        noise = rng.normal(0, spread) + rng.normal(0, spread, ITEMS)
+        values = difficulty + shifts.get(spec.name, 0.0) + noise
+        results[spec.id] = RunResult(
+            id=spec.id,
+            status="finished",
+            reason=None,
+            epochs=[],
+            best_epoch=1,
+            best_metric=2.2,
+            parameters=123_456,
+            test_values=values.tolist(),
+            test_weights=[64.0] * ITEMS,
+            seconds=2.0,
+        )
+    return results
+
+
+def plan_for(*names: str, seeds: int = 5) -> FinalPlan:
+    contenders = [entry(name) for name in names]
+    return final_specs(
+        entry("lstm", tuned=True), contenders, task=TaskChoice("char-lm", {}), seed=0, seeds=seeds
+    )
+
+
+def compared(
+    *names: str, shifts: dict[str, float], metric: Metric = BITS, seeds: int = 5, spread: float = 0.002
+) -> Comparison:
+    plan = plan_for(*names, seeds=seeds)
+    return judge(metric, plan, measured(plan, shifts, spread=spread), item="block", spent={"search": 100.0})
+
+
+def with_status(results: dict[str, RunResult], id: str, status: str, reason: str | None = None) -> None:
+    results[id] = replace(results[id], status=status, reason=reason, test_values=None, test_weights=None)  # type: ignore[arg-type]
+
+
+def only(comparison: Comparison) -> ContenderRow:
+    (row,) = comparison.contenders
+    return row
+
+
+@pytest.mark.parametrize(("shift", "verdict"), [(0.06, "worse"), (-0.06, "better"), (0.0, "equivalent")])
+def test_the_verdict_follows_the_difference(shift: float, verdict: str) -> None:
+    row = only(compared("gated", shifts={"gated": shift}))
+    assert row.verdict == verdict
+    assert row.difference == pytest.approx(shift, abs=0.008)
+    assert row.relative_difference == pytest.approx((row.difference or 0) / 2.25, rel=0.05)
+    assert row.covers == "seeds and test blocks"
+    assert row.pairs == 5
+
+
+def test_too_much_spread_leaves_it_undecided() -> None:
+    assert only(compared("gated", shifts={"gated": 0.01}, spread=0.1)).verdict == "undecided"
+
+
+def test_where_more_is_better_the_difference_is_still_negative_for_the_better() -> None:
+    row = only(compared("gated", shifts={"gated": 0.06}, metric=ACCURACY))
+    assert row.verdict == "better"
+    assert row.difference == pytest.approx(-0.06, abs=0.008)
+    assert row.relative_difference is not None and row.relative_difference < 0
+    assert all(difference is not None and difference < 0 for difference in row.seed_differences)
+
+
+def test_standings_hold_the_figures() -> None:
+    comparison = compared("gated", shifts={"gated": 0.06})
+    baseline = comparison.baseline
+    assert baseline.mean == pytest.approx(np.mean([value for value in baseline.values if value is not None]))
+    assert baseline.std == pytest.approx(
+        np.std([value for value in baseline.values if value is not None], ddof=1)
+    )
+    assert comparison.margin == pytest.approx(0.005 * (baseline.mean or 0))
+    assert comparison.spent == {"search": 100.0, "final": 20.0}
+    assert comparison.seconds == 120.0
+    assert not only(comparison).standing.tuned and baseline.tuned
+
+
+def test_items_count_by_their_weights() -> None:
+    plan = plan_for("gated", seeds=1)
+    results = measured(plan, {})
+    weights = [1.0] * 79 + [1000.0]
+    results = {
+        id: replace(result, test_weights=weights, test_values=[9.0] * 79 + [2.0])
+        for id, result in results.items()
+    }
+    assert judge(BITS, plan, results).baseline.mean == pytest.approx((79 * 9 + 2000) / 1079)
+
+
+def test_one_seed_covers_the_test_items_only_and_the_sentence_says_so() -> None:
+    comparison = compared("gated", shifts={"gated": 0.06}, seeds=1)
+    row = only(comparison)
+    assert row.covers == "test blocks only"
+    assert row.standing.std is None
+    assert "test blocks only" in sentence(comparison) and "one seed" in sentence(comparison)
+
+
+def test_a_contender_that_diverged_is_worse() -> None:
+    plan = plan_for("gated")
+    results = measured(plan, {"gated": -1.0})
+    with_status(results, "final-gated-s3", "diverged", "loss is nan")
+    row = only(judge(BITS, plan, results))
+    assert (row.verdict, row.difference, row.ci95, row.standing.mean) == ("worse", None, None, None)
+    assert row.standing.diverged == 1
+    assert row.reason is not None and "1 of 5" in row.reason and "loss is nan" in row.reason
+
+
+def test_test_values_that_are_not_finite_are_divergence() -> None:
+    plan = plan_for("gated")
+    results = measured(plan, {})
+    id = "final-gated-s0"
+    results[id] = replace(results[id], test_values=[float("inf")] + [2.0] * (ITEMS - 1))
+    assert only(judge(BITS, plan, results)).verdict == "worse"
+
+
+def test_where_the_baseline_diverged_nothing_is_claimed() -> None:
+    plan = plan_for("gated")
+    results = measured(plan, {"gated": -1.0})
+    with_status(results, "final-lstm-s1", "diverged")
+    comparison = judge(BITS, plan, results)
+    row = only(comparison)
+    assert row.verdict == "undecided" and comparison.margin is None
+    assert row.reason is not None and "baseline itself diverged" in row.reason
+    with_status(results, "final-gated-s1", "diverged")
+    assert only(judge(BITS, plan, results)).verdict == "undecided"
+
+
+def test_pairs_with_a_run_that_failed_are_left_out_and_named() -> None:
+    plan = plan_for("gated")
+    results = measured(plan, {"gated": 0.06})
+    with_status(results, "final-gated-s1", "failed", "worker was lost")
+    del results["final-lstm-s2"]
+    row = only(judge(BITS, plan, results))
+    assert (row.verdict, row.pairs) == ("worse", 3)
+    assert [difference is None for difference in row.seed_differences] == [False, True, True, False, False]
+    assert (
+        row.reason is not None and "2 of 5 pairs left out" in row.reason and "worker was lost" in row.reason
+    )
+
+
+def test_without_any_result_it_is_undecided() -> None:
+    comparison = judge(BITS, plan_for("gated"), {})
+    assert only(comparison).verdict == "undecided"
+    assert "did not run" in sentence(comparison)
+    assert chart(comparison).png
+
+
+def test_other_test_items_are_an_error() -> None:
+    plan = plan_for("gated")
+    results = measured(plan, {})
+    id = "final-gated-s2"
+    results[id] = replace(results[id], test_values=[2.0] * 10, test_weights=[64.0] * 10)
+    with pytest.raises(NasRnnError, match="final-gated-s2"):
+        judge(BITS, plan, results)
+
+
+def broken() -> Comparison:
+    plan = plan_for("gated", "$mgu", "diverger")
+    results = measured(plan, {"gated": 0.06})
+    with_status(results, "final-diverger-s0", "diverged")
+    return judge(BITS, plan, results, item="block")
+
+
+def test_it_goes_to_strict_json_and_back() -> None:
+    for comparison in (broken(), compared("gated", shifts={}, seeds=1), judge(BITS, plan_for("gated"), {})):
+        text = json.dumps(comparison.to_dict(), allow_nan=False)
+        assert Comparison.from_dict(json.loads(text)) == comparison
+
+
+def test_the_dictionary_has_what_others_rely_on() -> None:
+    values = compared("gated", shifts={}).to_dict()
+    assert {"name", "mean", "std", "seeds"} <= set(values["baseline"])
+    assert {"name", "mean", "std", "difference", "ci95", "verdict", "tuned"} <= set(values["contenders"][0])
+
+
+@pytest.mark.parametrize(
+    ("shift", "words"),
+    [
+        (0.06, "`gated` is worse than the LSTM: "),
+        (-0.06, "`gated` is better than the LSTM: "),
+        (0.0, "`gated` is equivalent to the LSTM: "),
+    ],
+)
+def test_the_sentence_says_it(shift: float, words: str) -> None:
+    text = sentence(compared("gated", shifts={"gated": shift}))
+    assert text.startswith(words)
+    assert "bits per character" in text
+    assert "95 %, over 5 seeds and the test blocks" in text
+    assert "untuned" in text
+    assert ("within the margin" in text) == (shift == 0.0)
+
+
+def test_the_sentence_explains_the_sign_where_more_is_better() -> None:
+    assert "negative is better" in sentence(compared("gated", shifts={"gated": 0.06}, metric=ACCURACY))
+    assert "negative is better" not in sentence(compared("gated", shifts={"gated": 0.06}))
+
+
+def test_the_sentence_of_one_that_diverged_gives_the_reason() -> None:
+    assert "`diverger` is worse than the LSTM: diverged in 1 of 5 runs" in sentence(broken())
+
+
+def test_the_chart_is_a_picture_in_two_formats_and_the_same_every_time() -> None:
+    picture = chart(broken())
+    assert picture.png.startswith(b"\x89PNG\r\n")
+    assert picture.svg.lstrip().startswith(b"<?xml") and b"</svg>" in picture.svg
+    assert chart(broken()) == picture
+
+
+def test_the_chart_draws_single_seeds_and_no_difference_at_all() -> None:
+    plan = plan_for("gated", seeds=1)
+    results = {id: replace(result, test_values=[2.0] * ITEMS) for id, result in measured(plan, {}).items()}
+    comparison = judge(BITS, plan, results)
+    assert only(comparison).verdict == "equivalent"
+    assert chart(comparison).png
