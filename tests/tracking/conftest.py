@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import signal
+import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,6 +62,26 @@ def store(store_uri: str, experiment: str) -> Store:
     return Store(connect(store_uri), experiment)
 
 
+@pytest.fixture(scope="session")
+def read_store() -> Callable[[str, str], Store]:
+    """Reads an experiment of any store."""
+    return lambda uri, experiment: Store(connect(uri), experiment)
+
+
+@pytest.fixture(scope="session")
+def start_server(store_uri: str, store_folder: Path) -> Callable[[int], Server]:
+    """Starts a server of the common store on a port; the test stops it."""
+    return lambda port: Server(store_uri, store_folder / "artifacts", port)
+
+
+@pytest.fixture
+def closed_port() -> int:
+    """A port that nothing listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @pytest.fixture
 def make_view() -> ViewMaker:
     """Make a view with everything in it; keywords replace parts."""
@@ -111,3 +135,28 @@ class Store:
         """The paths of the artifacts in ``folder``."""
         found = self.client.list_artifacts(self.run(key).info.run_id, folder)
         return [file.path for file in found]
+
+
+class Server:
+    """A server of MLflow's in a process of its own, as the command line runs it; ``stop`` is Ctrl-C."""
+
+    CODE = """if True:
+        import sys
+        from pathlib import Path
+        from nas_rnn.tracking import serve
+        serve(sys.argv[1], artifact_root=Path(sys.argv[2]), port=int(sys.argv[3]),
+              on_ready=lambda url: print(url, flush=True))
+        print("ended", flush=True)
+    """
+
+    def __init__(self, uri: str, artifact_root: Path, port: int = 0) -> None:
+        command = [sys.executable, "-c", self.CODE, uri, str(artifact_root), str(port)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        assert self.process.stdout is not None
+        self.url = self.process.stdout.readline().strip()
+        assert self.url.startswith("http://127.0.0.1:"), self.url + self.process.stdout.read()
+
+    def stop(self) -> str:
+        """End it and return what it printed after its address."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.communicate(timeout=60)[0]

@@ -316,21 +316,3 @@ def test_a_view_that_cannot_be_shown_is_refused(changes: dict[str, Any], make_vi
 def test_importing_the_package_imports_no_mlflow() -> None:
     code = "import sys, nas_rnn.tracking; sys.exit(bool({'mlflow', 'requests'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_nothing_is_printed(tmp_path: Path) -> None:
-    """A process of its own, with a new store: MLflow speaks when it makes one."""
-    code = """if True:
-        import sys
-        from pathlib import Path
-        from nas_rnn.tracking import RunView, Tracker, default_uri
-        folder = Path(sys.argv[1])
-        with Tracker(default_uri(folder), "x", folder / "artifacts") as tracker:
-            tracker.put(RunView(key="a", name="a", status="FINISHED", start_ms=1, artifacts={"a": "b"}))
-            assert tracker.flush(60)
-    """
-    ran = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], check=True, capture_output=True, cwd=tmp_path
-    )
-    assert (ran.stdout, ran.stderr) == (b"", b"")
-    assert {path.name for path in tmp_path.iterdir()} == {"mlflow.db", ".mlflow.db.lock", "artifacts"}
