@@ -71,12 +71,7 @@ class PairedInterval:
 
 
 def paired_interval(
-    candidate: ArrayLike,
-    baseline: ArrayLike,
-    weights: ArrayLike,
-    *,
-    item: str = "item",
-    confidence: float = 0.95,
+    candidate: ArrayLike, baseline: ArrayLike, weights: ArrayLike, *, item: str = "item"
 ) -> PairedInterval:
     """Return the mean difference candidate - baseline and its interval over seeds and items (see the module).
 
@@ -98,16 +93,14 @@ def paired_interval(
     if seeds > 1:
         seed_variance = float(per_seed.var(ddof=1)) / seeds
         parts.append((seed_variance, seeds - 1.0))
-    concentration = float((weights_B**2).sum())  # 1 / effective number of blocks
-    blocks_known = concentration < 1 - 1e-12
-    if blocks_known:
-        deviation_B = difference_SB.mean(axis=0) - mean
-        item_variance = float((weights_B**2 * deviation_B**2).sum()) / (1 - concentration)
-        parts.append((item_variance, max(1.0, 1 / concentration - 1)))
+    blocks = _item_part(difference_SB.mean(axis=0) - mean, weights_B)
+    if blocks is not None:
+        item_variance = blocks[0]
+        parts.append(blocks)
     freedom = _satterthwaite(parts)
     half = 0.0
     if seed_variance + item_variance > 0:
-        half = float(stats.t.ppf(0.5 + confidence / 2, freedom)) * (seed_variance + item_variance) ** 0.5
+        half = float(stats.t.ppf(0.975, freedom)) * (seed_variance + item_variance) ** 0.5
     return PairedInterval(
         difference=mean,
         ci95=(mean - half, mean + half) if parts else None,
@@ -116,7 +109,7 @@ def paired_interval(
         item_variance=item_variance,
         degrees_of_freedom=freedom,
         super_blocks=len(weights_B),
-        covers=_covers(seeds > 1, blocks_known, item),
+        covers=_covers(seeds > 1, blocks is not None, item),
     )
 
 
@@ -153,6 +146,15 @@ def _super_blocks(difference_SN: Floats, weights_N: Floats) -> tuple[Floats, Flo
     starts_B = np.flatnonzero(np.diff(block_N, prepend=-1))
     weights_B = np.add.reduceat(weights_N, starts_B)
     return np.add.reduceat(difference_SN * weights_N, starts_B, axis=1) / weights_B, weights_B
+
+
+def _item_part(deviation_B: Floats, weights_B: Floats) -> tuple[float, float] | None:
+    """Return the variance of the mean that its blocks show, and its degrees of freedom; None for one block."""
+    concentration = float((weights_B**2).sum())  # 1 / effective number of blocks
+    if concentration > 1 - 1e-12:
+        return None
+    variance = float((weights_B**2 * deviation_B**2).sum()) / (1 - concentration)
+    return variance, max(1.0, 1 / concentration - 1)
 
 
 def _satterthwaite(parts: list[tuple[float, float]]) -> float:

@@ -10,7 +10,6 @@ _RELATION = {
     "better": "is better than",
     "equivalent": "is equivalent to",
     "worse": "is worse than",
-    "undecided": "cannot be told apart from",
 }
 
 
@@ -28,7 +27,10 @@ def _sentence(comparison: Comparison, row: ContenderRow) -> str:
     subject = f"`{row.standing.name}`"
     other = baseline_name(comparison.baseline)
     notes = "" if row.standing.tuned else "untuned"
-    claim = f"{subject} {_RELATION[row.verdict]} {other}"
+    if row.verdict == "undecided":
+        claim = f"It is undecided whether {subject} beats {other}"
+    else:
+        claim = f"{subject} {_RELATION[row.verdict]} {other}"
     if row.difference is None:
         reason = row.reason or "no run of it has a test result"
         return f"{claim}: {reason}{'; untuned' if notes else ''}."

@@ -98,7 +98,9 @@ def test_the_verdict_follows_the_difference(shift: float, verdict: str) -> None:
 
 
 def test_too_much_spread_leaves_it_undecided() -> None:
-    assert only(compared("gated", shifts={"gated": 0.01}, spread=0.1)).verdict == "undecided"
+    comparison = compared("gated", shifts={"gated": 0.01}, spread=0.1)
+    assert only(comparison).verdict == "undecided"
+    assert sentence(comparison).startswith("It is undecided whether `gated` beats the LSTM: ")
 
 
 def test_where_more_is_better_the_difference_is_still_negative_for_the_better() -> None:
