@@ -1,4 +1,5 @@
-"""What a recurrent cell is: its language, graph, canonical form, text form, equations, diagrams, and published cells.
+"""What a recurrent cell is: its language, graph, canonical form, text form, equations, diagrams, and
+published cells.
 
 No module here imports torch.
 """
@@ -7,7 +8,7 @@ from nas_rnn.cells.canonical import Canonical, parameter_owners
 from nas_rnn.cells.graph import Cell, CellError, StatePath, value_sizes
 from nas_rnn.cells.language import cell, diagonal, layer_norm, linear, project, scalar, state, trace_cell
 from nas_rnn.cells.operations import Operation, find_operation, operations, register_operation
-from nas_rnn.cells.text import parse_cell
+from nas_rnn.cells.reading import parse_cell
 
 __all__ = [
     "Canonical",

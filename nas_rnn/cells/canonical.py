@@ -1,11 +1,9 @@
 """The canonical form of a cell: one simplified graph in one order for all ways of writing the same cell.
 
-First the graph is simplified by steps that change no value: dead nodes go, `blend` is expanded, identities and
-arithmetic on numbers are folded, and parameter-free equal nodes become one. Then its nodes are labelled canonically:
-colours are refined until stable (1-dimensional Weisfeiler-Leman), and what stays tied is told apart by trying each
-member and keeping the smallest encoding, pruned by the automorphisms met on the way (McKay & Piperno 2014,
-"Practical graph isomorphism, II"). The labelling does not depend on names, nor on the order of equations, of
-commutative inputs, or of the state paths after the first; it does tell one shared gate from two equal ones.
+First the graph is simplified by steps that change no value: dead nodes go, `blend` is expanded, identities
+and arithmetic on numbers are folded, and parameter-free equal nodes become one. Then `Labelling` ranks its
+nodes. The ranking does not depend on names, nor on the order of equations, of commutative inputs, or of the
+state paths after the first; it does tell one shared gate from two equal ones.
 """
 
 from __future__ import annotations
@@ -28,22 +26,22 @@ from nas_rnn.cells.graph import (
     StatePath,
     is_commutative,
 )
-from nas_rnn.cells.operations import find_operation
-from nas_rnn.errors import UserError
+from nas_rnn.cells.labelling import Labelling, Permutation
 
 VERSION = 1
 """Part of every digest; to be raised whenever a cell's canonical form changes."""
-
-MAX_LEAVES = 20_000
 
 Label = tuple[object, ...]
 
 
 @dataclass(frozen=True)
 class Canonical:
-    """The canonical form: ``nodes`` without names; ``original[i]`` is the node of the cell that node i stands for.
+    """The canonical form: ``nodes`` without names; ``original[i]`` is the node of the cell that node i stands
+    for.
 
     ``states`` keep the order that the cell gives them. Parameters are stored in the order of these nodes.
+    Cells of one digest and one order of states have equal nodes; `original` may differ where the cell is
+    symmetrical.
     """
 
     digest: str
@@ -57,7 +55,7 @@ def canonicalise(cell: Cell) -> Canonical:
     """Return the canonical form of ``cell``."""
     nodes, outputs, original = _Simplifier(cell).run()
     labels = [_label(node, cell.states) for node in nodes]
-    rank = _Labelling(nodes, outputs, labels).best()
+    rank = _ranking(nodes, outputs, labels, len(cell.states))
     order = _topological(nodes, rank)
     place = {old: new for new, old in enumerate(order)}
     moved: list[Node] = []
@@ -67,7 +65,7 @@ def canonicalise(cell: Cell) -> Canonical:
     encoding = [(labels[old], moved[place[old]].inputs) for old in order]
     paths = sorted((place[number + 1], place[index]) for number, index in enumerate(outputs))
     digest = hashlib.sha256(repr((VERSION, encoding, paths)).encode()).hexdigest()[:16]
-    # The states come first in the user's order, so that the layer's interface stays; the rest in canonical order.
+    # The states come first in the user's order, as the layer's interface has them; the rest canonically.
     final = [*range(len(cell.states) + 1), *(old for old in order if old > len(cell.states))]
     position = {old: new for new, old in enumerate(final)}
     kept = [nodes[old].with_inputs([position[order[i]] for i in moved[place[old]].inputs]) for old in final]
@@ -85,14 +83,47 @@ def _label(node: Node, states: Sequence[StatePath]) -> Label:
     kind = type(node).__name__
     match node:
         case State(path=path):
-            return (kind, path == 0, states[path].init, states[path].size)
+            return (kind, path == 0, states[path].init + 0.0, states[path].size)
         case Constant(value=value) | Scalar(init=value):
-            return (kind, value)
+            return (kind, value + 0.0)
         case Linear(arguments=arguments, bias=bias, heads=heads):
             return (kind, len(arguments), "none" if bias is None else bias + 0.0, heads)
         case Apply(operation=name):
             return (kind, name)
     return (kind,)
+
+
+def _ranking(
+    nodes: Sequence[Node], outputs: Sequence[int], labels: Sequence[Label], states: int
+) -> list[int]:
+    """Return the canonical ranking; where symmetry leaves several, the one with the earliest states first."""
+    labelling = Labelling(nodes, outputs, labels)
+    rank = labelling.rank
+    pinned = list(labels)
+    for state in range(2, states):  # the first is the output and has no equal; the last has no choice left
+        symmetries = labelling.automorphisms
+        if all(g[i] == i for g in symmetries for i in range(states + 1)):
+            break
+        images = _images(state, symmetries)
+        best = images[min(images, key=rank.__getitem__)]
+        rank = [rank[i] for i in best]
+        pinned[state] = (*labels[state], "pinned")
+        labelling = Labelling(nodes, outputs, pinned)
+    return rank
+
+
+def _images(start: int, symmetries: Sequence[Permutation]) -> dict[int, Permutation]:
+    """Return what products of ``symmetries`` carry ``start`` to, each with such a product."""
+    identity = list(range(len(symmetries[0])))
+    found = {start: identity}
+    stack = [start]
+    while stack:
+        here = stack.pop()
+        for g in symmetries:
+            if g[here] not in found:
+                found[g[here]] = [g[i] for i in found[here]]
+                stack.append(g[here])
+    return found
 
 
 class _Simplifier:
@@ -205,103 +236,8 @@ def _arithmetic(operation: str, numbers: list[float]) -> float | None:
     return result + 0.0 if math.isfinite(result) else None
 
 
-class _Labelling:
-    """Finds the ranking of the nodes whose encoding is smallest."""
-
-    def __init__(self, nodes: Sequence[Node], outputs: Sequence[int], labels: Sequence[Label]) -> None:
-        self.nodes = nodes
-        self.labels = labels
-        self.outputs = outputs
-        self.ordered = [not is_commutative(node) for node in nodes]
-        self.users: list[list[tuple[int, int]]] = [[] for _ in nodes]
-        for index, node in enumerate(nodes):
-            for position, i in enumerate(node.inputs):
-                self.users[i].append((index, position if self.ordered[index] else -1))
-        self.next_of = {number + 1: index for number, index in enumerate(outputs)}
-        self.carried: list[list[int]] = [[] for _ in nodes]
-        for state, index in self.next_of.items():
-            self.carried[index].append(state)
-        self.best_encoding: tuple[object, ...] | None = None
-        self.best_rank: list[int] = []
-        self.automorphisms: list[list[int]] = []
-        self.leaves = 0
-
-    def best(self) -> list[int]:
-        start = _dense([repr(label) for label in self.labels])
-        self.search(self.refine(start), [])
-        return self.best_rank
-
-    def refine(self, colours: list[int]) -> list[int]:
-        """Split colours by the colours of what each node reads and is read by, until nothing splits."""
-        count = len(set(colours))
-        while True:
-            keys = [(colours[i], self.neighbourhood(i, colours)) for i in range(len(colours))]
-            colours = _dense(keys)
-            if max(colours) + 1 == count:
-                return colours
-            count = max(colours) + 1
-
-    def neighbourhood(self, index: int, colours: list[int]) -> tuple[object, ...]:
-        inputs = [colours[i] for i in self.nodes[index].inputs]
-        if not self.ordered[index]:
-            inputs.sort()
-        users = sorted((colours[user], position) for user, position in self.users[index])
-        following = colours[self.next_of[index]] if index in self.next_of else -1
-        return (tuple(inputs), tuple(users), following, tuple(sorted(colours[s] for s in self.carried[index])))
-
-    def search(self, colours: list[int], prefix: list[int]) -> None:
-        classes: dict[int, list[int]] = {}
-        for index, colour in enumerate(colours):
-            classes.setdefault(colour, []).append(index)
-        tied = [members for _, members in sorted(classes.items()) if len(members) > 1]
-        if not tied:
-            self.leaf(colours)
-            return
-        tried: list[int] = []
-        for member in min(tied, key=len):
-            if any(self.same_orbit(member, other, prefix) for other in tried):
-                continue
-            tried.append(member)
-            split = [2 * colour + (index != member) for index, colour in enumerate(colours)]
-            self.search(self.refine(_dense(split)), [*prefix, member])
-
-    def same_orbit(self, member: int, other: int, prefix: list[int]) -> bool:
-        """Whether automorphisms already met, which fix ``prefix``, carry ``other`` to ``member``."""
-        fixing = [g for g in self.automorphisms if all(g[i] == i for i in prefix)]
-        orbit, stack = {other}, [other]
-        while stack:
-            here = stack.pop()
-            for image in (g[here] for g in fixing):
-                if image not in orbit:
-                    orbit.add(image)
-                    stack.append(image)
-        return member in orbit
-
-    def leaf(self, rank: list[int]) -> None:
-        self.leaves += 1
-        if self.leaves > MAX_LEAVES:
-            raise UserError(f"the cell is too symmetrical to be identified: more than {MAX_LEAVES} labellings tie")
-        order = sorted(range(len(rank)), key=rank.__getitem__)
-        encoding = tuple((repr(self.labels[i]), self.neighbourhood(i, rank)) for i in order)
-        if self.best_encoding is None or encoding < self.best_encoding:
-            self.best_encoding, self.best_rank = encoding, rank
-        elif encoding == self.best_encoding:
-            inverse = sorted(range(len(rank)), key=self.best_rank.__getitem__)
-            forward = [inverse[rank[i]] for i in range(len(rank))]
-            backward = [0] * len(rank)
-            for source, target in enumerate(forward):
-                backward[target] = source
-            self.automorphisms += [forward, backward]
-
-
-def _dense(keys: Sequence[object]) -> list[int]:
-    """Return each key's place among the distinct keys in ascending order."""
-    places = {key: place for place, key in enumerate(sorted(set(keys)))}  # type: ignore[type-var]
-    return [places[key] for key in keys]
-
-
 def _topological(nodes: Sequence[Node], rank: Sequence[int]) -> list[int]:
-    """Return the nodes in the order in which each follows what it reads, by ``rank`` where that leaves a choice."""
+    """Return the nodes so that each follows what it reads, by ``rank`` where that leaves a choice."""
     waiting = [len(set(node.inputs)) for node in nodes]
     users: list[set[int]] = [set() for _ in nodes]
     for index, node in enumerate(nodes):

@@ -1,14 +1,17 @@
 """The small language in which an operation's value and derivatives are written.
 
-An operation states its mathematics once, as text such as ``"1 / (1 + exp(-a))"``; every backend walks the same
-tree. The variables are ``a``, ``b``, ``c`` (the inputs in order) and, in derivatives, ``y`` (the output).
+An operation states its mathematics once, as text such as ``"1 / (1 + exp(-a))"``; every backend walks the
+same tree. The variables are ``a``, ``b``, ``c`` (the inputs in order) and, in derivatives, ``y`` (the
+output).
 """
 
 from __future__ import annotations
 
 import ast
+import sys
+import warnings
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import cache
 from typing import TypeVar
 
 from nas_rnn.errors import UserError, suggest
@@ -39,56 +42,64 @@ COMPARE: Mapping[type[ast.AST], str] = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">",
 VARIABLES = ("a", "b", "c", "d")
 
 
-@lru_cache(maxsize=None)
+@cache
 def parse_expression(text: str, variables: tuple[str, ...]) -> ast.expr:
-    """Return the checked tree of ``text``, which may use ``variables``; raise `UserError` naming what is not allowed."""
+    """Return the checked tree of ``text`` over ``variables``; `UserError` naming what is not allowed."""
     try:
-        tree = ast.parse(text, mode="eval").body
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text, mode="eval").body
+        _check(tree, text, variables)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise UserError(f"the expression {text!r} is not valid: {error}") from None
-    _check(tree, text, variables)
     return tree
 
 
 def _check(tree: ast.expr, text: str, variables: tuple[str, ...]) -> None:
     match tree:
-        case ast.Constant(value=bool()) | ast.Constant(value=complex()):
-            pass
-        case ast.Constant(value=int() | float()):
-            return
+        case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
+            if abs(value) > sys.float_info.max:
+                raise UserError(f"the expression {text!r} has a number that is too large")
         case ast.Name(id=name):
-            if name in variables:
-                return
-            raise UserError(f"the expression {text!r} uses the variable {name!r}{suggest(name, variables)}")
+            if name not in variables:
+                raise UserError(f"the expression {text!r} uses the name {name!r}{suggest(name, variables)}")
         case ast.BinOp(left=left, op=op, right=right) if type(op) in BINARY:
             _check(left, text, variables)
-            return _check(right, text, variables)
+            _check(right, text, variables)
         case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return _check(operand, text, variables)
-        case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in COMPARE:
-            _check(left, text, variables)
-            return _check(right, text, variables)
+            _check(operand, text, variables)
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
-            if name not in FUNCTIONS:
-                raise UserError(f"the expression {text!r} calls {name!r}{suggest(name, FUNCTIONS)}")
-            if len(args) != FUNCTIONS[name]:
-                raise UserError(f"{name} takes {FUNCTIONS[name]} argument(s), not {len(args)}, in {text!r}")
-            for argument in args:
-                _check(argument, text, variables)
-            return
+            _check_call(name, args, text, variables)
         case _:
-            pass
-    raise UserError(
-        f"the expression {text!r} uses {ast.unparse(tree)!r}; allowed are numbers, the variables "
-        f"{', '.join(variables)}, + - * /, one comparison, and calls of {', '.join(FUNCTIONS)}"
-    )
+            raise UserError(
+                f"the expression {text!r} uses {ast.unparse(tree)!r}; allowed are numbers, the variables "
+                f"{', '.join(variables)}, + - * /, and calls of {', '.join(FUNCTIONS)}"
+            )
+
+
+def _check_call(name: str, arguments: list[ast.expr], text: str, variables: tuple[str, ...]) -> None:
+    if name not in FUNCTIONS:
+        raise UserError(f"the expression {text!r} calls {name!r}{suggest(name, FUNCTIONS)}")
+    if len(arguments) != FUNCTIONS[name]:
+        raise UserError(f"{name} takes {FUNCTIONS[name]} argument(s), not {len(arguments)}, in {text!r}")
+    if name == "where":
+        match arguments[0]:
+            case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in COMPARE:
+                arguments = [left, right, *arguments[1:]]
+            case other:
+                raise UserError(
+                    f"the expression {text!r} has where({ast.unparse(other)}, ...); the first one "
+                    f"is one comparison, with one of {' '.join(COMPARE.values())}"
+                )
+    for argument in arguments:
+        _check(argument, text, variables)
 
 
 def evaluate(tree: ast.expr, values: Mapping[str, T], functions: Mapping[str, Callable[..., T]]) -> T:
     """Walk a checked ``tree`` with ``values`` for its variables.
 
-    ``functions`` gives a backend's meaning of `FUNCTIONS`, of ``+ - * /``, of ``neg``, of the comparisons and of
-    ``number`` (a literal).
+    ``functions`` gives a backend's meaning of `FUNCTIONS`, of ``+ - * /``, of ``neg``, of the comparisons and
+    of ``number`` (a literal).
     """
     match tree:
         case ast.Constant(value=value):

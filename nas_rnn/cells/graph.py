@@ -1,18 +1,18 @@
 """A cell as a small immutable graph of typed nodes.
 
-Nodes stand in an order in which each reads only earlier ones. The first is the input ``x``, then one `State` a state
-path. `make_cell` brings a traced or parsed list of nodes into the one order and naming that the text form keeps,
-so that printing and parsing a cell gives an equal value.
+Nodes stand in an order in which each reads only earlier ones. The first is the input ``x``, then one `State`
+a state path. `make_cell` is the way to build one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, NoReturn
 
-from nas_rnn.cells.operations import RESERVED, find_operation, operations
+from nas_rnn.cells.operations import find_operation
 from nas_rnn.errors import UserError
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 Size = Literal["input", "hidden"]
 ValueSize = Literal["input", "hidden", "one"]
-MAX_INLINE_DEPTH = 12
-"""An expression deeper than this is broken up by naming a part of it."""
 
 
 class CellError(UserError):
@@ -157,8 +155,8 @@ def is_commutative(node: Node) -> bool:
 class Cell:
     """One step of recurrence, as equations.
 
-    ``nodes[outputs[p]]`` is the next value of state path ``states[p]``; the first is also the layer's output. Cells
-    are compared by value; `digest` says whether two are the same cell up to renaming and reordering.
+    ``nodes[outputs[p]]`` is the next value of state path ``states[p]``; the first is also the layer's output.
+    Cells are compared by value; `digest` says whether two are the same cell up to renaming and reordering.
     """
 
     plugin_kind: ClassVar[str] = "cell"
@@ -168,6 +166,15 @@ class Cell:
     states: tuple[StatePath, ...]
     nodes: tuple[Node, ...]
     outputs: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "doc", _clean(self.doc))
+
+    def __call__(self, *values: object) -> NoReturn:
+        raise CellError(
+            f"{self.name} is a cell, and a cell has no cells inside; to share equations, put them "
+            "into a plain function of values (without @cell) and call that from both"
+        )
 
     @cached_property
     def _canonical(self) -> Canonical:
@@ -181,7 +188,7 @@ class Cell:
         return self._canonical.digest
 
     def canonical(self) -> Canonical:
-        """Return the canonical form: simplified, canonically ordered nodes, in which order parameters are stored."""
+        """Return the canonical form: simplified nodes, in whose order parameters are stored."""
         return self._canonical
 
     def to_text(self) -> str:
@@ -215,104 +222,14 @@ def make_cell(
 
     ``nodes[0]`` is the input and the next ones are the states. Raises `CellError` listing every violation.
     """
-    from nas_rnn.cells.verify import verify
+    from nas_rnn.cells.assembly import assemble
 
-    folded = [_fold_negative(node, nodes) for node in nodes]
-    statements = _statements(folded, outputs, len(states))
-    order = _linear_order(folded, outputs, statements, len(states))
-    place = {old: new for new, old in enumerate(order)}
-    moved = [folded[old].with_inputs([place[i] for i in folded[old].inputs]) for old in order]
-    named = _unique_names(moved, states, {place[i] for i in statements}, [place[i] for i in outputs])
-    cell = Cell(name, doc, tuple(states), tuple(named), tuple(place[i] for i in outputs))
-    verify(cell)
-    return cell
+    return assemble(name, doc, states, nodes, outputs)
 
 
-def _fold_negative(node: Node, nodes: Sequence[Node]) -> Node:
-    """Turn the negation of a number into a negative number, as the text form reads it; -0.0 into 0.0."""
-    if isinstance(node, Apply) and node.operation == "neg":
-        operand = nodes[node.arguments[0]]
-        if isinstance(operand, Constant):
-            return Constant(value=0.0 - operand.value)
-    if isinstance(node, Constant):
-        return Constant(value=node.value + 0.0)
-    return node
-
-
-def _statements(nodes: Sequence[Node], outputs: Sequence[int], states: int) -> set[int]:
-    """Return the nodes that the text form gives a line of their own: named, read twice, dead, or deep."""
-    uses = [0] * len(nodes)
-    for index in [*(i for node in nodes for i in node.inputs), *outputs]:
-        uses[index] += 1
-    statements: set[int] = set()
-    depth = [0] * len(nodes)
-    for index, node in enumerate(nodes):
-        if index <= states or isinstance(node, Constant):
-            continue
-        depth[index] = 1 + max((depth[i] for i in node.inputs), default=0)
-        if node.name is not None or uses[index] != 1 or depth[index] > MAX_INLINE_DEPTH:
-            statements.add(index)
-            depth[index] = 0
-    return statements
-
-
-def _linear_order(nodes: Sequence[Node], outputs: Sequence[int], statements: set[int], states: int) -> list[int]:
-    """Return the order in which reading the text form meets the nodes: post-order within each line."""
-    order = list(range(states + 1))
-    seen = set(order)
-
-    def visit(index: int) -> None:
-        if index in seen:
-            return
-        for argument in nodes[index].inputs:
-            visit(argument)
-        if index not in seen:
-            seen.add(index)
-            order.append(index)
-
-    for index in sorted(statements):
-        visit(index)
-    for index in outputs:
-        visit(index)
-    return order
-
-
-def _unique_names(
-    nodes: list[Node], states: Sequence[StatePath], statements: set[int], outputs: Sequence[int]
-) -> list[Node]:
-    """Give every statement a name that no other has; a path's next value may bear the path's own name.
-
-    That is allowed only where nothing reads the old value any more after the line that gives the new one.
-    """
-    paths = {path.name: number for number, path in enumerate(states)}
-    last_read = {i: max((n for n, node in enumerate(nodes) if i in node.inputs), default=0) for i in range(len(states) + 1)}
-    taken = {"x", *paths, *RESERVED, *operations()}
-    if nodes and nodes[0].name:
-        taken.add(nodes[0].name)
-    result: list[Node] = []
-    for index, node in enumerate(nodes):
-        if index not in statements:
-            result.append(node if index <= len(states) else replace(node, name=None))
-            continue
-        name = node.name
-        own = name is not None and name in paths and outputs[paths[name] : paths[name] + 1] == [index]
-        if own and last_read[paths[name] + 1] <= index and paths[name] + 1 not in outputs:  # type: ignore[index]
-            result.append(node)
-            continue
-        name = _free_name(name, taken)
-        taken.add(name)
-        result.append(replace(node, name=name))
-    return result
-
-
-def _free_name(name: str | None, taken: Iterable[str]) -> str:
-    base = "v" if name is None else name
-    candidates = [base] if name is not None else []
-    number = 1 if name is None else 2
-    while not candidates or candidates[-1] in taken:
-        candidates.append(f"{base}{number}" if name is None else f"{base}_{number}")
-        number += 1
-    return candidates[-1]
+def _clean(doc: str) -> str:
+    """Return ``doc`` as it comes back from a docstring: not indented and without blanks at line ends."""
+    return inspect.cleandoc("\n".join(line.rstrip() for line in inspect.cleandoc(doc).split("\n")))
 
 
 def value_sizes(states: Sequence[StatePath], nodes: Sequence[Node]) -> list[ValueSize | None]:

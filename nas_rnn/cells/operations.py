@@ -1,7 +1,7 @@
 """The table of primitive operations: one row each, from which every backend follows.
 
-A row says how an operation is written, computed and differentiated. Adding an operation touches this table only;
-plugins add rows through `register_operation`.
+A row says how an operation is written, computed and differentiated. Adding an operation touches this table
+only; plugins add rows through `register_operation`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from nas_rnn.errors import UserError, unknown
 class Operation:
     """An elementwise function of one to four values.
 
-    ``value`` and ``derivative`` (one entry an input) are expressions over ``a``, ``b``, ``c``, ``d`` (the inputs)
-    and, in derivatives, ``y`` (the output); see `nas_rnn.cells.expressions`. ``latex`` and ``plain`` are templates
-    with ``{a}``, ``{b}``, ...; ``symbol`` marks an infix operator.
+    ``value`` and ``derivative`` (one entry an input) are expressions over ``a``, ``b``, ``c``, ``d`` (the
+    inputs) and, in derivatives, ``y`` (the output); see `nas_rnn.cells.expressions`. ``latex`` and ``plain``
+    are templates with ``{a}``, ``{b}``, ...; ``symbol`` marks an infix operator.
     """
 
     plugin_kind: ClassVar[str] = "operation"
@@ -35,17 +35,22 @@ class Operation:
     commutative: bool = False
 
     def __post_init__(self) -> None:
-        if not self.name.isidentifier() or keyword.iskeyword(self.name) or self.name.startswith("_"):
-            raise UserError(f"an operation's name is a Python identifier without a leading underscore, not {self.name!r}")
+        readable = self.name.isidentifier() and self.name.isascii() and not keyword.iskeyword(self.name)
+        if not readable or self.name.startswith("_"):
+            raise UserError(
+                "an operation's name is a Python identifier of plain letters without a leading underscore, "
+                f"not {self.name!r}"
+            )
         if not 1 <= len(self.derivative) <= len(VARIABLES):
             raise UserError(
                 f"operation {self.name!r} needs one derivative for each of its 1 to {len(VARIABLES)} inputs, "
                 f"not {len(self.derivative)}"
             )
         if self.commutative and self.arity != 2:
-            raise UserError(f"operation {self.name!r} is marked commutative; that needs 2 inputs, not {self.arity}")
-        for tree in (self.value_tree, *self.derivative_trees):
-            assert tree is not None
+            raise UserError(
+                f"operation {self.name!r} is marked commutative; that needs 2 inputs, not {self.arity}"
+            )
+        _ = (self.value_tree, *self.derivative_trees)  # checks the expressions
 
     @property
     def arity(self) -> int:
@@ -79,12 +84,16 @@ _TABLE: dict[str, Operation] = {}
 
 
 def register_operation(operation: Operation) -> Operation:
-    """Add ``operation`` to the table and return it; a second, different one of the same name is a `UserError`."""
+    """Add ``operation`` to the table and return it; a different one of the same name is a `UserError`."""
     known = _TABLE.get(operation.name)
     if known is not None and known != operation:
-        raise UserError(f"two different operations are named {operation.name!r}: {known.value!r} and {operation.value!r}")
+        raise UserError(
+            f"two different operations are named {operation.name!r}: {known.value!r} and {operation.value!r}"
+        )
     if operation.name in RESERVED:
-        raise UserError(f"the name {operation.name!r} is a word of the cell language; choose another for the operation")
+        raise UserError(
+            f"the name {operation.name!r} is a word of the cell language; choose another for the operation"
+        )
     _TABLE[operation.name] = operation
     return operation
 
@@ -100,7 +109,8 @@ def operation(
 ) -> Operation:
     """Register an elementwise operation and return it; this is how a plugin adds a row.
 
-    ``derivative`` is one expression for an operation of one input, else a tuple with one for each. Raises `UserError`.
+    ``derivative`` is one expression for an operation of one input, else a tuple with one for each. Raises
+    `UserError`.
 
         swish = operation("swish", value="a * sigmoid(a)", derivative="sigmoid(a) + y * (1 - sigmoid(a))")
     """
@@ -122,7 +132,9 @@ def operations() -> dict[str, Operation]:
     return dict(_TABLE)
 
 
-RESERVED = frozenset({"linear", "diagonal", "scalar", "project", "layer_norm", "state", "cell", "search_space", "choose"})
+RESERVED = frozenset(
+    {"linear", "diagonal", "scalar", "project", "layer_norm", "state", "cell", "search_space", "choose"}
+)
 """Words of the cell language that no operation may take."""
 
 
@@ -146,7 +158,13 @@ softplus = _row(
     "softplus", "maximum(a, 0) + log1p(exp(-abs(a)))", "sigmoid(a)", latex=r"\mathrm{{softplus}}({a})"
 )
 exp = _row("exp", "exp(a)", "y", latex=r"\exp({a})")
-log_sigmoid = _row("log_sigmoid", "minimum(a, 0) - log1p(exp(-abs(a)))", "sigmoid(-a)", latex=r"\log\sigma({a})", plain="log σ({a})")
+log_sigmoid = _row(
+    "log_sigmoid",
+    "minimum(a, 0) - log1p(exp(-abs(a)))",
+    "sigmoid(-a)",
+    latex=r"\log\sigma({a})",
+    plain="log σ({a})",
+)
 maximum = _row(
     "maximum",
     "maximum(a, b)",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import keyword
 import math
+import unicodedata
 from collections.abc import Iterator, Sequence
 
 from nas_rnn.cells.graph import (
@@ -19,10 +21,12 @@ from nas_rnn.cells.graph import (
     ValueSize,
     value_sizes,
 )
-from nas_rnn.cells.operations import operations
+from nas_rnn.cells.operations import RESERVED, operations
+from nas_rnn.cells.text import print_node
 
 MAX_NODES = 2000
 MAX_HEADS = 4096
+SIZE_NAMES = {"one": "one number", "input": "input_size", "hidden": "hidden_size"}
 
 
 def verify(cell: Cell) -> None:
@@ -34,33 +38,52 @@ def verify(cell: Cell) -> None:
 
 def violations(cell: Cell) -> Iterator[str]:
     """Yield one line per broken rule: the equation, then the rule and the values."""
-    from nas_rnn.cells.text import print_node
-
     if len(cell.nodes) > MAX_NODES:
         yield f"  a cell has at most {MAX_NODES} nodes, not {len(cell.nodes)}"
         return
+    yield from _names(cell)
     yield from _interface(cell)
     sizes = value_sizes(cell.states, cell.nodes)
     for index, node in enumerate(cell.nodes):
         for problem in _node(node, sizes, index):
             yield f"  {print_node(cell, index)}: {problem}"
-    for path, index in zip(cell.states, cell.outputs):
+    for path, index in zip(cell.states, cell.outputs, strict=False):
         if sizes[index] not in (path.size, None):
-            got = {"one": "one number", "input": "input_size", "hidden": "hidden_size"}[str(sizes[index])]
             yield (
-                f"  {print_node(cell, index)}: the next value of state path {path.name!r} must have {path.size}_size, "
-                f"not {got}"
+                f"  {print_node(cell, index)}: the next value of state path {path.name!r} must have "
+                f"{path.size}_size, not {SIZE_NAMES[str(sizes[index])]}"
             )
 
 
+def _names(cell: Cell) -> Iterator[str]:
+    if not _is_name(cell.name):
+        yield f"  a cell's name is a Python identifier, not {cell.name!r}"
+    parameters = [cell.nodes[0].name or "x", *(path.name for path in cell.states)]
+    for name in sorted({name for name in parameters if parameters.count(name) > 1}):
+        yield f"  two parameters are named {name!r}"
+    used = {node.operation for node in cell.nodes if isinstance(node, Apply)}
+    for name in parameters:
+        if name in RESERVED or name in used:
+            yield f"  {name!r} is a word of the cell language and cannot name a parameter"
+    for name in [
+        *parameters,
+        *(node.name for node in cell.nodes[len(parameters) :] if node.name is not None),
+    ]:
+        if not _is_name(name):
+            yield f"  a value's name is a Python identifier, not {name!r}"
+
+
+def _is_name(name: str) -> bool:
+    """Whether Python reads ``name`` back as it is (it brings look-alike letters to one form, NFKC)."""
+    plain = unicodedata.normalize("NFKC", name) == name
+    return plain and name.isidentifier() and not keyword.iskeyword(name) and name != "__debug__"
+
+
 def _interface(cell: Cell) -> Iterator[str]:
-    names = [cell.nodes[0].name or "x", *(path.name for path in cell.states)]
     if not cell.states:
         yield "  a cell has at least one state path"
     if len(cell.outputs) != len(cell.states):
         yield f"  {len(cell.outputs)} next value(s) for {len(cell.states)} state path(s)"
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        yield f"  two parameters are named {name!r}"
     for path in cell.states:
         if not math.isfinite(path.init):
             yield f"  state path {path.name!r} must start at a finite number, not {path.init}"
@@ -75,14 +98,19 @@ def _node(node: Node, sizes: Sequence[ValueSize | None], index: int) -> Iterator
         case Diagonal(argument=argument) | Project(argument=argument) | LayerNorm(argument=argument):
             if sizes[argument] == "one":
                 yield "takes a value with units, not a single number"
-        case Apply(operation=name, arguments=arguments):
-            row = operations().get(name)
-            if row is None:
-                yield f"there is no operation {name!r}; known: {', '.join(sorted(operations()))}"
-            elif row.arity != len(arguments):
-                yield f"{name} takes {row.arity} argument(s), not {len(arguments)}"
-            if sizes[index] is None and None not in {sizes[i] for i in arguments}:
-                yield "mixes values of input_size and hidden_size; use project(...) on the one of input_size"
+        case Apply():
+            yield from _apply(node, sizes, index)
+
+
+def _apply(node: Apply, sizes: Sequence[ValueSize | None], index: int) -> Iterator[str]:
+    row = operations().get(node.operation)
+    if row is None:
+        known = sorted(name for name, row in operations().items() if not row.symbol)
+        yield f"there is no operation {node.operation!r}; known: {', '.join(known)}"
+    elif row.arity != len(node.arguments):
+        yield f"{node.operation} takes {row.arity} argument(s), not {len(node.arguments)}"
+    if sizes[index] is None and None not in {sizes[i] for i in node.arguments}:
+        yield "mixes values of input_size and hidden_size; use project(...) on the one of input_size"
 
 
 def _linear(node: Linear, sizes: Sequence[ValueSize | None]) -> Iterator[str]:
@@ -90,7 +118,7 @@ def _linear(node: Linear, sizes: Sequence[ValueSize | None]) -> Iterator[str]:
         yield "linear(...) takes at least one value"
     if any(sizes[i] == "one" for i in node.arguments):
         yield "linear(...) takes values with units, not a single number"
-    if node.bias is not None and not (isinstance(node.bias, float) and math.isfinite(node.bias)):
+    if node.bias is not None and not math.isfinite(node.bias):
         yield f"bias is a finite number or None, not {node.bias!r}"
-    if isinstance(node.heads, bool) or not isinstance(node.heads, int) or not 1 <= node.heads <= MAX_HEADS:
+    if not 1 <= node.heads <= MAX_HEADS:
         yield f"heads is a whole number from 1 to {MAX_HEADS}, not {node.heads!r}"

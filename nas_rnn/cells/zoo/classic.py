@@ -26,7 +26,7 @@ def lstm(x, h, c):
 
 @cell
 def gru(x, h):
-    """Gated recurrent unit (Cho et al. 2014), with the reset gate applied after the product, as cuDNN has it."""
+    """Gated recurrent unit (Cho et al. 2014), the reset gate applied after the product, as in cuDNN."""
     r = sigmoid(linear(x, h))
     z = sigmoid(linear(x, h))
     n = tanh(linear(x) + r * linear(h))

@@ -1,7 +1,7 @@
 """The LSTM of Greff et al. 2015, "LSTM: A search space odyssey" (arXiv:1503.04069), and its eight ablations.
 
-Section 2 gives the equations with peepholes and section 3 the variants. The forget gate's bias starts at 1 in all of them,
-so that they differ from each other in what the paper removes and in nothing else.
+Section 2 gives the equations with peepholes and section 3 the variants. The forget gate's bias starts at 1 in
+all of them, so that they differ from each other in what the paper removes and in nothing else.
 """
 
 from nas_rnn.cells.language import cell, diagonal, linear
