@@ -149,7 +149,7 @@ def _super_blocks(difference_SN: Floats, weights_N: Floats) -> tuple[Floats, Flo
 
 
 def _item_part(deviation_B: Floats, weights_B: Floats) -> tuple[float, float] | None:
-    """Return the degrees of freedom of a sum of (variance, degrees of freedom of each); see the module."""
+    """Return the variance of the mean its blocks show, and its degrees of freedom; None for one block."""
     concentration = float((weights_B**2).sum())  # 1 / effective number of blocks
     if concentration > 1 - 1e-12:
         return None
