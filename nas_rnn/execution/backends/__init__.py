@@ -1,0 +1,45 @@
+"""The ways to run one layer in one direction over a whole sequence; all give the same values and gradients.
+
+A backend is a function of the layout, the tensors that it names, the input (T, B, input_size), the states' starts
+(one (B, size) a path) and, for sequences of different lengths, a mask (T, B, 1) that is True where a sequence still
+runs: where it is False the states stay as they are and the output does not matter. It returns the outputs
+(T, B, size of the first path) and the final states. T is at least 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from torch import Tensor
+
+from nas_rnn.errors import unknown
+from nas_rnn.execution.backends.eager import run_eager
+from nas_rnn.execution.backends.reference import run_reference
+from nas_rnn.execution.layout import Layout
+
+
+class Backend(Protocol):
+    """Runs one layer in one direction; see the module's text for the shapes."""
+
+    def __call__(
+        self,
+        layout: Layout,
+        parameters: Mapping[str, Tensor],
+        x_TBI: Tensor,
+        states: tuple[Tensor, ...],
+        mask_TB1: Tensor | None,
+    ) -> tuple[Tensor, tuple[Tensor, ...]]: ...
+
+
+BACKENDS: dict[str, Backend] = {"eager": run_eager, "reference": run_reference}
+"""Name -> backend, the fastest first."""
+
+
+def choose_backend(name: str) -> str:
+    """Return the name of the backend that ``name`` stands for; ``"auto"`` is the fastest. `UserError` for others."""
+    if name == "auto":
+        return next(iter(BACKENDS))
+    if name not in BACKENDS:
+        raise unknown("backend", name, ["auto", *BACKENDS])
+    return name

@@ -1,0 +1,151 @@
+"""The reference interpreter: a cell node by node, step by step, with autograd; what every backend must agree with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nas_rnn.cells import find_operation
+from nas_rnn.cells.expressions import evaluate
+from nas_rnn.cells.graph import (
+    Apply,
+    Constant,
+    Diagonal,
+    Input,
+    LayerNorm,
+    Linear,
+    Node,
+    Project,
+    Scalar,
+    State,
+)
+from nas_rnn.execution.layout import Layout, Place
+
+EPSILON = 1e-5
+"""Added to the variance in a layer norm, as torch does."""
+
+
+def run_reference(
+    layout: Layout,
+    parameters: Mapping[str, Tensor],
+    x_TBI: Tensor,
+    states: tuple[Tensor, ...],
+    mask_TB1: Tensor | None,
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Run one layer in one direction, as `nas_rnn.execution.backends` says."""
+    interpreter = Interpreter(layout, parameters)
+    outputs = []
+    for t, x_BI in enumerate(x_TBI):
+        new = interpreter.step(x_BI, states)
+        if mask_TB1 is not None:
+            new = tuple(torch.where(mask_TB1[t], n, old) for n, old in zip(new, states, strict=True))
+        states = new
+        outputs.append(states[0])
+    return torch.stack(outputs), states
+
+
+class Interpreter:
+    """Evaluates one step of a cell."""
+
+    def __init__(self, layout: Layout, parameters: Mapping[str, Tensor]) -> None:
+        def rows(place: Place) -> Tensor:
+            return parameters[place.tensor][place.start : place.stop]
+
+        self.layout = layout
+        self.matrices = {
+            (m.owner, m.argument): rows(m.place) if m.heads == 1 else torch.block_diag(*rows(m.place))
+            for m in layout.matrices
+        }
+        self.biases = {v.owner: rows(v.place) for v in layout.biases}
+        self.diagonals = {v.owner: rows(v.place)[0] for v in layout.diagonals}
+        self.gains = {v.owner: rows(v.place)[0] for v in layout.gains}
+        self.shifts = {v.owner: rows(v.place)[0] for v in layout.shifts}
+        self.scalars = {v.owner: rows(v.place)[0] for v in layout.scalars}
+
+    def step(self, x_BI: Tensor, states: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Return the next states."""
+        values: list[Tensor] = []
+        for index, node in enumerate(self.layout.canonical.nodes):
+            values.append(self.value(index, node, x_BI, states, values))
+        return tuple(values[i] for i in self.layout.canonical.outputs)
+
+    def value(
+        self, index: int, node: Node, x_BI: Tensor, states: Sequence[Tensor], values: Sequence[Tensor]
+    ) -> Tensor:
+        match node:
+            case Input():
+                return x_BI
+            case State(path=path):
+                return states[path]
+            case Constant(value=number):
+                return torch.tensor(number, dtype=x_BI.dtype, device=x_BI.device)
+            case Scalar():
+                return self.scalars[index]
+            case Linear(arguments=arguments):
+                return self.linear(index, [values[i] for i in arguments])
+            case Project(argument=argument):
+                matrix = self.matrices.get((index, 0))
+                return values[argument] if matrix is None else values[argument] @ matrix.T
+            case Diagonal(argument=argument):
+                return self.diagonals[index] * values[argument]
+            case LayerNorm(argument=argument):
+                return self.layer_norm(index, values[argument])
+            case Apply(operation=name, arguments=arguments):
+                return apply_operation(name, [values[i] for i in arguments])
+        raise AssertionError(f"unknown kind of node: {node}")
+
+    def linear(self, index: int, arguments: Sequence[Tensor]) -> Tensor:
+        result = sum(value @ self.matrices[index, k].T for k, value in enumerate(arguments))
+        assert isinstance(result, Tensor)
+        return result + self.biases[index] if index in self.biases else result
+
+    def layer_norm(self, index: int, value: Tensor) -> Tensor:
+        centred = value - value.mean(-1, keepdim=True)
+        variance = (centred * centred).mean(-1, keepdim=True)
+        return centred / torch.sqrt(variance + EPSILON) * self.gains[index] + self.shifts[index]
+
+
+def apply_operation(name: str, arguments: Sequence[Tensor]) -> Tensor:
+    """Return the operation's value, which its row's expression gives, in the arguments' common shape."""
+    row = find_operation(name)
+    result = evaluate_tensors(row.value_tree, dict(zip(row.variables, arguments, strict=True)))
+    return result.expand(torch.broadcast_shapes(*(argument.shape for argument in arguments)))
+
+
+def evaluate_tensors(tree: Any, variables: Mapping[str, Tensor]) -> Tensor:
+    """Walk a checked expression with torch's functions; comparisons give 1 and 0."""
+    like = next(iter(variables.values()))
+
+    def number(value: float) -> Tensor:
+        return torch.tensor(value, dtype=like.dtype, device=like.device)
+
+    def comparison(compare: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+        return lambda a, b: compare(a, b).to(like.dtype)
+
+    functions: dict[str, Callable[..., Tensor]] = {name: getattr(torch, name) for name in _TORCH}
+    functions |= {"+": torch.add, "-": torch.sub, "*": torch.mul, "/": torch.div, "number": number}
+    functions |= {"<": comparison(torch.lt), "<=": comparison(torch.le), "==": comparison(torch.eq)}
+    functions |= {">": comparison(torch.gt), ">=": comparison(torch.ge)}
+    functions["where"] = lambda condition, yes, no: torch.where(condition != 0, yes, no)
+    return evaluate(tree, variables, functions)
+
+
+_TORCH = (
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "sqrt",
+    "abs",
+    "sign",
+    "sin",
+    "cos",
+    "erf",
+    "tanh",
+    "sigmoid",
+    "neg",
+)
+_TORCH += ("maximum", "minimum")

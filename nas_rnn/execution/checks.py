@@ -1,0 +1,79 @@
+"""The checks of what an `RNN` is built from and given; every mistake is a `UserError` that says what would work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from nas_rnn.cells import Cell
+from nas_rnn.errors import UserError
+
+
+def check_arguments(input_size: int, hidden_size: int, num_layers: int, dropout: float) -> None:
+    """Raise `UserError` unless an RNN can have these sizes."""
+    for name, value in (("input_size", input_size), ("hidden_size", hidden_size), ("num_layers", num_layers)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise UserError(f"{name} is a whole number from 1 on, not {value!r}")
+    if isinstance(dropout, bool) or not isinstance(dropout, (int, float)) or not 0 <= dropout <= 1:
+        raise UserError(
+            f"dropout is the share of outputs to drop between layers, from 0 to 1, not {dropout!r}"
+        )
+
+
+def check_input(x: Tensor, input_size: int, dtype: torch.dtype | None, batch_first: bool) -> None:
+    """Raise `UserError` unless ``x`` is (T, B, input_size), or (B, T, input_size), or (T, input_size)."""
+    batched = "(batch, time, input_size)" if batch_first else "(time, batch, input_size)"
+    if not isinstance(x, Tensor):
+        raise UserError(f"the input is a tensor {batched} or a PackedSequence, not a {type(x).__name__}")
+    if x.dim() not in (2, 3):
+        raise UserError(
+            f"the input has 3 dimensions {batched}, or 2 (time, input_size) unbatched; got {x.dim()}: {tuple(x.shape)}"
+        )
+    check_data(x, input_size, dtype)
+    if x.shape[1 if batch_first and x.dim() == 3 else 0] == 0:
+        raise UserError(f"a sequence has at least one time step; the input has the shape {tuple(x.shape)}")
+
+
+def check_data(x: Tensor, input_size: int, dtype: torch.dtype | None) -> None:
+    """Raise `UserError` unless the last dimension is ``input_size`` and the dtype that of the weights."""
+    if x.shape[-1] != input_size:
+        raise UserError(
+            f"the last dimension of the input is input_size={input_size}, not {x.shape[-1]}, in {tuple(x.shape)}"
+        )
+    if dtype is not None and x.dtype != dtype and not torch.is_autocast_enabled(x.device.type):
+        raise UserError(
+            f"the input is {x.dtype} and the weights are {dtype}; use x.to({dtype}) or rnn.to({x.dtype})"
+        )
+
+
+def check_states(
+    cell: Cell, states: Sequence[Tensor], shapes: Sequence[tuple[int, ...]], like: Tensor
+) -> None:
+    """Raise `UserError` unless ``states`` holds one tensor a state path, of these shapes and ``like``'s dtype."""
+    names = ", ".join(path.name for path in cell.states)
+    trailing = "," if len(cell.states) == 1 else ""
+    if isinstance(states, Tensor) or not isinstance(states, (tuple, list)):
+        raise UserError(
+            f"the state is a tuple ({names}{trailing}), one tensor a state path, not a {type(states).__name__}"
+        )
+    if len(states) != len(cell.states):
+        raise UserError(
+            f"the state of the cell {cell.name!r} is ({names}{trailing}): {len(cell.states)} tensor(s), not {len(states)}"
+        )
+    for path, state, shape in zip(cell.states, states, shapes, strict=True):
+        if not isinstance(state, Tensor):
+            raise UserError(f"the state {path.name!r} is a tensor, not a {type(state).__name__}")
+        if tuple(state.shape) != shape:
+            raise UserError(
+                f"the state {path.name!r} has the shape (num_layers * directions, batch, size) = {shape}, "
+                f"not {tuple(state.shape)}"
+                if len(shape) == 3
+                else f"the state {path.name!r} of an unbatched input has the shape (num_layers * directions, size) = "
+                f"{shape}, not {tuple(state.shape)}"
+            )
+        if state.dtype != like.dtype:
+            raise UserError(
+                f"the state {path.name!r} is {state.dtype} and the input {like.dtype}; they must agree"
+            )

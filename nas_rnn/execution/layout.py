@@ -1,0 +1,241 @@
+"""Where each learned number of a cell lies: the packing of one layer and direction into few tensors.
+
+    weight_ih      (rows, input_size)    matrices applied to values of input size
+    weight_hh      (rows, hidden_size)   matrices applied to values of hidden size
+    weight_heads_k (n, H / n, size / n)  one block-diagonal matrix each
+    bias           (rows,)               one piece of hidden_size for each `linear` with a bias
+    diagonal_ih, diagonal_hh, norm_gain_ih, norm_gain_hh, norm_bias_ih, norm_bias_hh
+                   (count, size)         one row an owner
+    scalar         (count,)
+
+A matrix takes ``hidden_size`` rows. Those that read the same value lie side by side; such groups follow each other by
+the level of what they read, then in the order in which the canonical form meets them. All else is in canonical order.
+Nothing depends on names or on the order of the state paths, so cells of equal digest have equal layouts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+from nas_rnn.cells import Canonical, Cell, parameter_owners, value_sizes
+from nas_rnn.cells.graph import Diagonal, LayerNorm, Linear, Node, Project, Scalar, State, ValueSize
+from nas_rnn.errors import UserError
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """Rows ``start`` to ``stop`` of the tensor called ``tensor``."""
+
+    tensor: str
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """The matrix by which node ``owner`` multiplies its argument number ``argument``, the node ``source``."""
+
+    owner: int
+    argument: int
+    source: int
+    heads: int
+    place: Place
+
+
+@dataclass(frozen=True)
+class Vector:
+    """A bias, a diagonal, a gain or a learned number of node ``owner``."""
+
+    owner: int
+    place: Place
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The packing of one layer and direction; ``shapes`` lists each tensor's name and shape.
+
+    ``levels[i]`` counts the products between the states and node i on the longest way, -1 where no state is read:
+    such values can be computed for the whole sequence at once. ``sizes`` are the nodes' sizes as the cell has them.
+    """
+
+    canonical: Canonical
+    input_size: int
+    hidden_size: int
+    sizes: tuple[ValueSize, ...]
+    levels: tuple[int, ...]
+    matrices: tuple[Matrix, ...]
+    biases: tuple[Vector, ...]
+    diagonals: tuple[Vector, ...]
+    gains: tuple[Vector, ...]
+    shifts: tuple[Vector, ...]
+    scalars: tuple[Vector, ...]
+    shapes: tuple[tuple[str, tuple[int, ...]], ...]
+
+    def __hash__(self) -> int:  # cheap: layouts are looked up at every forward pass
+        return hash((self.canonical.digest, self.input_size, self.hidden_size))
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Layout:
+        return self
+
+    def width(self, node: int) -> int:
+        """Return how many units the value of ``node`` has."""
+        return {"input": self.input_size, "hidden": self.hidden_size, "one": 1}[self.sizes[node]]
+
+    @cached_property
+    def state_sizes(self) -> tuple[int, ...]:
+        """The number of units of each state path."""
+        return tuple(self.width(1 + path) for path in range(len(self.canonical.states)))
+
+    @cached_property
+    def parameters(self) -> int:
+        """How many learned numbers there are."""
+        return sum(math.prod(shape) for _, shape in self.shapes)
+
+
+@lru_cache(maxsize=4096)
+def make_layout(canonical: Canonical, input_size: int, hidden_size: int) -> Layout:
+    """Return the packing of ``canonical`` at these sizes; `UserError` where a `linear`'s heads do not divide them."""
+    builder = _Builder(canonical, input_size, hidden_size)
+    matrices = builder.matrices()
+    return Layout(
+        canonical=canonical,
+        input_size=input_size,
+        hidden_size=hidden_size,
+        sizes=builder.sizes,
+        levels=builder.levels(),
+        matrices=matrices,
+        biases=builder.biases(),
+        diagonals=builder.rows("diagonal", Diagonal),
+        gains=builder.rows("norm_gain", LayerNorm),
+        shifts=builder.rows("norm_bias", LayerNorm),
+        scalars=builder.scalars(),
+        shapes=tuple(builder.shapes.items()),
+    )
+
+
+def layer_layouts(
+    cell: Cell, input_size: int, hidden_size: int, num_layers: int = 1, bidirectional: bool = False
+) -> tuple[Layout, ...]:
+    """Return one layout a layer; both directions of a layer share it.
+
+    Raises `UserError` where the layers' states do not fit into one tensor, or heads do not divide the sizes.
+    """
+    layouts = [make_layout(cell.canonical(), input_size, hidden_size)]
+    if num_layers > 1:
+        out = layouts[0].width(cell.canonical().outputs[0]) * (1 + bidirectional)
+        layouts += [make_layout(cell.canonical(), out, hidden_size)] * (num_layers - 1)
+        if cell.states[0].size == "input" and bidirectional:
+            raise UserError(
+                f"the output of the cell {cell.name!r} has the size of its input, which doubles from layer to layer "
+                "when bidirectional; use num_layers=1 or bidirectional=False"
+            )
+        for path, first, later in zip(
+            cell.states, layouts[0].state_sizes, layouts[1].state_sizes, strict=True
+        ):
+            if first != later:
+                raise UserError(
+                    f"the state path {path.name!r} of the cell {cell.name!r} has the size of its layer's input: "
+                    f"{first} in the first layer and {later} in the next, which do not fit into one tensor; "
+                    f"use num_layers=1 or input_size={later}"
+                )
+    return tuple(layouts)
+
+
+def parameter_count(
+    cell: Cell, input_size: int, hidden_size: int, num_layers: int = 1, bidirectional: bool = False
+) -> int:
+    """Return how many learned numbers ``RNN`` has for these arguments, without building it."""
+    layouts = layer_layouts(cell, input_size, hidden_size, num_layers, bidirectional)
+    return (1 + bidirectional) * sum(layout.parameters for layout in layouts)
+
+
+class _Builder:
+    """Lays the parameters of one cell out, tensor by tensor, and collects the tensors' shapes."""
+
+    def __init__(self, canonical: Canonical, input_size: int, hidden_size: int) -> None:
+        self.canonical = canonical
+        self.nodes: Sequence[Node] = canonical.nodes
+        self.input_size, self.hidden_size = input_size, hidden_size
+        sizes = value_sizes(canonical.states, canonical.nodes)
+        self.sizes: tuple[ValueSize, ...] = tuple(size for size in sizes if size is not None)
+        assert len(self.sizes) == len(self.nodes), "a verified cell has a size for every value"
+        self.owners = parameter_owners(canonical)
+        self.shapes: dict[str, tuple[int, ...]] = {}
+
+    def units(self, node: int) -> int:
+        return self.input_size if self.sizes[node] == "input" else self.hidden_size
+
+    def projects(self, node: Project) -> bool:
+        """Whether the projection needs a matrix: only where the sizes differ."""
+        return self.units(node.argument) != self.hidden_size
+
+    def levels(self) -> tuple[int, ...]:
+        levels: list[int] = []
+        for node in self.nodes:
+            level = 0 if isinstance(node, State) else max((levels[i] for i in node.inputs), default=-1)
+            product = isinstance(node, Linear) or (isinstance(node, Project) and self.projects(node))
+            levels.append(level + 1 if product and level >= 0 else level)
+        return tuple(levels)
+
+    def matrices(self) -> tuple[Matrix, ...]:
+        """Return all matrices in canonical order, each with its place."""
+        wanted = [(o, k, source) for o in self.owners for k, source in enumerate(self.nodes[o].inputs)]
+        wanted = [(o, k, source) for o, k, source in wanted if self.is_product(self.nodes[o])]
+        levels = self.levels()
+        first = {source: place for place, (_, _, source) in reversed(list(enumerate(wanted)))}
+        grouped = sorted(wanted, key=lambda matrix: (levels[matrix[2]], first[matrix[2]]))
+        placed = {(o, k): self.place_matrix(o, source) for o, k, source in grouped}
+        return tuple(
+            Matrix(o, k, source, getattr(self.nodes[o], "heads", 1), placed[o, k]) for o, k, source in wanted
+        )
+
+    def is_product(self, node: Node) -> bool:
+        return isinstance(node, Linear) or (isinstance(node, Project) and self.projects(node))
+
+    def place_matrix(self, owner: int, source: int) -> Place:
+        node = self.nodes[owner]
+        if isinstance(node, Linear) and node.heads > 1:
+            return self.place_heads(node.heads, source)
+        side = "ih" if self.sizes[source] == "input" else "hh"
+        return self.append(f"weight_{side}", self.hidden_size, (self.units(source),))
+
+    def place_heads(self, heads: int, source: int) -> Place:
+        for name, size in (
+            ("hidden_size", self.hidden_size),
+            (f"{self.sizes[source]}_size", self.units(source)),
+        ):
+            if size % heads:
+                near = " or ".join(str(n) for n in {size // heads * heads, -(-size // heads) * heads} if n)
+                raise UserError(
+                    f"linear(..., heads={heads}) cuts its matrices into {heads} blocks, so {name} must be a multiple "
+                    f"of {heads}, not {size}; {near} would work"
+                )
+        number = sum(name.startswith("weight_heads_") for name in self.shapes)
+        shape = (self.hidden_size // heads, self.units(source) // heads)
+        return self.append(f"weight_heads_{number}", heads, shape)
+
+    def biases(self) -> tuple[Vector, ...]:
+        biased = [
+            o for o in self.owners if isinstance(node := self.nodes[o], Linear) and node.bias is not None
+        ]
+        return tuple(Vector(o, self.append("bias", self.hidden_size, ())) for o in biased)
+
+    def scalars(self) -> tuple[Vector, ...]:
+        learned = [o for o in self.owners if isinstance(self.nodes[o], Scalar)]
+        return tuple(Vector(o, self.append("scalar", 1, ())) for o in learned)
+
+    def rows(self, name: str, kind: type[Diagonal] | type[LayerNorm]) -> tuple[Vector, ...]:
+        found = []
+        for o in self.owners:
+            if isinstance(self.nodes[o], kind):
+                side = "ih" if self.sizes[o] == "input" else "hh"
+                found.append(Vector(o, self.append(f"{name}_{side}", 1, (self.units(o),))))
+        return tuple(found)
+
+    def append(self, tensor: str, rows: int, rest: tuple[int, ...]) -> Place:
+        start = self.shapes.get(tensor, (0,))[0]
+        self.shapes[tensor] = (start + rows, *rest)
+        return Place(tensor, start, start + rows)

@@ -1,0 +1,209 @@
+"""`RNN`: layers of a cell, unrolled over a sequence, with the calling convention of `torch.nn.LSTM`."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from nas_rnn.cells import Cell
+from nas_rnn.errors import UserError
+from nas_rnn.execution.backends import BACKENDS, choose_backend
+from nas_rnn.execution.checks import check_arguments, check_data, check_input, check_states
+from nas_rnn.execution.from_torch import cell_of, copy_weights
+from nas_rnn.execution.initialise import initialise
+from nas_rnn.execution.layout import layer_layouts
+from nas_rnn.execution.sequences import Order, pack_like, unpack
+
+State = tuple[Tensor, ...]
+
+
+class RNN(nn.Module):
+    """One or several layers of ``cell``, in one direction or both.
+
+    ``output, state = rnn(x, state)`` with ``x`` (T, B, input_size), or (B, T, input_size) with ``batch_first``, or
+    (T, input_size) unbatched, or a `PackedSequence`; ``output`` likewise with the size of the first state path times
+    the directions. ``state`` is a tuple, in the order of the cell's state paths also where there is but one, of tensors
+    (num_layers * directions, B, size); without it every path starts at what the cell declares.
+
+    ``dropout`` is applied between layers while training. ``backend`` is ``"auto"`` (the fastest), ``"eager"`` or
+    ``"reference"``; the attribute ``backend`` tells which one runs, and may be set.
+
+    The parameters of layer k are packed as `nas_rnn.execution.layout` says: ``weight_ih_l0``, ``weight_hh_l0``,
+    ``bias_l0``, ...; those of the other direction end in ``_reverse``. Cells with equal digests have the same
+    parameters, and the same values of them at one seed of torch.
+
+    Raises `UserError` for arguments and inputs that do not fit, saying what would.
+    """
+
+    def __init__(
+        self,
+        cell: Cell | str,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        backend: str = "auto",
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        check_arguments(input_size, hidden_size, num_layers, dropout)
+        if dropout > 0 and num_layers == 1:
+            warnings.warn(
+                f"dropout={dropout} lies between layers, of which there is one: it has no effect",
+                stacklevel=2,
+            )
+        self.cell = _resolve(cell)
+        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
+        self.batch_first, self.dropout, self.bidirectional = (
+            bool(batch_first),
+            float(dropout),
+            bool(bidirectional),
+        )
+        self.backend = backend
+        self._layouts = layer_layouts(self.cell, input_size, hidden_size, num_layers, self.bidirectional)
+        for layer, layout in enumerate(self._layouts):
+            for reverse in self._directions:
+                for name, shape in layout.shapes:
+                    tensor = torch.empty(shape, device=device, dtype=dtype)
+                    self.register_parameter(name + suffix(layer, reverse), nn.Parameter(tensor))
+        self.reset_parameters()
+
+    @classmethod
+    def from_torch(cls, module: nn.Module, backend: str = "auto") -> Self:
+        """Return an RNN that computes what a (trained) `nn.LSTM`, `nn.GRU` or `nn.RNN` does, with copies of its weights.
+
+        Biases are zero where the module has none. Raises `UserError` for other modules and for ``proj_size``.
+        """
+        cell = cell_of(module)
+        assert isinstance(module, nn.RNNBase)
+        weight = module.weight_ih_l0
+        assert isinstance(weight, Tensor)
+        result = cls(
+            cell,
+            module.input_size,
+            module.hidden_size,
+            module.num_layers,
+            module.batch_first,
+            module.dropout if module.num_layers > 1 else 0.0,
+            module.bidirectional,
+            backend,
+            weight.device,
+            weight.dtype,
+        )
+        for layer, layout in enumerate(result._layouts):
+            for reverse in result._directions:
+                here = suffix(layer, reverse)
+                copy_weights(module, here, layout, cell, result._tensors(layer, reverse))
+        return result.train(module.training)
+
+    @property
+    def backend(self) -> str:
+        """The name of the backend that runs."""
+        return self._backend
+
+    @backend.setter
+    def backend(self, name: str) -> None:
+        self._backend = choose_backend(name)
+
+    @property
+    def _directions(self) -> tuple[bool, ...]:
+        return (False, True) if self.bidirectional else (False,)
+
+    def _tensors(self, layer: int, reverse: bool) -> dict[str, Tensor]:
+        end = suffix(layer, reverse)
+        return {name: self._parameters[name + end] for name, _ in self._layouts[layer].shapes}  # type: ignore[misc]
+
+    def reset_parameters(self) -> None:
+        """Start anew: matrices uniform within 1/sqrt(hidden_size), biases and learned numbers as the cell states them."""
+        for layer, layout in enumerate(self._layouts):
+            for reverse in self._directions:
+                initialise(layout, self._tensors(layer, reverse))
+
+    def forward(
+        self, x: Tensor | PackedSequence, state: State | None = None
+    ) -> tuple[Tensor | PackedSequence, State]:
+        """Run over the sequence; see the class for shapes."""
+        if isinstance(x, PackedSequence):
+            return self._forward_packed(x, state)
+        check_input(x, self.input_size, self._dtype(), self.batch_first)
+        batched = x.dim() == 3
+        x_TBI = x if batched else x.unsqueeze(1)
+        x_TBI = x_TBI.transpose(0, 1) if self.batch_first and batched else x_TBI
+        states = self._start(x_TBI, state, batched)
+        output_TBH, final = self._run(x_TBI, states, Order())
+        if not batched:
+            return output_TBH.squeeze(1), tuple(s.squeeze(1) for s in final)
+        return output_TBH.transpose(0, 1) if self.batch_first else output_TBH, final
+
+    def _forward_packed(self, packed: PackedSequence, state: State | None) -> tuple[PackedSequence, State]:
+        check_data(packed.data, self.input_size, self._dtype())
+        x_TBI, lengths_B, order = unpack(packed)
+        states = self._start(x_TBI, state, True)
+        if packed.sorted_indices is not None and state is not None:
+            states = tuple(s.index_select(1, packed.sorted_indices) for s in states)
+        output_TBH, final = self._run(x_TBI, states, order)
+        if packed.unsorted_indices is not None:
+            final = tuple(s.index_select(1, packed.unsorted_indices) for s in final)
+        return pack_like(output_TBH, lengths_B, packed), final
+
+    def _dtype(self) -> torch.dtype | None:
+        return next((parameter.dtype for parameter in self.parameters()), None)
+
+    def _start(self, x_TBI: Tensor, state: State | None, batched: bool) -> State:
+        """Return the states' starts, each (num_layers * directions, B, size)."""
+        rows, batch = self.num_layers * len(self._directions), x_TBI.shape[1]
+        sizes = self._layouts[0].state_sizes
+        if state is None:
+            paths = zip(self.cell.states, sizes, strict=True)
+            return tuple(x_TBI.new_full((rows, batch, size), path.init) for path, size in paths)
+        shapes = [(rows, batch, size) if batched else (rows, size) for size in sizes]
+        check_states(self.cell, state, shapes, x_TBI)
+        return tuple(state) if batched else tuple(s.unsqueeze(1) for s in state)
+
+    def _run(self, x_TBI: Tensor, states: State, order: Order) -> tuple[Tensor, State]:
+        finals: list[State] = []
+        for layer, layout in enumerate(self._layouts):
+            outputs: list[Tensor] = []
+            for reverse in self._directions:
+                start = tuple(s[len(finals)] for s in states)
+                arranged = order.arrange(x_TBI, reverse)
+                run = BACKENDS[self.backend]
+                output_TBH, final = run(
+                    layout, self._tensors(layer, reverse), arranged, start, order.mask_TB1
+                )
+                outputs.append(order.arrange(output_TBH, reverse) if reverse else output_TBH)
+                finals.append(final)
+            x_TBI = torch.cat(outputs, -1) if self.bidirectional else outputs[0]
+            if self.dropout > 0 and layer < self.num_layers - 1:
+                x_TBI = nn.functional.dropout(x_TBI, self.dropout, self.training)
+        return x_TBI, tuple(torch.stack(path) for path in zip(*finals, strict=True))
+
+    def extra_repr(self) -> str:
+        parts: list[Any] = [self.cell.name, self.input_size, self.hidden_size]
+        defaults = {"num_layers": 1, "batch_first": False, "dropout": 0.0, "bidirectional": False}
+        options = {name: getattr(self, name) for name in defaults}
+        parts += [f"{name}={value}" for name, value in options.items() if value != defaults[name]]
+        return ", ".join(str(part) for part in [*parts, f"backend={self.backend}"])
+
+
+def suffix(layer: int, reverse: bool) -> str:
+    """Return how the names of a layer's and direction's parameters end, as torch has it."""
+    return f"_l{layer}_reverse" if reverse else f"_l{layer}"
+
+
+def _resolve(cell: Cell | str) -> Cell:
+    """Return the cell itself, or the one of that name or path."""
+    if isinstance(cell, Cell):
+        return cell
+    if isinstance(cell, str):
+        from nas_rnn.plugins import load_cell
+
+        return load_cell(cell)
+    raise UserError(f"an RNN is built from a Cell or the name of one, not from a {type(cell).__name__}")
