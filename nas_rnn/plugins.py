@@ -257,7 +257,9 @@ def load_cell(name_or_path: str | Path) -> Cell:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise UserError(f"there is no file {str(path)!r}; give a .cell file or the name of a known cell") from None
+        raise UserError(
+            f"there is no file {str(path)!r}; give a .cell file or the name of a known cell"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read the cell file {str(path)!r}: {error}") from None
     try:

@@ -118,7 +118,7 @@ class Engine:
 def _stopper(searcher: Any, should_stop: Callable[[], bool]) -> Any:
     from ray.tune import Stopper
 
-    class Stop(Stopper):  # type: ignore[misc]
+    class Stop(Stopper):
         """Ends the whole fit when asked to, or when the source failed; leaves single trials alone."""
 
         stopped = False

@@ -33,11 +33,11 @@ def _is_free(trial: Any) -> bool:
     return bool(trial.config["spec"]["role"] == "candidate")
 
 
-class _Deadline(FIFOScheduler):  # type: ignore[misc]
+class _Deadline(FIFOScheduler):
     """Stops candidates when the time is over."""
 
     def __init__(self, deadline: float | None) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._deadline = deadline
 
     def on_trial_result(self, controller: Any, trial: Any, result: dict[str, Any]) -> str:
@@ -46,7 +46,7 @@ class _Deadline(FIFOScheduler):  # type: ignore[misc]
         return str(TrialScheduler.CONTINUE)
 
 
-class _Asha(AsyncHyperBandScheduler):  # type: ignore[misc]
+class _Asha(AsyncHyperBandScheduler):
     """ASHA over candidates; the baseline always runs to its end."""
 
     def __init__(self, epochs: int, deadline: float | None) -> None:

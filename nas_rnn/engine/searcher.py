@@ -10,7 +10,7 @@ from nas_rnn.engine.source import Next, RunSource
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
 
 
-class SourceSearcher(Searcher):  # type: ignore[misc]
+class SourceSearcher(Searcher):
     """Tune's view of a `RunSource`.
 
     Tune may pickle a searcher; this one leaves its source behind, since Tune's state is never restored from.
@@ -54,7 +54,9 @@ class SourceSearcher(Searcher):  # type: ignore[misc]
                 self._records[trial_id].append(record)
                 self._guard(self._source.on_epoch, self._running[trial_id], record)
 
-    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
         if self.stopping or self._source is None or trial_id not in self._running:
             return
         if result:
@@ -66,13 +68,15 @@ class SourceSearcher(Searcher):  # type: ignore[misc]
             ended = RunResult.from_dict(result["result"])
         elif error or not result:
             ended = self._ended(spec, records, "failed", "its worker died again and again")
-        elif result.get("ending"):
-            ended = self._ended(spec, records, result["ending"], result.get("reason"))
         else:
-            ended = self._ended(spec, records, "stopped", f"behind the others at epoch {len(records)}")
+            status, reason = result["ending"] or "stopped", result["reason"]
+            reason = reason or f"behind the others at epoch {len(records)}"
+            ended = self._ended(spec, records, status, reason, result["parameters"])
         self._guard(self._source.on_done, spec, ended)
 
-    def _ended(self, spec: RunSpec, records: list[EpochRecord], status: Any, reason: str | None) -> RunResult:
+    def _ended(
+        self, spec: RunSpec, records: list[EpochRecord], status: Any, reason: str, parameters: int = 0
+    ) -> RunResult:
         best = min(records, key=lambda record: self._sign * record.metric, default=None)
         return RunResult(
             id=spec.id,
@@ -81,7 +85,7 @@ class SourceSearcher(Searcher):  # type: ignore[misc]
             epochs=list(records),
             best_epoch=best.epoch if best else None,
             best_metric=best.metric if best else None,
-            parameters=0,
+            parameters=parameters,
             test_values=None,
             test_weights=None,
             seconds=sum(record.seconds for record in records),

@@ -41,14 +41,20 @@ class RunList:
         *,
         on_epoch: Callable[[RunSpec, EpochRecord], None] = lambda spec, record: None,
         on_done: Callable[[RunSpec, RunResult], None] = lambda spec, result: None,
+        on_start: Callable[[RunSpec], None] = lambda spec: None,
     ) -> None:
+        self._on_start = on_start
         self._waiting = list(reversed(specs))
         self._on_epoch = on_epoch
         self._on_done = on_done
         self.results: dict[str, RunResult] = {}
 
     def next(self) -> RunSpec | Next:
-        return self._waiting.pop() if self._waiting else Next.END
+        if not self._waiting:
+            return Next.END
+        spec = self._waiting.pop()
+        self._on_start(spec)
+        return spec
 
     def on_epoch(self, spec: RunSpec, record: EpochRecord) -> None:
         self._on_epoch(spec, record)

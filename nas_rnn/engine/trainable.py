@@ -8,13 +8,17 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ray import tune
 
 from nas_rnn import plugins
 from nas_rnn.tasks import TaskData
 from nas_rnn.training import Diverged, RunSpec, RunStore
+from nas_rnn.training.spec import Status
+
+if TYPE_CHECKING:
+    from nas_rnn.training.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -29,22 +33,20 @@ class WorkerSetup:
     folder: str
 
 
-class RunTrainable(tune.Trainable):  # type: ignore[misc]
+class RunTrainable(tune.Trainable):
     """Trains one RunSpec after another in one process; a step is an epoch.
 
-    Results carry plain data: ``records`` (epochs since the last result), ``ending`` ("" while it goes on), ``reason``
-    and, at the end, ``result``. A run that diverges or raises ends itself and nothing else.
+    Results carry plain data: ``records`` (epochs since the last result), ``ending`` ("" while it goes on), ``reason``,
+    ``parameters`` and, at the end, ``result``. A run that diverges or raises ends itself and nothing else.
     """
 
-    def setup(self, config: dict[str, Any], shared: WorkerSetup) -> None:
+    def setup(self, config: dict[str, Any], shared: WorkerSetup) -> None:  # type: ignore[override]
         self._shared = shared
         self._plugins = tempfile.TemporaryDirectory(prefix="nas_rnn_plugins_")
         plugins.use_sources(shared.sources, Path(self._plugins.name))
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self._trainer = None
-        gc.collect()
         self._begin(new_config)
         return True
 
@@ -52,7 +54,8 @@ class RunTrainable(tune.Trainable):  # type: ignore[misc]
         self._spec = RunSpec.from_dict(config["spec"])
         self._sign = config["sign"]
         self._told = 0
-        self._trainer: Any = None
+        self._trainer: Trainer | None = None
+        gc.collect()
 
     def step(self) -> dict[str, Any]:
         try:
@@ -73,22 +76,25 @@ class RunTrainable(tune.Trainable):  # type: ignore[misc]
     def _store(self) -> RunStore:
         return RunStore(Path(self._shared.folder) / self._spec.id)
 
-    def _make_trainer(self) -> Any:
+    def _make_trainer(self) -> Trainer:
         from nas_rnn.training.trainer import Trainer
 
         task = plugins.registry().find("task", self._spec.task).value(**self._spec.task_options)
         self._trainer = Trainer(self._spec, task, self._shared.data, self._store())
         return self._trainer
 
-    def _report(self, ending: str, reason: str | None) -> dict[str, Any]:
+    def _report(self, ending: Status | Literal[""], reason: str | None) -> dict[str, Any]:
         records = [] if self._trainer is None else self._trainer.records
         new, self._told = records[self._told :], len(records)
-        result = self._trainer.result(ending, reason).to_dict() if ending and self._trainer is not None else None
+        result = (
+            self._trainer.result(ending, reason).to_dict() if ending and self._trainer is not None else None
+        )
         return {
             "records": [record.to_dict() for record in new],
             "ending": result["status"] if result else ending,
             "reason": result["reason"] if result else reason,
             "result": result,
+            "parameters": 0 if self._trainer is None else self._trainer.parameters,
             "epoch": max(1, len(records)),
             "score": self._sign * records[-1].metric if records else float("inf"),
             "done": bool(ending),

@@ -126,3 +126,13 @@ def load_toml(path: Path) -> dict[str, Any]:
 def dump_toml(config: _Config) -> str:
     """Return ``config`` as TOML text; what is None is left out."""
     return tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))
+
+
+def absolute(config: C) -> C:
+    """Return ``config`` with absolute paths, so that it means the same in another folder."""
+    return config.model_copy(
+        update={
+            "data": config.data and config.data.expanduser().resolve(),
+            "plugins": tuple(folder.expanduser().resolve() for folder in config.plugins),
+        }
+    )

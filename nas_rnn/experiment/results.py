@@ -49,7 +49,11 @@ class Result:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, as ``--json`` prints them."""
         return {
-            **{key: value for key, value in vars(self).items() if key not in ("best", "comparison", "notices")},
+            **{
+                key: value
+                for key, value in vars(self).items()
+                if key not in ("best", "comparison", "notices")
+            },
             "best": None if self.best is None else dict(vars(self.best)),
             "comparison": None if self.comparison is None else self.comparison.to_dict(),
             "notices": list(self.notices),

@@ -56,7 +56,9 @@ class Choose:
         label = self._pick(choice)
         if label not in by_label:
             offered = ", ".join(str(known) for known in by_label)
-            raise SpaceError(f"the decision {choice.key!r} of {self._space!r} is {label!r}; on offer are {offered}")
+            raise SpaceError(
+                f"the decision {choice.key!r} of {self._space!r} is {label!r}; on offer are {offered}"
+            )
         self.choices.append(choice)
         self.decisions[choice.key] = label
         return by_label[label]
@@ -64,7 +66,9 @@ class Choose:
     def _read(self, name: str, options: Iterable[Any], given: str) -> tuple[Choice, dict[Label, Any]]:
         ordered = isinstance(options, range)
         if isinstance(options, (str, Mapping)) or not isinstance(options, Iterable):
-            raise SpaceError(f"choose({name!r}, ...) in {self._space!r} takes a list or range of options, not {options!r}")
+            raise SpaceError(
+                f"choose({name!r}, ...) in {self._space!r} takes a list or range of options, not {options!r}"
+            )
         values = list(options)
         labels: list[Label] = [value if ordered else option_label(value) for value in values]
         if not values:

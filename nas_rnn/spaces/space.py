@@ -70,7 +70,9 @@ class DecisionSpace:
                     f"{_labels(known)} elsewhere; say under which condition with given=..."
                 )
         told = ", ".join(f"{key}={label}" for key, label in choose.decisions.items())
-        named = replace(cell, name=f"{self.name}_{cell.digest.rpartition('-')[2][:6]}", doc=f"{self.name}: {told}")
+        named = replace(
+            cell, name=f"{self.name}_{cell.digest.rpartition('-')[2][:6]}", doc=f"{self.name}: {told}"
+        )
         return Candidate(named, dict(choose.decisions), tuple(choose.choices))
 
     def sample(self, seed: int | np.random.Generator) -> Candidate:

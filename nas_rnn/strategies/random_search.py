@@ -37,7 +37,9 @@ class RandomSearch(Strategy):
             if candidate.digest not in self._digests:
                 self._digests.add(candidate.digest)
                 return candidate
-        raise Exhausted(f"{MAX_REPEATS} draws in a row from the space {self.space.name!r} gave no new candidate")
+        raise Exhausted(
+            f"{MAX_REPEATS} draws in a row from the space {self.space.name!r} gave no new candidate"
+        )
 
     def tell(self, candidate: Candidate, loss: float | None) -> None:
         self._digests.add(candidate.digest)

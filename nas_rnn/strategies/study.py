@@ -50,16 +50,27 @@ class Study:
     def create(cls, path: Path, name: str, direction: str) -> Study:
         """Start a new study in the journal ``path``; ``direction`` is ``"minimize"`` or ``"maximize"``."""
         _quiet()
-        return cls(optuna.create_study(storage=_storage(path), study_name=name, direction=direction, pruner=optuna.pruners.NopPruner()))
+        return cls(
+            optuna.create_study(
+                storage=_storage(path),
+                study_name=name,
+                direction=direction,
+                pruner=optuna.pruners.NopPruner(),
+            )
+        )
 
     @classmethod
     def open(cls, path: Path, name: str) -> Study:
         """Open an existing study; `NasRnnError` where the journal cannot be read."""
         _quiet()
         try:
-            return cls(optuna.load_study(storage=_storage(path), study_name=name, pruner=optuna.pruners.NopPruner()))
+            return cls(
+                optuna.load_study(storage=_storage(path), study_name=name, pruner=optuna.pruners.NopPruner())
+            )
         except Exception as error:
-            raise NasRnnError(f"the study {str(path)!r} cannot be read: {type(error).__name__}: {error}") from error
+            raise NasRnnError(
+                f"the study {str(path)!r} cannot be read: {type(error).__name__}: {error}"
+            ) from error
 
     def add(self, candidate: Candidate, **details: Any) -> int:
         """Record that a trial of ``candidate`` begins; return its number."""
@@ -76,11 +87,20 @@ class Study:
         return trial.number
 
     def finish(
-        self, number: int, ending: Ending, value: float | None, reason: str | None = None, copy_of: int | None = None
+        self,
+        number: int,
+        ending: Ending,
+        value: float | None,
+        reason: str | None = None,
+        copy_of: int | None = None,
     ) -> None:
         """Record how trial ``number`` ended; ``value`` is its best validation metric so far, if it has one."""
-        trial = self._open.pop(number, None) or optuna.Trial(self._study, self._study.trials[number]._trial_id)
-        trial.set_user_attr("ending", {"ending": ending, "value": value, "reason": reason, "copy_of": copy_of})
+        trial = self._open.pop(number, None) or optuna.Trial(
+            self._study, self._study.trials[number]._trial_id
+        )
+        trial.set_user_attr(
+            "ending", {"ending": ending, "value": value, "reason": reason, "copy_of": copy_of}
+        )
         self._study.tell(trial, value if ending == "finished" else None, state=_STATES[ending])
 
     def trials(self) -> list[Trial]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from nas_rnn.spaces import Candidate, Choice, DecisionSpace, Decisions, Label
+from nas_rnn.spaces import Candidate, Choice, Decisions, DecisionSpace, Label
 
 
 @dataclass
@@ -37,7 +37,9 @@ class ProposedDecisions:
         def pick(choice: Choice) -> Label:
             nonlocal here
             open_labels = [
-                label for label in choice.labels if label not in here.children or not here.children[label].spent
+                label
+                for label in choice.labels
+                if label not in here.children or not here.children[label].spent
             ]
             label = open_labels[int(rng.integers(len(open_labels)))]
             here.labels = choice.labels

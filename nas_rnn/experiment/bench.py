@@ -1,0 +1,218 @@
+"""What a search and a comparison have in common: task, data, sizes, engine, tracking and news."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from nas_rnn import plugins
+from nas_rnn.cells import Cell
+from nas_rnn.comparison import Entry, Match, TaskChoice, mismatch_warning, nearest_hidden_size
+from nas_rnn.engine import Engine, RunList, RunSource
+from nas_rnn.experiment.config import CompareConfig, SearchConfig
+from nas_rnn.experiment.events import EpochDone, Event, Notice, Observer, Progress, RunEnded, RunStarted
+from nas_rnn.experiment.trials import sign_of
+from nas_rnn.experiment.workspace import Workspace
+from nas_rnn.tasks import Task, TaskData
+from nas_rnn.training import EpochRecord, RunResult, RunSpec
+
+
+class Interrupted(Exception):
+    """The user asked to stop; what is done is kept."""
+
+
+@dataclass
+class Bench:
+    """Everything the parts of one search or comparison share."""
+
+    config: SearchConfig | CompareConfig
+    workspace: Workspace
+    task: Task
+    data: TaskData
+    observer: Observer
+    progress: Progress = field(default_factory=Progress)
+    notices: list[str] = field(default_factory=list)
+    stop_asked: bool = False
+
+    @property
+    def sign(self) -> int:
+        """1 where a smaller metric is better, else -1."""
+        return sign_of(self.task.metric)
+
+    @property
+    def choice(self) -> TaskChoice:
+        return TaskChoice(self.task.name, dict(self.config.task_options))
+
+    def tell(self, event: Event) -> None:
+        """Pass ``event`` on to whoever watches."""
+        self.progress.update(event)
+        if isinstance(event, Notice):
+            self.notices.append(event.message)
+        self.observer(event, self.progress)
+
+    def match(self, cell: Cell, target: int) -> Match:
+        """Return the hidden size at which the whole model of ``cell`` is nearest to ``target`` parameters."""
+        heads = [getattr(node, "heads", 1) for node in cell.nodes]
+        return nearest_hidden_size(lambda size: self.count(cell, size), target, multiple_of=math.lcm(*heads))
+
+    def count(self, cell: Cell, hidden_size: int) -> int:
+        """Return how many parameters the whole model has."""
+        from nas_rnn.training.model import count_parameters
+
+        return count_parameters(self.spec("count", "candidate", cell, hidden_size), self.task, self.data.meta)
+
+    def spec(
+        self, id: str, role: Any, cell: Cell, hidden_size: int, seed: int = 0, data_seed: int = 0
+    ) -> RunSpec:
+        """Return the spec of a run of the search itself."""
+        return RunSpec(
+            id=id,
+            role=role,
+            name=cell.name,
+            cell=cell.to_text(),
+            hidden_size=hidden_size,
+            task=self.task.name,
+            task_options=dict(self.config.task_options),
+            training=self.config.training(),
+            seed=seed,
+            data_seed=data_seed,
+        )
+
+    def entry(self, cell: Cell, target: int, *, warn: bool = True, score: float | None = None) -> Entry:
+        """Return ``cell`` as it enters a comparison, matched to ``target`` parameters."""
+        match = self.match(cell, target)
+        warning = mismatch_warning(match)
+        if warning and warn:
+            self.tell(Notice(message=f"{cell.name}: {warning}"))
+        return Entry(
+            name=cell.name,
+            cell=cell.to_text(),
+            digest=cell.digest,
+            hidden_size=match.hidden_size,
+            parameters=match.parameters,
+            mismatch=match.mismatch,
+            training=self.config.training(),
+            score=score,
+        )
+
+    def run(self, engine: Engine, source: RunSource, **options: Any) -> None:
+        """Run ``source`` to its end; raise `Interrupted` where the user asked to stop."""
+        outcome = engine.run(source, sign=self.sign, should_stop=lambda: self.stop_asked, **options)
+        if outcome == "interrupted":
+            raise Interrupted
+
+    def run_all(self, engine: Engine, specs: Sequence[RunSpec], watch: Any) -> dict[str, RunResult]:
+        """Run those of ``specs`` that have no result yet; return the results of all, by id."""
+        results = {spec.id: self.workspace.store(spec.id).read_result() for spec in specs}
+        ended = {
+            id: result for id, result in results.items() if result is not None and result.status != "failed"
+        }
+        missing = [spec for spec in specs if spec.id not in ended]
+        if missing:
+            runs = RunList(missing, on_epoch=watch.on_epoch, on_done=watch.on_done, on_start=watch.on_start)
+            self.run(engine, runs)
+            ended.update(runs.results)
+        return ended
+
+    def store_result(self, result: RunResult) -> None:
+        """Keep a result that the worker could not write itself."""
+        store = self.workspace.store(result.id)
+        if store.read_result() is None:
+            store.write_result(result)
+
+    def started(self, spec: RunSpec) -> RunStarted:
+        return RunStarted(id=spec.id, role=spec.role, name=spec.name, epochs=spec.training.epochs)
+
+    def epoch_done(self, spec: RunSpec, record: EpochRecord) -> EpochDone:
+        return EpochDone(
+            id=spec.id,
+            role=spec.role,
+            name=spec.name,
+            epoch=record.epoch,
+            epochs=spec.training.epochs,
+            metric=record.metric,
+            seconds=record.seconds,
+        )
+
+    def ended(self, spec: RunSpec, result: RunResult, gap: float | None) -> RunEnded:
+        return RunEnded(
+            id=spec.id,
+            role=spec.role,
+            name=spec.name,
+            ending=result.status,
+            value=result.best_metric,
+            gap=gap,
+            reason=result.reason,
+        )
+
+    @contextmanager
+    def engine(self) -> Iterator[Engine]:
+        """Open the engine, with Ctrl-C meaning: end gracefully (the second time: at once)."""
+        with (
+            self._graceful(),
+            Engine(
+                workers=self.config.parallel(),
+                threads=self.config.threads,
+                folder=self.workspace.trials,
+                data=self.data,
+                sources=plugins.registry().sources,
+            ) as engine,
+        ):
+            yield engine
+
+    @contextmanager
+    def _graceful(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def on_signal(number: int, frame: FrameType | None) -> None:
+            if self.stop_asked:
+                raise KeyboardInterrupt
+            self.stop_asked = True
+
+        previous = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+
+def prepare(config: SearchConfig | CompareConfig) -> tuple[Task, TaskData]:
+    """Load the plugins, the task and its data; every `UserError` about them comes from here."""
+    plugins.use_folders(config.plugins)
+    task = plugins.registry().find("task", config.task).value(**config.task_options)
+    assert isinstance(task, Task)
+    return task, task.load(config.data)
+
+
+def named_apart(cells: Sequence[Cell]) -> list[Cell]:
+    """Return ``cells`` with different names: a name that occurs again gets a number."""
+    seen: dict[str, int] = {}
+    result = []
+    for cell in cells:
+        seen[cell.name] = seen.get(cell.name, 0) + 1
+        result.append(cell if seen[cell.name] == 1 else replace(cell, name=f"{cell.name}_{seen[cell.name]}"))
+    return result
+
+
+def tracking_uri(runs: Path) -> str:
+    """Return where MLflow's store is: MLFLOW_TRACKING_URI, or a database under ``runs``."""
+    from nas_rnn.tracking import default_uri
+
+    return os.environ.get("MLFLOW_TRACKING_URI") or default_uri(runs.resolve())
+
+
+def now_ms() -> int:
+    """Return milliseconds since 1970."""
+    return int(time.time() * 1000)

@@ -1,0 +1,130 @@
+"""Keeps MLflow's picture of a search up to date, from what lies in the search's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+
+from nas_rnn.comparison import Comparison
+from nas_rnn.experiment.bench import now_ms, tracking_uri
+from nas_rnn.experiment.config import CompareConfig, SearchConfig
+from nas_rnn.experiment.trials import BASELINE_ID, count_endings, gap_at_same_epoch, trial_id
+from nas_rnn.experiment.views import COLUMNS, About, parent_view, run_view
+from nas_rnn.experiment.workspace import Workspace
+from nas_rnn.spaces import Decisions
+from nas_rnn.strategies import Trial
+from nas_rnn.tasks import Task
+from nas_rnn.tracking import Tracker
+from nas_rnn.training import EpochRecord, RunResult, RunSpec
+
+CLOSE_SECONDS = 60.0
+
+
+class Chronicle:
+    """The one writer of a search's runs in MLflow; to be used as a context manager."""
+
+    def __init__(self, workspace: Workspace, task: Task, config: SearchConfig | CompareConfig) -> None:
+        self.workspace = workspace
+        self.task = task
+        self.uri = tracking_uri(workspace.runs)
+        self.problems: list[str] = []
+        self.baseline_records: list[EpochRecord] = []
+        self.decisions_of: Callable[[str], Decisions] = lambda run: {}
+        self._waiting: set[str] = set()
+        facts = workspace.read_json("search.json")
+        self._about = About(
+            id=facts["id"],
+            workspace=workspace,
+            metric=task.metric,
+            unit=task.unit,
+            settings={
+                name: value
+                for name, value in config.model_dump(mode="json", exclude_none=True).items()
+                if not isinstance(value, (dict, list))
+            },
+            began_ms=facts["began_ms"],
+        )
+
+    def __enter__(self) -> Chronicle:
+        runs = self.workspace.runs
+        self._tracker = Tracker(
+            self.uri,
+            self.task.name,
+            runs / "artifacts",
+            note=f"Searches on the task `{self.task.name}`. Sorted by `gap_to_lstm`: negative beats the LSTM.",
+            columns=COLUMNS,
+        )
+        self._tracker.put(parent_view(self._about, "running", None, {}, None, None))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._tracker.close(CLOSE_SECONDS)
+        self.problems = [*self._tracker.notices, *self._tracker.problems]
+        if self._tracker.pending:
+            self.problems.append(f"write them later with: nas-rnn ui --rebuild {self.workspace.name}")
+
+    def run_changed(self, spec: RunSpec, result: RunResult | None) -> None:
+        """Show a run as it is now; ``result`` once it has ended."""
+        store = self.workspace.store(spec.id)
+        records = result.epochs if result is not None else store.read_records()
+        gap = None
+        if spec.role in ("candidate", "baseline"):
+            gap = gap_at_same_epoch(self.task.metric, records, self.baseline_records)
+        if gap is None and result is not None and spec.role == "candidate":
+            self._waiting.add(spec.id)
+        self._tracker.put(
+            run_view(
+                self._about,
+                spec,
+                records,
+                result,
+                gap,
+                self.decisions_of(spec.id),
+                self._began(spec.id),
+                now_ms() if result is None else self._ended(spec.id),
+            )
+        )
+        if spec.id == BASELINE_ID:
+            self._catch_up()
+
+    def stored_run_changed(self, id: str) -> None:
+        """Show a run from its folder alone."""
+        store = self.workspace.store(id)
+        spec = store.read_spec()
+        if spec is not None:
+            self.run_changed(spec, store.read_result())
+
+    def _catch_up(self) -> None:
+        """Give their gap to the trials that ended before the baseline was as far."""
+        for id in sorted(self._waiting):
+            result = self.workspace.store(id).read_result()
+            if result is not None and len(result.epochs) <= len(self.baseline_records):
+                self._waiting.discard(id)
+                self.stored_run_changed(id)
+
+    def _began(self, id: str) -> int:
+        path = self.workspace.store(id).spec_path
+        return int(path.stat().st_mtime * 1000) if path.exists() else now_ms()
+
+    def _ended(self, id: str) -> int:
+        path = self.workspace.store(id).result_path
+        return int(path.stat().st_mtime * 1000) if path.exists() else now_ms()
+
+    def end(self, status: str, comparison: Comparison | None, trials: list[Trial]) -> None:
+        """Show how the search as a whole ended."""
+        counts = {name: count for name, count in count_endings(trials).items() if count}
+        gaps = [self._gap(trial) for trial in trials if trial.ending in ("finished", "stopped")]
+        known = [gap for gap in gaps if gap is not None]
+        self._tracker.put(
+            parent_view(self._about, status, comparison, counts, min(known, default=None), now_ms())
+        )
+
+    def _gap(self, trial: Trial) -> float | None:
+        result = self.workspace.store(trial_id(trial.number)).read_result()
+        return (
+            None
+            if result is None
+            else gap_at_same_epoch(self.task.metric, result.epochs, self.baseline_records)
+        )

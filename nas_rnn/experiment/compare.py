@@ -1,0 +1,118 @@
+"""Compare cells with a baseline on one task: paired seeds, equal parameters, one verdict each."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+from nas_rnn import plugins
+from nas_rnn.cells import Cell
+from nas_rnn.comparison import sentence
+from nas_rnn.errors import UserError, unknown
+from nas_rnn.experiment.bench import Bench, Interrupted, named_apart, now_ms, prepare
+from nas_rnn.experiment.chronicle import Chronicle
+from nas_rnn.experiment.config import CompareConfig, absolute, dump_toml, load_toml, read_config
+from nas_rnn.experiment.events import Observer, Started, silent
+from nas_rnn.experiment.finals import decide
+from nas_rnn.experiment.results import Result
+from nas_rnn.experiment.workspace import Workspace, names
+
+
+def compare(
+    *cells: str | Cell,
+    config: Path | None = None,
+    observer: Observer = silent,
+    runs: str | Path = "runs",
+    **options: Any,
+) -> Result:
+    """Train ``cells`` and the baseline on paired seeds at equal parameters, and judge each against the baseline.
+
+    ``cells`` are names, ``.cell`` files, names of searches (their best cell) or `Cell` values; ``options`` are the
+    other fields of `CompareConfig`. Raises UserError for a mistake in what was given.
+    """
+    runs = Path(runs)
+    given = {name: value for name, value in options.items() if value is not None}
+    asked = tuple(cell.name if isinstance(cell, Cell) else str(cell) for cell in cells)
+    settings = read_config(
+        CompareConfig,
+        {**(load_toml(config) if config else {}), **given, **({"cells": asked} if asked else {})},
+    )
+    settings = absolute(settings)
+    task, data = prepare(settings)
+    known = {cell.name: cell for cell in cells if isinstance(cell, Cell)}
+    baseline = find_cell(settings.baseline, runs)
+    contenders = [known.get(name) or find_cell(name, runs) for name in settings.cells]
+    workspace = Workspace.create(runs, settings.name, "compare")
+    settings = settings.model_copy(update={"name": workspace.name})
+    bench = Bench(settings, workspace, task, data, observer)
+    try:
+        workspace.write_json("search.json", {"id": uuid.uuid4().hex, "kind": "compare", "began_ms": now_ms()})
+        workspace.write("config.toml", dump_toml(settings))
+        return _run(bench, baseline, contenders)
+    finally:
+        workspace.release()
+
+
+def find_cell(name: str, runs: Path) -> Cell:
+    """Return a zoo or plugin cell, a ``.cell`` file's, or the best cell of a search; `UserError` otherwise."""
+    best = runs / name / "best" / "cell.cell"
+    known = plugins.registry().names("cell")
+    if name in known or Path(name).suffix == ".cell" or Path(name).is_file():
+        return plugins.load_cell(name)
+    if best.is_file():
+        return plugins.load_cell(best)
+    if name in names(runs):
+        raise UserError(
+            f"the search {name!r} has no best cell yet; finish it with `nas-rnn search --resume {name}`"
+        )
+    raise unknown("cell, .cell file or search", name, [*known, *names(runs)])
+
+
+def _run(bench: Bench, baseline: Cell, contenders: list[Cell]) -> Result:
+    began = time.monotonic()
+    settings, task = bench.config, bench.task
+    bench.tell(
+        Started(
+            kind="compare",
+            name=bench.workspace.name,
+            folder=str(bench.workspace.folder),
+            task=task.name,
+            metric=task.metric.name,
+            unit=task.metric.unit,
+            direction=task.metric.direction,
+            space=None,
+            trials=None,
+            workers=settings.parallel(),
+            parameters=settings.params,
+        )
+    )
+    standard = bench.entry(baseline, settings.params)
+    entries = [bench.entry(cell, standard.parameters) for cell in named_apart([baseline, *contenders])[1:]]
+    chronicle = Chronicle(bench.workspace, task, settings)
+    status, comparison = "complete", None
+    with chronicle:
+        try:
+            with bench.engine() as engine:
+                comparison = decide(bench, engine, standard, entries, {}, chronicle.run_changed)
+        except Interrupted:
+            status = "interrupted"
+        finally:
+            chronicle.end(status, comparison, [])
+    return Result(
+        kind="compare",
+        name=bench.workspace.name,
+        folder=str(bench.workspace.folder),
+        status=status,
+        metric=task.metric.name,
+        unit=task.metric.unit,
+        trials={},
+        best=None,
+        baseline=None,
+        comparison=comparison,
+        verdict=None if comparison is None else sentence(comparison),
+        notices=tuple(dict.fromkeys([*bench.notices, *chronicle.problems])),
+        seconds=time.monotonic() - began,
+        dashboard=chronicle.uri,
+    )

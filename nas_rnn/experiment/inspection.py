@@ -1,0 +1,142 @@
+"""What `show` and `list` tell about cells, plugins and searches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nas_rnn import plugins
+from nas_rnn.cells import Cell, operations
+from nas_rnn.cells.costs import Costs, costs
+from nas_rnn.errors import unknown
+from nas_rnn.experiment.compare import find_cell
+from nas_rnn.experiment.config import load_toml
+from nas_rnn.experiment.workspace import Workspace, names
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """A cell with its equations, sizes and costs at ``input_size`` and ``hidden_size``."""
+
+    name: str
+    cell: Cell
+    doc: str
+    equations: str
+    text: str
+    digest: str
+    costs: Costs
+    source: str
+    input_size: int
+    hidden_size: int
+    search: dict[str, Any] | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            **{name: value for name, value in vars(self).items() if name not in ("cell", "costs")},
+            "states": [vars(path) for path in self.cell.states],
+            "costs": vars(self.costs),
+        }
+
+
+def show(what: str, *, runs: str | Path = "runs", input_size: int = 64, hidden_size: int = 128) -> Shown:
+    """Return what is known of a cell: a registered one by name, a ``.cell`` file's, or a search's best."""
+    runs = Path(runs)
+    cell = find_cell(what, runs)
+    found: dict[str, Any] | None = None
+    if what in names(runs) and what not in plugins.registry().names("cell"):
+        source = str(Workspace(runs, what).best / "cell.cell")
+        found = _search_row(runs, what)
+    elif what in plugins.registry().names("cell"):
+        source = plugins.registry().find("cell", what).origin
+    else:
+        source = str(Path(what))
+    return Shown(
+        name=cell.name,
+        cell=cell,
+        doc=cell.doc,
+        equations=str(cell),
+        text=cell.to_text(),
+        digest=cell.digest,
+        costs=costs(cell, input_size, hidden_size),
+        source=source,
+        input_size=input_size,
+        hidden_size=hidden_size,
+        search=found,
+    )
+
+
+def listing(kind: str, *, runs: str | Path = "runs") -> list[dict[str, Any]]:
+    """Return one row for each known thing of a kind: cells, spaces, tasks, strategies, ops or searches."""
+    rows: dict[str, Callable[[], list[dict[str, Any]]]] = {
+        "cells": lambda: [_cell_row(name) for name in plugins.registry().names("cell")],
+        "spaces": lambda: [_plugin_row("space", name) for name in plugins.registry().names("space")],
+        "tasks": lambda: [_task_row(name) for name in plugins.registry().names("task")],
+        "strategies": lambda: [
+            _plugin_row("strategy", name) for name in plugins.registry().names("strategy")
+        ],
+        "ops": _operation_rows,
+        "searches": lambda: [_search_row(Path(runs), name) for name in names(Path(runs))],
+    }
+    if kind not in rows:
+        raise unknown("kind of list", kind, rows)
+    return rows[kind]()
+
+
+def _first_line(text: str) -> str:
+    return text.strip().split("\n")[0]
+
+
+def _cell_row(name: str) -> dict[str, Any]:
+    plugin = plugins.registry().find("cell", name)
+    cell: Cell = plugin.value
+    found = costs(cell, 1, 1)
+    return {
+        "name": name,
+        "states": ", ".join(path.name for path in cell.states),
+        "products": found.products,
+        "levels": found.levels,
+        "operations": found.operations,
+        "summary": _first_line(cell.doc),
+        "from": plugin.origin,
+    }
+
+
+def _plugin_row(kind: str, name: str) -> dict[str, Any]:
+    plugin = plugins.registry().find(kind, name)
+    summary = getattr(plugin.value, "summary", "") or getattr(plugin.value, "doc", "")
+    return {"name": name, "summary": _first_line(summary), "from": plugin.origin}
+
+
+def _task_row(name: str) -> dict[str, Any]:
+    task = plugins.registry().find("task", name).value
+    row = _plugin_row("task", name)
+    metric = f"{task.metric.name} ({task.metric.direction})"
+    options = ", ".join(f"{option}={value}" for option, value in task.option_defaults.items())
+    return {"name": name, "metric": metric, "options": options, **row}
+
+
+def _operation_rows() -> list[dict[str, Any]]:
+    plugins.registry().names("operation")
+    return [
+        {"name": name, "arity": row.arity, "value": row.value, "derivative": "; ".join(row.derivative)}
+        for name, row in sorted(operations().items())
+    ]
+
+
+def _search_row(runs: Path, name: str) -> dict[str, Any]:
+    workspace = Workspace(runs, name)
+    config = load_toml(workspace.config_path)
+    comparison = workspace.read_json("comparison.json")
+    facts = workspace.read_json("search.json") or {}
+    return {
+        "name": name,
+        "kind": facts.get("kind", "search"),
+        "task": config.get("task", ""),
+        "space": config.get("space", ""),
+        "status": "complete" if comparison else "unfinished",
+        "verdict": comparison["contenders"][0]["verdict"] if comparison else "",
+        "answer": comparison["sentence"] if comparison else "",
+    }

@@ -1,0 +1,235 @@
+"""The main job: search for a cell, with the LSTM beside it, and say which is better."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+from nas_rnn import plugins
+from nas_rnn.comparison import Comparison, Entry, sentence
+from nas_rnn.errors import UserError
+from nas_rnn.experiment.bench import Bench, Interrupted, now_ms, prepare
+from nas_rnn.experiment.chronicle import Chronicle
+from nas_rnn.experiment.config import SearchConfig, absolute, dump_toml, load_toml, read_config
+from nas_rnn.experiment.events import Observer, PhaseStarted, Started, silent
+from nas_rnn.experiment.finals import TOP, decide, select
+from nas_rnn.experiment.results import BestCell, Result
+from nas_rnn.experiment.search_source import SearchSource, make_strategy
+from nas_rnn.experiment.trials import BASELINE_ID, count_endings, ranked, trial_id
+from nas_rnn.experiment.workspace import Workspace
+from nas_rnn.strategies import Study, Trial
+
+STUDY = "search"
+
+
+def search(
+    *,
+    resume: str | None = None,
+    config: Path | None = None,
+    observer: Observer = silent,
+    runs: str | Path = "runs",
+    **options: Any,
+) -> Result:
+    """Search for a recurrent cell and compare the best one found with the LSTM.
+
+    ``options`` are the fields of `SearchConfig` (task, data, space, strategy, trials, epochs, params, ...); they take
+    precedence over the TOML file ``config``, and that over the defaults. ``resume`` names a search under ``runs`` to go
+    on with, by its own configuration. ``observer(event, progress)`` hears of everything.
+
+    Returns how it ended; after Ctrl-C ``status`` is "interrupted" and what is done is kept. Raises UserError for a
+    mistake in what was given, NasRnnError where the search could not go on.
+    """
+    runs = Path(runs)
+    if resume is not None:
+        bench, settings = _reopen(runs, resume, config, options, observer)
+    else:
+        bench, settings = _begin(runs, config, options, observer)
+    try:
+        return _Search(bench, settings).run()
+    finally:
+        bench.workspace.release()
+
+
+def _begin(
+    runs: Path, config: Path | None, options: dict[str, Any], observer: Observer
+) -> tuple[Bench, SearchConfig]:
+    given = {name: value for name, value in options.items() if value is not None}
+    settings = read_config(SearchConfig, {**(load_toml(config) if config else {}), **given})
+    settings = absolute(settings)
+    task, data = prepare(settings)
+    make_strategy(settings, 0)
+    workspace = Workspace.create(runs, settings.name, settings.space)
+    settings = settings.model_copy(update={"name": workspace.name})
+    workspace.write_json(
+        "search.json",
+        {
+            "id": uuid.uuid4().hex,
+            "kind": "search",
+            "began_ms": now_ms(),
+            "plugins": {plugin.origin: plugin.digest for plugin in plugins.registry().sources},
+        },
+    )
+    Study.create(workspace.study_path, STUDY, task.metric.direction)
+    workspace.write("config.toml", dump_toml(settings))
+    return Bench(settings, workspace, task, data, observer), settings
+
+
+def _reopen(
+    runs: Path, name: str, config: Path | None, options: dict[str, Any], observer: Observer
+) -> tuple[Bench, SearchConfig]:
+    workspace = Workspace.open_existing(runs, name)
+    facts = workspace.read_json("search.json") or {}
+    if facts.get("kind") != "search":
+        raise UserError(f"{name!r} is a comparison; only searches are resumed with `search --resume`")
+    stored = load_toml(workspace.config_path)
+    changed = {key: value for key, value in options.items() if value is not None}
+    refused = sorted(set(changed) - {"workers", "time", "trials", "plugins"})
+    if refused or config is not None:
+        raise UserError(
+            f"a resumed search keeps its own configuration; {', '.join(refused) or 'config'} cannot be changed "
+            "(only trials, time, workers and plugins can); begin a new search for that"
+        )
+    settings = absolute(read_config(SearchConfig, {**stored, **changed, "name": name}))
+    workspace.hold()
+    task, data = prepare(settings)
+    workspace.write("config.toml", dump_toml(settings))
+    return Bench(settings, workspace, task, data, observer), settings
+
+
+class _Search:
+    """One search, from its first trial to the verdict; every part skips what is done already."""
+
+    def __init__(self, bench: Bench, settings: SearchConfig) -> None:
+        self.bench = bench
+        self.settings = settings
+        self.began = time.monotonic()
+        self.study = Study.open(bench.workspace.study_path, STUDY)
+        self.chronicle = Chronicle(bench.workspace, bench.task, settings)
+
+    def run(self) -> Result:
+        status, comparison = "complete", None
+        before = [trial for trial in self.study.trials() if trial.ending is not None]
+        self._tell_start(len(before))
+        with self.chronicle:
+            try:
+                with self.bench.engine() as engine:
+                    source = self._search(engine, len(before))
+                    comparison = self._final(engine, source)
+            except Interrupted:
+                status = "interrupted"
+            finally:
+                self.chronicle.end(status, comparison, self.study.trials())
+        return self._result(status, comparison)
+
+    def _tell_start(self, before: int) -> None:
+        bench = self.bench
+        bench.tell(
+            Started(
+                kind="search",
+                name=bench.workspace.name,
+                folder=str(bench.workspace.folder),
+                task=bench.task.name,
+                metric=bench.task.metric.name,
+                unit=bench.task.metric.unit,
+                direction=bench.task.metric.direction,
+                space=self.settings.space,
+                trials=self.settings.trials,
+                workers=self.settings.parallel(),
+                parameters=self.settings.params,
+                finished_before=before,
+            )
+        )
+
+    def _search(self, engine: Any, before: int) -> SearchSource:
+        """Run the search part; on a resume, what is left of it."""
+        bench, settings = self.bench, self.settings
+        deadline = None if settings.time is None else time.monotonic() + settings.time
+        bench.tell(PhaseStarted(phase="search", runs=settings.trials, before=before))
+        source = SearchSource(
+            bench=bench,
+            study=self.study,
+            strategy=make_strategy(settings, len(self.study.trials())),
+            baseline=plugins.load_cell("lstm"),
+            deadline=deadline,
+            on_change=self.chronicle.run_changed,
+        )
+        self.chronicle.baseline_records = source.baseline_records
+        self.chronicle.decisions_of = source.decisions_of
+        for trial in self.study.trials():
+            if trial.ending is not None and trial.copy_of is None:
+                self.chronicle.stored_run_changed(trial_id(trial.number))
+        bench.run(engine, source, scheduler=settings.scheduler, epochs=settings.epochs, deadline=deadline)
+        return source
+
+    def _final(self, engine: Any, source: SearchSource) -> Comparison | None:
+        kept = self.bench.workspace.read_json("comparison.json")
+        if kept is not None:
+            return Comparison.from_dict(kept)
+        baseline = self.bench.entry(source.baseline, self.settings.params)
+        trials = self.study.trials()
+        entries = self._entries(trials, baseline.parameters)
+        winner = select(self.bench, engine, entries, self.chronicle.run_changed)
+        if winner is None:
+            return None
+        spent = {"search": self._seconds([BASELINE_ID, *(trial_id(t.number) for t in trials)])}
+        spent["selection"] = self._seconds(path.name for path in self.bench.workspace.trials.glob("select-*"))
+        return decide(self.bench, engine, baseline, [winner], spent, self.chronicle.run_changed)
+
+    def _entries(self, trials: list[Trial], parameters: int) -> list[Entry]:
+        """Return the candidates for the final: those that had the full budget, or all where none had."""
+        best = ranked(trials, self.bench.task.metric)[:TOP]
+        return [
+            self.bench.entry(trial.candidate.cell, parameters, warn=False, score=trial.value)
+            for trial in best
+        ]
+
+    def _seconds(self, runs: Any) -> float:
+        results = [self.bench.workspace.store(run).read_result() for run in runs]
+        return sum(result.seconds for result in results if result is not None)
+
+    def _result(self, status: str, comparison: Comparison | None) -> Result:
+        trials = self.study.trials()
+        bench = self.bench
+        baseline = bench.workspace.store(BASELINE_ID).read_result()
+        return Result(
+            kind="search",
+            name=bench.workspace.name,
+            folder=str(bench.workspace.folder),
+            status=status,
+            metric=bench.task.metric.name,
+            unit=bench.task.metric.unit,
+            trials=count_endings(trials),
+            best=best_cell(bench, trials, comparison),
+            baseline=None if baseline is None else baseline.best_metric,
+            comparison=comparison,
+            verdict=None if comparison is None else sentence(comparison),
+            notices=tuple(dict.fromkeys([*bench.notices, *self.chronicle.problems])),
+            seconds=time.monotonic() - self.began,
+            dashboard=self.chronicle.uri,
+        )
+
+
+def best_cell(bench: Bench, trials: list[Trial], comparison: Comparison | None) -> BestCell | None:
+    """Return the comparison's contender, or else the trial with the best validation metric."""
+    found = ranked(trials, bench.task.metric)
+    if comparison is not None:
+        digest = comparison.contenders[0].standing.digest
+        found = [trial for trial in found if trial.digest == digest]
+    if not found:
+        return None
+    best = found[0]
+    spec = bench.workspace.store(trial_id(best.number)).read_spec()
+    result = bench.workspace.store(trial_id(best.number)).read_result()
+    cell = best.candidate.cell
+    return BestCell(
+        name=cell.name,
+        digest=cell.digest,
+        cell=cell.to_text(),
+        equations=str(cell),
+        hidden_size=spec.hidden_size if spec else 0,
+        parameters=result.parameters if result else 0,
+        trial=best.number,
+        value=best.value,
+    )

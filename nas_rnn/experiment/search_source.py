@@ -1,0 +1,246 @@
+"""A search as a source of runs: the baseline first, then unfinished trials, then what the strategy proposes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from nas_rnn import plugins
+from nas_rnn.cells import Cell
+from nas_rnn.comparison import derived_seed
+from nas_rnn.engine import Next
+from nas_rnn.errors import UserError
+from nas_rnn.experiment.bench import Bench
+from nas_rnn.experiment.config import SearchConfig
+from nas_rnn.experiment.events import Notice, RunEnded
+from nas_rnn.experiment.trials import BASELINE_ID, gap_at_same_epoch, trial_id
+from nas_rnn.spaces import Candidate, Decisions
+from nas_rnn.strategies import Exhausted, Strategy, Study, Trial
+from nas_rnn.training import EpochRecord, RunResult, RunSpec
+
+_BASELINE_SEED, _DATA_SEED = 0, 1
+_FIRST_TRIAL_SEED = 2
+
+
+@dataclass
+class SearchSource:
+    """Hands out a search's runs and keeps the study; after a resume it goes on where the study ends.
+
+    ``on_change`` hears of each run after it began, went on or ended, with its result once there is one.
+    """
+
+    bench: Bench
+    study: Study
+    strategy: Strategy
+    baseline: Cell
+    deadline: float | None
+    on_change: Callable[[RunSpec, RunResult | None], None]
+    _queue: list[RunSpec] = field(default_factory=list)
+    _numbers: dict[str, int] = field(default_factory=dict)
+    _candidates: dict[int, Candidate] = field(default_factory=dict)
+    _known: dict[str, int] = field(default_factory=dict)
+    _ended: dict[int, Trial] = field(default_factory=dict)
+    _copies: dict[int, list[int]] = field(default_factory=dict)
+    _count: int = 0
+    _said: set[str] = field(default_factory=set)
+    baseline_records: list[EpochRecord] = field(default_factory=list)
+    baseline_result: RunResult | None = None
+
+    def __post_init__(self) -> None:
+        assert isinstance(self.bench.config, SearchConfig)
+        self.config = self.bench.config
+        self._begin_baseline()
+        for trial in self.study.trials():
+            self._take_up(trial)
+
+    def _begin_baseline(self) -> None:
+        store = self.bench.workspace.store(BASELINE_ID)
+        self.baseline_result = store.read_result()
+        if self.baseline_result is not None and self.baseline_result.status != "failed":
+            self.baseline_records = list(self.baseline_result.epochs)
+            return
+        match = self.bench.match(self.baseline, self.config.params)
+        self._queue.append(
+            self.bench.spec(
+                BASELINE_ID,
+                "baseline",
+                self.baseline,
+                match.hidden_size,
+                self._seed(_BASELINE_SEED),
+                self._seed(_DATA_SEED),
+            )
+        )
+
+    def _seed(self, index: int) -> int:
+        return derived_seed(self.config.seed, "search", index)
+
+    def _take_up(self, trial: Trial) -> None:
+        """Continue with a trial that the study knows: a finished one counts, an unfinished one goes on."""
+        self._count += 1
+        self._candidates[trial.number] = trial.candidate
+        original = self._known.setdefault(trial.digest, trial.number)
+        if trial.ending is not None:
+            self._ended[trial.number] = trial
+            self.strategy.tell(self._replayed(trial.candidate), self._loss(trial.ending, trial.value))
+        elif original != trial.number:
+            self._copy(trial.number, original)
+        else:
+            spec = self._spec(trial.number, trial.candidate, int(trial.details["hidden_size"]))
+            self._numbers[spec.id] = trial.number
+            self._queue.append(spec)
+
+    def _replayed(self, candidate: Candidate) -> Candidate:
+        """Return the candidate with its space's questions, which the study does not keep."""
+        replay = getattr(self.strategy.space, "replay", None)
+        if replay is None or candidate.decisions is None:
+            return candidate
+        try:
+            again = replay(candidate.decisions)
+        except UserError:
+            return candidate
+        return again if isinstance(again, Candidate) else candidate
+
+    def next(self) -> RunSpec | Next:
+        while True:
+            if self._queue:
+                spec = self._queue.pop(0)
+                self.bench.tell(self.bench.started(spec))
+                self.on_change(spec, None)
+                return spec
+            if self._count >= self.config.trials:
+                return Next.END
+            if self.deadline is not None and time.monotonic() > self.deadline:
+                self._say("the time is over: no further trials begin")
+                return Next.END
+            try:
+                candidate = self.strategy.ask()
+            except Exhausted as error:
+                self._say(f"{error}: the search ends after {self._count} trials")
+                return Next.END
+            self._propose(candidate)
+
+    def _say(self, message: str) -> None:
+        if message not in self._said:
+            self._said.add(message)
+            self.bench.tell(Notice(message=message))
+
+    def _propose(self, candidate: Candidate) -> None:
+        """Make a trial of ``candidate``: a run to come, or a copy of the trial that had this cell before."""
+        self._count += 1
+        original = self._known.get(candidate.digest)
+        if original is not None:
+            number = self.study.add(candidate, hidden_size=None)
+            self._candidates[number] = candidate
+            self._copy(number, original)
+            return
+        try:
+            size = self.bench.match(candidate.cell, self.config.params).hidden_size
+        except UserError as error:
+            number = self.study.add(candidate, hidden_size=None)
+            self._fail(number, candidate, str(error))
+            return
+        number = self.study.add(candidate, hidden_size=size)
+        self._known[candidate.digest] = number
+        self._candidates[number] = candidate
+        spec = self._spec(number, candidate, size)
+        self._numbers[spec.id] = number
+        self._queue.append(spec)
+
+    def _spec(self, number: int, candidate: Candidate, hidden_size: int) -> RunSpec:
+        seed = self._seed(_FIRST_TRIAL_SEED + number)
+        return self.bench.spec(
+            trial_id(number), "candidate", candidate.cell, hidden_size, seed, self._seed(_DATA_SEED)
+        )
+
+    def _fail(self, number: int, candidate: Candidate, reason: str) -> None:
+        self.study.finish(number, "failed", None, reason)
+        self.strategy.tell(candidate, None)
+        self.bench.tell(
+            RunEnded(
+                id=trial_id(number),
+                role="candidate",
+                name=candidate.cell.name,
+                ending="failed",
+                value=None,
+                gap=None,
+                reason=reason,
+            )
+        )
+
+    def _copy(self, number: int, original: int) -> None:
+        """Let trial ``number`` end as ``original`` did, now or when that ends."""
+        if original not in self._ended:
+            self._copies.setdefault(original, []).append(number)
+            return
+        trial = self._ended[original]
+        candidate = self._candidates[number]
+        assert trial.ending is not None
+        self.study.finish(number, trial.ending, trial.value, trial.reason, copy_of=original)
+        self.strategy.tell(candidate, self._loss(trial.ending, trial.value))
+        self.bench.tell(
+            RunEnded(
+                id=trial_id(number),
+                role="candidate",
+                name=candidate.cell.name,
+                ending="reused",
+                value=trial.value,
+                gap=None,
+                reason=f"the same cell as trial {trial_id(original)}",
+            )
+        )
+
+    def decisions_of(self, run: str) -> Decisions:
+        """Return the decisions behind a run; none for the baseline."""
+        candidate = self._candidates.get(self._numbers.get(run, -1))
+        return dict(candidate.decisions or {}) if candidate else {}
+
+    def on_epoch(self, spec: RunSpec, record: EpochRecord) -> None:
+        if spec.role == "baseline":
+            self.baseline_records.append(record)
+        self.bench.tell(self.bench.epoch_done(spec, record))
+        self.on_change(spec, None)
+
+    def on_done(self, spec: RunSpec, result: RunResult) -> None:
+        self.bench.store_result(result)
+        if spec.role == "baseline":
+            self.baseline_result = result
+            self.bench.tell(self.bench.ended(spec, result, None))
+            self.on_change(spec, result)
+            return
+        number = self._numbers[spec.id]
+        candidate = self._candidates[number]
+        self.study.finish(number, result.status, result.best_metric, result.reason)
+        self._ended[number] = Trial(
+            number=number,
+            candidate=candidate,
+            digest=candidate.digest,
+            ending=result.status,
+            value=result.best_metric,
+            reason=result.reason,
+            copy_of=None,
+            details={},
+        )
+        self.strategy.tell(candidate, self._loss(result.status, result.best_metric))
+        self.bench.workspace.store(spec.id).drop_checkpoint()
+        self.bench.tell(self.bench.ended(spec, result, self.gap(result.epochs)))
+        self.on_change(spec, result)
+        for copy in self._copies.pop(number, []):
+            self._copy(copy, number)
+
+    def _loss(self, ending: str, value: float | None) -> float | None:
+        """Return what a strategy minimises; None for a trial that diverged or failed."""
+        return None if value is None or ending in ("diverged", "failed") else self.bench.sign * value
+
+    def gap(self, records: list[EpochRecord]) -> float | None:
+        """Return the relative gap to the baseline after as many epochs; None before that is known."""
+        return gap_at_same_epoch(self.bench.task.metric, records, self.baseline_records)
+
+
+def make_strategy(config: SearchConfig, earlier_trials: int) -> Strategy:
+    """Return the strategy that ``config`` names; its seed moves on with the trials there are already."""
+    space = plugins.load_space(config.space)
+    kind = plugins.registry().find("strategy", config.strategy).value
+    strategy = kind(space, config.seed + earlier_trials)
+    assert isinstance(strategy, Strategy)
+    return strategy

@@ -1,0 +1,246 @@
+"""How a search looks in MLflow: one view for each run, made from what lies in its folder.
+
+The views are functions of the folder alone, so that MLflow's picture can be drawn again at any time.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nas_rnn.cells import Cell, parse_cell
+from nas_rnn.comparison import Comparison, sentence
+from nas_rnn.experiment.workspace import Workspace
+from nas_rnn.tasks import Metric
+from nas_rnn.tracking import RunView
+from nas_rnn.training import EpochRecord, RunResult, RunSpec
+
+_STATUS = {"finished": "FINISHED", "stopped": "FINISHED", "diverged": "FAILED", "failed": "FAILED"}
+ROLE_NAMES = {"candidate": "candidate", "baseline": "baseline", "selection": "selection", "final": "final"}
+COLUMNS = (
+    "metrics.gap_to_lstm",
+    "tags.role",
+    "tags.ending",
+    "metrics.best_value",
+    "metrics.epochs",
+    "metrics.parameters",
+    "metrics.seconds",
+    "tags.verdict",
+)
+"""The columns of the table of runs, in their order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What all views of one search share."""
+
+    id: str
+    workspace: Workspace
+    metric: Metric
+    unit: str
+    settings: dict[str, Any]
+    began_ms: int
+
+
+def run_view(
+    about: About,
+    spec: RunSpec,
+    records: Sequence[EpochRecord],
+    result: RunResult | None,
+    gap: float | None,
+    decisions: dict[str, Any] | None,
+    began_ms: int,
+    ended_ms: int,
+) -> RunView:
+    """Return the view of one training run: a candidate, the baseline, or a run of the final."""
+    cell = parse_cell(spec.cell)
+    metrics = {"epochs": float(len(records)), "seconds": sum(record.seconds for record in records)}
+    if result is not None and result.best_metric is not None:
+        metrics["best_value"] = result.best_metric
+        metrics[f"best_{about.metric.name}"] = result.best_metric
+        metrics["parameters"] = float(result.parameters)
+    if gap is not None:
+        metrics["gap_to_lstm"] = gap
+    if result is not None and result.test_values and result.test_weights:
+        weighted = sum(v * w for v, w in zip(result.test_values, result.test_weights, strict=True))
+        metrics[f"test_{about.metric.name}"] = weighted / sum(result.test_weights)
+    tags = {
+        "role": ROLE_NAMES[spec.role],
+        "search": about.workspace.name,
+        "digest": cell.digest,
+        "ending": "running" if result is None else result.status,
+        "trial": spec.id,
+    }
+    if result is not None and result.reason:
+        tags["reason"] = result.reason
+    return RunView(
+        key=f"{about.id}/{spec.id}",
+        name=_run_name(spec),
+        parent=about.id,
+        status="RUNNING" if result is None else _STATUS[result.status],
+        params=_params(spec, decisions),
+        tags=tags,
+        metrics=metrics,
+        curves=tuple(_curves(about, records)),
+        artifacts=cell_artifacts(cell)
+        if result is not None and spec.role in ("candidate", "baseline")
+        else {},
+        note=_run_note(about, spec, cell, result, gap),
+        start_ms=began_ms,
+        end_ms=None if result is None else ended_ms,
+    )
+
+
+def _run_name(spec: RunSpec) -> str:
+    if spec.role == "baseline":
+        return f"{spec.name} (baseline)"
+    return spec.name if spec.role == "candidate" else spec.id
+
+
+def _params(spec: RunSpec, decisions: dict[str, Any] | None) -> dict[str, str]:
+    params = {"cell": spec.name, "hidden_size": str(spec.hidden_size), "seed": str(spec.seed)}
+    params |= {name: str(value) for name, value in spec.training.to_dict().items()}
+    params |= {f"task.{name}": str(value) for name, value in spec.task_options.items()}
+    params |= {f"choice.{name}": str(label) for name, label in (decisions or {}).items()}
+    return params
+
+
+def _curves(about: About, records: Sequence[EpochRecord]) -> list[tuple[str, int, float]]:
+    points = []
+    for record in records:
+        values = {
+            "train_loss": record.train_loss,
+            "valid_loss": record.valid_loss,
+            f"valid_{about.metric.name}": record.metric,
+            "epoch_seconds": record.seconds,
+            f"{about.unit}_per_second": record.units_per_second,
+            "gradient_norm": record.gradient_norm,
+            "clipped_share": record.clipped,
+        }
+        points += [(name, record.epoch, value) for name, value in values.items()]
+    return points
+
+
+def cell_artifacts(cell: Cell) -> dict[str, str | bytes]:
+    """Return the cell as text, equations and pictures."""
+    return {
+        "cell/cell.cell": cell.to_text(),
+        "cell/equations.txt": str(cell) + "\n",
+        "cell/equations.tex": cell.latex() + "\n",
+        "cell/diagram.svg": cell.diagram("svg"),
+        "cell/diagram.png": cell.diagram("png"),
+    }
+
+
+def _run_note(about: About, spec: RunSpec, cell: Cell, result: RunResult | None, gap: float | None) -> str:
+    lines = []
+    if result is not None and result.best_metric is not None:
+        lines.append(f"**{result.best_metric:.4f} {about.metric.unit}** on validation data")
+        if gap is not None:
+            lines[-1] += f", {describe_gap(gap)} at the same epoch"
+        lines[-1] += "."
+    if result is not None and result.reason:
+        lines.append(f"Ended as *{result.status}*: {html.escape(result.reason)}.")
+    lines.append(f"```\n{cell}\n```")
+    return "\n\n".join(lines)
+
+
+def describe_gap(gap: float) -> str:
+    """Return a relative gap in words: ``1.2 % better than the LSTM``."""
+    if abs(gap) < 5e-5:
+        return "equal to the LSTM"
+    return f"{abs(gap):.2%} {'worse' if gap > 0 else 'better'} than the LSTM"
+
+
+def parent_view(
+    about: About,
+    status: str,
+    comparison: Comparison | None,
+    trials: dict[str, int],
+    best_gap: float | None,
+    ended_ms: int | None,
+) -> RunView:
+    """Return the view of the search as a whole: the verdict first."""
+    metrics: dict[str, float] = {f"trials_{name}": float(count) for name, count in trials.items()}
+    if best_gap is not None:
+        metrics["best_candidate_gap"] = best_gap
+    tags = {"role": "search", "search": about.workspace.name, "ending": status}
+    artifacts: dict[str, str | bytes] = {}
+    tables: dict[str, dict[str, list[object]]] = {}
+    if comparison is not None:
+        row = comparison.contenders[0]
+        tags |= {"verdict": row.verdict, "tuned": "tuned" if row.standing.tuned else "untuned"}
+        if row.relative_difference is not None:
+            metrics["gap_to_lstm"] = row.relative_difference
+        for suffix in ("png", "svg"):
+            path = about.workspace.folder / f"comparison.{suffix}"
+            if path.is_file():
+                artifacts[f"comparison/chart.{suffix}"] = path.read_bytes()
+        tables["comparison/table.json"] = comparison_table(comparison)
+    config = about.workspace.config_path
+    if config.is_file():
+        artifacts["config.toml"] = config.read_text(encoding="utf-8")
+    return RunView(
+        key=about.id,
+        name=about.workspace.name,
+        status={"complete": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"}.get(status, "RUNNING"),
+        params={name: str(value) for name, value in sorted(about.settings.items())},
+        tags=tags,
+        metrics=metrics,
+        artifacts=artifacts,
+        tables=tables,
+        note=_parent_note(about, status, comparison, trials),
+        start_ms=about.began_ms,
+        end_ms=ended_ms,
+    )
+
+
+def comparison_table(comparison: Comparison) -> dict[str, list[object]]:
+    """Return the comparison as columns, the baseline first."""
+    rows: list[dict[str, object]] = []
+    for standing, row in [
+        (comparison.baseline, None),
+        *((row.standing, row) for row in comparison.contenders),
+    ]:
+        interval = None if row is None or row.ci95 is None else f"[{row.ci95[0]:+.4f}, {row.ci95[1]:+.4f}]"
+        rows.append(
+            {
+                "cell": standing.name,
+                "hidden size": standing.hidden_size,
+                "parameters": standing.parameters,
+                "mismatch": f"{standing.mismatch:+.2%}",
+                "seeds": len(standing.seeds),
+                "mean": standing.mean,
+                "std": standing.std,
+                "difference": None if row is None else row.difference,
+                "95 % interval": interval,
+                "verdict": "baseline" if row is None else row.verdict,
+                "tuned": "tuned" if standing.tuned else "untuned",
+            }
+        )
+    return {column: [row[column] for row in rows] for column in rows[0]}
+
+
+def _parent_note(about: About, status: str, comparison: Comparison | None, trials: dict[str, int]) -> str:
+    counted = ", ".join(f"{count} {name}" for name, count in trials.items() if count)
+    lines = [f"## {html.escape(sentence(comparison))}" if comparison else f"## The search is {status}"]
+    if comparison is not None:
+        table = comparison_table(comparison)
+        lines.append(_markdown_table(table))
+    lines.append(
+        f"Trials: {counted or 'none'}. Sort the runs by `gap_to_lstm`: negative is better than the LSTM."
+    )
+    return "\n\n".join(lines)
+
+
+def _markdown_table(table: dict[str, list[object]]) -> str:
+    def shown(value: object) -> str:
+        if value is None:
+            return ""
+        return html.escape(f"{value:.4f}" if isinstance(value, float) else str(value)).replace("|", "\\|")
+
+    head = f"| {' | '.join(table)} |\n|{'---|' * len(table)}"
+    rows = [f"| {' | '.join(shown(value) for value in row)} |" for row in zip(*table.values(), strict=True)]
+    return "\n".join([head, *rows])

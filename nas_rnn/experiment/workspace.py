@@ -1,0 +1,110 @@
+"""The folder of one search or comparison under ``runs/``: who may write it, and what lies where."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from nas_rnn.errors import NasRnnError, UserError, unknown
+from nas_rnn.training import RunStore
+
+
+class Workspace:
+    """``runs/<name>/``; made by `create` or `open_existing`, and held by one process at a time."""
+
+    def __init__(self, runs: Path, name: str) -> None:
+        self.runs = runs.resolve()
+        self.name = name
+        self.folder = self.runs / name
+        self.trials = self.folder / "trials"
+        self.study_path = self.folder / "study.journal"
+        self.config_path = self.folder / "config.toml"
+        self.best = self.folder / "best"
+        self._lock = filelock.FileLock(self.folder / ".lock", timeout=0)
+
+    @classmethod
+    def create(cls, runs: Path, name: str | None, stem: str) -> Workspace:
+        """Make the folder of ``name``, or of the next free ``stem-N``, and hold it.
+
+        Raises UserError where the name is taken, NasRnnError where the folder cannot be written.
+        """
+        try:
+            runs.mkdir(parents=True, exist_ok=True)
+            workspace = cls(runs, name) if name else _next_free(runs, stem)
+            workspace.trials.mkdir(parents=True, exist_ok=False)
+        except FileExistsError:
+            raise UserError(
+                f"there is a search or comparison {name!r} already under {str(runs)!r}; go on with it by "
+                f"`--resume {name}`, or choose another --name"
+            ) from None
+        except OSError as error:
+            raise NasRnnError(f"cannot write under {str(runs)!r}: {error.strerror or error}") from error
+        return workspace.hold()
+
+    @classmethod
+    def open_existing(cls, runs: Path, name: str) -> Workspace:
+        """Return the folder of ``name`` without holding it; `UserError` with the names there are otherwise."""
+        workspace = cls(runs, name)
+        if not workspace.config_path.is_file():
+            raise unknown("search", name, names(runs))
+        return workspace
+
+    def hold(self) -> Workspace:
+        """Hold the folder until `release` or the end of the process; `UserError` where another process does."""
+        try:
+            self._lock.acquire()
+        except filelock.Timeout:
+            raise UserError(
+                f"{self.name!r} is being run by another process; wait for it, or stop it first"
+            ) from None
+        except OSError as error:
+            raise NasRnnError(f"cannot write {str(self.folder)!r}: {error.strerror or error}") from error
+        return self
+
+    def release(self) -> None:
+        """Let others hold the folder."""
+        self._lock.release()
+
+    def store(self, run: str) -> RunStore:
+        """Return the files of one run."""
+        return RunStore(self.trials / run)
+
+    def write(self, name: str, content: str | bytes) -> None:
+        """Put a file into the folder, whole or not at all."""
+        path = self.folder / name
+        data = content.encode() if isinstance(content, str) else content
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".writing-", delete=False) as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(file.name).replace(path)
+        except OSError as error:
+            raise NasRnnError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Put plain data into the folder as JSON."""
+        self.write(name, json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+    def read_json(self, name: str) -> Any:
+        """Return the plain data of a JSON file, or None where there is none."""
+        path = self.folder / name
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def names(runs: Path) -> list[str]:
+    """Return the names of the searches and comparisons under ``runs``."""
+    return sorted(path.parent.name for path in runs.glob("*/config.toml"))
+
+
+def _next_free(runs: Path, stem: str) -> Workspace:
+    number = 1
+    while (runs / f"{stem}-{number}").exists():
+        number += 1
+    return Workspace(runs, f"{stem}-{number}")
