@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nas_rnn.cells.graph import (
     Apply,
     Cell,
@@ -18,7 +20,7 @@ from nas_rnn.cells.operations import find_operation
 
 def print_cell(cell: Cell) -> str:
     """Return the text form of ``cell``; `parse_cell` gives an equal cell back."""
-    parameters = [cell.nodes[0].name or "x", *(_parameter(path) for path in cell.states)]
+    parameters = [cell.nodes[0].name or "x", *_parameters(cell.states)]
     lines = ["@cell", f"def {cell.name}({', '.join(parameters)}):"]
     if cell.doc:
         lines += _docstring(cell.doc)
@@ -38,11 +40,16 @@ def print_node(cell: Cell, index: int) -> str:
     return f"{name} = {text}" if name else text
 
 
-def _parameter(path: StatePath) -> str:
-    options = [f"init={number(path.init)}"] if path.init != 0.0 else []
-    if path.size != "hidden":
-        options.append(f'size="{path.size}"')
-    return f"{path.name}=state({', '.join(options)})" if options else path.name
+def _parameters(states: Sequence[StatePath]) -> list[str]:
+    """Return the state paths as parameters; Python wants a default on all that follow one with a default."""
+    parameters: list[str] = []
+    for path in states:
+        options = [f"init={number(path.init)}"] if path.init != 0.0 else []
+        if path.size != "hidden":
+            options.append(f'size="{path.size}"')
+        declared = options or (parameters and "=" in parameters[-1])
+        parameters.append(f"{path.name}=state({', '.join(options)})" if declared else path.name)
+    return parameters
 
 
 def _docstring(doc: str) -> list[str]:
