@@ -98,7 +98,7 @@ def _cell_row(name: str) -> dict[str, Any]:
         "states": ", ".join(path.name for path in cell.states),
         "products": found.products,
         "levels": found.levels,
-        "operations": found.operations,
+        "operations": found.elementwise,
         "summary": _first_line(cell.doc),
         "from": plugin.origin,
     }

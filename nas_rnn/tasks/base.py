@@ -81,6 +81,8 @@ class Task(ABC):
     (lowest, highest) for numbers that are bounded.
     """
 
+    plugin_kind: ClassVar[str] = "task"
+
     name: ClassVar[str]
     summary: ClassVar[str]
     metric: ClassVar[Metric]
