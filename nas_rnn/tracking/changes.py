@@ -36,6 +36,7 @@ class Known:
     """What the store is known to hold of a run; ``contents`` are digests of what this process has logged."""
 
     run_id: str
+    artifact_uri: str
     name: str
     status: str
     params: dict[str, str] = field(default_factory=dict)

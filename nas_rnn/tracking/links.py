@@ -23,10 +23,12 @@ def experiment_url(server_url: str, experiment_name: str, uri: str, *, sort_by: 
     experiment = connect(uri).get_experiment_by_name(experiment_name)
     if experiment is None:
         raise UserError(f"MLflow at {without_password(uri)} has no experiment {experiment_name!r}")
+    # Otherwise the pages open as they are for chat bots.
+    query = {"workflowType": "machine_learning"}
     if SHARED_VIEW_TAG in experiment.tags:
-        query = {"viewStateShareKey": SHARED_VIEW}
+        query |= {"viewStateShareKey": SHARED_VIEW}
     else:
-        query = {"orderByKey": f"metrics.`{sort_by}`", "orderByAsc": "true"}
+        query |= {"orderByKey": f"metrics.`{sort_by}`", "orderByAsc": "true"}
     return f"{server_url.rstrip('/')}/#/experiments/{experiment.experiment_id}/runs?{urlencode(query)}"
 
 
@@ -50,5 +52,6 @@ def shared_view(columns: Sequence[str], sort_by: str) -> str:
             "startTime": "ALL",
             "lifecycleFilter": "Active",
             "selectedColumns": selected,
+            "columnOrder": selected,
         }
     )

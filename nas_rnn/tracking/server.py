@@ -11,7 +11,6 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -128,6 +127,8 @@ def _start(command: list[str], uri: str, log: int) -> subprocess.Popen[bytes]:
 
 def _wait_until_ready(process: subprocess.Popen[bytes], address: str) -> None:
     """Return once the server answers, or has ended; NasRnnError where it does neither in time."""
+    import urllib.request  # late, since it takes longer than all else that this package imports
+
     deadline = time.monotonic() + START_SECONDS
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while process.poll() is None:

@@ -133,7 +133,8 @@ class Tracker:
                     f"the MLflow experiment {self.experiment!r} had been deleted; it is back, with its runs"
                 )
             describe_experiment(client, experiment, self._experiment_tags)
-            self._writer = RunWriter(client, experiment)
+            root = None if is_http(self.uri) else self._artifact_root
+            self._writer = RunWriter(client, experiment, root)
         return self._writer
 
     def _note_failure(self, key: str, error: Exception) -> None:

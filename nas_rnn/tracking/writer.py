@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 from collections.abc import Sized
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 MAX_ENTRIES = 1000
 MAX_PARAMS_OR_TAGS = 100
 MAX_CHARACTERS = 120_000
+SERVED = "mlflow-artifacts:"
+SOURCE_TAG = "mlflow.source.name"
+SOURCE = "nas-rnn"
 
 
 class ParentMissing(Exception):
@@ -28,11 +32,15 @@ class ParentMissing(Exception):
 
 
 class RunWriter:
-    """Writes views into one experiment. Whatever it raises means: not all is written, put the view again."""
+    """Writes views into one experiment. Whatever it raises means: not all is written, put the view again.
 
-    def __init__(self, client: MlflowClient, experiment_id: str) -> None:
+    ``artifact_root`` is where the artifacts are whose address is the server's, for a writer that has none.
+    """
+
+    def __init__(self, client: MlflowClient, experiment_id: str, artifact_root: Path | None) -> None:
         self._client = client
         self._experiment_id = experiment_id
+        self._artifact_root = artifact_root
         self._known: dict[str, Known] = {}
         self.fixed_params: set[tuple[str, str]] = set()
 
@@ -85,6 +93,7 @@ class RunWriter:
             return None
         known = Known(
             run_id=run.info.run_id,
+            artifact_uri=run.info.artifact_uri,
             name=run.info.run_name,
             status=run.info.status,
             params=dict(run.data.params),
@@ -98,11 +107,17 @@ class RunWriter:
         return known
 
     def _create(self, view: RunView, parent: str | None) -> Known:
-        tags = {KEY_TAG: view.key} | ({} if parent is None else {PARENT_TAG: parent})
+        tags = {KEY_TAG: view.key, SOURCE_TAG: SOURCE} | ({} if parent is None else {PARENT_TAG: parent})
         run = self._client.create_run(
             self._experiment_id, start_time=view.start_ms, tags=tags, run_name=view.name
         )
-        return Known(run_id=run.info.run_id, name=view.name, status=run.info.status, tags=dict(run.data.tags))
+        return Known(
+            run_id=run.info.run_id,
+            artifact_uri=run.info.artifact_uri,
+            name=view.name,
+            status=run.info.status,
+            tags=dict(run.data.tags),
+        )
 
     def _log_contents(self, known: Known, todo: Changes) -> None:
         if not todo.contents:
@@ -112,7 +127,12 @@ class RunWriter:
                 file = Path(folder, path)
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(content.encode() if isinstance(content, str) else content)
-            self._client.log_artifacts(known.run_id, folder)
+            if self._artifact_root is not None and known.artifact_uri.startswith(SERVED):
+                # A server made this experiment; without it, its files are reached where it keeps them.
+                target = self._artifact_root / known.artifact_uri.removeprefix(SERVED).lstrip("/")
+                shutil.copytree(folder, target, dirs_exist_ok=True)
+            else:
+                self._client.log_artifacts(known.run_id, folder)
         known.contents |= {path: content_digest(content) for path, content in todo.contents.items()}
 
     def _log_entries(self, known: Known, todo: Changes) -> None:

@@ -51,7 +51,9 @@ def test_an_outage_costs_nothing_and_is_made_up_for(
     assert tracker.problems == []
     url = experiment_url(server.url, experiment, store_uri)
     assert url.startswith(f"{server.url}/#/experiments/")
-    assert url.endswith("/runs?orderByKey=metrics.%60gap_to_lstm%60&orderByAsc=true")
+    assert url.endswith(
+        "/runs?workflowType=machine_learning&orderByKey=metrics.%60gap_to_lstm%60&orderByAsc=true"
+    )
     parent = store.run().info.run_id
     page = f"{server.url}/get-artifact?path=cell/equations.md&run_uuid={parent}"
     assert urllib.request.urlopen(page, timeout=30).read() == b"# h"
@@ -59,7 +61,12 @@ def test_an_outage_costs_nothing_and_is_made_up_for(
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", port), 5)
 
-    last = make_view("search/1", parent="search", curves=(("loss", 1, 2.0), ("loss", 2, 1.5)))
+    last = make_view(
+        "search/1",
+        parent="search",
+        curves=(("loss", 1, 2.0), ("loss", 2, 1.5)),
+        artifacts={"late.md": "# late"},
+    )
     tracker.put(last)
     assert not tracker.flush(1.0)
     assert tracker.pending == ("search/1",)
@@ -68,6 +75,8 @@ def test_an_outage_costs_nothing_and_is_made_up_for(
         later.put(make_view())
         later.put(last)
     assert later.problems == []
+    late = store.run("search/1").info.artifact_uri.removeprefix("mlflow-artifacts:/") + "/late.md"
+    assert (store_folder / "artifacts" / late).read_bytes() == b"# late"
     assert store.points("loss", "search/1") == [(1, 2.0), (2, 1.5)]
     assert len(store.runs()) == 2
 
@@ -130,7 +139,7 @@ def test_the_table_opens_with_the_columns_asked_for(
         assert tracker.flush(60)
     url = experiment_url("http://localhost:5000/", experiment, store_uri)
     assert url.startswith("http://localhost:5000/#/experiments/")
-    assert url.endswith("/runs?viewStateShareKey=nas-rnn")
+    assert url.endswith("/runs?workflowType=machine_learning&viewStateShareKey=nas-rnn")
     found = connect(store_uri).get_experiment_by_name(experiment)
     assert found is not None
     assert found.tags["mlflow.note.content"] == "# N"

@@ -109,7 +109,10 @@ def test_what_is_there_is_not_sent_again(
     assert sent == ["log_artifacts"]
 
 
-def test_a_run_deleted_in_the_pages_comes_back(tracker: Tracker, store: Store, make_view: ViewMaker) -> None:
+def test_a_run_deleted_in_the_pages_comes_back(
+    tracker: Tracker, store: Store, make_view: ViewMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nas_rnn.tracking.queueing.FIRST_PAUSE", 0.01)
     tracker.put(make_view())
     assert tracker.flush(60)
     deleted = store.run().info.run_id
