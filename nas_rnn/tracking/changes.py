@@ -26,6 +26,8 @@ KEY_TAG = "nas_rnn.key"
 PARENT_TAG = "mlflow.parentRunId"
 NOTE_TAG = "mlflow.note.content"
 TABLES_TAG = "mlflow.loggedArtifacts"
+# In a note, becomes the run's id: ![cell](get-artifact?path=cell.svg&run_uuid={run_id}) shows that artifact.
+RUN_ID = "{run_id}"
 
 Point = tuple[str, int]
 Value = TypeVar("Value", str, float)
@@ -63,7 +65,7 @@ def changes(view: RunView, known: Known, parent_run_id: str | None) -> Changes:
     """Return what ``view`` says beyond ``known``."""
     params = safe_values(view.params, MAX_PARAM)
     metrics, points, nonfinite = finite_numbers(view)
-    tags = wanted_tags(view, parent_run_id) | nonfinite
+    tags = wanted_tags(view, known.run_id, parent_run_id) | nonfinite
     paths = safe_names([*view.artifacts, *view.tables], safe_path)
     contents = {paths[path]: content for path, content in view.artifacts.items()}
     contents |= {paths[path]: table_json(table) for path, table in view.tables.items()}
@@ -82,14 +84,14 @@ def changes(view: RunView, known: Known, parent_run_id: str | None) -> Changes:
     )
 
 
-def wanted_tags(view: RunView, parent_run_id: str | None) -> dict[str, str]:
+def wanted_tags(view: RunView, run_id: str, parent_run_id: str | None) -> dict[str, str]:
     """Return the tags of ``view``, with those by which MLflow knows the parent, the note and the tables."""
     tags = safe_values(view.tags, MAX_TAG)
     tags[KEY_TAG] = view.key
     if parent_run_id is not None:
         tags[PARENT_TAG] = parent_run_id
     if view.note:
-        tags[NOTE_TAG] = cut(view.note, MAX_TAG)
+        tags[NOTE_TAG] = cut(view.note.replace(RUN_ID, run_id), MAX_TAG)
     if view.tables:
         paths = safe_names([*view.artifacts, *view.tables], safe_path)
         tags[TABLES_TAG] = json.dumps([{"path": paths[path], "type": "table"} for path in view.tables])

@@ -22,6 +22,7 @@ from nas_rnn.tracking.store import check_uri, create_database, sqlite_path
 
 START_SECONDS = 90.0
 STOP_SECONDS = 8.0
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def serve(
@@ -152,7 +153,10 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 @contextmanager
 def _signals_as_interrupt() -> Iterator[None]:
-    """Treat SIGTERM and SIGHUP as Ctrl-C: the server is in a group of its own and would live on."""
+    """Treat every wish to end as Ctrl-C: the server is in a group of its own and would live on.
+
+    SIGINT too: a shell's script starts what is in the background with SIGINT ignored.
+    """
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -160,7 +164,7 @@ def _signals_as_interrupt() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, interrupt) for number in ENDS}
     try:
         yield
     finally:

@@ -17,7 +17,8 @@ class RunView:
     ``key`` identifies the run within its experiment for ever (tag ``nas_rnn.key``); ``parent`` is the key of
     the run that this one is shown under, and must be put before it. ``metrics`` are single values, ``curves``
     points ``(metric, step, value)``; a name is one or the other. ``artifacts`` maps a relative path to its
-    content, ``tables`` a path ending in ``.json`` to columns of equal length. ``note`` is markdown. Times are
+    content, ``tables`` a path ending in ``.json`` to columns of equal length. ``note`` is markdown; in it
+    ``![cell](get-artifact?path=cell.svg&run_uuid={run_id})`` shows an artifact of this run. Times are
     milliseconds since 1970; ``end_ms`` counts only with a status other than RUNNING.
 
     Raises ValueError where the view could not be shown: it is the calling code's mistake, not the user's.

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 
 def test_a_view_is_shown_whole(tracker: Tracker, store: Store, make_view: ViewMaker) -> None:
-    tracker.put(make_view(status="FINISHED", end_ms=1_700_000_060_000))
+    note = "![cell](get-artifact?path=a.svg&run_uuid={run_id})"
+    tracker.put(make_view(status="FINISHED", end_ms=1_700_000_060_000, note=note))
     assert tracker.flush(60)
     run = store.run()
     assert (run.info.run_name, run.info.status) == ("name of search", "FINISHED")
@@ -28,7 +29,7 @@ def test_a_view_is_shown_whole(tracker: Tracker, store: Store, make_view: ViewMa
     assert run.data.params == {"hidden_size": "64"}
     assert run.data.metrics == {"gap_to_lstm": -0.25, "valid/loss": 2.25}
     assert run.data.tags["verdict"] == "undecided"
-    assert run.data.tags["mlflow.note.content"] == "a *note*"
+    assert run.data.tags["mlflow.note.content"] == note.replace("{run_id}", run.info.run_id)
     assert store.points("valid/loss") == [(1, 2.5), (2, 2.25)]
     assert store.content("cell/equations.md") == b"# h"
     assert store.content("cell/picture.png") == b"\x89PNG"
