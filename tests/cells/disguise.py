@@ -70,7 +70,7 @@ class Disguise:
         return self.rng.sample(list(items), len(items))
 
     def read(self, old: int) -> int:
-        """Return a node that equals node ``old`` of the cell; parameter-free nodes may be written out again."""
+        """Return a node that equals node ``old`` of the cell; parameter-free ones may be written out anew."""
         node = self.cell.nodes[old]
         again = isinstance(node, (Apply, Constant)) and self.rng.random() < 0.3
         if again and len(self.nodes) < 400:
