@@ -1,0 +1,55 @@
+# Everything below makes .venv by itself; it needs Python 3.11 or later with pip, and nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+# What `make search` searches for, and under which name (by default the first free one).
+SEARCH_ARGS ?=
+NAME ?= $(shell n=first-search; i=2; while [ -e runs/$$n ]; do n=first-search-$$i; i=$$((i + 1)); done; echo $$n)
+
+.DEFAULT_GOAL := help
+.PHONY: search test check static format-check lint types layers format fuzz clean help
+
+search: $(INSTALLED)  ## Search for a cell on the embedded data and compare it with an LSTM (SEARCH_ARGS, NAME)
+	$(BIN)/nas-rnn search --name $(NAME) $(SEARCH_ARGS)
+
+test: $(INSTALLED)  ## Run the tests
+	$(BIN)/pytest -n 2
+
+check: static test  ## Run everything that must pass before a change is merged
+
+static: format-check lint types layers  ## The checks that run nothing: formatting, lint, types, layers
+
+format-check: $(INSTALLED)
+	$(BIN)/ruff format --check .
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+
+types: $(INSTALLED)
+	$(BIN)/mypy
+
+layers: $(INSTALLED)
+	$(BIN)/lint-imports
+
+format: $(INSTALLED)  ## Format the code, and fix what lint can fix
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+fuzz: $(INSTALLED)  ## Run the property tests with many more examples
+	$(BIN)/pytest -n 2 --hypothesis-profile=fuzz tests
+
+clean:  ## Remove the virtual environment and every cache (runs/ stays)
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find nas_rnn tests search_spaces -name __pycache__ -prune -exec rm -rf {} +
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+$(INSTALLED): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or later is needed: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $(INSTALLED)

@@ -1,0 +1,104 @@
+"""Progress as plain lines, one for each event that matters: for files, pipes, simple terminals."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Final
+
+from nas_rnn.cli.failures import report_plugin_problems
+from nas_rnn.cli.output import emit
+from nas_rnn.cli.wording import count, figure, gap_words, one_line
+from nas_rnn.experiment.events import Event, Notice, PhaseStarted, Progress, RunEnded, Started
+
+PHASES: Final[Mapping[str, str]] = {
+    "search": "Search: every candidate is trained once, beside the LSTM",
+    "selection": "Selection: the best few again, with a fresh seed",
+    "final": "Final: the chosen cell against the baseline, several seeds, test data read once",
+}
+
+ENDINGS: Final[Mapping[str, str]] = {
+    "finished": "finished",
+    "stopped": "stopped early",
+    "diverged": "diverged",
+    "failed": "failed",
+    "reused": "seen before",
+}
+
+
+class LineView:
+    """An observer that prints lines without escape codes, on stdout or, where that is for JSON, on stderr."""
+
+    def __init__(self, *, stderr: bool) -> None:
+        self._stderr = stderr
+
+    def __enter__(self) -> LineView:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def __call__(self, event: Event, progress: Progress) -> None:
+        """Print what ``event`` has to say, if anything."""
+        if isinstance(event, Started):
+            report_plugin_problems()
+        line = describe(event, progress)
+        if line is None:
+            return
+        if self._stderr:
+            print(line, file=sys.stderr, flush=True)
+        else:
+            emit(line)
+
+
+def describe(event: Event, progress: Progress) -> str | None:
+    """Return the line for ``event``; None for those too frequent to print."""
+    match event:
+        case Started():
+            return started_line(event)
+        case PhaseStarted(phase=phase, runs=runs, before=before):
+            done = f", {before} done before" if before else ""
+            return f"{PHASES[phase]} ({count(runs, 'run')}{done})"
+        case RunEnded():
+            return f"  {_place(event, progress)}{ended_line(event)}"
+        case Notice(message=message):
+            return f"Note: {one_line(message)}"
+    return None
+
+
+def started_line(event: Started) -> str:
+    """Return what begins, on what, and how large it is."""
+    what = "Comparison" if event.kind == "compare" else "Search"
+    parts = [f"task {event.task} ({event.metric}, in {event.unit}, {_direction(event)})"]
+    if event.space is not None:
+        parts.append(f"space {event.space}")
+    if event.trials is not None:
+        parts.append(count(event.trials, "trial"))
+    parts += [f"{event.parameters:,} parameters", f"{count(event.workers, 'run')} at a time"]
+    return f"{what} {one_line(event.name)}: {one_line(', '.join(parts))}; in {one_line(event.folder)}"
+
+
+def ended_line(event: RunEnded) -> str:
+    """Return how a run ended, with its value and gap or its reason."""
+    parts = [f"{one_line(event.name)} {ENDINGS[event.ending]}"]
+    if event.value is not None:
+        parts.append(figure(event.value))
+    gap = gap_words(event.gap) if event.role != "baseline" else ""
+    if gap:
+        parts.append(f"{gap} at this epoch" if event.ending == "stopped" else gap)
+    if event.reason:
+        parts.append(one_line(event.reason))
+    return ", ".join(parts)
+
+
+def _place(event: RunEnded, progress: Progress) -> str:
+    if event.role == "baseline" or not progress.phase_runs:
+        return ""
+    return f"[{progress.phase_done}/{progress.phase_runs}] "
+
+
+def _direction(event: Started) -> str:
+    return "lower is better" if event.direction == "minimize" else "higher is better"

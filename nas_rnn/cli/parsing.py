@@ -1,0 +1,63 @@
+"""Text of the command line as values; what is wrong with it is said in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import typer
+
+from nas_rnn.errors import UserError
+
+
+def whole(low: int | None = None, high: int | None = None) -> Callable[[str], int]:
+    """Return the reader of a whole number, from ``low`` to ``high`` where they are given."""
+
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = None
+        if value is None or (low is not None and value < low) or (high is not None and value > high):
+            raise typer.BadParameter(f"a whole number{_between(low, high)} is needed, not {text!r}")
+        return value
+
+    return read
+
+
+def number(text: str) -> float:
+    """Read a number, such as 3, 0.5 or 1e-3."""
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"a number is needed, such as 3, 0.5 or 1e-3, not {text!r}") from None
+
+
+def key_values(texts: Sequence[str], option: str) -> dict[str, int | float | str | bool]:
+    """Read ``KEY=VALUE`` texts; a value is a whole number, a number, true or false, or else text.
+
+    Raises `UserError` for one without a key or without ``=``.
+    """
+    values: dict[str, int | float | str | bool] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise UserError(f"{option} takes KEY=VALUE, such as embedding=16, not {text!r}")
+        values[key.strip()] = _value(value.strip())
+    return values
+
+
+def _value(text: str) -> int | float | str | bool:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _between(low: int | None, high: int | None) -> str:
+    if low is None:
+        return "" if high is None else f" up to {high}"
+    return f" from {low}" if high is None else f" from {low} to {high}"

@@ -1,0 +1,117 @@
+"""What a search or a comparison found, as people read it at the end."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from pathlib import Path
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from nas_rnn.cli.options import RUNS
+from nas_rnn.cli.wording import duration, endings, figure, one_line
+from nas_rnn.comparison import Comparison, ContenderRow, Standing
+from nas_rnn.experiment.results import Result
+
+VERDICT_STYLES = {
+    "better": "bold green",
+    "equivalent": "bold",
+    "worse": "bold red",
+    "undecided": "bold yellow",
+}
+
+
+def print_result(console: Console, result: Result, runs: Path) -> None:
+    """Print the best cell, the comparison, the verdict, where things are and what to do next."""
+    console.print()
+    if result.best is not None:
+        _print_best(console, result)
+    if result.comparison is not None:
+        console.print(comparison_table(result.comparison))
+        _print_per_verdict(console, result)
+    else:
+        _print_without_verdict(console, result)
+    if result.trials:
+        console.print(f"Trials: {endings(result.trials)}")
+    console.print(f"Time: {duration(result.seconds)}")
+    console.print(f"Folder: {one_line(result.folder)}", soft_wrap=True)
+    _print_next(console, result, runs)
+
+
+def _print_best(console: Console, result: Result) -> None:
+    assert result.best is not None
+    best = result.best
+    console.print(Panel(Text(best.equations.rstrip("\n")), title=Text(one_line(best.name)), expand=False))
+    console.print(f"Hidden size {best.hidden_size}, {best.parameters:,} parameters", soft_wrap=True)
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """Return the comparison as a table, the baseline first; a negative difference is better."""
+    table = Table(title=f"Test data, {comparison.metric} in {comparison.unit}", title_justify="left")
+    table.add_column("cell", overflow="fold")
+    for column in ("hidden size", "parameters", "mismatch", "mean ± std"):
+        table.add_column(column, justify="right")
+    table.add_column("difference [95 %]", justify="right")
+    table.add_column("verdict")
+    table.add_row(*_standing_cells(comparison.baseline), "", "baseline")
+    for row in comparison.contenders:
+        style = VERDICT_STYLES[row.verdict]
+        table.add_row(*_standing_cells(row.standing), _difference(row), Text(row.verdict, style=style))
+    return table
+
+
+def _standing_cells(standing: Standing) -> list[str]:
+    mean = figure(standing.mean)
+    if standing.diverged:
+        mean = f"{standing.diverged} of {len(standing.seeds)} diverged"
+    elif standing.std is not None:
+        mean += f" ± {standing.std:.2g}"
+    name = one_line(standing.name) + ("" if standing.tuned else " (untuned)")
+    mismatch = f"{standing.mismatch * 100:+.1f} %"
+    return [name, str(standing.hidden_size), f"{standing.parameters:,}", mismatch, mean]
+
+
+def _difference(row: ContenderRow) -> str:
+    if row.difference is None:
+        return "-"
+    if row.ci95 is None:
+        return f"{row.difference:+.3g}"
+    low, high = row.ci95
+    digits = 3 if high == low else min(6, max(2, 1 - math.floor(math.log10((high - low) / 2))))
+    return f"{row.difference:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"
+
+
+def _print_per_verdict(console: Console, result: Result) -> None:
+    assert result.comparison is not None
+    rows = result.comparison.contenders
+    style = VERDICT_STYLES[rows[0].verdict] if len(rows) == 1 else "bold"
+    console.print(Text(one_line(result.verdict or ""), style=style))
+
+
+def _print_without_verdict(console: Console, result: Result) -> None:
+    """Say how far it came on validation data, which is no verdict."""
+    if result.best is not None and result.best.value is not None:
+        console.print(f"Best so far on validation data: {figure(result.best.value)} {result.unit}")
+    if result.baseline is not None:
+        console.print(f"The LSTM there: {figure(result.baseline)} {result.unit}")
+    console.print("No verdict: it did not come to the final.", style="bold yellow")
+
+
+def _print_next(console: Console, result: Result, runs: Path) -> None:
+    name, where = shlex.quote(result.name), "" if runs == RUNS else f" --runs {shlex.quote(str(runs))}"
+    if result.status == "interrupted":
+        console.print("\nInterrupted; what was done is kept.", style="bold")
+        if result.kind == "search":
+            console.print(f"Go on with: nas-rnn search --resume {name}{where}", soft_wrap=True)
+        return
+    console.print("\nNext:")
+    commands = [(f"nas-rnn ui{where}", "every run and curve in the browser")]
+    if result.kind == "search" and result.best is not None:
+        commands.append((f"nas-rnn show {name}{where}", "the best cell: equations, costs, diagram"))
+        commands.append((f"nas-rnn sample {name}{where}", "what its trained model does"))
+    width = max(len(command) for command, _ in commands)
+    for command, what in commands:
+        console.print(f"  {command:<{width}}  {what}", soft_wrap=True)

@@ -1,0 +1,130 @@
+"""``nas-rnn search`` and ``nas-rnn compare``: call, watch, print the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nas_rnn.cli import options as o
+from nas_rnn.cli.failures import INTERRUPTED, command
+from nas_rnn.cli.parsing import key_values
+
+if TYPE_CHECKING:
+    from nas_rnn.cli.lines import LineView
+    from nas_rnn.cli.live import LiveView
+    from nas_rnn.experiment.results import Result
+
+
+@command
+def search(
+    task: o.Task = None,
+    data: o.Data = None,
+    task_option: o.TaskOption = None,
+    space: o.Space = None,
+    strategy: o.Strategy = None,
+    plugins: o.Plugins = None,
+    trials: o.Trials = None,
+    time: o.Time = None,
+    epochs: o.Epochs = None,
+    scheduler: o.Scheduler = None,
+    params: o.Params = None,
+    seeds: o.Seeds = None,
+    layers: o.Layers = None,
+    dropout: o.Dropout = None,
+    batch: o.Batch = None,
+    length: o.Length = None,
+    learning_rate: o.LearningRate = None,
+    decay: o.Decay = None,
+    clip: o.Clip = None,
+    threads: o.Threads = None,
+    device: o.Device = None,
+    workers: o.Workers = None,
+    name: o.Name = None,
+    resume: o.Resume = None,
+    seed: o.Seed = None,
+    config: o.Config = None,
+    json: o.Json = False,
+    runs: o.Runs = o.RUNS,
+    debug: o.Debug = False,
+) -> None:
+    """Search for a cell, then compare the best one with an LSTM of the same size on test data."""
+    given = dict(locals())
+    import nas_rnn
+
+    _run(lambda **rest: nas_rnn.search(**rest), given)
+
+
+@command
+def compare(
+    cells: Annotated[
+        list[str],
+        typer.Argument(metavar="CELL...", help="Names of known cells (`nas-rnn list cells`) or .cell files."),
+    ],
+    baseline: o.Baseline = None,
+    task: o.Task = None,
+    data: o.Data = None,
+    task_option: o.TaskOption = None,
+    plugins: o.Plugins = None,
+    epochs: o.Epochs = None,
+    params: o.Params = None,
+    seeds: o.Seeds = None,
+    layers: o.Layers = None,
+    dropout: o.Dropout = None,
+    batch: o.Batch = None,
+    length: o.Length = None,
+    learning_rate: o.LearningRate = None,
+    decay: o.Decay = None,
+    clip: o.Clip = None,
+    threads: o.Threads = None,
+    device: o.Device = None,
+    workers: o.Workers = None,
+    name: o.Name = None,
+    seed: o.Seed = None,
+    config: o.Config = None,
+    json: o.Json = False,
+    runs: o.Runs = o.RUNS,
+    debug: o.Debug = False,
+) -> None:
+    """Compare cells with an LSTM, or another baseline, at equal size and with paired seeds."""
+    given = dict(locals())
+    import nas_rnn
+
+    _run(lambda cells, **rest: nas_rnn.compare(*cells, **rest), given)
+
+
+def _run(function: Callable[..., Result], given: dict[str, Any]) -> None:
+    """Call ``function`` with the options that were given, watched; print its result."""
+    json, runs = given.pop("json"), given.pop("runs")
+    del given["debug"]
+    task_options = key_values(given.pop("task_option") or [], "--task-option")
+    given["task_options"] = task_options or None
+    given["plugins"] = tuple(given["plugins"] or ()) or None
+    chosen = {name: value for name, value in given.items() if value is not None}
+    with _view(json) as view:
+        result = function(observer=view, runs=runs, **chosen)
+    _print(result, json, runs)
+    if result.status == "interrupted":
+        raise typer.Exit(INTERRUPTED)
+
+
+def _view(json: bool) -> LiveView | LineView:
+    """Return what shows progress: redrawn on a terminal, lines elsewhere; stdout is left free for JSON."""
+    from nas_rnn.cli.lines import LineView
+    from nas_rnn.cli.live import LiveView
+    from nas_rnn.cli.output import console, live_capable
+
+    target = console(stderr=json)
+    return LiveView(target) if live_capable(target) else LineView(stderr=json)
+
+
+def _print(result: Result, json: bool, runs: Path) -> None:
+    from nas_rnn.cli.output import console, emit_json
+    from nas_rnn.cli.results import print_result
+
+    if json:
+        emit_json(result.to_dict())
+    else:
+        print_result(console(), result, runs)
