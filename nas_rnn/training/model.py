@@ -8,6 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from nas_rnn.cells import parse_cell
+from nas_rnn.errors import UserError
+from nas_rnn.execution import RNN
 from nas_rnn.tasks import Task
 from nas_rnn.training.spec import RunSpec
 
@@ -16,17 +19,21 @@ MakeRnn = Callable[[RunSpec, int], nn.Module]
 
 
 def cell_rnn(spec: RunSpec, input_size: int) -> nn.Module:
-    """Return ``spec.training.layers`` layers of the spec's cell."""
-    from nas_rnn.cells import parse_cell
-    from nas_rnn.execution import RNN
+    """Return ``spec.training.layers`` layers of the spec's cell.
 
-    return RNN(
-        parse_cell(spec.cell),
-        input_size,
-        spec.hidden_size,
-        num_layers=spec.training.layers,
-        dropout=spec.training.dropout,
-    )
+    Raises:
+        UserError: when the cell's text cannot be read, or its output has input_size instead of hidden_size.
+    """
+    cell = parse_cell(spec.cell)
+    output = cell.states[0]
+    if output.size != "hidden":
+        raise UserError(
+            f"the output of cell {spec.name!r} is its first state path, {output.name!r}, which has "
+            f"{output.size}_size; tasks read outputs of hidden_size: put another state path first"
+        )
+    layers = spec.training.layers
+    dropout = spec.training.dropout if layers > 1 else 0.0  # what lies between layers; tasks add their own
+    return RNN(cell, input_size, spec.hidden_size, num_layers=layers, dropout=dropout)
 
 
 def build_model(
