@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Sized
+from collections.abc import Callable, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -182,16 +182,20 @@ def batches(params: list[Param], tags: list[RunTag], metrics: list[Metric]) -> l
     """Return everything given, in order, in batches within MLflow's limits."""
     found = [Batch()]
 
-    def room(kind: str, limit: int, characters: int) -> Batch:
-        if not found[-1].has_room(getattr(found[-1], kind), limit, characters):
+    def room(group: Callable[[Batch], Sized], limit: int, characters: int) -> Batch:
+        if not found[-1].has_room(group(found[-1]), limit, characters):
             found.append(Batch())
         found[-1].characters += characters
         return found[-1]
 
     for param in params:
-        room("params", MAX_PARAMS_OR_TAGS, len(param.key) + len(param.value) + 50).params.append(param)
+        room(
+            lambda batch: batch.params, MAX_PARAMS_OR_TAGS, len(param.key) + len(param.value) + 50
+        ).params.append(param)
     for tag in tags:
-        room("tags", MAX_PARAMS_OR_TAGS, len(tag.key) + len(tag.value) + 50).tags.append(tag)
+        room(lambda batch: batch.tags, MAX_PARAMS_OR_TAGS, len(tag.key) + len(tag.value) + 50).tags.append(
+            tag
+        )
     for metric in metrics:
-        room("metrics", MAX_ENTRIES, len(metric.key) + 100).metrics.append(metric)
+        room(lambda batch: batch.metrics, MAX_ENTRIES, len(metric.key) + 100).metrics.append(metric)
     return found if found[0].characters else []
