@@ -1,8 +1,10 @@
-"""Random valid cells that together use every word of the cell language, for tests of anything that takes a cell.
+"""Random valid cells that together use every word of the cell language, for tests of anything that takes a
+cell.
 
-`random_cell` draws from a seeded numpy generator, `cells` is the same as a hypothesis strategy. Values are kept tame:
-what is carried from step to step is mostly bounded, `exp` and `/` mostly read values that cannot overflow; a few cells
-do without that care. With 2 among ``heads`` (the default), run the cells at even sizes.
+`random_cell` draws from a seeded numpy generator, `cells` is the same as a hypothesis strategy. Values are
+kept tame: what is carried from step to step is mostly bounded, `exp` and `/` mostly read values that cannot
+overflow; a few cells do without that care. With 2 among ``heads`` (the default), run the cells at even
+sizes.
 """
 
 from __future__ import annotations
@@ -88,7 +90,7 @@ class Builder:
         return options[self.chooser.integer(0, len(options) - 1)]
 
     def value(self, size: Size | None = None) -> Value:
-        """Return some value of ``size``, preferring what was made last; hidden values come from x where none is."""
+        """Return some value of ``size``, preferring what was made last; a hidden one at need from x."""
         everything = self.values["input"] + self.values["hidden"]
         known = everything if size is None else self.values[size]
         if not known:
@@ -158,7 +160,7 @@ class Builder:
         self.values[size].append(made)
 
     def next_state(self, number: int, path: StatePath) -> Value:
-        """Return a next value for a state path: mostly bounded, sometimes anything, as QRNN's ``last = x``."""
+        """Return a next value for a state path: mostly bounded, sometimes anything (``last = x``)."""
         kind = self.chooser.integer(0, 5)
         value = self.value(path.size)
         if kind == 0:

@@ -1,4 +1,4 @@
-"""The checks of what an `RNN` is built from and given; every mistake is a `UserError` that says what would work."""
+"""The checks of what an `RNN` is built from and given; each `UserError` says what would work."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def check_input(x: Tensor, input_size: int, dtype: torch.dtype | None, batch_fir
         raise UserError(f"the input is a tensor {batched} or a PackedSequence, not a {type(x).__name__}")
     if x.dim() not in (2, 3):
         raise UserError(
-            f"the input has 3 dimensions {batched}, or 2 (time, input_size) unbatched; got {x.dim()}: {tuple(x.shape)}"
+            f"the input has 3 dimensions {batched}, or 2 (time, input_size) unbatched, "
+            f"not {x.dim()}: {tuple(x.shape)}"
         )
     check_data(x, input_size, dtype)
     if x.shape[1 if batch_first and x.dim() == 3 else 0] == 0:
@@ -40,7 +41,7 @@ def check_data(x: Tensor, input_size: int, dtype: torch.dtype | None) -> None:
     """Raise `UserError` unless the last dimension is ``input_size`` and the dtype that of the weights."""
     if x.shape[-1] != input_size:
         raise UserError(
-            f"the last dimension of the input is input_size={input_size}, not {x.shape[-1]}, in {tuple(x.shape)}"
+            f"the last dimension of the input is input_size={input_size}; its shape is {tuple(x.shape)}"
         )
     if dtype is not None and x.dtype != dtype and not torch.is_autocast_enabled(x.device.type):
         raise UserError(
@@ -51,27 +52,25 @@ def check_data(x: Tensor, input_size: int, dtype: torch.dtype | None) -> None:
 def check_states(
     cell: Cell, states: Sequence[Tensor], shapes: Sequence[tuple[int, ...]], like: Tensor
 ) -> None:
-    """Raise `UserError` unless ``states`` holds one tensor a state path, of these shapes and ``like``'s dtype."""
-    names = ", ".join(path.name for path in cell.states)
-    trailing = "," if len(cell.states) == 1 else ""
-    if isinstance(states, Tensor) or not isinstance(states, (tuple, list)):
+    """Raise `UserError` unless there is one tensor a state path, of these shapes and ``like``'s dtype."""
+    names = ", ".join(path.name for path in cell.states) + ("," if len(cell.states) == 1 else "")
+    if not isinstance(states, (tuple, list)):
         raise UserError(
-            f"the state is a tuple ({names}{trailing}), one tensor a state path, not a {type(states).__name__}"
+            f"the state is a tuple ({names}), one tensor a state path, not a {type(states).__name__}"
         )
     if len(states) != len(cell.states):
         raise UserError(
-            f"the state of the cell {cell.name!r} is ({names}{trailing}): {len(cell.states)} tensor(s), not {len(states)}"
+            f"the state of the cell {cell.name!r} is ({names}): "
+            f"{len(cell.states)} tensor(s), not {len(states)}"
         )
     for path, state, shape in zip(cell.states, states, shapes, strict=True):
         if not isinstance(state, Tensor):
             raise UserError(f"the state {path.name!r} is a tensor, not a {type(state).__name__}")
         if tuple(state.shape) != shape:
+            dims = "batch, size" if len(shape) == 3 else "size"
             raise UserError(
-                f"the state {path.name!r} has the shape (num_layers * directions, batch, size) = {shape}, "
+                f"the state {path.name!r} has the shape (num_layers * directions, {dims}) = {shape}, "
                 f"not {tuple(state.shape)}"
-                if len(shape) == 3
-                else f"the state {path.name!r} of an unbatched input has the shape (num_layers * directions, size) = "
-                f"{shape}, not {tuple(state.shape)}"
             )
         if state.dtype != like.dtype:
             raise UserError(

@@ -15,7 +15,7 @@ from nas_rnn.execution.initialise import rows
 from nas_rnn.execution.layout import Layout
 
 RNN_RELU = parse_cell(
-    '@cell\ndef rnn_relu(x, h):\n    """Simple recurrent network with relu."""\n    return relu(linear(x, h))\n'
+    '@cell\ndef rnn_relu(x, h):\n    """Simple recurrent network."""\n    return relu(linear(x, h))\n'
 )
 
 
@@ -29,8 +29,8 @@ def cell_of(module: nn.Module) -> Cell:
         return rnn if module.nonlinearity == "tanh" else RNN_RELU
     if isinstance(module, nn.LSTM):
         raise UserError(
-            f"an nn.LSTM with proj_size={module.proj_size} is not supported: the sizes of its states differ from "
-            "each other; give one with proj_size=0"
+            f"an nn.LSTM with proj_size={module.proj_size} is not supported: its states differ in size; "
+            "give one with proj_size=0"
         )
     raise UserError(
         f"weights are taken over from nn.LSTM, nn.GRU or nn.RNN, not from {type(module).__name__}"
@@ -75,9 +75,11 @@ def _origin(layout: Layout, owner: int) -> int:
 
 
 def _gates(cell: Cell) -> dict[int, tuple[int, tuple[str, ...]]]:
-    """Return, for each `linear` of the cell, its gate's place in torch's order and which of torch's biases it has.
+    """Return, for each `linear` of the cell, its gate's place in torch's order and which of torch's biases
+    it has.
 
-    A gate is known by the name of what is applied to its `linear`; the two parts of the GRU's ``n`` stand apart.
+    A gate is known by the name of what is applied to its `linear`; the two parts of the GRU's ``n`` stand
+    apart.
     """
     found: dict[int, tuple[int, tuple[str, ...]]] = {}
     for index, node in enumerate(cell.nodes):

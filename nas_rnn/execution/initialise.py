@@ -21,8 +21,8 @@ def rows(parameters: Mapping[str, Tensor], place: Place) -> Tensor:
 def initialise(layout: Layout, parameters: Mapping[str, Tensor]) -> None:
     """Fill the tensors of one layer and direction, drawing in the canonical order of the owners.
 
-    Matrices and diagonals are uniform within 1/sqrt(hidden_size), as torch's RNNs start; biases and learned numbers
-    start at what the cell states; a layer norm starts as the identity.
+    Matrices and diagonals are uniform within 1/sqrt(hidden_size), as torch's RNNs start; biases and learned
+    numbers start at what the cell states; a layer norm starts as the identity.
     """
     bound = 1 / math.sqrt(layout.hidden_size)
     drawn = sorted(

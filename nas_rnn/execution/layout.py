@@ -8,9 +8,10 @@
                    (count, size)         one row an owner
     scalar         (count,)
 
-A matrix takes ``hidden_size`` rows. Those that read the same value lie side by side; such groups follow each other by
-the level of what they read, then in the order in which the canonical form meets them. All else is in canonical order.
-Nothing depends on names or on the order of the state paths, so cells of equal digest have equal layouts.
+A matrix takes ``hidden_size`` rows. Those that read the same value lie side by side; such groups follow
+each other by the level of what they read, then in the order in which the canonical form meets them. All
+else is in canonical order. Nothing depends on names or on the order of the state paths, so cells of equal
+digest have equal layouts.
 """
 
 from __future__ import annotations
@@ -57,8 +58,9 @@ class Vector:
 class Layout:
     """The packing of one layer and direction; ``shapes`` lists each tensor's name and shape.
 
-    ``levels[i]`` counts the products between the states and node i on the longest way, -1 where no state is read:
-    such values can be computed for the whole sequence at once. ``sizes`` are the nodes' sizes as the cell has them.
+    ``levels[i]`` counts the products between the states and node i on the longest way, -1 where no state is
+    read: such values can be computed for the whole sequence at once. ``sizes`` are the nodes' sizes as the
+    cell has them.
     """
 
     canonical: Canonical
@@ -97,7 +99,7 @@ class Layout:
 
 @lru_cache(maxsize=4096)
 def make_layout(canonical: Canonical, input_size: int, hidden_size: int) -> Layout:
-    """Return the packing of ``canonical`` at these sizes; `UserError` where a `linear`'s heads do not divide them."""
+    """Return the packing of ``canonical``; `UserError` where a `linear`'s heads do not divide the sizes."""
     builder = _Builder(canonical, input_size, hidden_size)
     matrices = builder.matrices()
     return Layout(
@@ -129,15 +131,15 @@ def layer_layouts(
         layouts += [make_layout(cell.canonical(), out, hidden_size)] * (num_layers - 1)
         if cell.states[0].size == "input" and bidirectional:
             raise UserError(
-                f"the output of the cell {cell.name!r} has the size of its input, which doubles from layer to layer "
-                "when bidirectional; use num_layers=1 or bidirectional=False"
+                f"the output of the cell {cell.name!r} has the size of its input, which doubles with "
+                "each bidirectional layer; use num_layers=1 or bidirectional=False"
             )
         for path, first, later in zip(
             cell.states, layouts[0].state_sizes, layouts[1].state_sizes, strict=True
         ):
             if first != later:
                 raise UserError(
-                    f"the state path {path.name!r} of the cell {cell.name!r} has the size of its layer's input: "
+                    f"the state path {path.name!r} of the cell {cell.name!r} is as wide as the input: "
                     f"{first} in the first layer and {later} in the next, which do not fit into one tensor; "
                     f"use num_layers=1 or input_size={later}"
                 )
@@ -210,8 +212,8 @@ class _Builder:
             if size % heads:
                 near = " or ".join(str(n) for n in {size // heads * heads, -(-size // heads) * heads} if n)
                 raise UserError(
-                    f"linear(..., heads={heads}) cuts its matrices into {heads} blocks, so {name} must be a multiple "
-                    f"of {heads}, not {size}; {near} would work"
+                    f"linear(..., heads={heads}) cuts its matrices into {heads} blocks, so {name} must be a "
+                    f"multiple of {heads}, not {size}; {near} would work"
                 )
         number = sum(name.startswith("weight_heads_") for name in self.shapes)
         shape = (self.hidden_size // heads, self.units(source) // heads)

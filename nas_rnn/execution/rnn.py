@@ -24,17 +24,18 @@ State = tuple[Tensor, ...]
 class RNN(nn.Module):
     """One or several layers of ``cell``, in one direction or both.
 
-    ``output, state = rnn(x, state)`` with ``x`` (T, B, input_size), or (B, T, input_size) with ``batch_first``, or
-    (T, input_size) unbatched, or a `PackedSequence`; ``output`` likewise with the size of the first state path times
-    the directions. ``state`` is a tuple, in the order of the cell's state paths also where there is but one, of tensors
-    (num_layers * directions, B, size); without it every path starts at what the cell declares.
+    ``output, state = rnn(x, state)`` with ``x`` (T, B, input_size), or (B, T, input_size) with
+    ``batch_first``, or (T, input_size) unbatched, or a `PackedSequence`; ``output`` likewise with the size
+    of the first state path times the directions. ``state`` is a tuple, in the order of the cell's state
+    paths also where there is but one, of tensors (num_layers * directions, B, size); without it every path
+    starts at what the cell declares.
 
-    ``dropout`` is applied between layers while training. ``backend`` is ``"auto"`` (the fastest), ``"eager"`` or
-    ``"reference"``; the attribute ``backend`` tells which one runs, and may be set.
+    ``dropout`` is applied between layers while training. ``backend`` is ``"auto"`` (the fastest),
+    ``"eager"`` or ``"reference"``; the attribute ``backend`` tells which one runs, and may be set.
 
-    The parameters of layer k are packed as `nas_rnn.execution.layout` says: ``weight_ih_l0``, ``weight_hh_l0``,
-    ``bias_l0``, ...; those of the other direction end in ``_reverse``. Cells with equal digests have the same
-    parameters, and the same values of them at one seed of torch.
+    The parameters of layer k are packed as `nas_rnn.execution.layout` says: ``weight_ih_l0``,
+    ``weight_hh_l0``, ``bias_l0``, ...; those of the other direction end in ``_reverse``. Cells with equal
+    digests have the same parameters, and the same values of them at one seed of torch.
 
     Raises `UserError` for arguments and inputs that do not fit, saying what would.
     """
@@ -77,7 +78,8 @@ class RNN(nn.Module):
 
     @classmethod
     def from_torch(cls, module: nn.Module, backend: str = "auto") -> Self:
-        """Return an RNN that computes what a (trained) `nn.LSTM`, `nn.GRU` or `nn.RNN` does, with copies of its weights.
+        """Return an RNN that computes what a (trained) `nn.LSTM`, `nn.GRU` or `nn.RNN` does, with copies of
+        its weights.
 
         Biases are zero where the module has none. Raises `UserError` for other modules and for ``proj_size``.
         """
@@ -121,7 +123,7 @@ class RNN(nn.Module):
         return {name: self._parameters[name + end] for name, _ in self._layouts[layer].shapes}  # type: ignore[misc]
 
     def reset_parameters(self) -> None:
-        """Start anew: matrices uniform within 1/sqrt(hidden_size), biases and learned numbers as the cell states them."""
+        """Start anew: matrices uniform within 1/sqrt(hidden_size), all else as the cell states it."""
         for layer, layout in enumerate(self._layouts):
             for reverse in self._directions:
                 initialise(layout, self._tensors(layer, reverse))

@@ -1,7 +1,7 @@
 """Sequences of one length or several, read in either direction.
 
-Steps after a sequence's end repeat its last input, so that nothing which would not occur in the sequence itself (a
-division by a padding's zero) is ever computed there; their results are masked out.
+Steps after a sequence's end repeat its last input, so that nothing which would not occur in the sequence
+itself (a division by a padding's zero) is ever computed there; their results are masked out.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 @dataclass(frozen=True)
 class Order:
-    """How to read a batch of sequences (T, B, ...) that end at different steps; None where all have length T."""
+    """How to read a batch of sequences that end at different steps; None where all have T steps."""
 
     mask_TB1: Tensor | None = None
     forward_TB: Tensor | None = None

@@ -1,9 +1,9 @@
 """The ways to run one layer in one direction over a whole sequence; all give the same values and gradients.
 
-A backend is a function of the layout, the tensors that it names, the input (T, B, input_size), the states' starts
-(one (B, size) a path) and, for sequences of different lengths, a mask (T, B, 1) that is True where a sequence still
-runs: where it is False the states stay as they are and the output does not matter. It returns the outputs
-(T, B, size of the first path) and the final states. T is at least 1.
+A backend is a function of the layout, the tensors that it names, the input (T, B, input_size), the states'
+starts (one (B, size) a path) and, for sequences of different lengths, a mask (T, B, 1) that is True where a
+sequence still runs: where it is False the states stay as they are and the output does not matter. It
+returns the outputs (T, B, size of the first path) and the final states. T is at least 1.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ BACKENDS: dict[str, Backend] = {"eager": run_eager, "reference": run_reference}
 
 
 def choose_backend(name: str) -> str:
-    """Return the name of the backend that ``name`` stands for; ``"auto"`` is the fastest. `UserError` for others."""
+    """Return the backend that ``name`` stands for, the fastest for ``"auto"``; `UserError` if unknown."""
     if name == "auto":
         return next(iter(BACKENDS))
     if name not in BACKENDS:

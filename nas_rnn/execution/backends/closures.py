@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from torch.nn import functional as F
 
 from nas_rnn.cells import Operation
 from nas_rnn.cells.expressions import FUNCTIONS, evaluate
-from nas_rnn.execution.backends.reference import evaluate_tensors
+from nas_rnn.execution.backends.reference import common_shape, evaluate_tensors
 
 Registers = list[Any]
 Closure = Callable[[Registers], Any]
@@ -31,17 +32,6 @@ NATIVE: Mapping[str, Callable[[Tensor], Tensor]] = {
     "minimum(a, 0) - log1p(exp(-abs(a)))": F.logsigmoid,
 }
 """Expressions that one function of torch computes, gradients at ties and NaN included."""
-
-
-class Test:
-    """A comparison: as a condition it is boolean, as a value 1 or 0."""
-
-    def __init__(self, condition: Closure, like: Closure) -> None:
-        self.condition, self.like = condition, like
-
-    def __call__(self, registers: Registers) -> Tensor:
-        result: Tensor = self.condition(registers).to(self.like(registers).dtype)
-        return result
 
 
 def compile_operation(row: Operation, arguments: Sequence[int | float]) -> Code:
@@ -76,64 +66,65 @@ def read(register: int) -> Closure:
 
 def call(function: Callable[..., Any], *arguments: Code) -> Closure:
     """Return what calls ``function``; numbers are passed as they are."""
-    match arguments:
-        case (first,) if callable(first):
-            return lambda r: function(first(r))
-        case (first, second) if callable(first) and callable(second):
-            return lambda r: function(first(r), second(r))
-        case (first, second) if callable(first):
-            return lambda r: function(first(r), second)
-        case (first, second) if callable(second):
-            return lambda r: function(first, second(r))
-    return lambda r: function(*(a(r) if callable(a) else a for a in arguments))
+    codes = [argument if callable(argument) else _constant(argument) for argument in arguments]
+    if len(codes) == 1:
+        (only,) = codes
+        return lambda r: function(only(r))
+    if len(codes) == 2:
+        first, second = codes
+        return lambda r: function(first(r), second(r))
+    return lambda r: function(*[code(r) for code in codes])
+
+
+def _constant(number: float) -> Closure:
+    return lambda r: number
 
 
 def _functions(like: Closure) -> dict[str, Callable[..., Code]]:
-    """Return what each word of an expression compiles to; ``like`` gives a tensor of the right type and device."""
+    """Return what each word of an expression compiles to; ``like`` gives a tensor of the right type."""
 
     def tensor(code: Code) -> Closure:
         return code if callable(code) else lambda r: like(r).new_full((), code)
 
-    def folding(symbol: str, compiled: Callable[..., Code]) -> Callable[..., Code]:
-        def build(*arguments: Code) -> Code:
-            numbers = [argument for argument in arguments if not callable(argument)]
-            return _fold_call(symbol, numbers) if len(numbers) == len(arguments) else compiled(*arguments)
-
-        return build
-
-    def comparison(compare: Callable[[Any, Any], Any]) -> Callable[..., Code]:
-        return lambda a, b: Test(call(compare, a, b), like)
-
     def where(condition: Code, yes: Code, no: Code) -> Code:
-        test = condition.condition if isinstance(condition, Test) else call(operator.ne, condition, 0.0)
-        both_numbers = not callable(yes) and not callable(no)
-        return call(torch.where, test, tensor(yes) if both_numbers else yes, no)
+        if not callable(condition):
+            return yes if condition else no
+        return call(torch.where, condition, yes if callable(no) else tensor(yes), no)
 
     table: dict[str, Callable[..., Code]] = {}
     for name, arity in FUNCTIONS.items():
+        function = getattr(torch, name)
         if arity == 1:
-            table[name] = lambda a, name=name: call(getattr(torch, name), a)
+            table[name] = partial(_fold_or_call, function)
         elif arity == 2:
-            table[name] = lambda a, b, name=name: call(getattr(torch, name), tensor(a), tensor(b))
-    table |= {symbol: lambda a, b, f=f: call(f, a, b) for symbol, f in _ARITHMETIC.items()}
-    table |= {symbol: comparison(f) for symbol, f in _COMPARISONS.items()}
-    table["where"] = where
-    table["neg"] = lambda a: call(operator.neg, a)
-    table = {symbol: folding(symbol, compiled) for symbol, compiled in table.items()}
-    table["number"] = float
-    return table
+            table[name] = lambda a, b, f=function: _fold_or_call(
+                f, *(map(tensor, (a, b)) if callable(a) or callable(b) else (a, b))
+            )
+    for symbol, function in _OPERATORS.items():
+        table[symbol] = partial(_fold_or_call, function)
+    return table | {"where": where, "number": float}
 
 
-_ARITHMETIC = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
-_COMPARISONS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq}
+_OPERATORS: Mapping[str, Callable[..., Any]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "neg": operator.neg,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+}
 
 
-def _fold_call(symbol: str, numbers: Sequence[float]) -> float:
-    names = "abcd"[: len(numbers)]
-    if symbol == "neg":
-        return -numbers[0]
-    text = f"{symbol}({', '.join(names)})" if symbol in FUNCTIONS else f" {symbol} ".join(names)
-    return fold(ast.parse(text, mode="eval").body, numbers)
+def _fold_or_call(function: Callable[..., Any], *arguments: Code) -> Code:
+    """Return the number that numbers give (in torch's arithmetic: 1 / 0 is infinite), or the call."""
+    numbers = [argument for argument in arguments if not callable(argument)]
+    if len(numbers) < len(arguments):
+        return call(function, *arguments)
+    return float(function(*(torch.tensor(number, dtype=torch.float64) for number in numbers)))
 
 
 def _expanded(code: Code, registers: Sequence[Closure]) -> Closure:
@@ -141,8 +132,7 @@ def _expanded(code: Code, registers: Sequence[Closure]) -> Closure:
 
     def run(r: Registers) -> Tensor:
         values = [register(r) for register in registers]
-        shape = torch.broadcast_shapes(*(value.shape for value in values))
-        result = code(r) if callable(code) else values[0].new_full((), code)
-        return result.expand(shape)
+        result: Tensor = code(r) if callable(code) else values[0].new_full((), code)
+        return result.expand(common_shape(values))
 
     return run

@@ -27,7 +27,7 @@ def compile_program(layout: Layout) -> Program:
 
 
 class _Compiler:
-    """Walks the nodes; ``parts`` holds blocks of columns, keyed by their owners, to which products are still added."""
+    """Walks the nodes; ``parts`` holds blocks of columns to which products are still added, by owners."""
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
@@ -70,7 +70,7 @@ class _Compiler:
     # Products
 
     def segments(self, sources: tuple[int, ...], pieces: Sequence[tuple[int, ...]]) -> None:
-        """Emit the products with ``sources`` over the whole sequence, biases included, cut into ``pieces``."""
+        """Emit the products with ``sources`` over the whole sequence, biases too, cut into ``pieces``."""
         owners = [owner for piece in pieces for owner in piece]
         block = self.product(owners, sources[0], self.emitter.bias(owners, owners))
         for source in sources[1:]:
@@ -121,7 +121,7 @@ class _Compiler:
         )
 
     def finish(self, run: Run, block: int) -> None:
-        """Cut a finished block into its owners' values; neighbours that go into one function do so together."""
+        """Cut a finished block into its owners' values; neighbours enter the same function together."""
 
         def function(owner: int) -> str:
             node = self.nodes[self.schedule.activations.get(owner, 0)]

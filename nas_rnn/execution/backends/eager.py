@@ -1,7 +1,8 @@
-"""The eager backend: torch's own functions and autograd, with as little as possible left inside the loop over time.
+"""The eager backend: torch's own functions and autograd, with as little as possible left inside the loop
+over time.
 
-What depends on the input alone is computed for the whole sequence at once; what a step needs is one matrix product
-for each value that products read, and the operations between them, compiled to closures.
+What depends on the input alone is computed for the whole sequence at once; what a step needs is one matrix
+product for each value that products read, and the operations between them, compiled to closures.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import torch
 from torch import Tensor
 
 from nas_rnn.execution.backends.closures import Registers
-from nas_rnn.execution.backends.compiler import Program, compile_program
+from nas_rnn.execution.backends.compiler import compile_program
+from nas_rnn.execution.backends.emitter import Program
 from nas_rnn.execution.layout import Layout
 
 _program = lru_cache(maxsize=1024)(compile_program)

@@ -18,8 +18,9 @@ Instruction = Callable[[Registers], None]
 class Program:
     """What to run once and at each step, over a list of ``size`` registers.
 
-    Register i holds the value of node i; ``tensors`` says where the packed parameters go. ``unbound`` are the registers
-    with a time axis that the step reads one time step at a time; ``outputs`` hold the next states.
+    Register i holds the value of node i; ``tensors`` says where the packed parameters go. ``unbound`` are
+    the registers with a time axis that the step reads one time step at a time; ``outputs`` hold the next
+    states.
     """
 
     size: int
@@ -61,7 +62,7 @@ class Emitter:
         return self.size - 1
 
     def emit(self, reads: Sequence[int], code: Closure, out: int | None = None, once: bool = False) -> int:
-        """Add the instruction that puts what ``code`` computes into ``out``; ``once`` keeps it out of the step."""
+        """Put what ``code`` computes into ``out``; ``once`` keeps that out of the step."""
         target = self.new() if out is None else out
 
         def run(r: Registers) -> None:
@@ -115,7 +116,7 @@ class Emitter:
         return next(self.blocks[vector.place] for vector in vectors if vector.owner == owner)
 
     def weight(self, owners: Sequence[int], source: int) -> int:
-        """Return the register of the matrices by which ``owners`` multiply ``source``, one below the other."""
+        """Return the register of the owners' matrices for ``source``, one below the other."""
         rows = [[m.place for m in self.matrices[owner, source]] for owner in owners]
         flat = [place for places in rows for place in places]
         total = dict(self.layout.shapes)[flat[0].tensor][0]
@@ -129,7 +130,7 @@ class Emitter:
         return self.emit([], run, once=True)
 
     def bias(self, owners: Sequence[int], starting: Sequence[int]) -> int | None:
-        """Return the register of the biases of ``starting``, zero for the other ``owners``; None without any."""
+        """Return the register of the biases of ``starting``, zero for other ``owners``; None without any."""
         blocks = [self.blocks[self.biases[o]] if o in self.biases and o in starting else None for o in owners]
         given = [block for block in blocks if block is not None]
         if len(given) == len(blocks) == 1 or not given:

@@ -1,4 +1,4 @@
-"""The reference interpreter: a cell node by node, step by step, with autograd; what every backend must agree with."""
+"""The reference interpreter: a cell node by node, step by step; every backend must agree with it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nas_rnn.cells import find_operation
-from nas_rnn.cells.expressions import evaluate
+from nas_rnn.cells.expressions import FUNCTIONS, evaluate
 from nas_rnn.cells.graph import (
     Apply,
     Constant,
@@ -56,7 +56,7 @@ class Interpreter:
 
         self.layout = layout
         self.matrices = {
-            (m.owner, m.argument): rows(m.place) if m.heads == 1 else torch.block_diag(*rows(m.place))
+            (m.owner, m.argument): rows(m.place) if m.heads == 1 else block_diagonal(rows(m.place))
             for m in layout.matrices
         }
         self.biases = {v.owner: rows(v.place) for v in layout.biases}
@@ -112,40 +112,28 @@ def apply_operation(name: str, arguments: Sequence[Tensor]) -> Tensor:
     """Return the operation's value, which its row's expression gives, in the arguments' common shape."""
     row = find_operation(name)
     result = evaluate_tensors(row.value_tree, dict(zip(row.variables, arguments, strict=True)))
-    return result.expand(torch.broadcast_shapes(*(argument.shape for argument in arguments)))
+    return result.expand(common_shape(arguments))
+
+
+def common_shape(values: Sequence[Tensor]) -> tuple[int, ...]:
+    """Return the shape to which ``values`` broadcast."""
+    return tuple(torch.broadcast_shapes(*(value.shape for value in values)))  # type: ignore[no-untyped-call]
+
+
+def block_diagonal(blocks: Tensor) -> Tensor:
+    """Return the matrix with ``blocks`` (n, rows, columns) along its diagonal."""
+    matrix: Tensor = torch.block_diag(*blocks)  # type: ignore[no-untyped-call]
+    return matrix
 
 
 def evaluate_tensors(tree: Any, variables: Mapping[str, Tensor]) -> Tensor:
-    """Walk a checked expression with torch's functions; comparisons give 1 and 0."""
+    """Walk a checked expression with torch's functions."""
     like = next(iter(variables.values()))
 
     def number(value: float) -> Tensor:
         return torch.tensor(value, dtype=like.dtype, device=like.device)
 
-    def comparison(compare: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
-        return lambda a, b: compare(a, b).to(like.dtype)
-
-    functions: dict[str, Callable[..., Tensor]] = {name: getattr(torch, name) for name in _TORCH}
+    functions: dict[str, Callable[..., Tensor]] = {name: getattr(torch, name) for name in (*FUNCTIONS, "neg")}
     functions |= {"+": torch.add, "-": torch.sub, "*": torch.mul, "/": torch.div, "number": number}
-    functions |= {"<": comparison(torch.lt), "<=": comparison(torch.le), "==": comparison(torch.eq)}
-    functions |= {">": comparison(torch.gt), ">=": comparison(torch.ge)}
-    functions["where"] = lambda condition, yes, no: torch.where(condition != 0, yes, no)
+    functions |= {"<": torch.lt, "<=": torch.le, ">": torch.gt, ">=": torch.ge, "==": torch.eq}
     return evaluate(tree, variables, functions)
-
-
-_TORCH = (
-    "exp",
-    "expm1",
-    "log",
-    "log1p",
-    "sqrt",
-    "abs",
-    "sign",
-    "sin",
-    "cos",
-    "erf",
-    "tanh",
-    "sigmoid",
-    "neg",
-)
-_TORCH += ("maximum", "minimum")

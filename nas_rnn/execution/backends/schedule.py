@@ -37,7 +37,7 @@ class Group:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all columns start here from the same hoisted products, so that one product adds to one block."""
+        """Whether all columns start here, and from the same hoisted products: one addmm does it all."""
         first = self.runs[0].hoisted
         return bool(first) and all(run.hoisted == first and run.steps[0] == self.source for run in self.runs)
 
@@ -46,8 +46,9 @@ class Group:
 class Schedule:
     """The groups in the order in which a step computes them, and the segments computed before the loop.
 
-    ``segments`` holds blocks of columns that are wanted as one piece, listed under the sources they come from.
-    ``activations[owner]`` is the one node that reads a product's sum and nothing else, where it is unary.
+    ``segments`` holds blocks of columns that are wanted as one piece, listed under the sources they come
+    from. ``activations[owner]`` is the one node that reads a product's sum and nothing else, where it is
+    unary.
     """
 
     groups: tuple[Group, ...]
