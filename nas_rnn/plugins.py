@@ -109,10 +109,11 @@ class Registry:
             self._folders_loaded = True
             for folder in self._folders:
                 self._load_folder(folder)
-        if kind not in self._loaded_groups:
-            self._loaded_groups.add(kind)
-            for entry in entry_points(group=GROUPS[kind]):
-                self._load_entry(entry)
+        for group in ("operation", kind):  # any cell's text may use an operation that a plugin added
+            if group not in self._loaded_groups:
+                self._loaded_groups.add(group)
+                for entry in entry_points(group=GROUPS[group]):
+                    self._load_entry(entry)
 
     def _load_folder(self, folder: Path) -> None:
         for path in sorted(folder.glob("*.py")):
@@ -180,10 +181,14 @@ def _import_file(path: Path, digest: str) -> ModuleType:
 
 
 def _plugins_in(module: ModuleType) -> Iterator[Any]:
+    """Yield what ``module`` defines or imports that can be registered; base classes and built-in rows cannot."""
     for name, value in vars(module).items():
-        if name.startswith("_") or not hasattr(value, "plugin_kind") or inspect.isabstract(value):
+        kind = getattr(value, "plugin_kind", None)
+        if name.startswith("_") or kind is None or inspect.isabstract(value):
             continue
-        if not (isinstance(value, Operation) and value.name in BUILT_IN):
+        is_type_of_values = inspect.isclass(value) and kind not in ("task", "strategy")
+        is_built_in_row = isinstance(value, Operation) and value.name in BUILT_IN
+        if not is_type_of_values and not is_built_in_row:
             yield value
 
 
@@ -244,6 +249,7 @@ def use_sources(sources: Iterable[PluginSource], folder: Path) -> Registry:
     global _registry
     _registry = Registry()
     _registry.add_sources(sources, folder)
+    _registry.names("operation")
     return _registry
 
 
@@ -254,6 +260,7 @@ def load_cell(name_or_path: str | Path) -> Cell:
         cell = registry().find("cell", str(name_or_path)).value
         assert isinstance(cell, Cell)
         return cell
+    registry().names("operation")
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:

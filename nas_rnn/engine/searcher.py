@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from ray.tune.search import Searcher
@@ -64,8 +65,9 @@ class SourceSearcher(Searcher):
             self.on_trial_result(trial_id, result)
         spec = self._running.pop(trial_id)
         records = self._records.pop(trial_id)
-        if result and result.get("result"):
-            ended = RunResult.from_dict(result["result"])
+        told = json.loads(result["result"]) if result else None
+        if told is not None:
+            ended = RunResult.from_dict(told)
         elif error or not result:
             ended = self._ended(spec, records, "failed", "its worker died again and again")
         else:

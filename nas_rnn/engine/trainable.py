@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import tempfile
 import traceback
 from collections.abc import Sequence
@@ -37,7 +38,8 @@ class RunTrainable(tune.Trainable):
     """Trains one RunSpec after another in one process; a step is an epoch.
 
     Results carry plain data: ``records`` (epochs since the last result), ``ending`` ("" while it goes on), ``reason``,
-    ``parameters`` and, at the end, ``result``. A run that diverges or raises ends itself and nothing else.
+    ``parameters`` and, at the end, ``result``
+    (as JSON text: Tune flattens nested dictionaries). A run that diverges or raises ends itself and nothing else.
     """
 
     def setup(self, config: dict[str, Any], shared: WorkerSetup) -> None:  # type: ignore[override]
@@ -93,7 +95,7 @@ class RunTrainable(tune.Trainable):
             "records": [record.to_dict() for record in new],
             "ending": result["status"] if result else ending,
             "reason": result["reason"] if result else reason,
-            "result": result,
+            "result": json.dumps(result),
             "parameters": 0 if self._trainer is None else self._trainer.parameters,
             "epoch": max(1, len(records)),
             "score": self._sign * records[-1].metric if records else float("inf"),

@@ -87,12 +87,19 @@ class Bench:
             data_seed=data_seed,
         )
 
-    def entry(self, cell: Cell, target: int, *, warn: bool = True, score: float | None = None) -> Entry:
+    def baseline_entry(self, cell: Cell) -> Entry:
+        """Return the baseline as it enters a comparison: of the size asked for, and itself the measure of it."""
+        return replace(self.entry(cell, self.config.params), mismatch=0.0)
+
+    def warn_of_mismatch(self, entry: Entry) -> None:
+        """Tell where ``entry`` could not be matched to the baseline within one per cent."""
+        warning = mismatch_warning(Match(entry.hidden_size, entry.parameters, entry.mismatch))
+        if warning:
+            self.tell(Notice(message=f"{entry.name}: {warning}"))
+
+    def entry(self, cell: Cell, target: int, *, score: float | None = None) -> Entry:
         """Return ``cell`` as it enters a comparison, matched to ``target`` parameters."""
         match = self.match(cell, target)
-        warning = mismatch_warning(match)
-        if warning and warn:
-            self.tell(Notice(message=f"{cell.name}: {warning}"))
         return Entry(
             name=cell.name,
             cell=cell.to_text(),

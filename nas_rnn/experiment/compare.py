@@ -88,7 +88,7 @@ def _run(bench: Bench, baseline: Cell, contenders: list[Cell]) -> Result:
             parameters=settings.params,
         )
     )
-    standard = bench.entry(baseline, settings.params)
+    standard = bench.baseline_entry(baseline)
     entries = [bench.entry(cell, standard.parameters) for cell in named_apart([baseline, *contenders])[1:]]
     chronicle = Chronicle(bench.workspace, task, settings)
     status, comparison = "complete", None

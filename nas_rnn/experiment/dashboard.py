@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nas_rnn import plugins
 from nas_rnn.comparison import Comparison
+from nas_rnn.errors import UserError
 from nas_rnn.experiment.bench import tracking_uri
 from nas_rnn.experiment.chronicle import Chronicle
 from nas_rnn.experiment.config import CompareConfig, SearchConfig, load_toml, read_config
@@ -14,7 +15,7 @@ from nas_rnn.experiment.search import STUDY
 from nas_rnn.experiment.trials import BASELINE_ID, trial_id
 from nas_rnn.experiment.workspace import Workspace
 from nas_rnn.strategies import Study
-from nas_rnn.tracking import serve
+from nas_rnn.tracking import experiment_url, serve
 
 
 def ui(
@@ -25,27 +26,45 @@ def ui(
     on_ready: Callable[[str], None] = print,
     rebuild: str | None = None,
 ) -> None:
-    """Serve the dashboard until Ctrl-C; ``on_ready(url)`` hears where. ``rebuild`` first writes a search anew."""
+    """Serve the dashboard until Ctrl-C; where MLFLOW_TRACKING_URI names a server, only say where to look.
+
+    ``on_ready(url)`` hears where: the runs of the latest search's task, sorted by ``gap_to_lstm``. ``rebuild`` first
+    writes a search or comparison to MLflow anew.
+    """
     runs = Path(runs)
     if rebuild is not None:
         rebuild_runs(runs, rebuild)
     runs.mkdir(parents=True, exist_ok=True)
-    serve(
-        tracking_uri(runs),
-        artifact_root=runs.resolve() / "artifacts",
-        host=host,
-        port=port,
-        on_ready=on_ready,
-    )
+    uri, task = tracking_uri(runs), _latest_task(runs)
+
+    def ready(url: str) -> None:
+        try:
+            on_ready(experiment_url(url, task, uri) if task else url)
+        except UserError:  # nothing was logged there yet
+            on_ready(url)
+
+    if uri.startswith(("http://", "https://")):
+        ready(uri)
+        return
+    serve(uri, artifact_root=runs.resolve() / "artifacts", host=host, port=port, on_ready=ready)
+
+
+def _latest_task(runs: Path) -> str | None:
+    """Return the task of the search or comparison that was begun last."""
+    configs = sorted(runs.glob("*/config.toml"), key=lambda path: path.stat().st_mtime)
+    return str(load_toml(configs[-1])["task"]) if configs else None
 
 
 def rebuild_runs(runs: Path, name: str) -> None:
     """Write everything that lies in the folder of ``name`` to MLflow; what is there already stays one run."""
     workspace = Workspace.open_existing(runs, name)
     kind = (workspace.read_json("search.json") or {}).get("kind", "search")
-    config = read_config(
-        SearchConfig if kind == "search" else CompareConfig, load_toml(workspace.config_path)
-    )
+    stored = load_toml(workspace.config_path)
+    config: SearchConfig | CompareConfig
+    if kind == "search":
+        config = read_config(SearchConfig, stored)
+    else:
+        config = read_config(CompareConfig, stored)
     plugins.use_folders(config.plugins)
     task = plugins.registry().find("task", config.task).value(**config.task_options)
     trials = Study.open(workspace.study_path, STUDY).trials() if kind == "search" else []

@@ -167,7 +167,7 @@ class _Search:
         kept = self.bench.workspace.read_json("comparison.json")
         if kept is not None:
             return Comparison.from_dict(kept)
-        baseline = self.bench.entry(source.baseline, self.settings.params)
+        baseline = self.bench.baseline_entry(source.baseline)
         trials = self.study.trials()
         entries = self._entries(trials, baseline.parameters)
         winner = select(self.bench, engine, entries, self.chronicle.run_changed)
@@ -180,10 +180,7 @@ class _Search:
     def _entries(self, trials: list[Trial], parameters: int) -> list[Entry]:
         """Return the candidates for the final: those that had the full budget, or all where none had."""
         best = ranked(trials, self.bench.task.metric)[:TOP]
-        return [
-            self.bench.entry(trial.candidate.cell, parameters, warn=False, score=trial.value)
-            for trial in best
-        ]
+        return [self.bench.entry(trial.candidate.cell, parameters, score=trial.value) for trial in best]
 
     def _seconds(self, runs: Any) -> float:
         results = [self.bench.workspace.store(run).read_result() for run in runs]

@@ -21,13 +21,14 @@ _STATUS = {"finished": "FINISHED", "stopped": "FINISHED", "diverged": "FAILED", 
 ROLE_NAMES = {"candidate": "candidate", "baseline": "baseline", "selection": "selection", "final": "final"}
 COLUMNS = (
     "metrics.gap_to_lstm",
+    "metrics.best_value",
     "tags.role",
     "tags.ending",
-    "metrics.best_value",
+    "tags.verdict",
+    "tags.search",
     "metrics.epochs",
     "metrics.parameters",
     "metrics.seconds",
-    "tags.verdict",
 )
 """The columns of the table of runs, in their order."""
 
@@ -82,7 +83,7 @@ def run_view(
         status="RUNNING" if result is None else _STATUS[result.status],
         params=_params(spec, decisions),
         tags=tags,
-        metrics=metrics,
+        metrics={name: round(value, 4) for name, value in metrics.items()},
         curves=tuple(_curves(about, records)),
         artifacts=cell_artifacts(cell)
         if result is not None and spec.role in ("candidate", "baseline")
@@ -111,13 +112,13 @@ def _curves(about: About, records: Sequence[EpochRecord]) -> list[tuple[str, int
     points = []
     for record in records:
         values = {
-            "train_loss": record.train_loss,
-            "valid_loss": record.valid_loss,
-            f"valid_{about.metric.name}": record.metric,
-            "epoch_seconds": record.seconds,
-            f"{about.unit}_per_second": record.units_per_second,
-            "gradient_norm": record.gradient_norm,
-            "clipped_share": record.clipped,
+            "train/loss": record.train_loss,
+            "valid/loss": record.valid_loss,
+            f"valid/{about.metric.name}": record.metric,
+            "speed/seconds": record.seconds,
+            f"speed/{about.unit}_per_second": record.units_per_second,
+            "gradient/norm": record.gradient_norm,
+            "gradient/clipped_share": record.clipped,
         }
         points += [(name, record.epoch, value) for name, value in values.items()]
     return points
@@ -126,7 +127,7 @@ def _curves(about: About, records: Sequence[EpochRecord]) -> list[tuple[str, int
 def cell_artifacts(cell: Cell) -> dict[str, str | bytes]:
     """Return the cell as text, equations and pictures."""
     return {
-        "cell/cell.cell": cell.to_text(),
+        "cell/cell.py": cell.to_text(),
         "cell/equations.txt": str(cell) + "\n",
         "cell/equations.tex": cell.latex() + "\n",
         "cell/diagram.svg": cell.diagram("svg"),
@@ -144,6 +145,8 @@ def _run_note(about: About, spec: RunSpec, cell: Cell, result: RunResult | None,
     if result is not None and result.reason:
         lines.append(f"Ended as *{result.status}*: {html.escape(result.reason)}.")
     lines.append(f"```\n{cell}\n```")
+    if result is not None and spec.role in ("candidate", "baseline"):
+        lines.append(f"![{cell.name}](get-artifact?path=cell/diagram.svg&run_uuid={{run_id}})")
     return "\n\n".join(lines)
 
 
@@ -165,7 +168,7 @@ def parent_view(
     """Return the view of the search as a whole: the verdict first."""
     metrics: dict[str, float] = {f"trials_{name}": float(count) for name, count in trials.items()}
     if best_gap is not None:
-        metrics["best_candidate_gap"] = best_gap
+        metrics["best_gap_in_search"] = best_gap
     tags = {"role": "search", "search": about.workspace.name, "ending": status}
     artifacts: dict[str, str | bytes] = {}
     tables: dict[str, dict[str, list[object]]] = {}
@@ -173,7 +176,8 @@ def parent_view(
         row = comparison.contenders[0]
         tags |= {"verdict": row.verdict, "tuned": "tuned" if row.standing.tuned else "untuned"}
         if row.relative_difference is not None:
-            metrics["gap_to_lstm"] = row.relative_difference
+            # Not `gap_to_lstm`: sorted by that, the search would stand among its own candidates.
+            metrics["final_gap"] = row.relative_difference
         for suffix in ("png", "svg"):
             path = about.workspace.folder / f"comparison.{suffix}"
             if path.is_file():
@@ -188,7 +192,7 @@ def parent_view(
         status={"complete": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"}.get(status, "RUNNING"),
         params={name: str(value) for name, value in sorted(about.settings.items())},
         tags=tags,
-        metrics=metrics,
+        metrics={name: round(value, 4) for name, value in metrics.items()},
         artifacts=artifacts,
         tables=tables,
         note=_parent_note(about, status, comparison, trials),

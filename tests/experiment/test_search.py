@@ -1,0 +1,256 @@
+"""A whole search, small: what it leaves behind, and that every kind of trial is accounted for."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import mlflow
+import pytest
+
+import nas_rnn
+from nas_rnn.errors import UserError
+from nas_rnn.experiment.dashboard import rebuild_runs
+from nas_rnn.experiment.events import EpochDone, Event, Progress, RunEnded, RunStarted, Started
+from nas_rnn.experiment.saved import sample
+from nas_rnn.strategies import Study
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from experiment_runs import TINY, search_process, write_text  # noqa: E402
+
+SPACE = '''
+from nas_rnn import linear, operation, relu, search_space, tanh
+
+swish = operation("test_swish", value="a * sigmoid(a)", derivative="sigmoid(a) + y * (1 - sigmoid(a))")
+burst = operation("test_burst", value="exp(exp(exp(a + 9)))", derivative="y * exp(exp(a + 9)) * exp(a + 9)")
+
+
+@search_space
+def five(choose, x, h):
+    """Five decisions, four cells: one diverges, and two are the same cell."""
+    act = choose("act", [tanh, relu, swish, burst])
+    if act is not tanh:
+        return act(linear(x, h))
+    if choose("way", ["x first", "h first"]) == "x first":
+        return act(linear(x, h))
+    return act(linear(h, x))
+'''
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("searches")
+    write_text(folder / "text.txt")
+    (folder / "plugins").mkdir()
+    (folder / "plugins" / "five.py").write_text(SPACE)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(place):
+    events: list[Event] = []
+
+    def observe(event: Event, progress: Progress) -> None:
+        events.append(event)
+
+    result = nas_rnn.search(
+        **TINY,
+        data=place / "text.txt",
+        plugins=(place / "plugins",),
+        space="five",
+        trials=12,
+        scheduler="none",
+        name="five",
+        runs=place / "runs",
+        observer=observe,
+    )
+    return result, events
+
+
+def test_an_exhausted_space_ends_the_search_and_says_so(finished):
+    result, _ = finished
+    assert any("every candidate of the space 'five'" in notice for notice in result.notices)
+    assert result.trials == {
+        "finished": 3,
+        "stopped": 0,
+        "diverged": 1,
+        "failed": 0,
+        "reused": 1,
+        "unfinished": 0,
+    }
+
+
+def test_the_baseline_is_trained_first_and_with_the_same_budget(finished, place):
+    _, events = finished
+    started = [event for event in events if isinstance(event, RunStarted)]
+    assert (started[0].role, started[0].name) == ("baseline", "lstm")
+    specs = {
+        name: json.loads((place / "runs/five/trials" / name / "spec.json").read_text()) for name in ("baseline", "t0000")
+    }
+    assert specs["baseline"]["training"] == specs["t0000"]["training"]
+    assert specs["baseline"]["data_seed"] == specs["t0000"]["data_seed"]
+
+
+def test_a_known_cell_is_not_trained_again_and_counts_as_a_trial(finished, place):
+    _, events = finished
+    (reused,) = [event for event in events if isinstance(event, RunEnded) and event.ending == "reused"]
+    assert "the same cell as trial t" in reused.reason
+    assert not (place / "runs/five/trials" / reused.id).exists()
+
+
+def test_a_cell_that_diverges_ends_its_own_trial_with_the_reason(finished, place):
+    _, events = finished
+    (diverged,) = [event for event in events if isinstance(event, RunEnded) and event.ending == "diverged"]
+    assert diverged.reason == "loss became nan in epoch 1, step 0"
+    trials = Study.open(place / "runs/five/study.journal", "search").trials()
+    assert [trial.reason for trial in trials if trial.ending == "diverged"] == [diverged.reason]
+
+
+def test_it_ends_with_a_verdict_over_paired_seeds(finished, place):
+    result, _ = finished
+    assert result.status == "complete"
+    (row,) = result.comparison.contenders
+    assert row.pairs == 2 and row.standing.tuned is False
+    assert row.verdict in ("better", "equivalent", "worse", "undecided")
+    assert abs(row.standing.mismatch) < 0.2
+    kept = json.loads((place / "runs/five/comparison.json").read_text())
+    assert kept["sentence"] == result.verdict and "untuned" in result.verdict
+    json.dumps(result.to_dict(), allow_nan=False)
+
+
+def test_only_final_runs_read_the_test_part(finished, place):
+    for path in (place / "runs/five/trials").glob("*/result.json"):
+        read = json.loads(path.read_text())["test_values"] is not None
+        assert read == path.parent.name.startswith("final-")
+
+
+def test_it_tells_of_every_epoch_once(finished):
+    _, events = finished
+    assert isinstance(events[0], Started)
+    epochs = [(event.id, event.epoch) for event in events if isinstance(event, EpochDone)]
+    assert len(epochs) == len(set(epochs))
+
+
+def test_the_final_weights_generate_text(finished, place):
+    text = sample("five", runs=place / "runs", length=40, seed=3)
+    assert text == sample("five", runs=place / "runs", length=40, seed=3)
+    assert len(text) >= 40
+
+
+def _runs(place, name):
+    client = mlflow.MlflowClient(f"sqlite:///{place}/runs/mlflow.db")
+    experiment = client.get_experiment_by_name("char-lm")
+    found = client.search_runs([experiment.experiment_id], max_results=1000)
+    return client, [run for run in found if run.data.tags.get("search") == name]
+
+
+def test_mlflow_shows_parent_baseline_and_candidates_with_their_gap(finished, place):
+    client, runs = _runs(place, "five")
+    roles = [run.data.tags["role"] for run in runs]
+    assert roles.count("search") == 1 and roles.count("baseline") == 1 and roles.count("candidate") == 4
+    (parent,) = [run for run in runs if run.data.tags["role"] == "search"]
+    for run in runs:
+        if run.data.tags["role"] == "candidate" and run.data.tags["ending"] == "finished":
+            assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
+            assert "gap_to_lstm" in run.data.metrics
+            curve = client.get_metric_history(run.info.run_id, "valid/bits_per_char")
+            assert [point.step for point in curve] == [1, 2]
+            names = {item.path for item in client.list_artifacts(run.info.run_id, "cell")}
+            assert {"cell/cell.py", "cell/equations.txt", "cell/diagram.svg"} <= names
+
+
+def test_mlflow_can_be_rebuilt_from_the_folder(finished, place, monkeypatch):
+    _, before = _runs(place, "five")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/again.db")
+    rebuild_runs(place / "runs", "five")
+    client = mlflow.MlflowClient(f"sqlite:///{place}/again.db")
+    again = client.search_runs([client.get_experiment_by_name("char-lm").experiment_id], max_results=1000)
+
+    def shown(runs):
+        return {
+            run.data.tags["nas_rnn.key"]: (run.data.metrics, run.data.params, run.data.tags["ending"], run.info.status)
+            for run in runs
+        }
+
+    assert shown(again) == shown(before)
+
+
+def test_a_name_that_is_taken_and_a_change_of_what_is_resumed_are_refused(finished, place):
+    with pytest.raises(UserError, match="already"):
+        nas_rnn.search(**TINY, data=place / "text.txt", name="five", runs=place / "runs")
+    with pytest.raises(UserError, match="epochs cannot be changed"):
+        nas_rnn.search(resume="five", epochs=9, runs=place / "runs")
+    with pytest.raises(UserError, match="did you mean 'five'"):
+        nas_rnn.search(resume="fiev", runs=place / "runs")
+
+
+def test_resuming_a_complete_search_runs_nothing_again(finished, place):
+    result, _ = finished
+    began: list[Event] = []
+    again = nas_rnn.search(
+        resume="five", runs=place / "runs", observer=lambda e, p: began.append(e) if isinstance(e, RunStarted) else None
+    )
+    assert began == []
+    assert again.trials == result.trials and again.comparison == result.comparison
+
+
+KILLED = """
+import nas_rnn
+def observe(event, progress):
+    print(type(event).__name__, getattr(event, "id", getattr(event, "phase", "")), getattr(event, "ending", ""), flush=True)
+nas_rnn.search({options}, observer=observe)
+print("COMPLETE", flush=True)
+"""
+
+
+def _run_until(code: str, cwd: Path, last_line: str | None) -> list[str]:
+    """Run ``code``; at the line that begins with ``last_line``, kill it as a power cut would. Return its lines."""
+    process = search_process(code, cwd)
+    lines = []
+    for line in process.stdout:
+        lines.append(line.rstrip())
+        if last_line is not None and lines[-1].startswith(last_line):
+            os.kill(process.pid, signal.SIGKILL)
+            break
+    process.wait(60)
+    assert last_line is None or process.returncode == -signal.SIGKILL, lines
+    return lines
+
+
+def test_kill_9_of_the_driver_in_every_phase_loses_no_finished_run(place):
+    """Killed in the search, in the selection and in the final; each time it goes on and no run ends twice."""
+    options = {**TINY, "epochs": 3, "trials": 5, "space": "gated", "scheduler": "none", "name": "killed"}
+    begin = KILLED.format(options=f"data='text.txt', runs='runs', **{options!r}")
+    resume = KILLED.format(options="resume='killed', runs='runs'")
+    study = place / "runs/killed/study.journal"
+    finished_trials = []
+    lines = []
+    for code, moment in ((begin, "RunEnded t0002"), (resume, "RunEnded select-"), (resume, "RunEnded final-"), (resume, None)):
+        lines.append(_run_until(code, place, moment))
+        finished_trials.append({t.number: t.value for t in Study.open(study, "search").trials() if t.ending})
+    assert lines[-1][-1] == "COMPLETE", lines[-1]
+    for earlier, later in zip(finished_trials, finished_trials[1:], strict=False):
+        assert earlier.items() <= later.items()
+    assert len(finished_trials[-1]) == 5
+    ended = [line for part in lines for line in part if line.startswith("RunEnded")]
+    assert len(ended) == len(set(ended)), "a run was finished twice"
+    assert (place / "runs/killed/comparison.json").is_file()
+
+
+def test_ctrl_c_ends_gracefully_with_the_result_so_far(place):
+    options = {**TINY, "epochs": 3, "trials": 30, "space": "gated", "name": "stopped"}
+    code = f"""
+import nas_rnn, os, signal
+def observe(event, progress):
+    if type(event).__name__ == "RunEnded" and event.role == "candidate":
+        os.kill(os.getpid(), signal.SIGINT)
+result = nas_rnn.search(data='text.txt', runs='runs', observer=observe, **{options!r})
+print("STATUS", result.status, result.trials["finished"] + result.trials["stopped"], result.best is not None)
+"""
+    lines = _run_until(code, place, None)
+    assert lines[-1].startswith("STATUS interrupted"), lines
+    done, best = lines[-1].split()[2:]
+    assert int(done) >= 1 and best == "True"

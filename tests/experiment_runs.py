@@ -1,0 +1,31 @@
+"""Small searches for tests: a short text, small models, and a search as a process that can be killed."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+TINY = {"epochs": 2, "params": 2500, "seeds": 2, "batch": 8, "length": 16, "workers": 2, "seed": 1}
+"""Options of a search whose epochs take a fraction of a second."""
+
+
+def write_text(path: Path, words: int = 2500) -> Path:
+    """Write a text with some structure: random words of a small vocabulary."""
+    rng = random.Random(0)
+    vocabulary = ["the", "cell", "gate", "opens", "and", "then", "closes", "again", "while", "time", "goes", "by"]
+    path.write_text(" ".join(rng.choice(vocabulary) for _ in range(words)) + "\n", encoding="utf-8")
+    return path
+
+
+def search_process(code: str, cwd: Path) -> subprocess.Popen[str]:
+    """Start a Python process that runs ``code``; its output comes line by line."""
+    return subprocess.Popen(
+        [sys.executable, "-u", "-c", code],
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
