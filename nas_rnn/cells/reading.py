@@ -32,7 +32,8 @@ def parse_cell(text: str) -> Cell:
     except (ValueError, RecursionError, MemoryError) as error:
         raise CellError(f"not valid as a cell's text: {error}") from None
     if len(body) != 1 or not isinstance(body[0], ast.FunctionDef):
-        line = body[min(1, len(body) - 1)].lineno if body else 1
+        others = [statement for statement in body if not isinstance(statement, ast.FunctionDef)] or body[1:]
+        line = others[0].lineno if others else 1
         raise CellError(
             f"line {line}: a cell's text is one function, `@cell` and `def name(x, h): ...`, and nothing else"
         )

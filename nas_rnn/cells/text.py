@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from nas_rnn.cells.graph import (
@@ -53,9 +54,7 @@ def _parameters(states: Sequence[StatePath]) -> list[str]:
 
 
 def _docstring(doc: str) -> list[str]:
-    escaped = doc.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
-    if escaped.endswith('"'):
-        escaped = escaped[:-1] + '\\"'
+    escaped = re.sub(r'"(?="|\Z)', r"\\\g<0>", doc.replace("\\", "\\\\"))
     escaped = "".join(
         c if c == "\n" or c.isprintable() else c.encode("unicode_escape").decode() for c in escaped
     )
