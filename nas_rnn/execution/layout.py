@@ -210,10 +210,10 @@ class _Builder:
             (f"{self.sizes[source]}_size", self.units(source)),
         ):
             if size % heads:
-                near = " or ".join(str(n) for n in {size // heads * heads, -(-size // heads) * heads} if n)
+                near = sorted({size // heads * heads or heads, -(-size // heads) * heads})
                 raise UserError(
                     f"linear(..., heads={heads}) cuts its matrices into {heads} blocks, so {name} must be a "
-                    f"multiple of {heads}, not {size}; {near} would work"
+                    f"multiple of {heads}, not {size}; {' or '.join(map(str, near))} would work"
                 )
         number = sum(name.startswith("weight_heads_") for name in self.shapes)
         shape = (self.hidden_size // heads, self.units(source) // heads)

@@ -57,7 +57,7 @@ def compare(
     shift: float = 0.2,
     **options: int,
 ) -> None:
-    """Run ``tested`` at parameters moved away from where they start, so that zero biases and unit gains count."""
+    """Run ``tested`` at parameters moved away from where they start, so that biases and gains count."""
     rnn = RNN(tested, input_size, hidden_size, dtype=torch.float64, **options)
     with torch.no_grad():
         for parameter in rnn.parameters():

@@ -20,7 +20,7 @@ SHAPES = {
     "without bias": {"bias": False, "bidirectional": True},
 }
 BACKENDS = ("eager", "reference")
-T, B, I, H = 5, 4, 3, 6
+T, B, I, H = 5, 4, 3, 6  # noqa: E741
 
 
 def close(ours: Tensor, theirs: Tensor) -> None:
@@ -68,7 +68,7 @@ def compare(
 
 
 def compare_weight_gradients(ours: RNN, module: nn.RNNBase) -> None:
-    """Pack torch's gradients as its weights are packed, and compare; both of torch's biases have our bias's."""
+    """Pack torch's gradients as its weights are packed, and compare."""
     gradients = type(module)(
         module.input_size,
         module.hidden_size,

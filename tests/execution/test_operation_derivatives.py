@@ -1,0 +1,41 @@
+"""The derivatives that the operations' rows state, against autograd of their values."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+
+from nas_rnn.cells import find_operation
+from nas_rnn.execution.backends.reference import apply_operation, evaluate_tensors
+from tests.random_cells import OPERATIONS
+
+POINTS = (-3.0, -1.0, -0.5, 0.0, 0.25, 1.0, 2.0, 20.0, -20.0)
+"""Zeros and equal pairs among them: the places where pieces meet."""
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_derivatives_are_those_of_the_value(name: str) -> None:
+    row = find_operation(name)
+    grid = torch.tensor(list(itertools.product(POINTS, repeat=row.arity)), dtype=torch.float64)
+    grid = grid if name != "div" else grid[grid[:, 1] != 0]
+    inputs = [column.clone().requires_grad_() for column in grid.unbind(1)]
+    output = apply_operation(name, inputs)
+    expected = torch.autograd.grad(output.sum(), inputs, materialize_grads=True)
+    values = dict(zip(row.variables, inputs, strict=True)) | {"y": output}
+    for tree, gradient in zip(row.derivative_trees, expected, strict=True):
+        stated = evaluate_tensors(tree, values).expand_as(gradient)
+        torch.testing.assert_close(stated, gradient, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_nan_comes_out_where_it_goes_in(name: str) -> None:
+    """A run that diverged must be seen to: no operation hides a NaN, in any of its inputs."""
+    row = find_operation(name)
+    for position in range(row.arity):
+        inputs = [torch.full((2,), 0.5, dtype=torch.float64) for _ in range(row.arity)]
+        inputs[position][0] = float("nan")
+        output = apply_operation(name, inputs)
+        assert output[0].isnan()
+        assert output[1].isfinite()
