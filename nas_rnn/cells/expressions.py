@@ -88,8 +88,8 @@ def _check_call(name: str, arguments: list[ast.expr], text: str, variables: tupl
                 arguments = [left, right, *arguments[1:]]
             case other:
                 raise UserError(
-                    f"the expression {text!r} has where({ast.unparse(other)}, ...); the first one "
-                    f"is one comparison, with one of {' '.join(COMPARE.values())}"
+                    f"the expression {text!r} has where({ast.unparse(other)}, ...); where first takes "
+                    f"one comparison, with one of {' '.join(COMPARE.values())}"
                 )
     for argument in arguments:
         _check(argument, text, variables)

@@ -233,7 +233,7 @@ def _clean(doc: str) -> str:
 
 
 def value_sizes(states: Sequence[StatePath], nodes: Sequence[Node]) -> list[ValueSize | None]:
-    """Return each node's size; None where its arguments disagree (`verify` reports it)."""
+    """Return each node's size; None where its arguments do not fit (`verify` reports it)."""
     sizes: list[ValueSize | None] = []
     for node in nodes:
         sizes.append(_size(node, states, sizes))
@@ -251,7 +251,7 @@ def _size(node: Node, states: Sequence[StatePath], sizes: Sequence[ValueSize | N
         case Constant() | Scalar():
             return "one"
         case Diagonal(argument=argument) | LayerNorm(argument=argument):
-            return sizes[argument]
+            return None if sizes[argument] == "one" else sizes[argument]
     wide = {sizes[i] for i in node.inputs} - {"one"}
     if len(wide) > 1 or None in wide:
         return None
