@@ -35,7 +35,7 @@ def refusal(
     name: str = "f",
     x: str = "x",
 ) -> list[str]:
-    """Return the message for a cell of ``nodes`` (after its input and states), the last of which is its output."""
+    """Return the message for a cell of ``nodes`` after its input and states; the last is its output."""
     first = [Input(name=x), *(State(name=path.name, path=p) for p, path in enumerate(states))]
     everything = [*first, *nodes]
     outputs = (len(everything) - 1,) * len(states) if outputs is None else outputs

@@ -124,7 +124,7 @@ def test_an_ablation_shares_the_other_equations_with_the_full_cell(name: str, li
 
 
 def test_the_output_gate_alone_peeps_at_the_new_value() -> None:
-    """Section 2 of Greff et al. 2015: the input and the forget gate read the last step's c, it this step's."""
+    """Section 2 of Greff et al. 2015: input and forget gate read the last step's c, it this step's."""
     made = CELLS["lstm_peephole"].canonical()
     read = [node.argument for node in made.nodes if isinstance(node, Diagonal)]
     assert sorted(read) == [2, 2, made.outputs[1]]
