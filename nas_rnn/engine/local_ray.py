@@ -33,10 +33,12 @@ def local_ray(cpus: int, gpus: int | None, data_bytes: int) -> Iterator[None]:
     """Run a local Ray with so many CPUs (and GPUs; None: those that are there) for the time of the block."""
     prepare_environment()
     import ray
+    import ray.util
     from ray._private import services
 
-    # Ray binds its ports to the node's address and rewrites 127.0.0.1 to the outer one; this keeps them inside.
-    services.get_node_ip_address = lambda *arguments, **options: "127.0.0.1"
+    # Ray binds its ports to every interface unless the node's address is 127.0.0.1, and rewrites that address when it
+    # is asked for by option; so what it finds out itself is replaced, under both names that it is called by.
+    services.get_node_ip_address = ray.util.get_node_ip_address = _loopback
     ray.init(
         num_cpus=cpus,
         num_gpus=gpus,
@@ -50,3 +52,8 @@ def local_ray(cpus: int, gpus: int | None, data_bytes: int) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _loopback(address: str | None = None) -> str:
+    """Stand in for Ray's search for the node's own address."""
+    return "127.0.0.1"
