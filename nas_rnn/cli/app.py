@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
 
 import typer
 
@@ -16,12 +16,15 @@ from nas_rnn.cli.output import never_fail_to_encode
 from nas_rnn.cli.running import compare, search
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
-app.command()(search)
-app.command()(compare)
-app.command()(show)
-app.command("list")(list_)
-app.command()(sample)
-app.command()(ui)
+for _name, _function in {
+    "search": search,
+    "compare": compare,
+    "show": show,
+    "list": list_,
+    "sample": sample,
+    "ui": ui,
+}.items():
+    app.command(_name, context_settings={"help_option_names": ["--help", "-h"]})(_function)
 
 # Newer versions of typer carry a click of their own: this finds the base of usage errors in either.
 _UsageError: type[typer.BadParameter] = next(
@@ -29,17 +32,31 @@ _UsageError: type[typer.BadParameter] = next(
 )
 
 
-@app.callback(invoke_without_command=True)
+def _print_help(context: typer.Context, wanted: bool) -> None:
+    if wanted:
+        print(context.get_help())
+        raise typer.Exit
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"nas-rnn {__version__}")
+        raise typer.Exit
+
+
+def _flag(*names: str, help: str, callback: Callable[..., None]) -> Any:
+    return typer.Option(*names, help=help, callback=callback, is_eager=True, show_default=False, metavar=" ")
+
+
+# The program's own --help: with that of typer, the help of every command imports pydantic.
+@app.callback(invoke_without_command=True, context_settings={"help_option_names": []})
 def program(
     context: typer.Context,
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", show_default=False)
-    ] = False,
+    help: Annotated[bool, _flag("--help", "-h", help="Show this message.", callback=_print_help)] = False,
+    version: Annotated[bool, _flag("--version", help="Show the version.", callback=_print_version)] = False,
 ) -> None:
     """Search for recurrent cells, and learn whether any of them beats an LSTM on your data."""
-    if version:
-        print(f"nas-rnn {__version__}")
-    elif context.invoked_subcommand is None:
+    if context.invoked_subcommand is None:
         print(context.get_help())
 
 
@@ -75,5 +92,5 @@ def _usage_message(error: typer.BadParameter) -> str:
 
 def _command_line(arguments: list[str]) -> str:
     command = next((argument for argument in arguments if not argument.startswith("-")), "")
-    known = {info.name or getattr(info.callback, "__name__", "") for info in app.registered_commands}
+    known = {info.name for info in app.registered_commands}
     return f"nas-rnn {command}" if command in known else "nas-rnn"

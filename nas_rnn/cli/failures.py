@@ -34,7 +34,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         except Exception as error:
             if debug:
                 traceback.print_exc()
-            say(_message(function.__name__, error, debug))
+            say(_message(function.__name__.rstrip("_"), error, debug))
             raise typer.Exit(error.exit_code if isinstance(error, NasRnnError) else FAILURE) from None
         finally:
             report_plugin_problems()

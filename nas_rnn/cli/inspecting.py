@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -19,6 +19,10 @@ KINDS: Final = ("cells", "spaces", "tasks", "strategies", "ops", "searches")
 PICTURES: Final = {".svg": "svg", ".png": "png"}
 
 
+def _flag(name: str, help: str) -> Any:
+    return typer.Option(name, help=help, show_default=False, metavar=" ")
+
+
 @command
 def show(
     what: Annotated[
@@ -29,16 +33,10 @@ def show(
     ],
     text: Annotated[
         bool,
-        typer.Option(
-            "--text", help="Print the cell's text form, as .cell files hold it.", show_default=False
-        ),
+        _flag("--text", "Print the cell's text form, as .cell files hold it."),
     ] = False,
-    latex: Annotated[
-        bool, typer.Option("--latex", help="Print its equations in LaTeX.", show_default=False)
-    ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print all there is as one JSON object.", show_default=False)
-    ] = False,
+    latex: Annotated[bool, _flag("--latex", "Print its equations in LaTeX.")] = False,
+    json: Annotated[bool, _flag("--json", "Print all there is as one JSON object.")] = False,
     diagram: Annotated[
         Path | None,
         typer.Option(
@@ -76,10 +74,10 @@ def show(
 
 @command
 def list_(
-    kind: Annotated[str, typer.Argument(metavar="|".join(KINDS), help="What to list.")] = "cells",
-    json: Annotated[
-        bool, typer.Option("--json", help="Print a JSON list of objects.", show_default=False)
-    ] = False,
+    kind: Annotated[
+        str, typer.Argument(metavar="|".join(KINDS), help=f"What to list: {', '.join(KINDS)}.")
+    ] = "cells",
+    json: Annotated[bool, _flag("--json", "Print a JSON list of objects.")] = False,
     plugins: o.Plugins = None,
     runs: o.Runs = o.RUNS,
     debug: o.Debug = False,
@@ -110,7 +108,7 @@ def sample(
     length: Annotated[
         int,
         typer.Option("--length", metavar="N", parser=whole(1), help="How much to make, in the task's steps."),
-    ] = 400,
+    ] = 500,
     prompt: Annotated[str, typer.Option("--prompt", metavar="TEXT", help="What it goes on from.")] = "",
     temperature: Annotated[
         float,
@@ -126,9 +124,9 @@ def sample(
 ) -> None:
     """Show what the best model of a search does: for a language model, the text it writes."""
     from nas_rnn.cli.output import emit
-    from nas_rnn.experiment import samples
+    from nas_rnn.experiment import saved
 
-    emit(samples.sample(name, runs=runs, length=length, prompt=prompt, temperature=temperature, seed=seed))
+    emit(saved.sample(name, runs=runs, length=length, prompt=prompt, temperature=temperature, seed=seed))
 
 
 @command

@@ -9,21 +9,13 @@ from typing import Final
 
 from nas_rnn.cli.failures import report_plugin_problems
 from nas_rnn.cli.output import emit
-from nas_rnn.cli.wording import count, figure, gap_words, one_line
+from nas_rnn.cli.wording import ENDINGS, count, figure, gap_words, one_line
 from nas_rnn.experiment.events import Event, Notice, PhaseStarted, Progress, RunEnded, Started
 
 PHASES: Final[Mapping[str, str]] = {
     "search": "Search: every candidate is trained once, beside the LSTM",
-    "selection": "Selection: the best few again, with a fresh seed",
+    "selection": "Selection: the best few again, with fresh seeds",
     "final": "Final: the chosen cell against the baseline, several seeds, test data read once",
-}
-
-ENDINGS: Final[Mapping[str, str]] = {
-    "finished": "finished",
-    "stopped": "stopped early",
-    "diverged": "diverged",
-    "failed": "failed",
-    "reused": "seen before",
 }
 
 

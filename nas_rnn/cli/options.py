@@ -25,6 +25,10 @@ def _option(flag: str, help: str, panel: str, **details: Any) -> Any:
     return typer.Option(flag, help=help, rich_help_panel=panel, show_default=False, **details)
 
 
+def _flag(flag: str, help: str, panel: str) -> Any:
+    return _option(flag, help, panel, metavar=" ")
+
+
 def _whole(flag: str, help: str, panel: str) -> Any:
     return _option(flag, help, panel, metavar="N", parser=whole())
 
@@ -64,7 +68,7 @@ Baseline = Annotated[
 ]
 Plugins = Annotated[
     list[Path] | None,
-    _text("--plugins", "DIR", "Folder of your own .py plugins; repeatable. Default: ./search_spaces.", WHAT),
+    _text("--plugins", "DIR", "Folder of your own .py plugins; repeatable. Default: ./search_spaces.", RUN),
 ]
 
 Trials = Annotated[int | None, _whole("--trials", "How many candidates to try. Default: 24.", BUDGET)]
@@ -117,7 +121,10 @@ Threads = Annotated[int | None, _whole("--threads", "Processor cores a run may u
 Device = Annotated[
     str | None,
     _text(
-        "--device", "DEVICE", "auto (a GPU where there is one), cpu, cuda or cuda:1. Default: auto.", TRAINING
+        "--device",
+        "DEVICE",
+        "Where to train: cpu, cuda, cuda:1 or auto (a GPU if there is one). Default: auto.",
+        TRAINING,
     ),
 ]
 
@@ -141,10 +148,10 @@ Config = Annotated[
     ),
 ]
 Json = Annotated[
-    bool, _option("--json", "Print one JSON object on stdout, all else on stderr. Default: off.", RUN)
+    bool, _flag("--json", "Print one JSON object on stdout, all else on stderr. Default: off.", RUN)
 ]
 Runs = Annotated[
     Path,
     _option("--runs", "Folder of searches. Default: runs.", RUN, metavar="DIR", envvar="NAS_RNN_RUNS"),
 ]
-Debug = Annotated[bool, _option("--debug", "Show the traceback of a failure. Default: off.", RUN)]
+Debug = Annotated[bool, _flag("--debug", "Show the traceback of a failure. Default: off.", RUN)]

@@ -6,14 +6,26 @@ import io
 import json
 import os
 import sys
-from typing import Any
+from typing import Any, Final
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.measure import Measurement
+
+UNBOUNDED: Final = 10_000
+"""Columns of a page on which nothing wraps."""
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return a console that shows plain text as it is: nothing in it is taken for markup."""
-    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+    """Return a console that takes nothing for markup, and wraps lines on terminals only."""
+    target = Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+    if not target.is_terminal:
+        target.width = UNBOUNDED
+    return target
+
+
+def width_of(target: Console, content: RenderableType) -> int:
+    """Return how many columns ``content`` needs where nothing in it wraps."""
+    return Measurement.get(target, target.options.update(width=UNBOUNDED), content).maximum
 
 
 def live_capable(target: Console) -> bool:

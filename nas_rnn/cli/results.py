@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nas_rnn.cli.options import RUNS
+from nas_rnn.cli.output import width_of
 from nas_rnn.cli.wording import duration, endings, figure, one_line
 from nas_rnn.comparison import Comparison, ContenderRow, Standing
 from nas_rnn.experiment.results import Result
@@ -24,59 +25,77 @@ VERDICT_STYLES = {
 }
 
 
+COLUMNS = ("cell", "hidden size", "parameters", "mismatch", "mean ± std", "difference [95 %]", "verdict")
+
+
 def print_result(console: Console, result: Result, runs: Path) -> None:
     """Print the best cell, the comparison, the verdict, where things are and what to do next."""
     console.print()
     if result.best is not None:
         _print_best(console, result)
     if result.comparison is not None:
-        console.print(comparison_table(result.comparison))
-        _print_per_verdict(console, result)
+        _print_comparison(console, result.comparison)
+        _print_verdict(console, result)
     else:
         _print_without_verdict(console, result)
     if result.trials:
         console.print(f"Trials: {endings(result.trials)}")
     console.print(f"Time: {duration(result.seconds)}")
     console.print(f"Folder: {one_line(result.folder)}", soft_wrap=True)
-    _print_next(console, result, runs)
+    print_next(console, result, runs)
 
 
 def _print_best(console: Console, result: Result) -> None:
     assert result.best is not None
     best = result.best
     console.print(Panel(Text(best.equations.rstrip("\n")), title=Text(one_line(best.name)), expand=False))
-    console.print(f"Hidden size {best.hidden_size}, {best.parameters:,} parameters", soft_wrap=True)
+    if result.comparison is None:
+        console.print(f"Hidden size {best.hidden_size}, {best.parameters:,} parameters")
+
+
+def _print_comparison(console: Console, comparison: Comparison) -> None:
+    """Print the comparison as a table, or in lines where the terminal is too narrow for it."""
+    console.print(f"\nOn the test data, {comparison.metric} in {comparison.unit}:", style="bold")
+    table = comparison_table(comparison)
+    if width_of(console, table) <= console.width:
+        console.print(table)
+        return
+    for heading, *figures, difference, verdict in _rows(comparison):
+        console.print(f"{heading}: {verdict}")
+        size, parameters, mismatch, mean = figures
+        console.print(f"  hidden size {size}, {parameters} parameters ({mismatch})")
+        console.print(f"  {mean}" + (f", difference {difference} (95 %)" if difference else ""))
 
 
 def comparison_table(comparison: Comparison) -> Table:
     """Return the comparison as a table, the baseline first; a negative difference is better."""
-    table = Table(title=f"Test data, {comparison.metric} in {comparison.unit}", title_justify="left")
-    table.add_column("cell", overflow="fold")
-    for column in ("hidden size", "parameters", "mismatch", "mean ± std"):
-        table.add_column(column, justify="right")
-    table.add_column("difference [95 %]", justify="right")
-    table.add_column("verdict")
-    table.add_row(*_standing_cells(comparison.baseline), "", "baseline")
-    for row in comparison.contenders:
-        style = VERDICT_STYLES[row.verdict]
-        table.add_row(*_standing_cells(row.standing), _difference(row), Text(row.verdict, style=style))
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for column in COLUMNS:
+        table.add_column(column, justify="left" if column in ("cell", "verdict") else "right")
+    for *figures, verdict in _rows(comparison):
+        table.add_row(*figures, Text(verdict, style=VERDICT_STYLES.get(verdict, "")))
     return table
 
 
-def _standing_cells(standing: Standing) -> list[str]:
+def _rows(comparison: Comparison) -> list[list[str]]:
+    """Return the texts of the table's rows, in the order of `COLUMNS`."""
+    contenders = [[*_standing(row.standing), _difference(row), row.verdict] for row in comparison.contenders]
+    return [[*_standing(comparison.baseline), "", "baseline"], *contenders]
+
+
+def _standing(standing: Standing) -> list[str]:
     mean = figure(standing.mean)
     if standing.diverged:
         mean = f"{standing.diverged} of {len(standing.seeds)} diverged"
     elif standing.std is not None:
         mean += f" ± {standing.std:.2g}"
-    name = one_line(standing.name) + ("" if standing.tuned else " (untuned)")
     mismatch = f"{standing.mismatch * 100:+.1f} %"
-    return [name, str(standing.hidden_size), f"{standing.parameters:,}", mismatch, mean]
+    return [one_line(standing.name), str(standing.hidden_size), f"{standing.parameters:,}", mismatch, mean]
 
 
 def _difference(row: ContenderRow) -> str:
     if row.difference is None:
-        return "-"
+        return "unknown"
     if row.ci95 is None:
         return f"{row.difference:+.3g}"
     low, high = row.ci95
@@ -84,11 +103,13 @@ def _difference(row: ContenderRow) -> str:
     return f"{row.difference:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"
 
 
-def _print_per_verdict(console: Console, result: Result) -> None:
+def _print_verdict(console: Console, result: Result) -> None:
     assert result.comparison is not None
     rows = result.comparison.contenders
     style = VERDICT_STYLES[rows[0].verdict] if len(rows) == 1 else "bold"
+    console.print()
     console.print(Text(one_line(result.verdict or ""), style=style))
+    console.print()
 
 
 def _print_without_verdict(console: Console, result: Result) -> None:
@@ -100,7 +121,8 @@ def _print_without_verdict(console: Console, result: Result) -> None:
     console.print("No verdict: it did not come to the final.", style="bold yellow")
 
 
-def _print_next(console: Console, result: Result, runs: Path) -> None:
+def print_next(console: Console, result: Result, runs: Path) -> None:
+    """Print what to do next; for an interrupted search, how to go on with it."""
     name, where = shlex.quote(result.name), "" if runs == RUNS else f" --runs {shlex.quote(str(runs))}"
     if result.status == "interrupted":
         console.print("\nInterrupted; what was done is kept.", style="bold")

@@ -122,9 +122,11 @@ def _view(json: bool) -> LiveView | LineView:
 
 def _print(result: Result, json: bool, runs: Path) -> None:
     from nas_rnn.cli.output import console, emit_json
-    from nas_rnn.cli.results import print_result
+    from nas_rnn.cli.results import print_next, print_result
 
     if json:
         emit_json(result.to_dict())
+        if result.status == "interrupted":
+            print_next(console(stderr=True), result, runs)
     else:
         print_result(console(), result, runs)

@@ -6,17 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from nas_rnn.cli.output import width_of
 from nas_rnn.cli.wording import one_line
 
 if TYPE_CHECKING:
     from nas_rnn.experiment.inspection import Shown
-
-UNBOUNDED: Final = 10_000
-"""Columns of a page that nothing wraps on."""
 
 ESSENTIAL: Final = ("summary", "metric", "status", "verdict", "value")
 """Columns that a narrow terminal shows too."""
@@ -40,17 +37,10 @@ def print_rows(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     elsewhere every row is one line, whatever its length.
     """
     columns = [key for key in rows[0] if any(row.get(key) not in (None, "") for row in rows)]
-    if not console.is_terminal:
-        console.width = max(console.width, _width(console, rows, columns))
     droppable = [column for column in columns[1:] if column not in ESSENTIAL]
-    while droppable and _width(console, rows, columns) > console.width:
+    while droppable and width_of(console, _table(rows, columns)) > console.width:
         columns.remove(droppable.pop())
     console.print(_table(rows, columns))
-
-
-def _width(console: Console, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> int:
-    """Return how wide the table is where nothing wraps."""
-    return Measurement.get(console, console.options.update(width=UNBOUNDED), _table(rows, columns)).maximum
 
 
 def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Table:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Final
 
 
 def one_line(text: str) -> str:
@@ -53,7 +55,7 @@ def gap_words(gap: float | None, than: str = "the LSTM") -> str:
 
 def gap_colour(gap: float | None) -> str:
     """Return the style for a gap: green is better, red is worse; the words say it too."""
-    if gap is None or round(abs(gap) * 100, 1) == 0.0:
+    if gap is None or math.isnan(gap) or (math.isfinite(gap) and round(abs(gap) * 100, 1) == 0.0):
         return ""
     return "red" if gap > 0 else "green"
 
@@ -63,8 +65,19 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def endings(counts: dict[str, int]) -> str:
+ENDINGS: Final[Mapping[str, str]] = {
+    "running": "running",
+    "finished": "finished",
+    "stopped": "stopped early",
+    "reused": "seen before",
+    "diverged": "diverged",
+    "failed": "failed",
+    "unfinished": "unfinished",
+}
+"""How a run ended, or that it has not, in the words of every view."""
+
+
+def endings(counts: Mapping[str, int]) -> str:
     """Return ``12 finished, 3 stopped early``, without those that did not occur."""
-    names = {"stopped": "stopped early", "reused": "seen before"}
-    parts = [f"{number} {names.get(ending, ending)}" for ending, number in counts.items() if number]
+    parts = [f"{counts[ending]} {words}" for ending, words in ENDINGS.items() if counts.get(ending)]
     return ", ".join(parts) or "none"

@@ -1,0 +1,142 @@
+"""``show``, ``list``, ``sample`` and ``ui``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nas_rnn import load_cell, parse_cell
+from nas_rnn.cells import Cell
+from nas_rnn.experiment import inspection
+from tests.cli.conftest import Run
+
+KINDS = ("cells", "spaces", "tasks", "strategies", "ops", "searches")
+
+
+def test_show_gives_equations_and_costs(run: Run) -> None:
+    outcome = run("show", "lstm")
+    assert (outcome.code, outcome.err) == (0, "")
+    for text in (
+        "Gers et al. 2000",
+        "cₜ = fₜ ⊙ cₜ₋₁ + iₜ ⊙ gₜ",
+        "98,816  parameters of a layer",
+        "nas_rnn.cells.zoo",
+    ):
+        assert text in outcome.out
+
+
+def test_show_counts_for_the_sizes_given(run: Run) -> None:
+    outcome = run("show", "rnn", "--input-size", "3", "--hidden-size", "5")
+    assert "Costs at input size 3, hidden size 5:" in outcome.out
+    assert f"{5 * 3 + 5 * 5 + 5}  parameters of a layer" in outcome.out
+
+
+def test_show_text_is_a_cell_file(run: Run, tmp_path: Path) -> None:
+    outcome = run("show", "gru", "--text")
+    assert parse_cell(outcome.out).digest == load_cell("gru").digest
+    path = tmp_path / "mine.cell"
+    path.write_text(outcome.out)
+    assert str(load_cell("gru")) in run("show", path).out
+
+
+def test_show_latex(run: Run) -> None:
+    assert run("show", "gru", "--latex").out == load_cell("gru").latex() + "\n"
+
+
+def test_show_json_is_all_there_is(run: Run) -> None:
+    shown = json.loads(run("show", "lstm", "--json", "--hidden-size", "4").out)
+    assert shown["name"] == "lstm"
+    assert shown["hidden_size"] == 4
+    assert shown["digest"] == load_cell("lstm").digest
+    assert shown["costs"]["parameters"] == 4 * (4 * 64 + 4 * 4 + 4)
+
+
+@pytest.mark.parametrize(("file", "picture"), [("a.svg", "svg"), ("a.PNG", "png"), ("a.b.png", "png")])
+def test_show_draws_a_diagram(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, picture: str
+) -> None:
+    monkeypatch.setattr(Cell, "diagram", lambda self, format: f"{self.name} as {format}".encode())
+    outcome = run("show", "lstm", "--diagram", tmp_path / file)
+    assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
+    assert (tmp_path / file).read_bytes() == f"lstm as {picture}".encode()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_list_as_json_and_as_a_table(run: Run, kind: str) -> None:
+    rows = json.loads(run("list", kind, "--json").out)
+    table = run("list", kind)
+    assert table.code == 0
+    assert isinstance(rows, list)
+    if kind == "searches":
+        assert rows == []
+        assert table.err == "There are no searches yet.\n"
+        return
+    lines = table.out.splitlines()
+    assert len(lines) == len(rows) + 1
+    for row, line in zip(rows, lines[1:], strict=True):
+        assert line.startswith(f"{row['name']} ")
+
+
+def test_list_alone_lists_cells(run: Run) -> None:
+    assert run("list").out == run("list", "cells").out
+
+
+def test_list_keeps_names_as_they_are(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name is neither markup nor an escape code; empty columns are left out."""
+    rows: list[dict[str, Any]] = [
+        {"name": "[red]a[/]", "count": 1234567, "good": True, "empty": "", "none": None},
+        {"name": "b\x1b[31m\n", "count": 2, "good": False, "empty": "", "none": None},
+    ]
+    monkeypatch.setattr(inspection, "listing", lambda kind, runs: rows)
+    outcome = run("list", "cells")
+    assert [line.rstrip() for line in outcome.out.splitlines()] == [
+        "name       count      good",
+        "[red]a[/]  1,234,567  yes",
+        "b [31m     2          no",
+    ]
+
+
+@pytest.mark.parametrize("width", [20, 60, 100])
+def test_list_fits_a_terminal(run: Run, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    for kind in KINDS[:-1]:
+        outcome = run("list", kind)
+        assert max(map(len, outcome.out.replace("\x1b[1m", "").replace("\x1b[0m", "").splitlines())) <= width
+
+
+def test_sample_prints_the_text_as_it_is(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    given: dict[str, Any] = {}
+
+    def sample(name: str, **options: Any) -> str:
+        given.update(options, name=name)
+        return "a\tb [bold] :smile:\n" + "long " * 40
+
+    monkeypatch.setattr("nas_rnn.experiment.saved.sample", sample)
+    outcome = run("sample", "first", "--length", 5, "--prompt", "Hi", "--temperature", ".5", "--seed", 3)
+    assert outcome.out == "a\tb [bold] :smile:\n" + "long " * 40 + "\n"
+    assert given == {
+        "name": "first",
+        "runs": tmp_path / "runs",
+        "length": 5,
+        "prompt": "Hi",
+        "temperature": 0.5,
+        "seed": 3,
+    }
+
+
+def test_ui_says_where_it_is(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    given: dict[str, Any] = {}
+
+    def ui(**options: Any) -> None:
+        options.pop("on_ready")("http://127.0.0.1:5001")
+        given.update(options)
+
+    monkeypatch.setattr("nas_rnn.experiment.dashboard.ui", ui)
+    outcome = run("ui", "--port", "5001", "--rebuild", "first")
+    assert outcome.out == "Open http://127.0.0.1:5001 in a browser; Ctrl-C ends it.\n"
+    assert given == {"runs": tmp_path / "runs", "host": "127.0.0.1", "port": 5001, "rebuild": "first"}

@@ -1,0 +1,169 @@
+"""``search`` and ``compare``: what is asked for arrives, progress is told, the result comes out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import RESULT, FakeRun, Run, comparison, contender, standing
+
+GOLDEN = """\
+Search first: task char-lm (bits_per_char, in bits per character, lower is better), space gated, 3 trials, \
+60,000 parameters, 2 runs at a time; in runs/first
+Search: every candidate is trained once, beside the LSTM (4 runs)
+  lstm finished, 2.400
+  [1/4] gated-aaaa stopped early, 2.600, 4.0 % worse than the LSTM at this epoch
+  [2/4] gated-bbbb finished, 2.341, 2.5 % better than the LSTM
+  [3/4] gated-cccc diverged, loss is nan at step 3
+  [4/4] gated-[red]d seen before, 2.400, level with the LSTM
+Note: [bold]the search space is exhausted
+Final: the chosen cell against the baseline, several seeds, test data read once (4 runs, 1 done before)
+"""
+
+GOLDEN_END = """\
+
+╭───────── gated-3f2a ─────────╮
+│ hₜ = tanh(W xₜ + U hₜ₋₁ + b) │
+╰──────────────────────────────╯
+
+On the test data, bits_per_char in bits per character:
+cell        hidden size  parameters  mismatch      mean ± std        difference [95 %]  verdict
+lstm                 96      60,123    +0.2 %  2.310 ± 0.0071                           baseline
+gated-3f2a          101      59,876    -0.2 %  2.250 ± 0.0071  -0.060 [-0.090, -0.030]  better
+
+`gated-3f2a` is better than the LSTM: 2.250 against 2.310.
+
+Trials: 5 finished, 2 stopped early, 1 seen before, 1 failed
+Time: 3 min 20 s
+Folder: runs/first
+
+Next:
+  nas-rnn ui            every run and curve in the browser
+  nas-rnn show first    the best cell: equations, costs, diagram
+  nas-rnn sample first  what its trained model does
+"""
+
+
+def _trimmed(text: str) -> str:
+    return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
+
+
+def test_lines_where_there_is_no_terminal(run: Run, fake: FakeRun) -> None:
+    """One line for each event that matters, then the result; no escape codes."""
+    outcome = run("search", "--runs", "runs")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert _trimmed(outcome.out) == GOLDEN + GOLDEN_END
+    assert "\x1b" not in outcome.out
+
+
+def test_json_leaves_stdout_to_the_result(run: Run, fake: FakeRun) -> None:
+    outcome = run("search", "--json")
+    assert outcome.code == 0
+    assert json.loads(outcome.out) == json.loads(json.dumps(RESULT.to_dict()))
+    assert outcome.err == GOLDEN
+
+
+def test_every_option_of_a_search_arrives(run: Run, fake: FakeRun) -> None:
+    """Under the configuration's names, as values of its types."""
+    run(
+        *(
+            "search",
+            "--task",
+            "t",
+            "--data",
+            "d.txt",
+            "--space",
+            "s",
+            "--strategy",
+            "y",
+            "--scheduler",
+            "none",
+        ),
+        *("--trials", "7", "--time", "1h30m", "--epochs", "3", "--params", "5000", "--seeds", "2"),
+        *("--workers", "4", "--plugins", "one", "--plugins", "two", "--name", "n", "--seed", "9"),
+        *("--config", "c.toml", "--layers", "2", "--dropout", "0.5", "--batch", "8", "--length", "16"),
+        *("--learning-rate", "1e-3", "--decay", "linear", "--clip", "0", "--threads", "2", "--device", "cpu"),
+        *("--task-option", "embedding=16", "--task-option", "rate=0.5", "--task-option", "on=true"),
+        *("--task-option", "kind=a=b", "--runs", "here"),
+    )
+    assert fake.given == {
+        "cells": (),
+        **{"task": "t", "data": Path("d.txt"), "space": "s", "strategy": "y", "scheduler": "none"},
+        **{"trials": 7, "time": "1h30m", "epochs": 3, "params": 5000, "seeds": 2, "workers": 4},
+        **{"plugins": (Path("one"), Path("two")), "name": "n", "seed": 9, "config": Path("c.toml")},
+        **{"layers": 2, "dropout": 0.5, "batch": 8, "length": 16, "learning_rate": 0.001, "decay": "linear"},
+        **{"clip": 0.0, "threads": 2, "device": "cpu", "runs": Path("here")},
+        "task_options": {"embedding": 16, "rate": 0.5, "on": True, "kind": "a=b"},
+    }
+
+
+def test_what_is_not_given_is_left_to_the_configuration(run: Run, fake: FakeRun, tmp_path: Path) -> None:
+    run("search")
+    assert fake.given == {"cells": (), "runs": tmp_path / "runs"}
+    run("search", "--resume", "first")
+    assert fake.given == {"cells": (), "runs": tmp_path / "runs", "resume": "first"}
+
+
+def test_compare_gives_its_cells_and_baseline(run: Run, fake: FakeRun, tmp_path: Path) -> None:
+    fake.result = replace(RESULT, kind="compare", best=None, trials={}, baseline=None)
+    outcome = run("compare", "gru", "mine.cell", "--baseline", "rnn", "--epochs", "2")
+    assert outcome.code == 0
+    assert fake.given == {
+        "cells": ("gru", "mine.cell"),
+        "baseline": "rnn",
+        "epochs": 2,
+        "runs": tmp_path / "runs",
+    }
+    assert "better" in outcome.out
+    assert "nas-rnn show" not in outcome.out
+
+
+def test_an_interrupted_search_says_how_to_go_on(run: Run, fake: FakeRun) -> None:
+    fake.result = replace(RESULT, status="interrupted", comparison=None, verdict=None, name="my.search")
+    outcome = run("search", "--runs", "other runs")
+    assert outcome.code == 130
+    assert "Go on with: nas-rnn search --resume my.search --runs 'other runs'\n" in outcome.out
+    assert "Best so far on validation data: 2.241 bits per character" in outcome.out
+    assert "The LSTM there: 2.300 bits per character" in outcome.out
+    assert "No verdict" in outcome.out
+    assert "Hidden size 101, 59,876 parameters" in outcome.out
+
+
+def test_an_interrupted_search_gives_its_json_too(run: Run, fake: FakeRun) -> None:
+    fake.result = replace(RESULT, status="interrupted", comparison=None, verdict=None, best=None)
+    outcome = run("search", "--json")
+    assert outcome.code == 130
+    assert json.loads(outcome.out)["status"] == "interrupted"
+    assert "nas-rnn search --resume first" in outcome.err
+
+
+def test_a_search_in_which_nothing_worked(run: Run, fake: FakeRun) -> None:
+    fake.result = replace(RESULT, comparison=None, verdict=None, best=None, baseline=None)
+    outcome = run("search")
+    assert outcome.code == 0
+    assert "No verdict" in outcome.out
+    assert "nas-rnn show" not in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("row", "texts"),
+    [
+        (contender(difference=None, ci95=None, relative_difference=None, verdict="undecided"), ["unknown"]),
+        (contender(ci95=None, verdict="undecided"), ["-0.06 "]),
+        (contender(ci95=(-0.06, -0.06)), ["-0.060 [-0.060, -0.060]"]),
+        (contender(standing=standing("x", mean=None, std=None, diverged=2)), ["2 of 5 diverged"]),
+        (contender(standing=standing("x", mean=None, std=None)), [" - "]),
+        (contender(standing=standing("x\x1b[31m\ny")), ["x [31m y"]),
+        (contender(standing=standing("[red]x[/nothing]")), ["[red]x[/nothing]"]),
+    ],
+)
+def test_rows_with_something_missing(run: Run, fake: FakeRun, row: object, texts: list[str]) -> None:
+    fake.result = replace(RESULT, comparison=comparison(row))  # type: ignore[arg-type]
+    outcome = run("search")
+    assert outcome.code == 0, outcome.err
+    for text in texts:
+        assert text in outcome.out
+    assert "\x1b" not in outcome.out
