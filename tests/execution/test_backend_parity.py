@@ -54,17 +54,19 @@ def compare(
     input_size: int = 4,
     hidden_size: int = 6,
     steps: int = 4,
-    shift: float = 0.2,
+    tame_only: bool = False,
     **options: int,
 ) -> None:
     """Run ``tested`` at parameters moved away from where they start, so that biases and gains count."""
     rnn = RNN(tested, input_size, hidden_size, dtype=torch.float64, **options)
     with torch.no_grad():
         for parameter in rnn.parameters():
-            parameter += shift * torch.randn_like(parameter)
+            parameter += 0.2 * torch.randn_like(parameter)
     x = torch.randn(steps, 3, input_size, dtype=torch.float64)
     weights = torch.randn_like(rnn(x)[0])
     expected = results(rnn, "reference", x, weights)
+    if tame_only and not all(tensor.isfinite().all() for tensor in expected):
+        return  # a random cell that overflows may do so at another place when sums are ordered otherwise
     for ours, reference in zip(results(rnn, backend, x, weights), expected, strict=True):
         torch.testing.assert_close(ours, reference, rtol=1e-9, atol=1e-10, equal_nan=True)
 
@@ -83,14 +85,14 @@ def test_published_cells(name: str, backend: str) -> None:
 @settings(max_examples=120, deadline=None)
 @given(tested=cells())
 def test_random_cells(backend: str, tested: Cell) -> None:
-    compare(tested, backend)
+    compare(tested, backend, tame_only=True)
 
 
 @pytest.mark.parametrize("backend", FAST)
 @settings(max_examples=30, deadline=None)
 @given(tested=cells(max_nodes=25))
 def test_larger_random_cells_at_one_size(backend: str, tested: Cell) -> None:
-    compare(tested, backend, input_size=4, hidden_size=4, steps=2)
+    compare(tested, backend, input_size=4, hidden_size=4, steps=2, tame_only=True)
 
 
 @pytest.mark.parametrize("backend", FAST)
@@ -276,3 +278,13 @@ def test_random_cells_cover_the_language() -> None:
     }
     assert words | set(OPERATIONS) <= seen
     assert set(OPERATIONS) <= set(operations())
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_blocks_of_heads_do_not_meet(backend: str) -> None:
+    """A NaN stays in its block: the zeros around the blocks are no numbers to multiply by."""
+    tested = parse_cell("@cell\ndef f(x, h):\n    return linear(x, h, heads=2)\n")
+    x = torch.zeros(1, 1, 4)
+    x[0, 0, 0] = float("nan")
+    output, _ = RNN(tested, 4, 6, backend=backend)(x)
+    assert output.isnan().flatten().tolist() == [True] * 3 + [False] * 3

@@ -38,7 +38,6 @@ class _Compiler:
         self.parts: dict[tuple[int, ...], int] = {}
         self.products = {matrix.owner for matrix in layout.matrices}
         self.blockwise = {matrix.owner for matrix in layout.matrices if matrix.heads > 1}
-        self.absorbed = self.find_absorbed()
         self.done: set[int] = set()
 
     def before_loop(self) -> None:
@@ -179,7 +178,7 @@ class _Compiler:
         """Emit the value of one node, unless products or a neighbour give it."""
         node = self.nodes[index]
         emit = self.emitter.emit
-        if index in self.absorbed or index in self.done:
+        if index in self.done:
             return
         match node:
             case Constant(value=value):
@@ -207,54 +206,12 @@ class _Compiler:
         )
 
     def apply(self, index: int, node: Apply) -> None:
-        for position, argument in enumerate(node.arguments):
-            if argument in self.absorbed and self.is_sum(node):
-                other = node.arguments[1 - position]
-                first, second = self.factors(argument)
-                code = call(torch.addcmul, read(other), read(first), read(second))
-                self.emitter.emit([other, first, second], code, index)
-                return
         arguments = [self.constants.get(i, i) for i in node.arguments]
         compiled = compile_operation(find_operation(node.operation), arguments)
         if callable(compiled):
             self.emitter.emit(node.arguments, compiled, index)
         else:
             self.constants[index] = compiled
-
-    # Sums of products of two values
-
-    def is_sum(self, node: Apply) -> bool:
-        return find_operation(node.operation).value == "a + b"
-
-    def factors(self, index: int) -> tuple[int, int]:
-        node = self.nodes[index]
-        if isinstance(node, Diagonal):
-            return node.argument, self.emitter.row(self.layout.diagonals, index)
-        return node.inputs[0], node.inputs[1]
-
-    def find_absorbed(self) -> set[int]:
-        """Return the products of two values, in a step, that only one sum reads: both become one function."""
-        uses = [*(i for node in self.nodes for i in node.inputs), *self.layout.canonical.outputs]
-        absorbed = set()
-        for index, node in enumerate(self.nodes):
-            if isinstance(node, Apply) and self.layout.levels[index] >= 0 and self.is_sum(node):
-                first, second = node.arguments
-                for argument, other in ((second, first), (first, second)):
-                    if uses.count(argument) == 1 and self.is_factor(argument) and self.is_value(other):
-                        absorbed.add(argument)
-                        break
-        return absorbed
-
-    def is_factor(self, index: int) -> bool:
-        node = self.nodes[index]
-        if self.layout.levels[index] < 0:
-            return False
-        product = isinstance(node, Apply) and find_operation(node.operation).value == "a * b"
-        return isinstance(node, Diagonal) or (product and all(self.is_value(i) for i in node.inputs))
-
-    def is_value(self, index: int) -> bool:
-        """Whether the node is sure to have a register: it is not a number known beforehand."""
-        return self.layout.sizes[index] != "one" or isinstance(self.nodes[index], Scalar)
 
 
 def block_product(value: Tensor, weight: Tensor) -> Tensor:

@@ -56,7 +56,7 @@ class Interpreter:
 
         self.layout = layout
         self.matrices = {
-            (m.owner, m.argument): rows(m.place) if m.heads == 1 else block_diagonal(rows(m.place))
+            (m.owner, m.argument): rows(m.place) if m.heads > 1 else rows(m.place)[None]
             for m in layout.matrices
         }
         self.biases = {v.owner: rows(v.place) for v in layout.biases}
@@ -88,7 +88,7 @@ class Interpreter:
                 return self.linear(index, [values[i] for i in arguments])
             case Project(argument=argument):
                 matrix = self.matrices.get((index, 0))
-                return values[argument] if matrix is None else values[argument] @ matrix.T
+                return values[argument] if matrix is None else product(values[argument], matrix)
             case Diagonal(argument=argument):
                 return self.diagonals[index] * values[argument]
             case LayerNorm(argument=argument):
@@ -98,7 +98,7 @@ class Interpreter:
         raise AssertionError(f"unknown kind of node: {node}")
 
     def linear(self, index: int, arguments: Sequence[Tensor]) -> Tensor:
-        result = sum(value @ self.matrices[index, k].T for k, value in enumerate(arguments))
+        result = sum(product(value, self.matrices[index, k]) for k, value in enumerate(arguments))
         assert isinstance(result, Tensor)
         return result + self.biases[index] if index in self.biases else result
 
@@ -120,10 +120,10 @@ def common_shape(values: Sequence[Tensor]) -> tuple[int, ...]:
     return tuple(torch.broadcast_shapes(*(value.shape for value in values)))  # type: ignore[no-untyped-call]
 
 
-def block_diagonal(blocks: Tensor) -> Tensor:
-    """Return the matrix with ``blocks`` (n, rows, columns) along its diagonal."""
-    matrix: Tensor = torch.block_diag(*blocks)  # type: ignore[no-untyped-call]
-    return matrix
+def product(value: Tensor, blocks: Tensor) -> Tensor:
+    """Return ``value`` times the matrix with ``blocks`` (n, rows, columns) along its diagonal."""
+    pieces = value.chunk(len(blocks), -1)
+    return torch.cat([piece @ block.T for piece, block in zip(pieces, blocks, strict=True)], -1)
 
 
 def evaluate_tensors(tree: Any, variables: Mapping[str, Tensor]) -> Tensor:
