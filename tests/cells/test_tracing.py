@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import threading
 from collections.abc import Iterator
@@ -77,12 +78,16 @@ def test_a_tracer_that_puts_itself_first_does_not_cost_the_names() -> None:
     sys.settrace(greedy)
     try:
 
-        @cell
-        def f(x, h):
+        def function(x: Any, h: Any) -> Any:
             g = linear(x, h)
             k = tanh(g)
             return k  # noqa: RET504
 
+        @functools.wraps(function)
+        def wrapped(x: Any, h: Any) -> Any:
+            return function(x, h)
+
+        f = cell(wrapped)
     finally:
         kept = sys.gettrace()
         sys.settrace(before)
@@ -129,9 +134,10 @@ def test_cells_traced_inside_each_other_keep_apart() -> None:
         @cell
         def inner(x, h):
             b = scalar(2) * h
+            assert repr(a) == "<value a of outer>"
             return b + linear(x)
 
-        assert equations(inner)[0] == "b = scalar(2) * h"
+        assert equations(inner) == ["b = scalar(2) * h", "return b + linear(x)"]
         c = scalar(3) * a
         return c + linear(x)
 
@@ -169,11 +175,12 @@ def test_a_value_of_another_cell_is_refused() -> None:
         return linear(x, h)
 
     foreign = FOREIGN.pop()
-    for function in (
-        lambda x, h: h + foreign,
-        lambda x, h: foreign + h,
-        lambda x, h: linear(foreign) + h,
-        lambda x, h: tanh(foreign),
+    for word, function in (
+        ("add", lambda x, h: h + foreign),
+        ("the next value of h", lambda x, h: foreign + 1),
+        ("linear", lambda x, h: linear(foreign) + h),
+        ("add", lambda x, h: h + tanh(foreign)),
     ):
-        with pytest.raises(CellError, match=r"was given a value of another cell, <value . of"):
+        with pytest.raises(CellError, match=r"was given a value of another cell, <value . of") as caught:
             trace_cell(function, "f")
+        assert word in str(caught.value)
