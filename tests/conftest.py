@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import HealthCheck, settings
 
-# `make fuzz`: many more examples than a test run has time for; explicit numbers in a test's own settings stay.
+# `make fuzz`: many more examples than a test run has time for; numbers in a test's own settings stay.
 settings.register_profile(
     "fuzz",
     max_examples=5000,

@@ -23,38 +23,56 @@ def _flag(name: str, help: str) -> Any:
     return typer.Option(name, help=help, show_default=False, metavar=" ")
 
 
+def _whole(name: str, help: str, low: int, high: int | None = None) -> Any:
+    return typer.Option(name, help=help, metavar="N", parser=whole(low, high))
+
+
+def _text(name: str, metavar: str, help: str, **details: Any) -> Any:
+    return typer.Option(name, help=help, metavar=metavar, **details)
+
+
+What = Annotated[
+    str,
+    typer.Argument(
+        metavar="WHAT", help="A cell's name, a .cell file, or the name of a search: its best cell."
+    ),
+]
+Text = Annotated[bool, _flag("--text", "Print the cell's text form, as .cell files hold it.")]
+Latex = Annotated[bool, _flag("--latex", "Print its equations in LaTeX.")]
+Json = Annotated[bool, _flag("--json", "Print all there is as JSON.")]
+Diagram = Annotated[
+    Path | None, _text("--diagram", "FILE", "Draw it into this .svg or .png file.", show_default=False)
+]
+InputSize = Annotated[int, _whole("--input-size", "Input size that costs are counted for.", 1)]
+HiddenSize = Annotated[int, _whole("--hidden-size", "Hidden size that they are counted for.", 1)]
+Kind = Annotated[str, typer.Argument(metavar="|".join(KINDS), help=f"What to list: {', '.join(KINDS)}.")]
+Search = Annotated[
+    str, typer.Argument(metavar="NAME", help="A search that came to its end; see `nas-rnn list searches`.")
+]
+Length = Annotated[int, _whole("--length", "How much to make, in the task's steps.", 1)]
+Prompt = Annotated[str, _text("--prompt", "TEXT", "What it goes on from.", show_default=False)]
+Temperature = Annotated[
+    float, _text("--temperature", "X", "Below 1 it plays safe, above 1 it dares more.", parser=number)
+]
+SampleSeed = Annotated[int, _whole("--seed", "The same seed gives the same sample.", 0)]
+Host = Annotated[
+    str, _text("--host", "ADDRESS", "Where to serve; whoever reaches it can change and delete all.")
+]
+Port = Annotated[int, _whole("--port", "Port to serve at; 0: any free one.", 0, 65535)]
+Rebuild = Annotated[
+    str | None, _text("--rebuild", "NAME", "Make this search's pages anew first.", show_default=False)
+]
+
+
 @command
 def show(
-    what: Annotated[
-        str,
-        typer.Argument(
-            metavar="WHAT", help="A cell's name, a .cell file, or the name of a search: its best cell."
-        ),
-    ],
-    text: Annotated[
-        bool,
-        _flag("--text", "Print the cell's text form, as .cell files hold it."),
-    ] = False,
-    latex: Annotated[bool, _flag("--latex", "Print its equations in LaTeX.")] = False,
-    json: Annotated[bool, _flag("--json", "Print all there is as one JSON object.")] = False,
-    diagram: Annotated[
-        Path | None,
-        typer.Option(
-            "--diagram", metavar="FILE", help="Draw it into this .svg or .png file.", show_default=False
-        ),
-    ] = None,
-    input_size: Annotated[
-        int,
-        typer.Option(
-            "--input-size", metavar="N", parser=whole(1), help="Input size that costs are counted for."
-        ),
-    ] = 64,
-    hidden_size: Annotated[
-        int,
-        typer.Option(
-            "--hidden-size", metavar="N", parser=whole(1), help="Hidden size that they are counted for."
-        ),
-    ] = 128,
+    what: What,
+    text: Text = False,
+    latex: Latex = False,
+    json: Json = False,
+    diagram: Diagram = None,
+    input_size: InputSize = 64,
+    hidden_size: HiddenSize = 128,
     plugins: o.Plugins = None,
     runs: o.Runs = o.RUNS,
     debug: o.Debug = False,
@@ -74,10 +92,8 @@ def show(
 
 @command
 def list_(
-    kind: Annotated[
-        str, typer.Argument(metavar="|".join(KINDS), help=f"What to list: {', '.join(KINDS)}.")
-    ] = "cells",
-    json: Annotated[bool, _flag("--json", "Print a JSON list of objects.")] = False,
+    kind: Kind = "cells",
+    json: Json = False,
     plugins: o.Plugins = None,
     runs: o.Runs = o.RUNS,
     debug: o.Debug = False,
@@ -101,24 +117,11 @@ def list_(
 
 @command
 def sample(
-    name: Annotated[
-        str,
-        typer.Argument(metavar="NAME", help="A search that came to its end; see `nas-rnn list searches`."),
-    ],
-    length: Annotated[
-        int,
-        typer.Option("--length", metavar="N", parser=whole(1), help="How much to make, in the task's steps."),
-    ] = 500,
-    prompt: Annotated[str, typer.Option("--prompt", metavar="TEXT", help="What it goes on from.")] = "",
-    temperature: Annotated[
-        float,
-        typer.Option(
-            "--temperature", metavar="X", parser=number, help="Below 1 it plays safe, above 1 it dares more."
-        ),
-    ] = 1.0,
-    seed: Annotated[
-        int, typer.Option("--seed", metavar="N", parser=whole(0), help="The same seed gives the same sample.")
-    ] = 0,
+    name: Search,
+    length: Length = 500,
+    prompt: Prompt = "",
+    temperature: Temperature = 1.0,
+    seed: SampleSeed = 0,
     runs: o.Runs = o.RUNS,
     debug: o.Debug = False,
 ) -> None:
@@ -131,24 +134,9 @@ def sample(
 
 @command
 def ui(
-    host: Annotated[
-        str,
-        typer.Option(
-            "--host", metavar="ADDRESS", help="Address to serve at; others can read and delete all."
-        ),
-    ] = "127.0.0.1",
-    port: Annotated[
-        int,
-        typer.Option(
-            "--port", metavar="N", parser=whole(0, 65535), help="Port to serve at; 0: any free one."
-        ),
-    ] = 5000,
-    rebuild: Annotated[
-        str | None,
-        typer.Option(
-            "--rebuild", metavar="NAME", help="Make this search's pages anew first.", show_default=False
-        ),
-    ] = None,
+    host: Host = "127.0.0.1",
+    port: Port = 5000,
+    rebuild: Rebuild = None,
     runs: o.Runs = o.RUNS,
     debug: o.Debug = False,
 ) -> None:

@@ -28,6 +28,16 @@ def width_of(target: Console, content: RenderableType) -> int:
     return Measurement.get(target, target.options.update(width=UNBOUNDED), content).maximum
 
 
+def print_block(target: Console, content: RenderableType) -> None:
+    """Print ``content`` without the spaces that fill its lines up on the right."""
+    if target.is_terminal:
+        target.print(content)
+        return
+    with target.capture() as captured:
+        target.print(content)
+    target.print("\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n")))
+
+
 def live_capable(target: Console) -> bool:
     """Return whether ``target`` can redraw: a terminal, and one that knows more than lines."""
     return target.is_terminal and not target.is_dumb_terminal and target.file.isatty()

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nas_rnn.cli.options import RUNS
-from nas_rnn.cli.output import width_of
+from nas_rnn.cli.output import print_block, width_of
 from nas_rnn.cli.wording import duration, endings, figure, one_line
 from nas_rnn.comparison import Comparison, ContenderRow, Standing
 from nas_rnn.experiment.results import Result
@@ -58,7 +58,7 @@ def _print_comparison(console: Console, comparison: Comparison) -> None:
     console.print(f"\nOn the test data, {comparison.metric} in {comparison.unit}:", style="bold")
     table = comparison_table(comparison)
     if width_of(console, table) <= console.width:
-        console.print(table)
+        print_block(console, table)
         return
     for heading, *figures, difference, verdict in _rows(comparison):
         console.print(f"{heading}: {verdict}")

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from nas_rnn.cli.output import width_of
+from nas_rnn.cli.output import print_block, width_of
 from nas_rnn.cli.wording import one_line
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def print_rows(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     droppable = [column for column in columns[1:] if column not in ESSENTIAL]
     while droppable and width_of(console, _table(rows, columns)) > console.width:
         columns.remove(droppable.pop())
-    console.print(_table(rows, columns))
+    print_block(console, _table(rows, columns))
 
 
 def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Table:
@@ -65,7 +65,7 @@ def print_cell(console: Console, shown: Shown) -> None:
     table.add_column()
     for key, meaning in COSTS.items():
         table.add_row(f"{getattr(shown.costs, key):,}", meaning)
-    console.print(table)
+    print_block(console, table)
     console.print(f"\nDigest: {shown.digest}", soft_wrap=True)
     console.print(f"From:   {one_line(shown.source)}", soft_wrap=True)
     for key, value in (shown.search or {}).items():

@@ -50,7 +50,8 @@ def gap_words(gap: float | None, than: str = "the LSTM") -> str:
         return f"{'worse' if gap > 0 else 'better'} than {than}"
     if round(abs(gap) * 100, 1) == 0.0:
         return f"level with {than}"
-    return f"{abs(gap) * 100:.1f} % {'worse' if gap > 0 else 'better'} than {than}"
+    size = f"{abs(gap) * 100:.1f} %" if abs(gap) < 10.0 else "over 1000 %"
+    return f"{size} {'worse' if gap > 0 else 'better'} than {than}"
 
 
 def gap_colour(gap: float | None) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from nas_rnn.cli.results import print_result
 from tests.cli.conftest import RESULT, FakeRun, Run, comparison, contender, standing
 
 GOLDEN = """\
@@ -47,15 +50,11 @@ Next:
 """
 
 
-def _trimmed(text: str) -> str:
-    return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
-
-
 def test_lines_where_there_is_no_terminal(run: Run, fake: FakeRun) -> None:
     """One line for each event that matters, then the result; no escape codes."""
     outcome = run("search", "--runs", "runs")
     assert (outcome.code, outcome.err) == (0, "")
-    assert _trimmed(outcome.out) == GOLDEN + GOLDEN_END
+    assert outcome.out == GOLDEN + GOLDEN_END
     assert "\x1b" not in outcome.out
 
 
@@ -167,3 +166,48 @@ def test_rows_with_something_missing(run: Run, fake: FakeRun, row: object, texts
     for text in texts:
         assert text in outcome.out
     assert "\x1b" not in outcome.out
+
+
+GOLDEN_NARROW = """\
+
+╭───────── gated-3f2a ─────────╮
+│ hₜ = tanh(W xₜ + U hₜ₋₁ + b) │
+╰──────────────────────────────╯
+
+On the test data, bits_per_char in bits
+per character:
+lstm: baseline
+  hidden size 96, 60,123 parameters
+(+0.2 %)
+  2.310 ± 0.0071
+gated-3f2a: better
+  hidden size 101, 59,876 parameters
+(-0.2 %)
+  2.250 ± 0.0071, difference -0.060
+[-0.090, -0.030] (95 %)
+"""
+
+
+def _printed(width: int, runs: Path = Path("runs")) -> str:
+    screen = Console(
+        file=io.StringIO(), force_terminal=True, color_system=None, width=width, markup=False, highlight=False
+    )
+    print_result(screen, RESULT, runs)
+    assert isinstance(screen.file, io.StringIO)
+    return "".join(f"{line.rstrip()}\n" for line in screen.file.getvalue().splitlines())
+
+
+def test_a_result_on_a_narrow_terminal() -> None:
+    """The table becomes lines; commands are not broken, so that they can be copied."""
+    printed = _printed(40)
+    assert printed.startswith(GOLDEN_NARROW)
+    assert "\n  nas-rnn sample first  what its trained model does\n" in printed
+
+
+@pytest.mark.parametrize("width", [1, 10, 25])
+def test_a_result_on_a_tiny_terminal(width: int) -> None:
+    assert "nas-rnn show first" in _printed(width)
+
+
+def test_a_result_on_a_wide_terminal_is_the_one_of_files() -> None:
+    assert _printed(200) == GOLDEN_END
