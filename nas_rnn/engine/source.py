@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from typing import Protocol
 
@@ -33,21 +33,25 @@ class RunSource(Protocol):
 
 
 class RunList:
-    """A source of runs that are all known beforehand; ``results`` by id, filled as they end."""
+    """A source of runs that are all known beforehand; ``results`` by id, filled as they end.
+
+    Runs that ``results`` has already are not run again.
+    """
 
     def __init__(
         self,
         specs: Sequence[RunSpec],
         *,
+        results: dict[str, RunResult] | None = None,
+        on_start: Callable[[RunSpec], None] = lambda spec: None,
         on_epoch: Callable[[RunSpec, EpochRecord], None] = lambda spec, record: None,
         on_done: Callable[[RunSpec, RunResult], None] = lambda spec, result: None,
-        on_start: Callable[[RunSpec], None] = lambda spec: None,
     ) -> None:
+        self.results = dict(results or {})
+        self._waiting = [spec for spec in reversed(specs) if spec.id not in self.results]
         self._on_start = on_start
-        self._waiting = list(reversed(specs))
         self._on_epoch = on_epoch
         self._on_done = on_done
-        self.results: dict[str, RunResult] = {}
 
     def next(self) -> RunSpec | Next:
         if not self._waiting:
@@ -62,3 +66,38 @@ class RunList:
     def on_done(self, spec: RunSpec, result: RunResult) -> None:
         self.results[spec.id] = result
         self._on_done(spec, result)
+
+
+class InTurn:
+    """Several sources one after the other, on the same workers.
+
+    ``stages`` is asked for the next source once all runs of the one before have ended; so a generator can plan each
+    stage from the results of the last.
+    """
+
+    def __init__(self, stages: Iterable[RunSource]) -> None:
+        self._stages = iter(stages)
+        self._stage: RunSource | None = None
+        self._running: dict[str, RunSource] = {}
+
+    def next(self) -> RunSpec | Next:
+        while True:
+            if self._stage is None:
+                self._stage = next(self._stages, None)
+                if self._stage is None:
+                    return Next.END
+            found = self._stage.next()
+            if found is Next.END:
+                if self._running:
+                    return Next.WAIT
+                self._stage = None
+                continue
+            if isinstance(found, RunSpec):
+                self._running[found.id] = self._stage
+            return found
+
+    def on_epoch(self, spec: RunSpec, record: EpochRecord) -> None:
+        self._running[spec.id].on_epoch(spec, record)
+
+    def on_done(self, spec: RunSpec, result: RunResult) -> None:
+        self._running.pop(spec.id).on_done(spec, result)

@@ -7,23 +7,33 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 from nas_rnn import plugins
 from nas_rnn.cells import Cell
 from nas_rnn.comparison import Entry, Match, TaskChoice, mismatch_warning, nearest_hidden_size
-from nas_rnn.engine import Engine, RunList, RunSource
+from nas_rnn.engine import Engine, InTurn, RunList, RunSource
 from nas_rnn.experiment.config import CompareConfig, SearchConfig
 from nas_rnn.experiment.events import EpochDone, Event, Notice, Observer, Progress, RunEnded, RunStarted
 from nas_rnn.experiment.trials import sign_of
 from nas_rnn.experiment.workspace import Workspace
 from nas_rnn.tasks import Task, TaskData
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
+
+
+class Watch(Protocol):
+    """Hears how the runs of a stage go."""
+
+    def on_start(self, spec: RunSpec) -> None: ...
+
+    def on_epoch(self, spec: RunSpec, record: EpochRecord) -> None: ...
+
+    def on_done(self, spec: RunSpec, result: RunResult) -> None: ...
 
 
 class Interrupted(Exception):
@@ -111,24 +121,24 @@ class Bench:
             score=score,
         )
 
-    def run(self, engine: Engine, source: RunSource, **options: Any) -> None:
-        """Run ``source`` to its end; raise `Interrupted` where the user asked to stop."""
-        outcome = engine.run(source, sign=self.sign, should_stop=lambda: self.stop_asked, **options)
+    def run(self, stages: Iterable[RunSource], **options: Any) -> None:
+        """Run ``stages`` one after the other; raise `Interrupted` where the user asked to stop."""
+        with self._engine() as engine:
+            outcome = engine.run(
+                InTurn(stages), sign=self.sign, should_stop=lambda: self.stop_asked, **options
+            )
         if outcome == "interrupted":
             raise Interrupted
 
-    def run_all(self, engine: Engine, specs: Sequence[RunSpec], watch: Any) -> dict[str, RunResult]:
-        """Run those of ``specs`` that have no result yet; return the results of all, by id."""
-        results = {spec.id: self.workspace.store(spec.id).read_result() for spec in specs}
-        ended = {
-            id: result for id, result in results.items() if result is not None and result.status != "failed"
+    def unfinished(self, specs: Sequence[RunSpec], watch: Watch) -> RunList:
+        """Return those of ``specs`` that have no result yet as a stage; its results hold the others' already."""
+        found = {spec.id: self.workspace.store(spec.id).read_result() for spec in specs}
+        results = {
+            id: result for id, result in found.items() if result is not None and result.status != "failed"
         }
-        missing = [spec for spec in specs if spec.id not in ended]
-        if missing:
-            runs = RunList(missing, on_epoch=watch.on_epoch, on_done=watch.on_done, on_start=watch.on_start)
-            self.run(engine, runs)
-            ended.update(runs.results)
-        return ended
+        return RunList(
+            specs, results=results, on_start=watch.on_start, on_epoch=watch.on_epoch, on_done=watch.on_done
+        )
 
     def store_result(self, result: RunResult) -> None:
         """Keep a result that the worker could not write itself."""
@@ -162,7 +172,7 @@ class Bench:
         )
 
     @contextmanager
-    def engine(self) -> Iterator[Engine]:
+    def _engine(self) -> Iterator[Engine]:
         """Open the engine, with Ctrl-C meaning: end gracefully (the second time: at once)."""
         with (
             self._graceful(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 
 from nas_rnn.comparison import Comparison
@@ -21,7 +22,10 @@ CLOSE_SECONDS = 60.0
 
 
 class Chronicle:
-    """The one writer of a search's runs in MLflow; to be used as a context manager."""
+    """The one writer of a search's runs in MLflow; to be used as a context manager.
+
+    Views are made on a thread of their own: drawing a cell takes a second, for which no worker should wait.
+    """
 
     def __init__(self, workspace: Workspace, task: Task, config: SearchConfig | CompareConfig) -> None:
         self.workspace = workspace
@@ -31,6 +35,8 @@ class Chronicle:
         self.baseline_records: list[EpochRecord] = []
         self.decisions_of: Callable[[str], Decisions] = lambda run: {}
         self._waiting: set[str] = set()
+        self._latest: dict[str, tuple[RunSpec, RunResult | None]] = {}
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="nas-rnn-chronicle")
         facts = workspace.read_json("search.json")
         self._about = About(
             id=facts["id"],
@@ -60,15 +66,41 @@ class Chronicle:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._thread.shutdown(wait=True, cancel_futures=error is not None)
         self._tracker.close(CLOSE_SECONDS)
-        self.problems = [*self._tracker.notices, *self._tracker.problems]
+        self.problems += [*self._tracker.notices, *self._tracker.problems]
         if self._tracker.pending:
             self.problems.append(f"write them later with: nas-rnn ui --rebuild {self.workspace.name}")
 
     def run_changed(self, spec: RunSpec, result: RunResult | None) -> None:
-        """Show a run as it is now; ``result`` once it has ended."""
-        store = self.workspace.store(spec.id)
-        records = result.epochs if result is not None else store.read_records()
+        """Have a run shown as it is now, soon; ``result`` once it has ended."""
+        self._latest[spec.id] = (spec, result)
+        self._thread.submit(self._guarded, self._show_latest, spec.id)
+
+    def stored_run_changed(self, id: str) -> None:
+        """Have a run shown as its folder has it."""
+        self._thread.submit(self._guarded, self._show_stored, id)
+
+    def _guarded(self, call: Callable[[str], None], id: str) -> None:
+        """Keep a failure for the report: a picture that cannot be made must not end a search."""
+        try:
+            call(id)
+        except Exception as error:
+            self.problems.append(f"run {id} is not shown in MLflow: {type(error).__name__}: {error}")
+
+    def _show_latest(self, id: str) -> None:
+        latest = self._latest.pop(id, None)
+        if latest is not None:
+            self._show(*latest)
+
+    def _show_stored(self, id: str) -> None:
+        store = self.workspace.store(id)
+        spec = store.read_spec()
+        if spec is not None:
+            self._show(spec, store.read_result())
+
+    def _show(self, spec: RunSpec, result: RunResult | None) -> None:
+        records = result.epochs if result is not None else self.workspace.store(spec.id).read_records()
         gap = None
         if spec.role in ("candidate", "baseline"):
             gap = gap_at_same_epoch(self.task.metric, records, self.baseline_records)
@@ -89,20 +121,13 @@ class Chronicle:
         if spec.id == BASELINE_ID:
             self._catch_up()
 
-    def stored_run_changed(self, id: str) -> None:
-        """Show a run from its folder alone."""
-        store = self.workspace.store(id)
-        spec = store.read_spec()
-        if spec is not None:
-            self.run_changed(spec, store.read_result())
-
     def _catch_up(self) -> None:
         """Give their gap to the trials that ended before the baseline was as far."""
         for id in sorted(self._waiting):
             result = self.workspace.store(id).read_result()
             if result is not None and len(result.epochs) <= len(self.baseline_records):
                 self._waiting.discard(id)
-                self.stored_run_changed(id)
+                self._show_stored(id)
 
     def _began(self, id: str) -> int:
         path = self.workspace.store(id).spec_path
@@ -113,7 +138,8 @@ class Chronicle:
         return int(path.stat().st_mtime * 1000) if path.exists() else now_ms()
 
     def end(self, status: str, comparison: Comparison | None, trials: list[Trial]) -> None:
-        """Show how the search as a whole ended."""
+        """Show how the search as a whole ended, once all its runs are shown."""
+        self._thread.shutdown(wait=True)
         counts = {name: count for name, count in count_endings(trials).items() if count}
         gaps = [self._gap(trial) for trial in trials if trial.ending in ("finished", "stopped")]
         known = [gap for gap in gaps if gap is not None]

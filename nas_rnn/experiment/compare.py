@@ -15,7 +15,7 @@ from nas_rnn.experiment.bench import Bench, Interrupted, named_apart, now_ms, pr
 from nas_rnn.experiment.chronicle import Chronicle
 from nas_rnn.experiment.config import CompareConfig, absolute, dump_toml, load_toml, read_config
 from nas_rnn.experiment.events import Observer, Started, silent
-from nas_rnn.experiment.finals import decide
+from nas_rnn.experiment.finals import Final
 from nas_rnn.experiment.results import Result
 from nas_rnn.experiment.workspace import Workspace, names
 
@@ -91,15 +91,15 @@ def _run(bench: Bench, baseline: Cell, contenders: list[Cell]) -> Result:
     standard = bench.baseline_entry(baseline)
     entries = [bench.entry(cell, standard.parameters) for cell in named_apart([baseline, *contenders])[1:]]
     chronicle = Chronicle(bench.workspace, task, settings)
-    status, comparison = "complete", None
+    status, final = "complete", Final(bench, chronicle.run_changed)
     with chronicle:
         try:
-            with bench.engine() as engine:
-                comparison = decide(bench, engine, standard, entries, {}, chronicle.run_changed)
+            bench.run(final.duel(standard, entries, {}))
         except Interrupted:
             status = "interrupted"
         finally:
-            chronicle.end(status, comparison, [])
+            chronicle.end(status, final.comparison, [])
+    comparison = final.comparison
     return Result(
         kind="compare",
         name=bench.workspace.name,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from nas_rnn.cells import parse_cell
 from nas_rnn.comparison import (
@@ -17,7 +17,7 @@ from nas_rnn.comparison import (
     selection_specs,
     sentence,
 )
-from nas_rnn.engine import Engine
+from nas_rnn.engine import RunList
 from nas_rnn.experiment.bench import Bench
 from nas_rnn.experiment.events import Notice, Phase, PhaseStarted
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
@@ -27,13 +27,12 @@ TOP, SELECTION_SEEDS = 3, 2
 OnChange = Callable[[RunSpec, RunResult | None], None]
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Watch:
     """Tells the news of a phase's runs."""
 
     bench: Bench
     on_change: OnChange
-    records: dict[str, list[EpochRecord]] = field(default_factory=dict)
 
     def on_start(self, spec: RunSpec) -> None:
         self.bench.tell(self.bench.started(spec))
@@ -51,48 +50,55 @@ class _Watch:
         self.on_change(spec, result)
 
 
-def _run_phase(
-    bench: Bench, engine: Engine, phase: Phase, specs: Sequence[RunSpec], on_change: OnChange
-) -> dict[str, RunResult]:
-    before = sum(bench.workspace.store(spec.id).read_result() is not None for spec in specs)
-    bench.tell(PhaseStarted(phase=phase, runs=len(specs), before=before))
-    return bench.run_all(engine, specs, _Watch(bench, on_change))
+class Final:
+    """The stages that end a search or a comparison; ``comparison`` is there once they have run."""
 
+    def __init__(self, bench: Bench, on_change: OnChange) -> None:
+        self._bench = bench
+        self._watch = _Watch(bench, on_change)
+        self.comparison: Comparison | None = None
 
-def select(bench: Bench, engine: Engine, candidates: Sequence[Entry], on_change: OnChange) -> Entry | None:
-    """Return the best of the top candidates by fresh seeds on validation data; None where all fail."""
-    plan = selection_specs(
-        candidates,
-        bench.task.metric,
-        task=bench.choice,
-        seed=bench.config.seed,
-        top=TOP,
-        seeds=SELECTION_SEEDS,
-    )
-    specs = [spec for planned in plan for spec in planned.specs]
-    results = _run_phase(bench, engine, "selection", specs, on_change) if specs else {}
-    winner = pick_winner(plan, results, bench.task.metric)
-    if winner.entry is None:
-        bench.tell(Notice(message=f"no cell was picked: {winner.reason}"))
-    return winner.entry
+    def stages(
+        self, baseline: Entry, candidates: Sequence[Entry], spent: dict[str, float]
+    ) -> Iterator[RunList]:
+        """Pick the best of ``candidates`` by fresh seeds on validation data, and judge it against ``baseline``."""
+        bench = self._bench
+        plan = selection_specs(
+            candidates,
+            bench.task.metric,
+            task=bench.choice,
+            seed=bench.config.seed,
+            top=TOP,
+            seeds=SELECTION_SEEDS,
+        )
+        runs = self._phase("selection", [spec for planned in plan for spec in planned.specs])
+        yield runs
+        winner = pick_winner(plan, runs.results, bench.task.metric)
+        if winner.entry is None:
+            bench.tell(Notice(message=f"there is no final: {winner.reason}"))
+            return
+        spent = {**spent, "selection": sum(result.seconds for result in runs.results.values())}
+        yield from self.duel(baseline, [winner.entry], spent)
 
+    def duel(
+        self, baseline: Entry, contenders: Sequence[Entry], spent: dict[str, float]
+    ) -> Iterator[RunList]:
+        """Train everyone on paired seeds, read the test part once, keep comparison, chart and best weights."""
+        bench = self._bench
+        for contender in contenders:
+            bench.warn_of_mismatch(contender)
+        plan = final_specs(
+            baseline, contenders, task=bench.choice, seed=bench.config.seed, seeds=bench.config.seeds
+        )
+        runs = self._phase("final", plan.specs)
+        yield runs
+        self.comparison = judge(bench.task.metric, plan, runs.results, item=bench.task.item, spent=spent)
+        _keep(bench, plan, runs.results, self.comparison)
 
-def decide(
-    bench: Bench,
-    engine: Engine,
-    baseline: Entry,
-    contenders: Sequence[Entry],
-    spent: dict[str, float],
-    on_change: OnChange,
-) -> Comparison:
-    """Train everyone on paired seeds, read the test part once, and keep comparison, chart and best weights."""
-    plan = final_specs(
-        baseline, contenders, task=bench.choice, seed=bench.config.seed, seeds=bench.config.seeds
-    )
-    results = _run_phase(bench, engine, "final", plan.specs, on_change)
-    comparison = judge(bench.task.metric, plan, results, item=bench.task.item, spent=spent)
-    _keep(bench, plan, results, comparison)
-    return comparison
+    def _phase(self, phase: Phase, specs: Sequence[RunSpec]) -> RunList:
+        runs = self._bench.unfinished(specs, self._watch)
+        self._bench.tell(PhaseStarted(phase=phase, runs=len(specs), before=len(runs.results)))
+        return runs
 
 
 def _keep(bench: Bench, plan: FinalPlan, results: dict[str, RunResult], comparison: Comparison) -> None:

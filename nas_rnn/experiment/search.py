@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from nas_rnn import plugins
-from nas_rnn.comparison import Comparison, Entry, sentence
+from nas_rnn.comparison import Comparison, sentence
+from nas_rnn.engine import RunSource
 from nas_rnn.errors import UserError
 from nas_rnn.experiment.bench import Bench, Interrupted, now_ms, prepare
 from nas_rnn.experiment.chronicle import Chronicle
 from nas_rnn.experiment.config import SearchConfig, absolute, dump_toml, load_toml, read_config
 from nas_rnn.experiment.events import Observer, PhaseStarted, Started, silent
-from nas_rnn.experiment.finals import TOP, decide, select
+from nas_rnn.experiment.finals import TOP, Final
 from nas_rnn.experiment.results import BestCell, Result
 from nas_rnn.experiment.search_source import SearchSource, make_strategy
 from nas_rnn.experiment.trials import BASELINE_ID, count_endings, ranked, trial_id
@@ -109,19 +111,41 @@ class _Search:
         self.chronicle = Chronicle(bench.workspace, bench.task, settings)
 
     def run(self) -> Result:
-        status, comparison = "complete", None
-        before = [trial for trial in self.study.trials() if trial.ending is not None]
-        self._tell_start(len(before))
+        status = "complete"
+        before = sum(trial.ending is not None for trial in self.study.trials())
+        self._tell_start(before)
+        kept = self.bench.workspace.read_json("comparison.json")
+        if kept is not None:
+            return self._result(status, Comparison.from_dict(kept))
+        settings = self.settings
+        deadline = None if settings.time is None else time.monotonic() + settings.time
+        final = Final(self.bench, self.chronicle.run_changed)
         with self.chronicle:
             try:
-                with self.bench.engine() as engine:
-                    source = self._search(engine, len(before))
-                    comparison = self._final(engine, source)
+                self.bench.run(
+                    self._stages(before, deadline, final),
+                    scheduler=settings.scheduler,
+                    epochs=settings.epochs,
+                    deadline=deadline,
+                )
             except Interrupted:
                 status = "interrupted"
             finally:
-                self.chronicle.end(status, comparison, self.study.trials())
-        return self._result(status, comparison)
+                self.chronicle.end(status, final.comparison, self.study.trials())
+        return self._result(status, final.comparison)
+
+    def _stages(self, before: int, deadline: float | None, final: Final) -> Iterator[RunSource]:
+        """Search, then pick from the best few, then compare; each stage skips what is done already."""
+        source = self._source(before, deadline)
+        yield source
+        trials = self.study.trials()
+        baseline = self.bench.baseline_entry(source.baseline)
+        best = ranked(trials, self.bench.task.metric)[:TOP]
+        entries = [
+            self.bench.entry(trial.candidate.cell, baseline.parameters, score=trial.value) for trial in best
+        ]
+        spent = {"search": self._seconds([BASELINE_ID, *(trial_id(trial.number) for trial in trials)])}
+        yield from final.stages(baseline, entries, spent)
 
     def _tell_start(self, before: int) -> None:
         bench = self.bench
@@ -142,15 +166,13 @@ class _Search:
             )
         )
 
-    def _search(self, engine: Any, before: int) -> SearchSource:
-        """Run the search part; on a resume, what is left of it."""
-        bench, settings = self.bench, self.settings
-        deadline = None if settings.time is None else time.monotonic() + settings.time
-        bench.tell(PhaseStarted(phase="search", runs=settings.trials, before=before))
+    def _source(self, before: int, deadline: float | None) -> SearchSource:
+        """Return the search part; on a resume, what is left of it."""
+        self.bench.tell(PhaseStarted(phase="search", runs=self.settings.trials, before=before))
         source = SearchSource(
-            bench=bench,
+            bench=self.bench,
             study=self.study,
-            strategy=make_strategy(settings, len(self.study.trials())),
+            strategy=make_strategy(self.settings, len(self.study.trials())),
             baseline=plugins.load_cell("lstm"),
             deadline=deadline,
             on_change=self.chronicle.run_changed,
@@ -160,29 +182,9 @@ class _Search:
         for trial in self.study.trials():
             if trial.ending is not None and trial.copy_of is None:
                 self.chronicle.stored_run_changed(trial_id(trial.number))
-        bench.run(engine, source, scheduler=settings.scheduler, epochs=settings.epochs, deadline=deadline)
         return source
 
-    def _final(self, engine: Any, source: SearchSource) -> Comparison | None:
-        kept = self.bench.workspace.read_json("comparison.json")
-        if kept is not None:
-            return Comparison.from_dict(kept)
-        baseline = self.bench.baseline_entry(source.baseline)
-        trials = self.study.trials()
-        entries = self._entries(trials, baseline.parameters)
-        winner = select(self.bench, engine, entries, self.chronicle.run_changed)
-        if winner is None:
-            return None
-        spent = {"search": self._seconds([BASELINE_ID, *(trial_id(t.number) for t in trials)])}
-        spent["selection"] = self._seconds(path.name for path in self.bench.workspace.trials.glob("select-*"))
-        return decide(self.bench, engine, baseline, [winner], spent, self.chronicle.run_changed)
-
-    def _entries(self, trials: list[Trial], parameters: int) -> list[Entry]:
-        """Return the candidates for the final: those that had the full budget, or all where none had."""
-        best = ranked(trials, self.bench.task.metric)[:TOP]
-        return [self.bench.entry(trial.candidate.cell, parameters, score=trial.value) for trial in best]
-
-    def _seconds(self, runs: Any) -> float:
+    def _seconds(self, runs: Iterable[str]) -> float:
         results = [self.bench.workspace.store(run).read_result() for run in runs]
         return sum(result.seconds for result in results if result is not None)
 
