@@ -225,7 +225,7 @@ def template_fields(template: str) -> list[tuple[str, bool]]:
 
 
 def loosest_operator(template: str) -> str:
-    """Return ``"+"`` for a template that is a sum outside its brackets, ``"*"`` for a product, else ``""``."""
+    """Return ``"+"`` for a template that is a sum outside brackets, ``"*"`` for a product, else ``""``."""
     depth, outside = 0, ""
     for literal, field, _, _ in string.Formatter().parse(template):
         for character in literal:

@@ -1,0 +1,299 @@
+"""Draws a layout with matplotlib, as SVG or PNG."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+from nas_rnn.cells.diagram.arranging import arrange
+from nas_rnn.cells.diagram.layout import Box, Layout, Point, Stroke
+from nas_rnn.cells.diagram.sizes import LABEL_SIZE, NAME_SIZE
+from nas_rnn.cells.diagram.sketch import sketch
+from nas_rnn.cells.equations.notation import GREEK
+from nas_rnn.cells.graph import Cell
+from nas_rnn.errors import unknown
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+FORMATS = ("svg", "png")
+PNG_DOTS_PER_INCH = 200
+
+INK, CARD, EDGE, LINE = "#2b2f36", "#ffffff", "#d5dae1", "#0b6b5d"
+FILLS = {
+    "gate": ("#fde8c4", "#c27803"),
+    "candidate": ("#d3e6f8", "#2469a6"),
+    "learned": ("#e6e0f4", "#6a51a3"),
+    "function": ("#f4f5f7", "#5b6470"),
+    "circle": ("#ffffff", "#2b2f36"),
+}
+CORNER, TIP = 5.0, 3.0
+WIRE, BOLD = 1.1, 2.6
+_SETTINGS = (
+    "text.",
+    "mathtext.",
+    "font.",
+    "svg.",
+    "path.",
+    "patch.",
+    "lines.",
+    "savefig.",
+    "figure.",
+    "axes.",
+)
+
+
+def draw(cell: Cell, format: str = "svg") -> bytes:
+    """Return a picture of ``cell``: ``format`` is ``"svg"`` or ``"png"`` (200 dots an inch).
+
+    Time runs from left to right: old states enter at the left, next states leave at the right, the input comes
+    from below. Paths that only + and ⊙ change are drawn as one bold line along the top. Boxes have weights: orange
+    are gates (sigmoids of learned sums), blue are other activations of learned sums; grey and white parts have
+    none. Dashed wires have one weight per unit (peepholes); a black bar brings together values that several boxes
+    multiply alike. The same cell always gives the same bytes (with one version of matplotlib). Raises `UserError` for another format.
+    """
+    if format not in FORMATS:
+        raise unknown("picture format", str(format), FORMATS)
+    return paint(arrange(sketch(cell)), format)
+
+
+def paint(layout: Layout, format: str) -> bytes:
+    """Return the picture of ``layout``."""
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    defaults = {k: v for k, v in matplotlib.rcParamsDefault.items() if k.startswith(_SETTINGS)}
+    settings = {**defaults, "svg.hashsalt": "nas_rnn", "svg.fonttype": "path", "mathtext.fontset": "stix"}
+    with matplotlib.rc_context(settings):
+        figure = Figure(figsize=(layout.width / 72, layout.height / 72), facecolor="none")
+        FigureCanvasAgg(figure)
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.set_xlim(0, layout.width)
+        axes.set_ylim(layout.height, 0)
+        axes.axis("off")
+        _paint_all(axes, layout)
+        target = io.BytesIO()
+        metadata: dict[str, Any] = {"Date": None} if format == "svg" else {"Software": None}
+        figure.savefig(target, format=format, dpi=PNG_DOTS_PER_INCH, metadata=metadata)
+    return target.getvalue()
+
+
+def _paint_all(axes: Axes, layout: Layout) -> None:
+    from matplotlib.patches import FancyBboxPatch
+
+    axes.add_patch(
+        FancyBboxPatch(
+            (6.5, 6.5),
+            layout.width - 13,
+            layout.height - 13,
+            boxstyle="round,pad=6,rounding_size=8",
+            facecolor=CARD,
+            edgecolor=EDGE,
+            linewidth=0.8,
+            zorder=0,
+        )
+    )
+    sources = sorted({stroke.source for stroke in layout.strokes})
+    bold = {stroke.source for stroke in layout.strokes if stroke.emphasised}
+    for level, source in enumerate(sorted(sources, key=lambda s: (s in bold, s))):
+        _paint_net(axes, layout, source, 1 + level / 100)
+    for box in layout.boxes:
+        _paint_box(axes, box)
+    for stroke in layout.strokes:
+        if stroke.link is not None and layout.sketch.links[stroke.link].mark:
+            _paint_mark(axes, stroke, layout.sketch.links[stroke.link].mark)
+
+
+def _paint_net(axes: Axes, layout: Layout, source: int, level: float) -> None:
+    """Draw the wires of one value over a white seam, so that two that cross are told apart."""
+    from matplotlib.patches import Circle
+
+    strokes = [stroke for stroke in layout.strokes if stroke.source == source]
+    plain = [stroke for stroke in strokes if not stroke.emphasised]
+    bold = [stroke for stroke in strokes if stroke.emphasised]
+    _paint_strokes(axes, plain, CARD, 3.6, level)
+    _paint_strokes(axes, bold, CARD, 5.0, level)
+    _paint_strokes(axes, [s for s in plain if not s.dashed], INK, WIRE, level + 0.003)
+    _paint_strokes(axes, [s for s in plain if s.dashed], INK, WIRE, level + 0.003, dashed=True)
+    _paint_strokes(axes, bold, LINE, BOLD, level + 0.004)
+    for stroke in strokes:
+        if stroke.link is not None:
+            _paint_head(axes, stroke, LINE if stroke.emphasised else INK, level + 0.005)
+    for owner, centre in layout.dots:
+        if owner == source:
+            axes.add_patch(Circle(centre, 1.9, facecolor=INK, edgecolor="none", zorder=level + 0.006))
+
+
+def _paint_strokes(
+    axes: Axes, strokes: list[Stroke], colour: str, width: float, level: float, dashed: bool = False
+) -> None:
+    """Draw strokes as one path, so that those which run together in part do not look bolder there."""
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
+
+    if not strokes:
+        return
+    codes: list[int] = []
+    points: list[Point] = []
+    for stroke in strokes:
+        more_codes, more_points = rounded(_without_tip(stroke))
+        codes += more_codes
+        points += more_points
+    axes.add_patch(
+        PathPatch(
+            Path(points, codes),
+            facecolor="none",
+            edgecolor=colour,
+            linewidth=width,
+            linestyle=(0, (2.6, 2.0)) if dashed else "solid",
+            capstyle="butt",
+            joinstyle="round",
+            snap=False,
+            zorder=level,
+        )
+    )
+
+
+def _without_tip(stroke: Stroke) -> tuple[Point, ...]:
+    """Return the points of a stroke that ends within its arrow head, not at its tip."""
+    (x0, y0), (x, y) = stroke.points[-2], stroke.points[-1]
+    length = abs(x - x0) + abs(y - y0)
+    if stroke.link is None or length <= TIP:
+        return stroke.points
+    return (*stroke.points[:-1], (x - TIP * (x - x0) / length, y - TIP * (y - y0) / length))
+
+
+def rounded(points: tuple[Point, ...]) -> tuple[list[int], list[Point]]:
+    """Return the path codes and points of a polyline whose corners are rounded."""
+    move, line, curve = 1, 2, 3
+    codes, path = [move], [points[0]]
+    for before, here, after in zip(points, points[1:], points[2:], strict=False):
+        into, out = _towards(here, before), _towards(here, after)
+        codes += [line, curve, curve]
+        path += [into, here, out]
+    return [*codes, line], [*path, points[-1]]
+
+
+def _towards(here: Point, there: Point) -> Point:
+    dx, dy = there[0] - here[0], there[1] - here[1]
+    length = max((dx * dx + dy * dy) ** 0.5, 1e-9)
+    step = min(CORNER, length / 2) / length
+    return here[0] + dx * step, here[1] + dy * step
+
+
+def _paint_head(axes: Axes, stroke: Stroke, colour: str, level: float) -> None:
+    from matplotlib.patches import Polygon
+
+    (x0, y0), (x, y) = stroke.points[-2], stroke.points[-1]
+    length, half = (7.5, 3.6) if stroke.emphasised else (5.5, 2.5)
+    away = max(abs(x - x0) + abs(y - y0), 1e-9)
+    dx, dy = (x - x0) / away, (y - y0) / away
+    base = (x - length * dx, y - length * dy)
+    corners = [(x, y), (base[0] - half * dy, base[1] + half * dx), (base[0] + half * dy, base[1] - half * dx)]
+    axes.add_patch(
+        Polygon(corners, closed=True, facecolor=colour, edgecolor="none", snap=False, zorder=level)
+    )
+
+
+def _paint_mark(axes: Axes, stroke: Stroke, mark: str) -> None:
+    (x0, _), (x, y) = stroke.points[-2], stroke.points[-1]
+    upright = x0 == x
+    place = (x + 6, y + (5 if stroke.points[-2][1] > y else -5)) if upright else (x - 6, y - 6)
+    axes.text(*place, mark, fontsize=8, color=INK, ha="center", va="center", zorder=4)
+
+
+def _paint_box(axes: Axes, box: Box) -> None:
+    from matplotlib.patches import Circle, FancyBboxPatch, Rectangle
+
+    part = box.part
+    if part.kind in ("state", "next", "input"):
+        return _paint_port(axes, box)
+    corner = (box.x - box.width / 2, box.y - box.height / 2)
+    if part.kind == "join":
+        axes.add_patch(Rectangle(corner, box.width, box.height, facecolor=INK, edgecolor="none", zorder=3))
+        return None
+    fill, edge = FILLS[part.kind]
+    if part.kind == "circle":
+        axes.add_patch(
+            Circle((box.x, box.y), box.width / 2, facecolor=fill, edgecolor=edge, linewidth=1.2, zorder=3)
+        )
+        _paint_operator(axes, box)
+    else:
+        radius = min(box.height / 2, 11) if part.kind == "function" else 4
+        axes.add_patch(
+            FancyBboxPatch(
+                corner,
+                box.width,
+                box.height,
+                boxstyle=f"round,pad=0,rounding_size={radius}",
+                facecolor=fill,
+                edgecolor=edge,
+                linewidth=1.2,
+                zorder=3,
+            )
+        )
+        inside = bool(part.name) and part.kind != "function"
+        lift = 7 if inside else 0
+        axes.text(
+            box.x,
+            box.y - lift,
+            part.label,
+            fontsize=LABEL_SIZE,
+            color=INK,
+            ha="center",
+            va="center_baseline",
+            zorder=4,
+        )
+        if inside:
+            axes.text(
+                box.x,
+                box.y + 9,
+                italic(part.name),
+                fontsize=NAME_SIZE + 1,
+                color=edge,
+                ha="center",
+                va="center_baseline",
+                zorder=4,
+            )
+    if part.kind in ("circle", "function") and part.name:
+        right = box.x + (8 if part.kind == "circle" else box.width / 2 - 6)
+        top = box.y - (9 if part.kind == "circle" else box.height / 2)
+        axes.text(
+            right, top, italic(part.name), fontsize=NAME_SIZE, color=INK, ha="left", va="bottom", zorder=4
+        )
+    return None
+
+
+def _paint_operator(axes: Axes, box: Box) -> None:
+    """Draw + × − as strokes, so that they sit exactly in the middle of their circle."""
+    reach = 4.6
+    strokes: dict[str, list[tuple[tuple[float, float], tuple[float, float]]]] = {
+        "+": [((-1, 0), (1, 0)), ((0, -1), (0, 1))],
+        "−": [((-1, 0), (1, 0))],
+        "×": [((-0.75, -0.75), (0.75, 0.75)), ((-0.75, 0.75), (0.75, -0.75))],
+        "÷": [((-1, 0), (1, 0)), ((0, -0.8), (0, -0.75)), ((0, 0.75), (0, 0.8))],
+    }
+    for (x0, y0), (x1, y1) in strokes[box.part.label]:
+        axes.plot(
+            [box.x + reach * x0, box.x + reach * x1],
+            [box.y + reach * y0, box.y + reach * y1],
+            color=INK,
+            linewidth=1.4,
+            solid_capstyle="round",
+            zorder=4,
+        )
+
+
+def _paint_port(axes: Axes, box: Box) -> None:
+    time = "t-1" if box.part.kind == "state" else "t"
+    side = {"state": "right", "next": "left", "input": "center"}[box.part.kind]
+    x = {"state": box.x + box.width / 2 - 3, "next": box.x - box.width / 2 + 3, "input": box.x}[box.part.kind]
+    text = italic(box.part.label, time)
+    axes.text(x, box.y, text, fontsize=LABEL_SIZE + 2, color=INK, ha=side, va="center", zorder=4)
+
+
+def italic(name: str, time: str = "") -> str:
+    """Return matplotlib's mathematical text for a user's name, with a time index where one is given."""
+    letter = GREEK.get(name, name).replace("_", r"\_")
+    return rf"$\mathit{{{letter}}}_{{{time}}}$" if time else rf"$\mathit{{{letter}}}$"
