@@ -100,8 +100,18 @@ def evaluation_pass(model: nn.Module, task: Task, batches: Batches) -> Evaluatio
         values.append(batch_values.double().cpu())
         weights.append(batch_weights.double().cpu())
         loss += float(task.loss(outputs, targets)) * float(weights[-1].sum())
-    all_weights = torch.cat(weights)
-    return EvaluationPass(loss=loss / float(all_weights.sum()), values=torch.cat(values), weights=all_weights)
+    all_weights = _in_order(weights, task)
+    return EvaluationPass(
+        loss=loss / float(all_weights.sum()), values=_in_order(values, task), weights=all_weights
+    )
+
+
+def _in_order(parts: list[Tensor], task: Task) -> Tensor:
+    """Return all items in the order of the data: of parallel streams, one stream after the other.
+
+    Neighbours resemble each other, and an interval over items holds its level only where they stand together.
+    """
+    return torch.stack(parts, dim=1).flatten() if task.carries_state else torch.cat(parts)
 
 
 def detached(state: Any) -> Any:
