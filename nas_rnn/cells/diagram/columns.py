@@ -22,8 +22,8 @@ class Item:
 class Columns:
     """``items[k]`` are the items of column k from top to bottom; ``column[part]`` is where each part stands.
 
-    The input enters from below and stands in no column. ``rows`` is how many items at the top of a column lie on
-    emphasised lines.
+    The input enters from below and stands in no column. ``rows`` is how many items at the top of a column
+    lie on emphasised lines.
     """
 
     items: tuple[tuple[Item, ...], ...]

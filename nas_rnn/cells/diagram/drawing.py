@@ -46,11 +46,12 @@ _SETTINGS = (
 def draw(cell: Cell, format: str = "svg") -> bytes:
     """Return a picture of ``cell``: ``format`` is ``"svg"`` or ``"png"`` (200 dots an inch).
 
-    Time runs from left to right: old states enter at the left, next states leave at the right, the input comes
-    from below. Paths that only + and ⊙ change are drawn as one bold line along the top. Boxes have weights: orange
-    are gates (sigmoids of learned sums), blue are other activations of learned sums; grey and white parts have
-    none. Dashed wires have one weight per unit (peepholes); a black bar brings together values that several boxes
-    multiply alike. The same cell always gives the same bytes (with one version of matplotlib). Raises `UserError` for another format.
+    Time runs from left to right: old states enter at the left, next states leave at the right, the input
+    comes from below. Paths that only + and ⊙ change are drawn as one bold line along the top. Boxes
+    have weights: orange are gates (sigmoids of learned sums), blue are other activations of learned
+    sums; grey and white parts have none. Dashed wires have one weight per unit (peepholes); a black bar
+    brings together values that several boxes multiply alike. The same cell always gives the same bytes
+    (with one version of matplotlib). Raises `UserError` for another format.
     """
     if format not in FORMATS:
         raise unknown("picture format", str(format), FORMATS)

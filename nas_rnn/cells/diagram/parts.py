@@ -13,8 +13,9 @@ Weight = Literal["none", "matrix", "diagonal"]
 class Part:
     """Something that is drawn: what kind it is, what stands in it, and the nodes of the cell that it shows.
 
-    ``gate`` and ``candidate`` are activations of learned sums, ``learned`` are others with weights; ``function``
-    and ``circle`` have none; ``join`` is where values come together that several boxes read alike.
+    ``gate`` and ``candidate`` are activations of learned sums, ``learned`` are others with weights;
+    ``function`` and ``circle`` have none; ``join`` is where values come together that several boxes
+    read alike.
     """
 
     kind: PartKind

@@ -117,7 +117,7 @@ class Rows:
         return [round(float(y), 3) for y in found.x[: len(free)]]
 
     def _wishes(self) -> list[tuple[Place, Place, float, float]]:
-        """Return for each wire the places it joins, how far below the second's middle it ends, and its weight."""
+        """Return for each wire its two places, how far below the second's middle it ends, and its weight."""
         wishes: list[tuple[Place, Place, float, float]] = []
         for k in range(len(self.columns.items) - 1):
             left, right = self.columns.items[k], self.columns.items[k + 1]

@@ -13,7 +13,7 @@ _OVERLAP = 1000
 
 @dataclass
 class Net:
-    """One value's wires in one channel: in from the left at ``entry`` (None: from below), out at ``exits``."""
+    """One value's wires in one channel: in from the left at ``entry`` (None: below), out at ``exits``."""
 
     source: int
     entry: float | None
