@@ -107,7 +107,7 @@ Length = Annotated[
     int | None, _whole("--length", "Time steps of each of these sequences. Default: 64.", TRAINING)
 ]
 LearningRate = Annotated[
-    float | None, _number("--learning-rate", "Highest learning rate of a run. Default: 0.003.", TRAINING)
+    float | None, _number("--learning-rate", "Highest learning rate of a run. Default: 0.01.", TRAINING)
 ]
 Decay = Annotated[
     str | None,
@@ -144,7 +144,7 @@ Seed = Annotated[int | None, _whole("--seed", "Number from 0 that all randomness
 Config = Annotated[
     Path | None,
     _text(
-        "--config", "FILE", "TOML file of options (learning_rate = 0.01); flags win. Default: no file.", RUN
+        "--config", "FILE", "TOML file of options (learning_rate = 0.003); flags win. Default: no file.", RUN
     ),
 ]
 Json = Annotated[

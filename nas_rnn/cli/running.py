@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,8 +12,6 @@ from nas_rnn.cli.failures import INTERRUPTED, command
 from nas_rnn.cli.parsing import key_values
 
 if TYPE_CHECKING:
-    from nas_rnn.cli.lines import LineView
-    from nas_rnn.cli.live import LiveView
     from nas_rnn.experiment.results import Result
 
 
@@ -97,36 +94,17 @@ def compare(
 
 def _run(function: Callable[..., Result], given: dict[str, Any]) -> None:
     """Call ``function`` with the options that were given, watched; print its result."""
+    # Before the run, which may take days: nothing that is imported after it could fail then.
+    from nas_rnn.cli.watching import print_outcome, view
+
     json, runs = given.pop("json"), given.pop("runs")
     del given["debug"]
     task_options = key_values(given.pop("task_option") or [], "--task-option")
     given["task_options"] = task_options or None
     given["plugins"] = tuple(given["plugins"] or ()) or None
     chosen = {name: value for name, value in given.items() if value is not None}
-    with _view(json) as view:
-        result = function(observer=view, runs=runs, **chosen)
-    _print(result, json, runs)
+    with view(json) as observer:
+        result = function(observer=observer, runs=runs, **chosen)
+    print_outcome(result, json, runs)
     if result.status == "interrupted":
         raise typer.Exit(INTERRUPTED)
-
-
-def _view(json: bool) -> LiveView | LineView:
-    """Return what shows progress: redrawn on a terminal, lines elsewhere; stdout is left free for JSON."""
-    from nas_rnn.cli.lines import LineView
-    from nas_rnn.cli.live import LiveView
-    from nas_rnn.cli.output import console, live_capable
-
-    target = console(stderr=json)
-    return LiveView(target) if live_capable(target) else LineView(stderr=json)
-
-
-def _print(result: Result, json: bool, runs: Path) -> None:
-    from nas_rnn.cli.output import console, emit_json
-    from nas_rnn.cli.results import print_next, print_result
-
-    if json:
-        emit_json(result.to_dict())
-        if result.status == "interrupted":
-            print_next(console(stderr=True), result, runs)
-    else:
-        print_result(console(), result, runs)

@@ -187,12 +187,14 @@ class FakeRun:
     result: Result = RESULT
     error: BaseException | None = None
     given: dict[str, Any] | None = None
+    after: Callable[[], None] = lambda: None
 
     def __call__(self, *cells: str, observer: Observer, **options: Any) -> Result:
         self.given = {**options, "cells": cells}
         if self.error is not None:
             raise self.error
         play(observer)
+        self.after()
         return self.result
 
 

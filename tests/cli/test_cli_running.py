@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -211,3 +212,14 @@ def test_a_result_on_a_tiny_terminal(width: int) -> None:
 
 def test_a_result_on_a_wide_terminal_is_the_one_of_files() -> None:
     assert _printed(200) == GOLDEN_END
+
+
+def test_nothing_is_imported_after_the_run(run: Run, fake: FakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have taken days, and the program may have been installed anew meanwhile."""
+    for name in ("watching", "lines", "live", "results", "output"):
+        monkeypatch.delitem(sys.modules, f"nas_rnn.cli.{name}", raising=False)
+    names: set[str] = set()
+    monkeypatch.setattr(fake, "after", lambda: names.update(sys.modules))
+    assert run("search").code == 0
+    assert "nas_rnn.cli.results" in names
+    assert {name for name in sys.modules if name.startswith("nas_rnn")} <= names
