@@ -6,10 +6,9 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from nas_rnn.cells.diagram.arranging import arrange
-from nas_rnn.cells.diagram.layout import Box, Layout, Point, Stroke
-from nas_rnn.cells.diagram.sizes import LABEL_SIZE, NAME_SIZE
+from nas_rnn.cells.diagram.layout import Layout, Point, Stroke
+from nas_rnn.cells.diagram.painting import CARD, EDGE, INK, LINE, paint_box, paint_mark
 from nas_rnn.cells.diagram.sketch import sketch
-from nas_rnn.cells.equations.notation import GREEK
 from nas_rnn.cells.graph import Cell
 from nas_rnn.errors import unknown
 
@@ -19,14 +18,6 @@ if TYPE_CHECKING:
 FORMATS = ("svg", "png")
 PNG_DOTS_PER_INCH = 200
 
-INK, CARD, EDGE, LINE = "#2b2f36", "#ffffff", "#d5dae1", "#0b6b5d"
-FILLS = {
-    "gate": ("#fde8c4", "#c27803"),
-    "candidate": ("#d3e6f8", "#2469a6"),
-    "learned": ("#e6e0f4", "#6a51a3"),
-    "function": ("#f4f5f7", "#5b6470"),
-    "circle": ("#ffffff", "#2b2f36"),
-}
 CORNER, TIP = 5.0, 3.0
 WIRE, BOLD = 1.1, 2.6
 _SETTINGS = (
@@ -100,10 +91,10 @@ def _paint_all(axes: Axes, layout: Layout) -> None:
     for level, source in enumerate(sorted(sources, key=lambda s: (s in bold, s))):
         _paint_net(axes, layout, source, 1 + level / 100)
     for box in layout.boxes:
-        _paint_box(axes, box)
+        paint_box(axes, box)
     for stroke in layout.strokes:
         if stroke.link is not None and layout.sketch.links[stroke.link].mark:
-            _paint_mark(axes, stroke, layout.sketch.links[stroke.link].mark)
+            paint_mark(axes, stroke, layout.sketch.links[stroke.link].mark)
 
 
 def _paint_net(axes: Axes, layout: Layout, source: int, level: float) -> None:
@@ -195,106 +186,3 @@ def _paint_head(axes: Axes, stroke: Stroke, colour: str, level: float) -> None:
     axes.add_patch(
         Polygon(corners, closed=True, facecolor=colour, edgecolor="none", snap=False, zorder=level)
     )
-
-
-def _paint_mark(axes: Axes, stroke: Stroke, mark: str) -> None:
-    (x0, _), (x, y) = stroke.points[-2], stroke.points[-1]
-    upright = x0 == x
-    place = (x + 6, y + (5 if stroke.points[-2][1] > y else -5)) if upright else (x - 6, y - 6)
-    axes.text(*place, mark, fontsize=8, color=INK, ha="center", va="center", zorder=4)
-
-
-def _paint_box(axes: Axes, box: Box) -> None:
-    from matplotlib.patches import Circle, FancyBboxPatch, Rectangle
-
-    part = box.part
-    if part.kind in ("state", "next", "input"):
-        return _paint_port(axes, box)
-    corner = (box.x - box.width / 2, box.y - box.height / 2)
-    if part.kind == "join":
-        axes.add_patch(Rectangle(corner, box.width, box.height, facecolor=INK, edgecolor="none", zorder=3))
-        return None
-    fill, edge = FILLS[part.kind]
-    if part.kind == "circle":
-        axes.add_patch(
-            Circle((box.x, box.y), box.width / 2, facecolor=fill, edgecolor=edge, linewidth=1.2, zorder=3)
-        )
-        _paint_operator(axes, box)
-    else:
-        radius = min(box.height / 2, 11) if part.kind == "function" else 4
-        axes.add_patch(
-            FancyBboxPatch(
-                corner,
-                box.width,
-                box.height,
-                boxstyle=f"round,pad=0,rounding_size={radius}",
-                facecolor=fill,
-                edgecolor=edge,
-                linewidth=1.2,
-                zorder=3,
-            )
-        )
-        inside = bool(part.name) and part.kind != "function"
-        lift = 7 if inside else 0
-        axes.text(
-            box.x,
-            box.y - lift,
-            part.label,
-            fontsize=LABEL_SIZE,
-            color=INK,
-            ha="center",
-            va="center_baseline",
-            zorder=4,
-        )
-        if inside:
-            axes.text(
-                box.x,
-                box.y + 9,
-                italic(part.name),
-                fontsize=NAME_SIZE + 1,
-                color=edge,
-                ha="center",
-                va="center_baseline",
-                zorder=4,
-            )
-    if part.kind in ("circle", "function") and part.name:
-        right = box.x + (8 if part.kind == "circle" else box.width / 2 - 6)
-        top = box.y - (9 if part.kind == "circle" else box.height / 2)
-        axes.text(
-            right, top, italic(part.name), fontsize=NAME_SIZE, color=INK, ha="left", va="bottom", zorder=4
-        )
-    return None
-
-
-def _paint_operator(axes: Axes, box: Box) -> None:
-    """Draw + × − as strokes, so that they sit exactly in the middle of their circle."""
-    reach = 4.6
-    strokes: dict[str, list[tuple[tuple[float, float], tuple[float, float]]]] = {
-        "+": [((-1, 0), (1, 0)), ((0, -1), (0, 1))],
-        "−": [((-1, 0), (1, 0))],
-        "×": [((-0.75, -0.75), (0.75, 0.75)), ((-0.75, 0.75), (0.75, -0.75))],
-        "÷": [((-1, 0), (1, 0)), ((0, -0.8), (0, -0.75)), ((0, 0.75), (0, 0.8))],
-    }
-    for (x0, y0), (x1, y1) in strokes[box.part.label]:
-        axes.plot(
-            [box.x + reach * x0, box.x + reach * x1],
-            [box.y + reach * y0, box.y + reach * y1],
-            color=INK,
-            linewidth=1.4,
-            solid_capstyle="round",
-            zorder=4,
-        )
-
-
-def _paint_port(axes: Axes, box: Box) -> None:
-    time = "t-1" if box.part.kind == "state" else "t"
-    side = {"state": "right", "next": "left", "input": "center"}[box.part.kind]
-    x = {"state": box.x + box.width / 2 - 3, "next": box.x - box.width / 2 + 3, "input": box.x}[box.part.kind]
-    text = italic(box.part.label, time)
-    axes.text(x, box.y, text, fontsize=LABEL_SIZE + 2, color=INK, ha=side, va="center", zorder=4)
-
-
-def italic(name: str, time: str = "") -> str:
-    """Return matplotlib's mathematical text for a user's name, with a time index where one is given."""
-    letter = GREEK.get(name, name).replace("_", r"\_")
-    return rf"$\mathit{{{letter}}}_{{{time}}}$" if time else rf"$\mathit{{{letter}}}$"
