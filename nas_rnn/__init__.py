@@ -9,7 +9,18 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "nas_rnn.cells": ("Cell", "CellError", "cell", "diagonal", "layer_norm", "linear", "parse_cell", "project", "scalar", "state"),
+    "nas_rnn.cells": (
+        "Cell",
+        "CellError",
+        "cell",
+        "diagonal",
+        "layer_norm",
+        "linear",
+        "parse_cell",
+        "project",
+        "scalar",
+        "state",
+    ),
     "nas_rnn.cells.operations": (
         "Operation",
         "blend",

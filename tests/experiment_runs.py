@@ -14,7 +14,20 @@ TINY = {"epochs": 2, "params": 2500, "seeds": 2, "batch": 8, "length": 16, "work
 def write_text(path: Path, words: int = 2500) -> Path:
     """Write a text with some structure: random words of a small vocabulary."""
     rng = random.Random(0)
-    vocabulary = ["the", "cell", "gate", "opens", "and", "then", "closes", "again", "while", "time", "goes", "by"]
+    vocabulary = [
+        "the",
+        "cell",
+        "gate",
+        "opens",
+        "and",
+        "then",
+        "closes",
+        "again",
+        "while",
+        "time",
+        "goes",
+        "by",
+    ]
     path.write_text(" ".join(rng.choice(vocabulary) for _ in range(words)) + "\n", encoding="utf-8")
     return path
 

@@ -15,9 +15,11 @@ from nas_rnn.errors import UserError
 from nas_rnn.plugins import Registry
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from experiment_runs import TINY, write_text  # noqa: E402
+from experiment_runs import TINY, write_text
 
-CELL = "from nas_rnn import cell, linear, {act}\n\n\n@cell\ndef {name}(x, h):\n    return {act}(linear(x, h))\n"
+CELL = (
+    "from nas_rnn import cell, linear, {act}\n\n\n@cell\ndef {name}(x, h):\n    return {act}(linear(x, h))\n"
+)
 
 
 def write_cell(folder: Path, file: str, name: str, act: str = "tanh") -> Path:
@@ -113,7 +115,7 @@ def test_load_cell_reads_files_and_explains_bad_ones(tmp_path):
         plugins.load_cell(path)
 
 
-PACKAGE = '''
+PACKAGE = """
 [build-system]
 requires = ["hatchling"]
 build-backend = "hatchling.build"
@@ -130,7 +132,7 @@ ops = "other_spaces"
 
 [project.entry-points."nas_rnn.cells"]
 broken = "other_spaces.broken"
-'''
+"""
 
 MODULE = '''
 from nas_rnn import linear, operation, search_space, tanh
@@ -151,7 +153,16 @@ def test_a_third_party_package_is_installed_and_its_space_is_searched(tmp_path):
     (package / "pyproject.toml").write_text(PACKAGE)
     (package / "other_spaces" / "__init__.py").write_text(MODULE)
     (package / "other_spaces" / "broken.py").write_text("raise RuntimeError('half finished')\n")
-    install = ["pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-index", "--target", str(site)]
+    install = [
+        "pip",
+        "install",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-index",
+        "--target",
+        str(site),
+    ]
     subprocess.run([sys.executable, "-m", *install, str(package)], check=True, capture_output=True)
     write_text(tmp_path / "text.txt")
     code = f"""
@@ -164,7 +175,12 @@ print(result.trials["finished"] + result.trials["stopped"], registry().find("spa
 """
     environment = {**os.environ, "PYTHONPATH": str(site)}
     ran = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert ran.returncode == 0, ran.stderr
     *_, problems, last = ran.stdout.strip().split("\n")

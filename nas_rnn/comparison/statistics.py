@@ -44,7 +44,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 FEWEST_BLOCKS, MOST_BLOCKS, ITEMS_PER_BLOCK = 10, 16, 6
 CAREFUL_QUANTILE = 0.25
@@ -100,7 +99,7 @@ def paired_interval(
     freedom = _satterthwaite(parts)
     half = 0.0
     if seed_variance + item_variance > 0:
-        half = float(stats.t.ppf(0.975, freedom)) * (seed_variance + item_variance) ** 0.5
+        half = float(special.stdtrit(freedom, 0.975)) * (seed_variance + item_variance) ** 0.5
     return PairedInterval(
         difference=mean,
         ci95=(mean - half, mean + half) if parts else None,
@@ -159,7 +158,7 @@ def _item_part(deviation_B: Floats, weights_B: Floats) -> tuple[float, float] | 
 
 def _satterthwaite(parts: list[tuple[float, float]]) -> float:
     """Return the degrees of freedom of a sum of (variance, its degrees of freedom); see the module."""
-    parts = [(v * n / float(stats.chi2.ppf(CAREFUL_QUANTILE, n)), n) for v, n in parts]
+    parts = [(v * n / (2 * float(special.gammaincinv(n / 2, CAREFUL_QUANTILE))), n) for v, n in parts]
     total = sum(variance for variance, _ in parts)
     if total <= 0:
         return max((freedom for _, freedom in parts), default=1.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import signal
 import threading
@@ -16,13 +15,14 @@ from typing import Any, Protocol
 
 from nas_rnn import plugins
 from nas_rnn.cells import Cell
-from nas_rnn.comparison import Entry, Match, TaskChoice, mismatch_warning, nearest_hidden_size
+from nas_rnn.comparison import Entry, Match, mismatch_warning
 from nas_rnn.engine import Engine, InTurn, RunList, RunSource
 from nas_rnn.experiment.config import CompareConfig, SearchConfig
 from nas_rnn.experiment.events import EpochDone, Event, Notice, Observer, Progress, RunEnded, RunStarted
+from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.trials import sign_of
 from nas_rnn.experiment.workspace import Workspace
-from nas_rnn.tasks import Task, TaskData
+from nas_rnn.tasks import Task
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
 
 
@@ -46,21 +46,15 @@ class Bench:
 
     config: SearchConfig | CompareConfig
     workspace: Workspace
-    task: Task
-    data: TaskData
+    models: Models
     observer: Observer
     progress: Progress = field(default_factory=Progress)
     notices: list[str] = field(default_factory=list)
     stop_asked: bool = False
 
     @property
-    def sign(self) -> int:
-        """1 where a smaller metric is better, else -1."""
-        return sign_of(self.task.metric)
-
-    @property
-    def choice(self) -> TaskChoice:
-        return TaskChoice(self.task.name, dict(self.config.task_options))
+    def task(self) -> Task:
+        return self.models.task
 
     def tell(self, event: Event) -> None:
         """Pass ``event`` on to whoever watches."""
@@ -69,63 +63,17 @@ class Bench:
             self.notices.append(event.message)
         self.observer(event, self.progress)
 
-    def match(self, cell: Cell, target: int) -> Match:
-        """Return the hidden size at which the whole model of ``cell`` is nearest to ``target`` parameters."""
-        heads = [getattr(node, "heads", 1) for node in cell.nodes]
-        return nearest_hidden_size(lambda size: self.count(cell, size), target, multiple_of=math.lcm(*heads))
-
-    def count(self, cell: Cell, hidden_size: int) -> int:
-        """Return how many parameters the whole model has."""
-        from nas_rnn.training.model import count_parameters
-
-        return count_parameters(self.spec("count", "candidate", cell, hidden_size), self.task, self.data.meta)
-
-    def spec(
-        self, id: str, role: Any, cell: Cell, hidden_size: int, seed: int = 0, data_seed: int = 0
-    ) -> RunSpec:
-        """Return the spec of a run of the search itself."""
-        return RunSpec(
-            id=id,
-            role=role,
-            name=cell.name,
-            cell=cell.to_text(),
-            hidden_size=hidden_size,
-            task=self.task.name,
-            task_options=dict(self.config.task_options),
-            training=self.config.training(),
-            seed=seed,
-            data_seed=data_seed,
-        )
-
-    def baseline_entry(self, cell: Cell) -> Entry:
-        """Return the baseline as it enters a comparison: of the size asked for, and itself the measure of it."""
-        return replace(self.entry(cell, self.config.params), mismatch=0.0)
-
     def warn_of_mismatch(self, entry: Entry) -> None:
         """Tell where ``entry`` could not be matched to the baseline within one per cent."""
         warning = mismatch_warning(Match(entry.hidden_size, entry.parameters, entry.mismatch))
         if warning:
             self.tell(Notice(message=f"{entry.name}: {warning}"))
 
-    def entry(self, cell: Cell, target: int, *, score: float | None = None) -> Entry:
-        """Return ``cell`` as it enters a comparison, matched to ``target`` parameters."""
-        match = self.match(cell, target)
-        return Entry(
-            name=cell.name,
-            cell=cell.to_text(),
-            digest=cell.digest,
-            hidden_size=match.hidden_size,
-            parameters=match.parameters,
-            mismatch=match.mismatch,
-            training=self.config.training(),
-            score=score,
-        )
-
     def run(self, stages: Iterable[RunSource], **options: Any) -> None:
         """Run ``stages`` one after the other; raise `Interrupted` where the user asked to stop."""
         with self._engine() as engine:
             outcome = engine.run(
-                InTurn(stages), sign=self.sign, should_stop=lambda: self.stop_asked, **options
+                InTurn(stages), sign=sign_of(self.task.metric), should_stop=lambda: self.stop_asked, **options
             )
         if outcome == "interrupted":
             raise Interrupted
@@ -180,7 +128,7 @@ class Bench:
                 workers=self.config.parallel(),
                 threads=self.config.threads,
                 folder=self.workspace.trials,
-                data=self.data,
+                data=self.models.data,
                 sources=plugins.registry().sources,
             ) as engine,
         ):
@@ -196,6 +144,7 @@ class Bench:
             if self.stop_asked:
                 raise KeyboardInterrupt
             self.stop_asked = True
+            self.tell(Notice(message="ending, with everything kept; Ctrl-C again ends at once"))
 
         previous = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
@@ -203,14 +152,6 @@ class Bench:
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
-
-
-def prepare(config: SearchConfig | CompareConfig) -> tuple[Task, TaskData]:
-    """Load the plugins, the task and its data; every `UserError` about them comes from here."""
-    plugins.use_folders(config.plugins)
-    task = plugins.registry().find("task", config.task).value(**config.task_options)
-    assert isinstance(task, Task)
-    return task, task.load(config.data)
 
 
 def named_apart(cells: Sequence[Cell]) -> list[Cell]:

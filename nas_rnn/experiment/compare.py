@@ -11,11 +11,12 @@ from nas_rnn import plugins
 from nas_rnn.cells import Cell
 from nas_rnn.comparison import sentence
 from nas_rnn.errors import UserError, unknown
-from nas_rnn.experiment.bench import Bench, Interrupted, named_apart, now_ms, prepare
+from nas_rnn.experiment.bench import Bench, Interrupted, named_apart, now_ms
 from nas_rnn.experiment.chronicle import Chronicle
 from nas_rnn.experiment.config import CompareConfig, absolute, dump_toml, load_toml, read_config
 from nas_rnn.experiment.events import Observer, Started, silent
 from nas_rnn.experiment.finals import Final
+from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.results import Result
 from nas_rnn.experiment.workspace import Workspace, names
 
@@ -40,13 +41,14 @@ def compare(
         {**(load_toml(config) if config else {}), **given, **({"cells": asked} if asked else {})},
     )
     settings = absolute(settings)
-    task, data = prepare(settings)
+    models = Models.prepare(settings)
     known = {cell.name: cell for cell in cells if isinstance(cell, Cell)}
     baseline = find_cell(settings.baseline, runs)
     contenders = [known.get(name) or find_cell(name, runs) for name in settings.cells]
+    models.match(baseline, settings.params)  # too few parameters show here
     workspace = Workspace.create(runs, settings.name, "compare")
     settings = settings.model_copy(update={"name": workspace.name})
-    bench = Bench(settings, workspace, task, data, observer)
+    bench = Bench(settings, workspace, models, observer)
     try:
         workspace.write_json("search.json", {"id": uuid.uuid4().hex, "kind": "compare", "began_ms": now_ms()})
         workspace.write("config.toml", dump_toml(settings))
@@ -88,8 +90,10 @@ def _run(bench: Bench, baseline: Cell, contenders: list[Cell]) -> Result:
             parameters=settings.params,
         )
     )
-    standard = bench.baseline_entry(baseline)
-    entries = [bench.entry(cell, standard.parameters) for cell in named_apart([baseline, *contenders])[1:]]
+    standard = bench.models.baseline_entry(baseline)
+    entries = [
+        bench.models.entry(cell, standard.parameters) for cell in named_apart([baseline, *contenders])[1:]
+    ]
     chronicle = Chronicle(bench.workspace, task, settings)
     status, final = "complete", Final(bench, chronicle.run_changed)
     with chronicle:

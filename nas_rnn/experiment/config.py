@@ -45,22 +45,22 @@ class _Config(BaseModel):
     task: str = "char-lm"
     task_options: dict[str, int | float | str | bool] = {}
     data: Path | None = None
-    epochs: int = Field(4, ge=1)
+    epochs: int = Field(TrainingOptions.epochs, ge=1)
     params: int = Field(60_000, ge=1)
     seeds: int = Field(5, ge=1, le=100)
     workers: int | None = Field(None, ge=1)
     plugins: tuple[Path, ...] = ()
     name: Name = None
     seed: int = Field(0, ge=0, lt=2**32)
-    layers: int = 1
-    dropout: float = 0.0
-    batch: int = 32
-    length: int = 64
+    layers: int = TrainingOptions.layers
+    dropout: float = TrainingOptions.dropout
+    batch: int = TrainingOptions.batch
+    length: int = TrainingOptions.length
     learning_rate: float = TrainingOptions.learning_rate
     decay: Literal["cosine", "linear", "none"] = TrainingOptions.decay
-    clip: float = 1.0
-    threads: int = 1
-    device: str = "auto"
+    clip: float = TrainingOptions.clip
+    threads: int = TrainingOptions.threads
+    device: str = TrainingOptions.device
 
     def training(self) -> TrainingOptions:
         """Return the training options, each checked."""

@@ -60,11 +60,9 @@ def rebuild_runs(runs: Path, name: str) -> None:
     workspace = Workspace.open_existing(runs, name)
     kind = (workspace.read_json("search.json") or {}).get("kind", "search")
     stored = load_toml(workspace.config_path)
-    config: SearchConfig | CompareConfig
-    if kind == "search":
-        config = read_config(SearchConfig, stored)
-    else:
-        config = read_config(CompareConfig, stored)
+    config: SearchConfig | CompareConfig = (
+        read_config(SearchConfig, stored) if kind == "search" else read_config(CompareConfig, stored)
+    )
     plugins.use_folders(config.plugins)
     task = plugins.registry().find("task", config.task).value(**config.task_options)
     trials = Study.open(workspace.study_path, STUDY).trials() if kind == "search" else []

@@ -92,8 +92,8 @@ class Progress:
     phase: Phase | None = None
     phase_runs: int = 0
     phase_done: int = 0
+    phase_before: int = 0
     phase_began: float = 0.0
-    phase_seconds_spent: float = 0.0
     running: dict[str, RunStarted | EpochDone] = field(default_factory=dict)
     endings: dict[RunEnding, int] = field(default_factory=dict)
     best_name: str | None = None
@@ -107,7 +107,7 @@ class Progress:
             case Started():
                 self.started = event
             case PhaseStarted(phase=phase, runs=runs, before=before):
-                self.phase, self.phase_runs, self.phase_done = phase, runs, before
+                self.phase, self.phase_runs, self.phase_done, self.phase_before = phase, runs, before, before
                 self.phase_began = time.monotonic()
                 self.running.clear()
             case RunStarted(id=id) | EpochDone(id=id):
@@ -137,10 +137,11 @@ class Progress:
 
     def seconds_left(self) -> float | None:
         """Return how long this phase will take at the pace so far; None while nothing has ended in it."""
-        done = self.phase_done
-        if done == 0 or self.phase_runs <= done:
+        done = self.phase_done - self.phase_before
+        left = self.phase_runs - self.phase_done
+        if done <= 0 or left <= 0:
             return None
-        return (time.monotonic() - self.phase_began) / done * (self.phase_runs - done)
+        return (time.monotonic() - self.phase_began) / done * left
 
 
 Observer = Callable[[Event, Progress], None]

@@ -20,6 +20,7 @@ from nas_rnn.comparison import (
 from nas_rnn.engine import RunList
 from nas_rnn.experiment.bench import Bench
 from nas_rnn.experiment.events import Notice, Phase, PhaseStarted
+from nas_rnn.experiment.trials import sign_of
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
 
 TOP, SELECTION_SEEDS = 3, 2
@@ -66,7 +67,7 @@ class Final:
         plan = selection_specs(
             candidates,
             bench.task.metric,
-            task=bench.choice,
+            task=bench.models.choice,
             seed=bench.config.seed,
             top=TOP,
             seeds=SELECTION_SEEDS,
@@ -88,7 +89,7 @@ class Final:
         for contender in contenders:
             bench.warn_of_mismatch(contender)
         plan = final_specs(
-            baseline, contenders, task=bench.choice, seed=bench.config.seed, seeds=bench.config.seeds
+            baseline, contenders, task=bench.models.choice, seed=bench.config.seed, seeds=bench.config.seeds
         )
         runs = self._phase("final", plan.specs)
         yield runs
@@ -110,7 +111,9 @@ def _keep(bench: Bench, plan: FinalPlan, results: dict[str, RunResult], comparis
     winner = plan.contenders[0]
     usable = [s for s in winner.specs if s.id in results and results[s.id].best_metric is not None]
     if usable:
-        best = min(usable, key=lambda spec: bench.sign * (results[spec.id].best_metric or 0.0))
+        best = min(
+            usable, key=lambda spec: sign_of(bench.task.metric) * (results[spec.id].best_metric or 0.0)
+        )
         _keep_weights(bench, best)
     for spec in plan.specs:
         workspace.store(spec.id).drop_checkpoint()
@@ -127,4 +130,4 @@ def _keep_weights(bench: Bench, spec: RunSpec) -> None:
     workspace = bench.workspace
     workspace.write("best/weights.safetensors", safetensors.torch.save(dict(checkpoint.best)))
     workspace.write("best/cell.cell", parse_cell(spec.cell).to_text())
-    workspace.write_json("best/model.json", {"spec": spec.to_dict(), "meta": bench.data.meta})
+    workspace.write_json("best/model.json", {"spec": spec.to_dict(), "meta": bench.models.data.meta})

@@ -12,11 +12,12 @@ from nas_rnn import plugins
 from nas_rnn.comparison import Comparison, sentence
 from nas_rnn.engine import RunSource
 from nas_rnn.errors import UserError
-from nas_rnn.experiment.bench import Bench, Interrupted, now_ms, prepare
+from nas_rnn.experiment.bench import Bench, Interrupted, now_ms
 from nas_rnn.experiment.chronicle import Chronicle
 from nas_rnn.experiment.config import SearchConfig, absolute, dump_toml, load_toml, read_config
 from nas_rnn.experiment.events import Observer, PhaseStarted, Started, silent
 from nas_rnn.experiment.finals import TOP, Final
+from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.results import BestCell, Result
 from nas_rnn.experiment.search_source import SearchSource, make_strategy
 from nas_rnn.experiment.trials import BASELINE_ID, count_endings, ranked, trial_id
@@ -60,8 +61,9 @@ def _begin(
     given = {name: value for name, value in options.items() if value is not None}
     settings = read_config(SearchConfig, {**(load_toml(config) if config else {}), **given})
     settings = absolute(settings)
-    task, data = prepare(settings)
+    models = Models.prepare(settings)
     make_strategy(settings, 0)
+    models.match(plugins.load_cell("lstm"), settings.params)  # too few parameters show here
     workspace = Workspace.create(runs, settings.name, settings.space)
     settings = settings.model_copy(update={"name": workspace.name})
     workspace.write_json(
@@ -73,9 +75,9 @@ def _begin(
             "plugins": {plugin.origin: plugin.digest for plugin in plugins.registry().sources},
         },
     )
-    Study.create(workspace.study_path, STUDY, task.metric.direction)
+    Study.create(workspace.study_path, STUDY, models.task.metric.direction)
     workspace.write("config.toml", dump_toml(settings))
-    return Bench(settings, workspace, task, data, observer), settings
+    return Bench(settings, workspace, models, observer), settings
 
 
 def _reopen(
@@ -95,9 +97,9 @@ def _reopen(
         )
     settings = absolute(read_config(SearchConfig, {**stored, **changed, "name": name}))
     workspace.hold()
-    task, data = prepare(settings)
+    models = Models.prepare(settings)
     workspace.write("config.toml", dump_toml(settings))
-    return Bench(settings, workspace, task, data, observer), settings
+    return Bench(settings, workspace, models, observer), settings
 
 
 class _Search:
@@ -139,10 +141,11 @@ class _Search:
         source = self._source(before, deadline)
         yield source
         trials = self.study.trials()
-        baseline = self.bench.baseline_entry(source.baseline)
+        baseline = self.bench.models.baseline_entry(source.baseline)
         best = ranked(trials, self.bench.task.metric)[:TOP]
         entries = [
-            self.bench.entry(trial.candidate.cell, baseline.parameters, score=trial.value) for trial in best
+            self.bench.models.entry(trial.candidate.cell, baseline.parameters, score=trial.value)
+            for trial in best
         ]
         spent = {"search": self._seconds([BASELINE_ID, *(trial_id(trial.number) for trial in trials)])}
         yield from final.stages(baseline, entries, spent)

@@ -14,7 +14,7 @@ from nas_rnn.errors import UserError
 from nas_rnn.experiment.bench import Bench
 from nas_rnn.experiment.config import SearchConfig
 from nas_rnn.experiment.events import Notice, RunEnded
-from nas_rnn.experiment.trials import BASELINE_ID, gap_at_same_epoch, trial_id
+from nas_rnn.experiment.trials import BASELINE_ID, gap_at_same_epoch, sign_of, trial_id
 from nas_rnn.spaces import Candidate, Decisions
 from nas_rnn.strategies import Exhausted, Strategy, Study, Trial
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
@@ -60,9 +60,9 @@ class SearchSource:
         if self.baseline_result is not None and self.baseline_result.status != "failed":
             self.baseline_records = list(self.baseline_result.epochs)
             return
-        match = self.bench.match(self.baseline, self.config.params)
+        match = self.bench.models.match(self.baseline, self.config.params)
         self._queue.append(
-            self.bench.spec(
+            self.bench.models.spec(
                 BASELINE_ID,
                 "baseline",
                 self.baseline,
@@ -135,7 +135,7 @@ class SearchSource:
             self._copy(number, original)
             return
         try:
-            size = self.bench.match(candidate.cell, self.config.params).hidden_size
+            size = self.bench.models.match(candidate.cell, self.config.params).hidden_size
         except UserError as error:
             number = self.study.add(candidate, hidden_size=None)
             self._fail(number, candidate, str(error))
@@ -149,7 +149,7 @@ class SearchSource:
 
     def _spec(self, number: int, candidate: Candidate, hidden_size: int) -> RunSpec:
         seed = self._seed(_FIRST_TRIAL_SEED + number)
-        return self.bench.spec(
+        return self.bench.models.spec(
             trial_id(number), "candidate", candidate.cell, hidden_size, seed, self._seed(_DATA_SEED)
         )
 
@@ -230,7 +230,11 @@ class SearchSource:
 
     def _loss(self, ending: str, value: float | None) -> float | None:
         """Return what a strategy minimises; None for a trial that diverged or failed."""
-        return None if value is None or ending in ("diverged", "failed") else self.bench.sign * value
+        return (
+            None
+            if value is None or ending in ("diverged", "failed")
+            else sign_of(self.bench.task.metric) * value
+        )
 
     def gap(self, records: list[EpochRecord]) -> float | None:
         """Return the relative gap to the baseline after as many epochs; None before that is known."""

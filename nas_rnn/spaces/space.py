@@ -90,7 +90,7 @@ class DecisionSpace:
         def pick(choice: Choice) -> Label:
             label = decisions.get(choice.key)
             if label in choice.labels or (label is not None and rng is None):
-                return label  # type: ignore[return-value]
+                return label
             if rng is None:
                 raise SpaceError(
                     f"the decisions for {self.name!r} lack {choice.key!r}; on offer are {_labels(choice)}"

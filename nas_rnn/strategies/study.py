@@ -47,8 +47,8 @@ class Study:
         self._open: dict[int, optuna.Trial] = {}
 
     @classmethod
-    def create(cls, path: Path, name: str, direction: str) -> Study:
-        """Start a new study in the journal ``path``; ``direction`` is ``"minimize"`` or ``"maximize"``."""
+    def create(cls, path: Path, name: str, direction: Literal["minimize", "maximize"]) -> Study:
+        """Start a new study in the journal ``path``."""
         _quiet()
         return cls(
             optuna.create_study(

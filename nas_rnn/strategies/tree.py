@@ -31,7 +31,7 @@ class ProposedDecisions:
         return self._root.spent
 
     def draw(self, space: DecisionSpace, rng: np.random.Generator) -> Candidate:
-        """Return a candidate whose decisions were not proposed before, each answer drawn uniformly among the open ones."""
+        """Return a candidate whose decisions are new, each answer drawn uniformly among the open ones."""
         here = self._root
 
         def pick(choice: Choice) -> Label:

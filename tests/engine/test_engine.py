@@ -17,7 +17,7 @@ from nas_rnn.plugins import registry
 from nas_rnn.training import RunSpec, RunStore, TrainingOptions
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from experiment_runs import write_text  # noqa: E402
+from experiment_runs import write_text
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,9 @@ def workers() -> list[psutil.Process]:
 
 @pytest.fixture(scope="module")
 def engine(data, tmp_path_factory):
-    with Engine(workers=2, threads=1, folder=tmp_path_factory.mktemp("trials"), data=data, sources=()) as opened:
+    with Engine(
+        workers=2, threads=1, folder=tmp_path_factory.mktemp("trials"), data=data, sources=()
+    ) as opened:
         yield opened
 
 
@@ -142,6 +144,8 @@ def test_a_source_may_ask_to_wait(engine):
 
 def test_ray_listens_on_the_loopback_interface_only(engine):
     family = {process.pid for process in psutil.Process().children(recursive=True)} | {os.getpid()}
-    listening = [c for c in psutil.net_connections("inet") if c.status == psutil.CONN_LISTEN and c.pid in family]
+    listening = [
+        c for c in psutil.net_connections("inet") if c.status == psutil.CONN_LISTEN and c.pid in family
+    ]
     assert listening
     assert {c.laddr.ip for c in listening} <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -19,7 +20,7 @@ from nas_rnn.experiment.saved import sample
 from nas_rnn.strategies import Study
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from experiment_runs import TINY, search_process, write_text  # noqa: E402
+from experiment_runs import TINY, search_process, write_text
 
 SPACE = '''
 from nas_rnn import linear, operation, relu, search_space, tanh
@@ -88,7 +89,8 @@ def test_the_baseline_is_trained_first_and_with_the_same_budget(finished, place)
     started = [event for event in events if isinstance(event, RunStarted)]
     assert (started[0].role, started[0].name) == ("baseline", "lstm")
     specs = {
-        name: json.loads((place / "runs/five/trials" / name / "spec.json").read_text()) for name in ("baseline", "t0000")
+        name: json.loads((place / "runs/five/trials" / name / "spec.json").read_text())
+        for name in ("baseline", "t0000")
     }
     assert specs["baseline"]["training"] == specs["t0000"]["training"]
     assert specs["baseline"]["data_seed"] == specs["t0000"]["data_seed"]
@@ -171,7 +173,12 @@ def test_mlflow_can_be_rebuilt_from_the_folder(finished, place, monkeypatch):
 
     def shown(runs):
         return {
-            run.data.tags["nas_rnn.key"]: (run.data.metrics, run.data.params, run.data.tags["ending"], run.info.status)
+            run.data.tags["nas_rnn.key"]: (
+                run.data.metrics,
+                run.data.params,
+                run.data.tags["ending"],
+                run.info.status,
+            )
             for run in runs
         }
 
@@ -191,7 +198,9 @@ def test_resuming_a_complete_search_runs_nothing_again(finished, place):
     result, _ = finished
     began: list[Event] = []
     again = nas_rnn.search(
-        resume="five", runs=place / "runs", observer=lambda e, p: began.append(e) if isinstance(e, RunStarted) else None
+        resume="five",
+        runs=place / "runs",
+        observer=lambda e, p: began.append(e) if isinstance(e, RunStarted) else None,
     )
     assert began == []
     assert again.trials == result.trials and again.comparison == result.comparison
@@ -200,7 +209,8 @@ def test_resuming_a_complete_search_runs_nothing_again(finished, place):
 KILLED = """
 import nas_rnn
 def observe(event, progress):
-    print(type(event).__name__, getattr(event, "id", getattr(event, "phase", "")), getattr(event, "ending", ""), flush=True)
+    what = getattr(event, "id", getattr(event, "phase", ""))
+    print(type(event).__name__, what, getattr(event, "ending", ""), flush=True)
 nas_rnn.search({options}, observer=observe)
 print("COMPLETE", flush=True)
 """
@@ -228,11 +238,16 @@ def test_kill_9_of_the_driver_in_every_phase_loses_no_finished_run(place):
     study = place / "runs/killed/study.journal"
     finished_trials = []
     lines = []
-    for code, moment in ((begin, "RunEnded t0002"), (resume, "RunEnded select-"), (resume, "RunEnded final-"), (resume, None)):
+    for code, moment in (
+        (begin, "RunEnded t0002"),
+        (resume, "RunEnded select-"),
+        (resume, "RunEnded final-"),
+        (resume, None),
+    ):
         lines.append(_run_until(code, place, moment))
         finished_trials.append({t.number: t.value for t in Study.open(study, "search").trials() if t.ending})
     assert lines[-1][-1] == "COMPLETE", lines[-1]
-    for earlier, later in zip(finished_trials, finished_trials[1:], strict=False):
+    for earlier, later in itertools.pairwise(finished_trials):
         assert earlier.items() <= later.items()
     assert len(finished_trials[-1]) == 5
     ended = [line for part in lines for line in part if line.startswith("RunEnded")]

@@ -55,7 +55,9 @@ def test_a_space_that_samples_cells_without_decisions_ends_too():
 
         def sample(self, seed):
             rng = np.random.default_rng(seed)
-            cell = load_space("lstm_ablations").replay({"variant": ["vanilla", "no_peepholes"][int(rng.integers(2))]})
+            cell = load_space("lstm_ablations").replay(
+                {"variant": ["vanilla", "no_peepholes"][int(rng.integers(2))]}
+            )
             return Candidate(cell.cell)
 
     assert len({c.digest for c in drawn(RandomSearch(TwoCells(), seed=0))}) == 2

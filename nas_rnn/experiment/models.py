@@ -1,0 +1,80 @@
+"""The models of one search or comparison: its task and data, sizes, and specs of its runs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from nas_rnn import plugins
+from nas_rnn.cells import Cell
+from nas_rnn.comparison import Entry, Match, TaskChoice, nearest_hidden_size
+from nas_rnn.experiment.config import CompareConfig, SearchConfig
+from nas_rnn.tasks import Task, TaskData
+from nas_rnn.training import RunSpec
+from nas_rnn.training.spec import Role
+
+
+@dataclass(frozen=True)
+class Models:
+    """What a configuration says of every model that is trained; ``data`` is loaded already."""
+
+    config: SearchConfig | CompareConfig
+    task: Task
+    data: TaskData
+
+    @classmethod
+    def prepare(cls, config: SearchConfig | CompareConfig) -> Models:
+        """Load the plugins, the task and its data; every `UserError` about them comes from here."""
+        plugins.use_folders(config.plugins)
+        task = plugins.registry().find("task", config.task).value(**config.task_options)
+        return cls(config, task, task.load(config.data))
+
+    @property
+    def choice(self) -> TaskChoice:
+        return TaskChoice(self.task.name, dict(self.config.task_options))
+
+    def match(self, cell: Cell, target: int) -> Match:
+        """Return the hidden size at which the whole model of ``cell`` is nearest to ``target`` parameters."""
+        heads = [getattr(node, "heads", 1) for node in cell.nodes]
+        return nearest_hidden_size(lambda size: self.count(cell, size), target, multiple_of=math.lcm(*heads))
+
+    def count(self, cell: Cell, hidden_size: int) -> int:
+        """Return how many parameters the whole model has."""
+        from nas_rnn.training.model import count_parameters
+
+        return count_parameters(self.spec("count", "candidate", cell, hidden_size), self.task, self.data.meta)
+
+    def spec(
+        self, id: str, role: Role, cell: Cell, hidden_size: int, seed: int = 0, data_seed: int = 0
+    ) -> RunSpec:
+        """Return the spec of a run of the search itself."""
+        return RunSpec(
+            id=id,
+            role=role,
+            name=cell.name,
+            cell=cell.to_text(),
+            hidden_size=hidden_size,
+            task=self.task.name,
+            task_options=dict(self.config.task_options),
+            training=self.config.training(),
+            seed=seed,
+            data_seed=data_seed,
+        )
+
+    def entry(self, cell: Cell, target: int, *, score: float | None = None) -> Entry:
+        """Return ``cell`` as it enters a comparison, matched to ``target`` parameters."""
+        match = self.match(cell, target)
+        return Entry(
+            name=cell.name,
+            cell=cell.to_text(),
+            digest=cell.digest,
+            hidden_size=match.hidden_size,
+            parameters=match.parameters,
+            mismatch=match.mismatch,
+            training=self.config.training(),
+            score=score,
+        )
+
+    def baseline_entry(self, cell: Cell) -> Entry:
+        """Return the baseline as it enters a comparison: of the size asked for, and itself the measure of it."""
+        return replace(self.entry(cell, self.config.params), mismatch=0.0)
