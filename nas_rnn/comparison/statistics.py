@@ -44,6 +44,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import special  # scipy.stats takes over a second to import
 
 FEWEST_BLOCKS, MOST_BLOCKS, ITEMS_PER_BLOCK = 10, 16, 6
 CAREFUL_QUANTILE = 0.25
