@@ -1,0 +1,65 @@
+"""The documentation's examples run, and what it names exists."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from nas_rnn.plugins import GROUPS, Registry
+from nas_rnn.spaces import DecisionSpace
+from nas_rnn.strategies import Strategy
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = ["README.md", "docs/plugins.md"]
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+EXAMPLES = [(page, number, text) for page in PAGES for number, text in enumerate(blocks(page, "python"))]
+
+
+@pytest.mark.parametrize(("page", "number", "text"), EXAMPLES, ids=lambda value: str(value)[:20])
+def test_an_example_runs_and_what_it_defines_is_found(page, number, text, tmp_path):
+    (tmp_path / "example.py").write_text(text)
+    found = Registry([tmp_path])
+    names = {kind: set(found.names(kind)) for kind in GROUPS}
+    assert found.problems == []
+    defined = set(re.findall(r"@(?:cell|search_space)\ndef (\w+)", text)) | set(re.findall(r'name = "(\w+)"', text))
+    assert defined <= set().union(*names.values())
+    for name in defined & names["space"]:
+        space = found.find("space", name).value
+        assert isinstance(space, DecisionSpace)
+        assert len({space.sample(seed).digest for seed in range(20)}) > 1
+    for name in defined & names["strategy"]:
+        strategy = found.find("strategy", name).value(Registry([ROOT / "search_spaces"]).find("space", "gated").value, 0)
+        assert isinstance(strategy, Strategy)
+        strategy.tell(strategy.ask(), 1.0)
+
+
+def test_the_entry_point_groups_are_those_of_the_code():
+    text = (ROOT / "docs/plugins.md").read_text(encoding="utf-8")
+    assert all(f"`{group}`" in text for group in GROUPS.values())
+    for block in blocks("docs/plugins.md", "toml"):
+        assert set(tomllib.loads(block)["project"]["entry-points"]) <= set(GROUPS.values())
+
+
+def test_the_words_of_the_language_in_the_documentation_are_all_there_are():
+    import nas_rnn
+    from nas_rnn.cells.operations import BUILT_IN, RESERVED
+
+    text = (ROOT / "docs/plugins.md").read_text(encoding="utf-8")
+    infix = {"add", "sub", "mul", "div", "neg"}
+    for word in {*BUILT_IN, *RESERVED} - infix - {"cell", "search_space", "choose"}:
+        assert re.search(rf"`[^`]*\b{word}\b", text), word
+        assert callable(getattr(nas_rnn, word)), word
+
+
+def test_every_link_leads_somewhere():
+    for page in [*PAGES, "docs/architecture.md"]:
+        for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text(encoding="utf-8")):
+            assert target.startswith("http") or (ROOT / page).parent.joinpath(target).exists(), (page, target)
