@@ -38,7 +38,7 @@ class TrainingOptions:
 
     layers: int = 1
     dropout: float = 0.0
-    batch: int = 16
+    batch: int = 32
     length: int = 32
     learning_rate: float = 0.01
     decay: Decay = "cosine"
