@@ -194,7 +194,7 @@ class _Reader:
     def call(self, node: ast.Call, word: str, depth: int) -> Value:
         function = self.function_of(node, word)
         if word in ("scalar", "vector"):
-            if len(node.args) != 1 and (node.args or word == "scalar") or node.keywords:
+            if (len(node.args) != 1 and (node.args or word == "scalar")) or node.keywords:
                 raise self.fail(node, f"{word}(init) takes one number")
             return self.word(node, function, [self.literal(argument) for argument in node.args])
         if any(isinstance(argument, ast.Starred) for argument in node.args):

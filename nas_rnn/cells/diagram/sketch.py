@@ -149,6 +149,8 @@ class _Sketcher:
         node = self.nodes[index]
         inside = [] if own else [index]
         if own or self._is_private(index):
+            if isinstance(node, LearnedVector):
+                return [], inside
             if isinstance(node, Linear | Diagonal):
                 return self._weighted(node), inside
             if (

@@ -1,4 +1,4 @@
-"""Recurrent highway networks (Zilly et al. 2017), "Recurrent highway networks", arXiv:1607.03474, equations 7-9.
+"""Recurrent highway networks (Zilly et al. 2017), "Recurrent highway networks", arXiv:1607.03474, equations 6-9.
 
 The carry gate is one minus the transform gate, as in the paper's experiments. x enters the first layer of a step
 alone. The transform gates' biases start at -2 (the paper's choice for Penn Treebank).
@@ -12,7 +12,7 @@ FAMILY = "highway"
 
 @cell
 def rhn2(x, h):
-    """Recurrent highway network of depth 2 (Zilly et al. 2017), arXiv:1607.03474, equations 7-9."""
+    """Recurrent highway network of depth 2 (Zilly et al. 2017), arXiv:1607.03474, equations 6-9."""
     t1 = sigmoid(linear(x, h, bias=-2.0))
     s1 = blend(t1, tanh(linear(x, h)), h)
     t2 = sigmoid(linear(s1, bias=-2.0))
@@ -21,7 +21,7 @@ def rhn2(x, h):
 
 @cell
 def rhn3(x, h):
-    """Recurrent highway network of depth 3 (Zilly et al. 2017), arXiv:1607.03474, equations 7-9."""
+    """Recurrent highway network of depth 3 (Zilly et al. 2017), arXiv:1607.03474, equations 6-9."""
     t1 = sigmoid(linear(x, h, bias=-2.0))
     s1 = blend(t1, tanh(linear(x, h)), h)
     t2 = sigmoid(linear(s1, bias=-2.0))
@@ -32,7 +32,7 @@ def rhn3(x, h):
 
 @cell
 def rhn4(x, h):
-    """Recurrent highway network of depth 4 (Zilly et al. 2017), arXiv:1607.03474, equations 7-9."""
+    """Recurrent highway network of depth 4 (Zilly et al. 2017), arXiv:1607.03474, equations 6-9."""
     t1 = sigmoid(linear(x, h, bias=-2.0))
     s1 = blend(t1, tanh(linear(x, h)), h)
     t2 = sigmoid(linear(s1, bias=-2.0))
@@ -45,7 +45,7 @@ def rhn4(x, h):
 
 @cell
 def rhn5(x, h):
-    """Recurrent highway network of depth 5 (Zilly et al. 2017), arXiv:1607.03474, equations 7-9."""
+    """Recurrent highway network of depth 5 (Zilly et al. 2017), arXiv:1607.03474, equations 6-9."""
     t1 = sigmoid(linear(x, h, bias=-2.0))
     s1 = blend(t1, tanh(linear(x, h)), h)
     t2 = sigmoid(linear(s1, bias=-2.0))

@@ -8,8 +8,9 @@ FAMILY = "lstm"
 
 @cell
 def lstm_coupled(x, h, c):
-    """LSTM whose input gate is one minus its forget gate, without peepholes (Greff et al. 2015), "LSTM: A
-    search space odyssey", arXiv:1503.04069, section 3, variants CIFG and NP together.
+    """LSTM whose input gate is one minus its forget gate, without peepholes (Greff et al. 2015).
+
+    "LSTM: A search space odyssey", arXiv:1503.04069, section 3, variants CIFG and NP together.
 
     The forget gate's bias starts at 1, as in `lstm`.
     """
@@ -22,8 +23,9 @@ def lstm_coupled(x, h, c):
 
 @cell
 def lstm_ln(x, h, c):
-    """LSTM with layer normalisation (Ba, Kiros & Hinton 2016), "Layer normalization", arXiv:1607.06450,
-    equations 20-22.
+    """LSTM with layer normalisation (Ba, Kiros & Hinton 2016).
+
+    "Layer normalization", arXiv:1607.06450, equations 20-22.
 
     As in the paper the pre-activations of the four gates are normalised together, over 4 times hidden_size
     units (ports that normalise each gate by itself differ), those from x and those from h apart, each with its
@@ -41,8 +43,9 @@ def lstm_ln(x, h, c):
 
 @cell
 def lstm_nas_bench(x, h, c):
-    """The recipe called "lstm" in NAS-Bench-NLP (Klyuchnikov et al. 2020), arXiv:2006.07116, from the function
-    get_example_recepie of its authors' code.
+    """The recipe called "lstm" in NAS-Bench-NLP (Klyuchnikov et al. 2020).
+
+    arXiv:2006.07116, from the function get_example_recepie of its authors' code.
 
     Its output gate has tanh where an LSTM has the logistic function; no bias starts at 1.
     """
