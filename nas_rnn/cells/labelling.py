@@ -141,7 +141,7 @@ class _Branch:
 
 def in_order(roles: Sequence[int], items: Sequence[Item]) -> list[Item]:
     """Return ``items`` by role, those of one role in ascending order."""
-    return [item for _, item in sorted(zip(roles, items, strict=True))]  # type: ignore[type-var]
+    return [item for _, item in sorted(zip(roles, items, strict=True))]
 
 
 def orbit(starts: Sequence[int], generators: Sequence[Permutation]) -> list[int]:

@@ -90,6 +90,11 @@ class Weights:
         self.used.add(name)
         return self.tensors[name]
 
+    def brought(self, owner: str, **value: Tensor) -> Tensor:
+        """Return a value brought to hidden size: times a matrix, or itself where it has that size."""
+        ((name, tensor),) = value.items()
+        return tensor @ self[f"{owner}/{name}"].T if f"{owner}/{name}" in self.tensors else tensor
+
     def product(self, owner: str, sources: Mapping[str, Tensor] | None = None, **more: Tensor) -> Tensor:
         """Return the sum of ``W v`` over the sources ``v``, without a bias."""
         given = {**(sources or {}), **more}

@@ -39,7 +39,7 @@ def sru(w: Weights, x: Tensor, h: Tensor, c: Tensor) -> State:
     f = sigmoid(w.affine("f", x=x) + w["f/p"] * c)
     r = sigmoid(w.affine("r", x=x) + w["r/p"] * c)
     c = f * c + (1 - f) * w.product("c", x=x)
-    return r * c + (1 - r) * (x @ w["h/x"].T), c
+    return r * c + (1 - r) * w.brought("h", x=x), c
 
 
 def qrnn(w: Weights, x: Tensor, h: Tensor, c: Tensor, last: Tensor) -> State:

@@ -58,13 +58,13 @@ def janet(w: Weights, x: Tensor, h: Tensor) -> tuple[Tensor, ...]:
 def mut1(w: Weights, x: Tensor, h: Tensor) -> tuple[Tensor, ...]:
     z = sigmoid(w.affine("z", x=x))
     r = sigmoid(w.affine("r", x=x, h=h))
-    wide = x @ w["n/x"].T
+    wide = w.brought("n", x=x)
     return (tanh(w.affine("n", {"r * h": r * h}) + tanh(wide)) * z + h * (1 - z),)
 
 
 def mut2(w: Weights, x: Tensor, h: Tensor) -> tuple[Tensor, ...]:
     z = sigmoid(w.affine("z", x=x, h=h))
-    r = sigmoid(x @ w["r/x"].T + w.affine("r", h=h))
+    r = sigmoid(w.brought("r", x=x) + w.affine("r", h=h))
     return (tanh(w.affine("n", {"r * h": r * h, "x": x})) * z + h * (1 - z),)
 
 

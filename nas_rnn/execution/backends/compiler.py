@@ -229,7 +229,7 @@ class _Compiler:
         mean, scale = self.moments[together]
         self.emitter.emit(
             [argument, mean, scale],
-            lambda r: torch.addcmul(r[shift], (r[argument] - r[mean]) * r[scale], r[gain]),
+            lambda r: (r[argument] - r[mean]) * r[scale] * r[gain] + r[shift],
             index,
         )
 
