@@ -133,7 +133,18 @@ def operations() -> dict[str, Operation]:
 
 
 RESERVED = frozenset(
-    {"linear", "diagonal", "scalar", "project", "layer_norm", "state", "cell", "search_space", "choose"}
+    {
+        "linear",
+        "diagonal",
+        "scalar",
+        "vector",
+        "project",
+        "layer_norm",
+        "state",
+        "cell",
+        "search_space",
+        "choose",
+    }
 )
 """Words of the cell language that no operation may take."""
 

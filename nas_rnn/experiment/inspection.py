@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nas_rnn import plugins
-from nas_rnn.cells import Cell, operations
+from nas_rnn.cells import Cell, operations, zoo
 from nas_rnn.cells.costs import Costs, costs
 from nas_rnn.errors import unknown
 from nas_rnn.experiment.compare import find_cell
@@ -95,6 +95,8 @@ def _cell_row(name: str) -> dict[str, Any]:
     found = costs(cell, 1, 1)
     return {
         "name": name,
+        "family": zoo.family(cell),
+        "year": str(zoo.year(cell) or ""),
         "states": ", ".join(path.name for path in cell.states),
         "products": found.products,
         "levels": found.levels,
