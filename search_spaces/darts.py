@@ -38,9 +38,9 @@ def darts(choose, x, h):
     s0 = highway(h, tanh, x, h)
     nodes = {"s0": s0}
     for number in range(1, 9):
-        s = nodes[f"s{number}"] = fed(choose, f"s{number}", nodes)
-    h = mean(list(nodes.values())[1:])  # without s0
-    return h
+        s = fed(choose, f"s{number}", nodes)
+        nodes[f"s{number}"] = s
+    return mean(list(nodes.values())[1:])  # without s0
 
 
 @search_space
@@ -49,9 +49,9 @@ def darts12(choose, x, h):
     s0 = highway(h, tanh, x, h)
     nodes = {"s0": s0}
     for number in range(1, 13):
-        s = nodes[f"s{number}"] = fed(choose, f"s{number}", nodes)
-    h = mean(list(nodes.values())[1:])
-    return h
+        s = fed(choose, f"s{number}", nodes)
+        nodes[f"s{number}"] = s
+    return mean(list(nodes.values())[1:])
 
 
 @search_space
@@ -62,6 +62,6 @@ def enas(choose, x, h):
     for number in range(2, 13):
         source = choose(f"s{number}_from", list(nodes))
         feeding.add(source)
-        s = nodes[f"s{number}"] = highway(nodes[source], choose(f"s{number}_act", ACTIVATIONS))
-    h = mean([value for name, value in nodes.items() if name not in feeding])
-    return h
+        s = highway(nodes[source], choose(f"s{number}_act", ACTIVATIONS))
+        nodes[f"s{number}"] = s
+    return mean([value for name, value in nodes.items() if name not in feeding])

@@ -109,8 +109,9 @@ class _Export:
                 reason = "is linear(...) of another path" if name in recipe else f"is {name} itself"
                 self.problems.append(f"  {path}: the next value {reason}, which a recipe cannot say")
 
-    def _fail(self, index: int, reason: str) -> None:
+    def _fail(self, index: int, reason: str) -> dict[str, object] | None:
         self.problems.append(f"  {print_node(self.cell, index)}: {reason}")
+        return None
 
 
 def _live(cell: Cell) -> set[int]:
