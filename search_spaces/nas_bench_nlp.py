@@ -6,6 +6,8 @@ what none of these needs is dropped, and a cell that breaks a rule is drawn agai
 decisions: most of what is drawn is dropped, so decisions would say little of what remains.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from nas_rnn import UserError
@@ -84,8 +86,8 @@ def _some(options, count, rng):
 
 
 def _cell(recipe):
-    digest = cell_from_recipe(recipe).digest.rpartition("-")[2]
-    return cell_from_recipe(recipe, f"nas_bench_nlp_{digest[:6]}")
+    cell = cell_from_recipe(recipe)
+    return replace(cell, name=f"nas_bench_nlp_{cell.digest.rpartition('-')[2][:6]}")
 
 
 class NasBenchNlp:

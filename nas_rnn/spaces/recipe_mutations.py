@@ -1,7 +1,7 @@
 """Small changes to recipes of NAS-Bench-NLP, by which evolution walks from one to the next.
 
-Each changes a recipe in place, and may do nothing or leave one that breaks rules or has dead nodes: `mutate_recipe` drops
-these, and who calls it tries again until the rules of the space are kept.
+Each changes a recipe in place, and may do nothing or leave one that breaks rules or has dead nodes: `mutate_recipe`
+drops these, and who calls it tries again until the rules of the space are kept.
 """
 
 from __future__ import annotations

@@ -174,13 +174,13 @@ def _stored(row: Any, number: int) -> StoredRecipe:
     if not isinstance(row, dict):
         raise UserError(f"a line is a JSON object, not {row!r:.80}")
     key = next((key for key in _KEYS if key in row and not _is_node(key, row[key])), None)
-    recipe = row if key is None else row[key]
     details = {} if key is None else {other: value for other, value in row.items() if other != key}
-    problems = list(recipe_problems(json.loads(recipe) if isinstance(recipe, str) else recipe))
+    recipe = row if key is None else row[key]
+    if isinstance(recipe, str):
+        recipe = json.loads(recipe)
+    problems = list(recipe_problems(recipe))
     if problems:
         raise UserError("\n".join(["the recipe breaks rules:", *problems]))
-    named = re.sub(r"\W", "_", str(details.get("name") or details.get("dag") or number), flags=re.ASCII)
-    name = named if named[0].isalpha() and "name" in details else f"recipe_{named}"
-    return StoredRecipe(
-        name=name, recipe=json.loads(recipe) if isinstance(recipe, str) else recipe, details=details
-    )
+    told = re.sub(r"\W", "_", str(details.get("name") or details.get("dag") or number), flags=re.ASCII)
+    name = told if "name" in details and told.isidentifier() else f"recipe_{told}"
+    return StoredRecipe(name=name, recipe=recipe, details=details)

@@ -34,7 +34,7 @@ class ProposedDecisions:
     def draw(self, space: DecisionSpace, rng: np.random.Generator) -> Candidate:
         """Return a candidate whose decisions are new, each answer drawn uniformly among the open ones.
 
-        Decisions that the space rejects for its constraints count as proposed, and others are drawn. Raises `Exhausted`.
+        Decisions that break the space's constraints count as proposed, and others are drawn. Raises `Exhausted`.
         """
         rejections = Rejections()
         while not self.exhausted:
