@@ -117,7 +117,11 @@ class ConstrainedDecisionSpace(DecisionSpace):
                 return super().replay(kept, rng)
             except Rejected as rejected:
                 rejections.add(rejected)
-            kept = {key: label for key, label in decisions.items() if rng.random() >= attempt / REDRAWN_AFTER}
+            redrawn = min(len(decisions), 1 + attempt * len(decisions) // REDRAWN_AFTER)
+            forgotten = (
+                set(rng.choice(list(decisions), redrawn, replace=False).tolist()) if decisions else set()
+            )
+            kept = {key: label for key, label in decisions.items() if key not in forgotten}
         raise AssertionError("the rejections end this loop")
 
 
