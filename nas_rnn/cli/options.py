@@ -104,7 +104,7 @@ Batch = Annotated[
     int | None, _whole("--batch", "Sequences in a step of the optimiser (Adam). Default: 32.", TRAINING)
 ]
 Length = Annotated[
-    int | None, _whole("--length", "Time steps of each of these sequences. Default: 64.", TRAINING)
+    int | None, _whole("--length", "Time steps of each of these sequences. Default: 32.", TRAINING)
 ]
 LearningRate = Annotated[
     float | None, _number("--learning-rate", "Highest learning rate of a run. Default: 0.01.", TRAINING)
