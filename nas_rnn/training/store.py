@@ -62,13 +62,17 @@ class RunStore:
         Raises:
             NasRnnError: when an earlier line cannot be read.
         """
-        lines = (self.files.read(METRICS) or b"").split(b"\n")[:-1]  # what follows the last newline is unfinished
+        lines = (self.files.read(METRICS) or b"").split(b"\n")[
+            :-1
+        ]  # what follows the last newline is unfinished
         records = []
         for number, line in enumerate(lines, start=1):
             try:
                 records.append(EpochRecord.from_dict(json.loads(line)))
             except (ValueError, NasRnnError) as error:
-                raise NasRnnError(f"line {number} of {self.place}/{METRICS} cannot be read: {error}") from error
+                raise NasRnnError(
+                    f"line {number} of {self.place}/{METRICS} cannot be read: {error}"
+                ) from error
         return records
 
     def write_checkpoint(self, checkpoint: Checkpoint) -> None:

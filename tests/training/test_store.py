@@ -119,7 +119,9 @@ def test_a_damaged_checkpoint_is_said_to_be_one(
 ) -> None:
     store = RunStore(tmp_path)
     store.write_checkpoint(checkpoint(spec, 1.0))
-    store.files.folder.joinpath("checkpoint.safetensors").write_bytes(damage(store.files.folder.joinpath("checkpoint.safetensors").read_bytes()))
+    store.files.folder.joinpath("checkpoint.safetensors").write_bytes(
+        damage(store.files.folder.joinpath("checkpoint.safetensors").read_bytes())
+    )
     with pytest.raises(NasRnnError, match="no readable checkpoint"):
         store.read_checkpoint()
     store.drop_checkpoint()
@@ -141,6 +143,8 @@ def test_a_torn_last_line_of_the_curve_is_passed_over(tmp_path: Path, torn: byte
 def test_an_unreadable_line_inside_the_curve_is_named(tmp_path: Path) -> None:
     store = RunStore(tmp_path)
     store.append_record(RECORD)
-    store.files.folder.joinpath("metrics.jsonl").write_bytes(b"{]\n" + store.files.folder.joinpath("metrics.jsonl").read_bytes())
+    store.files.folder.joinpath("metrics.jsonl").write_bytes(
+        b"{]\n" + store.files.folder.joinpath("metrics.jsonl").read_bytes()
+    )
     with pytest.raises(NasRnnError, match="line 1 of "):
         store.read_records()
