@@ -29,13 +29,17 @@ def test_an_example_runs_and_what_it_defines_is_found(page, number, text, tmp_pa
     found = Registry([tmp_path])
     names = {kind: set(found.names(kind)) for kind in GROUPS}
     assert found.problems == []
-    defined = set(re.findall(r"@(?:cell|search_space)\ndef (\w+)", text)) | set(re.findall(r'name = "(\w+)"', text))
+    defined = set(re.findall(r"@(?:cell|search_space)\ndef (\w+)", text)) | set(
+        re.findall(r'name = "(\w+)"', text)
+    )
     assert defined <= set().union(*names.values())
     for name in defined & names["space"]:
         space = found.find("space", name).value
         assert check_space(space, samples=20) == []
     for name in defined & names["strategy"]:
-        strategy = found.find("strategy", name).value(Registry([ROOT / "search_spaces"]).find("space", "gated").value, 0)
+        strategy = found.find("strategy", name).value(
+            Registry([ROOT / "search_spaces"]).find("space", "gated").value, 0
+        )
         assert isinstance(strategy, Strategy)
         strategy.tell(strategy.ask(), 1.0)
 

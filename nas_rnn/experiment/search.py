@@ -25,6 +25,7 @@ from nas_rnn.experiment.workspace import Workspace
 from nas_rnn.strategies import Study, Trial
 
 STUDY = "search"
+_MAY_CHANGE = {"address", "gpus_per_trial", "plugins", "time", "trials", "workers"}
 
 
 def search(
@@ -51,6 +52,10 @@ def search(
         bench, settings = _begin(runs, config, options, observer)
     try:
         return _Search(bench, settings).run()
+    except UserError:
+        if not any(bench.workspace.trials.iterdir()):
+            bench.workspace.discard()
+        raise
     finally:
         bench.workspace.release()
 
@@ -65,6 +70,7 @@ def _begin(
     make_strategy(settings, 0)
     models.match(plugins.load_cell("lstm"), settings.params)  # too few parameters show here
     workspace = Workspace.create(runs, settings.name, settings.space)
+    workspace.keep_checkpoints_at(settings.storage)
     settings = settings.model_copy(update={"name": workspace.name})
     workspace.write_json(
         "search.json",
@@ -75,6 +81,7 @@ def _begin(
             "plugins": {plugin.origin: plugin.digest for plugin in plugins.registry().sources},
         },
     )
+    workspace.study_path.unlink(missing_ok=True)
     Study.create(workspace.study_path, STUDY, models.task.metric.direction)
     workspace.write("config.toml", dump_toml(settings))
     return Bench(settings, workspace, models, observer), settings
@@ -89,14 +96,15 @@ def _reopen(
         raise UserError(f"{name!r} is a comparison; only searches are resumed with `search --resume`")
     stored = load_toml(workspace.config_path)
     changed = {key: value for key, value in options.items() if value is not None}
-    refused = sorted(set(changed) - {"workers", "time", "trials", "plugins"})
+    refused = sorted(set(changed) - _MAY_CHANGE)
     if refused or config is not None:
         raise UserError(
             f"a resumed search keeps its own configuration; {', '.join(refused) or 'config'} cannot be changed "
-            "(only trials, time, workers and plugins can); begin a new search for that"
+            f"(only {', '.join(sorted(_MAY_CHANGE))} can); begin a new search for that"
         )
     settings = absolute(read_config(SearchConfig, {**stored, **changed, "name": name}))
     workspace.hold()
+    workspace.keep_checkpoints_at(settings.storage)
     models = Models.prepare(settings)
     workspace.write("config.toml", dump_toml(settings))
     return Bench(settings, workspace, models, observer), settings
@@ -163,7 +171,7 @@ class _Search:
                 direction=bench.task.metric.direction,
                 space=self.settings.space,
                 trials=self.settings.trials,
-                workers=self.settings.parallel(),
+                workers=self.settings.workers,
                 parameters=self.settings.params,
                 finished_before=before,
             )

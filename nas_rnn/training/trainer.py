@@ -259,7 +259,7 @@ def _require_same_run(spec: RunSpec, stored: RunSpec, store: RunStore) -> None:
     )
     if differing:
         raise UserError(
-            f"{store.folder} holds the checkpoint of a run that differs in {', '.join(differing)}; "
+            f"{store.place} holds the checkpoint of a run that differs in {', '.join(differing)}; "
             "give this run a folder of its own, or remove that one"
         )
 
