@@ -28,8 +28,8 @@ def cluster_ray(address: str) -> Iterator[None]:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, configure_logging=True)
     except (OSError, ValueError, RuntimeError) as error:
         raise UserError(
-            f"no Ray cluster answers at {address!r} ({(str(error) or type(error).__name__).splitlines()[0]}); start one with "
-            "`ray start --head`, or leave --address out to use this machine alone"
+            f"no Ray cluster answers at {address!r} ({(str(error) or type(error).__name__).splitlines()[0]}); "
+            "start one with `ray start --head`, or leave --address out to use this machine alone"
         ) from None
     try:
         check_versions()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +93,8 @@ def _first_line(text: str) -> str:
 def _cell_row(name: str) -> dict[str, Any]:
     plugin = plugins.registry().find("cell", name)
     cell: Cell = plugin.value
-    found = costs(cell, 1, 1)
+    size = math.lcm(*(getattr(node, "heads", 1) for node in cell.nodes))
+    found = costs(cell, size, size)
     return {
         "name": name,
         "family": zoo.family(cell),
