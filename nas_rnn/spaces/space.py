@@ -33,8 +33,8 @@ class Candidate:
 class Space(Protocol):
     """What every search space offers, whether it works by decisions or on cells.
 
-    A space that works on cells may also offer ``mutate(cell, rng)``, which returns a neighbouring cell or candidate; the
-    strategy ``evolution`` needs it. A `DecisionSpace` mutates its candidates by their decisions.
+    A space that works on cells may also offer ``mutate(cell, rng)``, which returns a neighbouring cell or candidate;
+    the strategy ``evolution`` needs it. A `DecisionSpace` mutates its candidates by their decisions.
     """
 
     plugin_kind: ClassVar[str]
@@ -133,7 +133,9 @@ class DecisionSpace:
         """
         mixed: Decisions = {}
         for key in dict.fromkeys([*(a.decisions or {}), *(b.decisions or {})]):
-            known = [parent.decisions[key] for parent in (a, b) if parent.decisions and key in parent.decisions]
+            known = [
+                parent.decisions[key] for parent in (a, b) if parent.decisions and key in parent.decisions
+            ]
             mixed[key] = known[int(rng.integers(len(known)))]
         return self.replay(mixed, rng)
 

@@ -38,7 +38,9 @@ def asked_of_both(a: Candidate, b: Candidate) -> set[str]:
     return set(a.decisions) & set(b.decisions)
 
 
-@pytest.mark.parametrize("space", [deep, load_space("gated"), load_space("lstm_ablations")], ids=lambda s: s.name)
+@pytest.mark.parametrize(
+    "space", [deep, load_space("gated"), load_space("lstm_ablations")], ids=lambda s: s.name
+)
 def test_a_mutation_changes_one_decision_and_the_cell(space):
     rng = np.random.default_rng(0)
     for seed in range(100):
@@ -83,7 +85,9 @@ def test_where_nothing_gives_another_cell_the_cell_comes_back():
 def test_equal_generators_give_equal_children():
     a, b = deep.sample(0), deep.sample(1)
     one, two = np.random.default_rng(5), np.random.default_rng(5)
-    assert [deep.mutate(a, one).decisions for _ in range(10)] == [deep.mutate(a, two).decisions for _ in range(10)]
+    assert [deep.mutate(a, one).decisions for _ in range(10)] == [
+        deep.mutate(a, two).decisions for _ in range(10)
+    ]
     assert deep.crossover(a, b, one).decisions == deep.crossover(a, b, two).decisions
 
 
@@ -107,7 +111,10 @@ def test_a_crossover_draws_what_neither_parent_decided():
             return choose("only then", [tanh, relu])(linear(x, h))
         return linear(x, h)
 
-    a, b = both.replay({"one": "yes", "two": "no"}), Candidate(both.sample(0).cell, {"one": "no", "two": "yes"})
+    a, b = (
+        both.replay({"one": "yes", "two": "no"}),
+        Candidate(both.sample(0).cell, {"one": "no", "two": "yes"}),
+    )
     rng = np.random.default_rng(7)
     drawn = {both.crossover(a, b, rng).decisions.get("only then") for _ in range(100)}
     assert drawn == {None, "tanh", "relu"}
