@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from nas_rnn.plugins import load_space
+from nas_rnn.plugins import Registry, load_space
 from nas_rnn.spaces import Candidate
 from nas_rnn.strategies import TPE, Evolution, Exhausted, RandomSearch, Strategy
 from nas_rnn.strategies.contract import check_strategy
@@ -25,6 +28,16 @@ def test_every_strategy_keeps_the_rules_on_spaces_of_decisions(kind, space):
 )
 def test_strategies_for_cells_keep_the_rules_too(kind, space):
     assert check_strategy(kind, [space], seed=1) == []
+
+
+def test_the_example_in_the_documentation_keeps_the_rules(tmp_path):
+    page = (Path(__file__).parents[2] / "docs/plugins.md").read_text(encoding="utf-8")
+    (example,) = (
+        text for text in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL) if "(Strategy)" in text
+    )
+    (tmp_path / "climb.py").write_text(example, encoding="utf-8")
+    climb = Registry([tmp_path]).find("strategy", "climb").value
+    assert check_strategy(climb, [conditional, idle]) == []
 
 
 class Bad(Strategy):
