@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # matplotlib takes half a second to import
 
 INK, QUIET = "#1a1a1a", "#6b6b6b"
 DPI = 120
-SIDE = 6.0
+WIDTH = 6.0
 """Inches: 720 pixels."""
 MOST_WRITTEN = 16
 """Classes up to which every cell has its number; with more they would not be legible."""
@@ -31,7 +31,7 @@ def confusion(labels: NDArray[np.int64], answers: NDArray[np.int64], classes: Se
     table = np.zeros((count, count), dtype=np.int64)
     np.add.at(table, (labels, answers), 1)
     shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
-    figure = _figure()
+    figure = _figure(5.3)
     axes = figure.subplots()
     image = axes.imshow(shares * 100, cmap="Blues", vmin=0, vmax=100)
     if count <= MOST_WRITTEN:
@@ -53,17 +53,18 @@ def looks_on(pixels: NDArray[np.uint8], looks_TP: NDArray[np.int64], order: str)
     """Draw the looks' outlines, numbered and joined in their order, on a picture, as a PNG file's bytes."""
     import matplotlib
 
-    figure = _figure()
+    height, width = pixels.shape
+    figure = _figure(min(12.0, max(2.5, 0.5 + WIDTH * height / width)))
     axes = figure.subplots()
     axes.imshow(pixels, cmap="gray_r", interpolation="nearest", alpha=0.45)
     found = boxes(looks_TP, pixels.shape[1])
     colours = matplotlib.colormaps["plasma"](np.linspace(0.0, 0.8, len(found)))
     _outline(axes, found, colours)
     _number(axes, found, colours)
-    height, width = found[0][2:]
-    axes.set_title(f"{len(found)} looks of {height} x {width} pixels, order: {order}", loc="left")
+    axes.set_title(f"{len(found)} looks of {found[0][2]} x {found[0][3]} pixels, order: {order}", loc="left")
     axes.set_xlabel("column of pixels")
     axes.set_ylabel("row of pixels")
+    axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     return _png(figure)
 
@@ -80,17 +81,19 @@ def _outline(axes: Axes, found: list[tuple[int, int, int, int]], colours: Any) -
 
 
 def _number(axes: Axes, found: list[tuple[int, int, int, int]], colours: Any) -> None:
-    """Join the looks' centres by a line, and number them where there is room for it."""
-    centres = np.array(
-        [(left + (width - 1) / 2, top + (height - 1) / 2) for top, left, height, width in found]
-    )
-    axes.plot(*centres.T, color=QUIET, linewidth=1.0, zorder=2)
+    """Join the looks by a line and number them where there is room: in the middle, or at the end of a line."""
+    marks = np.array([(left + (width - 1) / 2, top + (height - 1) / 2) for top, left, height, width in found])
+    for axis in (0, 1):
+        if len(set(marks[:, axis])) == 1:  # rows or columns: beside the picture, not on it
+            marks[:, axis] = -0.5
+    axes.plot(marks[:, 0], marks[:, 1], color=QUIET, linewidth=1.0, zorder=2, clip_on=False)
     numbered = range(len(found)) if len(found) <= MOST_NUMBERED else (0, len(found) - 1)
-    size = 10 if len(found) <= 36 else 8
+    size = 10 if len(found) <= 16 else 7
     for place in numbered:
-        box = {"boxstyle": "circle,pad=0.25", "facecolor": "white", "edgecolor": colours[place]}
+        box = {"boxstyle": "circle,pad=0.2", "facecolor": "white", "edgecolor": colours[place]}
         axes.text(
-            *centres[place],
+            float(marks[place, 0]),
+            float(marks[place, 1]),
             str(place + 1),
             ha="center",
             va="center",
@@ -114,10 +117,10 @@ def _name_ticks(axes: Axes, classes: Sequence[str]) -> None:
     axes.spines[:].set_visible(False)
 
 
-def _figure() -> Figure:
+def _figure(height: float) -> Figure:
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(SIDE, SIDE), layout="constrained")
+    return Figure(figsize=(WIDTH, height), layout="constrained")
 
 
 def _png(figure: Figure) -> bytes:

@@ -186,7 +186,7 @@ def as_looks(pixels: NDArray[np.uint8], looks_TP: NDArray[np.int64], meta: Mappi
     """Return pictures (B, H, W) as normalised looks (T, B, P)."""
     pixels_TBP = pixels.reshape(len(pixels), -1)[:, looks_TP].swapaxes(0, 1)
     looks_TBP = torch.from_numpy(np.ascontiguousarray(pixels_TBP)).to(torch.get_default_dtype())
-    return (looks_TBP - meta["mean"]) / meta["deviation"]
+    return looks_TBP.sub_(meta["mean"]).div_(meta["deviation"])
 
 
 def _arrays(pictures: Pictures, parts: Mapping[str, slice]) -> dict[str, NDArray[Any]]:
