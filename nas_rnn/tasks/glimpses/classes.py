@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,13 +46,18 @@ def read_class_folders(folder: Path, size: int) -> tuple[NDArray[np.uint8], NDAr
             pixels = _read(path, size)
             first = first or (path, pixels.shape)
             if pixels.shape != first[1]:
-                raise UserError(
-                    f"pictures differ in size: {first[0]} has {_size(first[1])} pixels, {path} has "
-                    f"{_size(pixels.shape)}; set option size, such as size=28, to bring all to one"
-                )
+                raise differing(*first, path, pixels.shape)
             pictures.append(pixels)
             labels.append(label)
     return np.stack(pictures), np.array(labels), [path.name for path in folders]
+
+
+def differing(first: Path, shape: tuple[int, ...], other: Path, other_shape: tuple[int, ...]) -> UserError:
+    """Return the error for pictures of two sizes."""
+    return UserError(
+        f"pictures differ in size: {first} has {shape[0]} x {shape[1]} pixels, {other} has {other_shape[0]} x "
+        f"{other_shape[1]}; set option size, such as size=28, to bring all to one"
+    )
 
 
 def resized(pictures: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
@@ -85,10 +90,6 @@ def _fit(picture: Image, size: int) -> Image:
 
 def _bytes(picture: Image) -> NDArray[np.uint8]:
     return np.asarray(picture, dtype=np.uint8)
-
-
-def _size(shape: tuple[Any, ...]) -> str:
-    return f"{shape[0]} x {shape[1]}"
 
 
 def _pillow() -> ModuleType:

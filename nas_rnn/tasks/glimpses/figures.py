@@ -64,7 +64,7 @@ def looks_on(pixels: NDArray[np.uint8], looks_TP: NDArray[np.int64], order: str)
     axes.set_title(f"{len(found)} looks of {found[0][2]} x {found[0][3]} pixels, order: {order}", loc="left")
     axes.set_xlabel("column of pixels")
     axes.set_ylabel("row of pixels")
-    axes.tick_params(length=0)
+    axes.tick_params(length=0, pad=11)  # beside the numbers of rows or columns
     axes.spines[:].set_visible(False)
     return _png(figure)
 

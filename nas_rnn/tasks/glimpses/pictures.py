@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas_rnn.errors import UserError
-from nas_rnn.tasks.glimpses.classes import INSTALL, class_folders, read_class_folders, resized
+from nas_rnn.tasks.glimpses.classes import INSTALL, class_folders, differing, read_class_folders, resized
 from nas_rnn.tasks.glimpses.idx import read_labels, read_pictures
 
 TEST_SHARE = 0.2
@@ -150,10 +150,7 @@ def _from_idx(folder: Path, images: list[Path], labels: list[Path], size: int) -
         raise UserError(f"cannot tell which IDX files of {folder} belong together: {found}; {WHAT_WORKS}")
     fit, test = _pair(roles[0][0], roles[1][0], size), _pair(roles[2][0], roles[3][0], size)
     if fit[0].shape[1:] != test[0].shape[1:]:
-        raise UserError(
-            f"pictures differ in size: {roles[0][0]} has {fit[0].shape[1:]}, {roles[2][0]} has "
-            f"{test[0].shape[1:]}; set option size, such as size=28, to bring all to one"
-        )
+        raise differing(roles[0][0], fit[0].shape[1:], roles[2][0], test[0].shape[1:])
     pixels, numbers = (np.concatenate(both) for both in zip(fit, test, strict=True))
     return replace(_numbered(folder.name, pixels, numbers), own_fit=len(fit[1]))
 

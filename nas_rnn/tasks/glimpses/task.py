@@ -71,7 +71,7 @@ class Glimpses(Task):
         {"order": tuple(ORDERS), "answer": ("last", "mean")}
     )
     training_defaults: ClassVar[Mapping[str, int | float | str]] = MappingProxyType(
-        {"batch": 32, "learning_rate": 0.003, "epochs": 10}
+        {"batch": 16, "learning_rate": 0.01, "epochs": 10}
     )
 
     def load(self, source: Path | None) -> TaskData:
