@@ -160,13 +160,15 @@ def _carried_state(task: Task, data: TaskData) -> list[str]:
     if not task.carries_state:
         return []
     model, state = _build(task, data, []), None
-    sizes = set[int]()
-    for inputs, targets in _all(task, data, "valid", seed=None):
-        outputs, state = model(inputs, state)
-        sizes.add(len(task.item_scores(outputs.detach(), targets)[0]))
-    return (
-        [] if len(sizes) < 2 else [f"a task that carries state has batches of varying size: {sorted(sizes)}"]
-    )
+    batches = _all(task, data, "valid", seed=None)
+    sizes = {
+        len(task.item_scores(model(inputs, None)[0].detach(), targets)[0]) for inputs, targets in batches
+    }
+    if len(sizes) > 1:
+        return [f"a task that carries state has batches of varying size: {sorted(sizes)}"]
+    for inputs, _ in batches:
+        _, state = model(inputs, state)
+    return []
 
 
 def _previews(task: Task, data: TaskData) -> list[str]:

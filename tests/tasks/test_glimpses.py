@@ -34,7 +34,7 @@ def made(task: Glimpses, data: TaskData) -> nn.Module:
     return task.model(data.meta, lstm, dropout=0.5)
 
 
-@pytest.mark.parametrize(("order", "answer"), zip(ORDERS, ["last", "mean"] * 2, strict=True))
+@pytest.mark.parametrize(("order", "answer"), list(zip(ORDERS, ["last", "mean"] * 2, strict=True)))
 def test_it_keeps_what_a_task_must(source: Path, order: str, answer: str) -> None:
     assert check_task(partial(Glimpses, order=order, answer=answer, embedding=3), source) == []
 
