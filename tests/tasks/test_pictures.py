@@ -84,6 +84,7 @@ def test_labels_may_be_any_numbers(tmp_path: Path) -> None:
 def test_one_folder_per_class(tmp_path: Path) -> None:
     (write_classes(tmp_path, each=10) / ".hidden").mkdir()
     (tmp_path / "cat" / "notes.txt").write_text("no picture")
+    (tmp_path / "about-the-images.txt").write_text("no IDX file")
     data = Glimpses().load(tmp_path)
     assert data.meta["classes"] == ["cat", "dog"]
     for part, each in {"train": 7, "valid": 1, "test": 2}.items():
@@ -189,6 +190,14 @@ def test_pictures_that_cannot_be_learned_from(tmp_path: Path) -> None:
     (tmp_path / LABELS).write_bytes(idx(bars(30)[1]))
     (tmp_path / IMAGES).write_bytes(idx(np.full((30, 6, 6), 9)))
     refused(tmp_path, "of one even grey")
+
+
+def test_own_parts_that_are_each_sorted_by_class(tmp_path: Path) -> None:
+    write_mnist(tmp_path)
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx(np.sort(bars(80)[1])))
+    refused(
+        tmp_path, "sorted by class, and parts are cut by position: the first 70, to train on, hold 3 of 3"
+    )
 
 
 def test_too_few_pictures(tmp_path: Path) -> None:

@@ -61,9 +61,12 @@ def looks_on(pixels: NDArray[np.uint8], looks_TP: NDArray[np.int64], order: str)
     colours = matplotlib.colormaps["plasma"](np.linspace(0.0, 0.8, len(found)))
     _outline(axes, found, colours)
     _number(axes, found, colours)
-    axes.set_title(f"{len(found)} looks of {found[0][2]} x {found[0][3]} pixels, order: {order}", loc="left")
+    axes.set_title(
+        f"{len(found)} looks of {found[0][2]} x {found[0][3]} pixels, order: {order}", loc="left", pad=14
+    )
     axes.set_xlabel("column of pixels")
     axes.set_ylabel("row of pixels")
+    axes.locator_params(integer=True)
     axes.tick_params(length=0, pad=11)  # beside the numbers of rows or columns
     axes.spines[:].set_visible(False)
     return _png(figure)

@@ -87,7 +87,7 @@ def _one(example: Example, logits_TC: Tensor, meta: Mapping[str, Any], temperatu
     lines = [
         _drawn(example.pixels, meta["white"]),
         f"class {classes[example.label]}, answered {answers[-1]} with {share:.1%}: {right}",
-        *textwrap.wrap("the answer after each look: " + ", ".join(spans), 100),
+        *textwrap.wrap("the answer after each look: " + ", ".join(spans), 80),
     ]
     return "\n".join(lines)
 

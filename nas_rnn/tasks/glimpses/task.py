@@ -198,7 +198,7 @@ def _arrays(pictures: Pictures, parts: Mapping[str, slice]) -> dict[str, NDArray
 
 
 def _meta(pictures: Pictures, train: NDArray[np.uint8]) -> dict[str, Any]:
-    deviation = float(train.std())
+    mean, deviation = _moments(train)
     if deviation == 0.0:
         raise UserError(f"all training pictures of {pictures.source} are of one even grey; give others")
     return {
@@ -207,9 +207,18 @@ def _meta(pictures: Pictures, train: NDArray[np.uint8]) -> dict[str, Any]:
         "width": train.shape[2],
         "classes": pictures.classes,
         "white": pictures.white,
-        "mean": float(train.mean()),
+        "mean": mean,
         "deviation": deviation,
     }
+
+
+def _moments(pixels: NDArray[np.uint8]) -> tuple[float, float]:
+    """Return mean and standard deviation, without a copy in floats of what may be gigabytes."""
+    counts, levels = np.zeros(256, dtype=np.int64), np.arange(256)
+    for first in range(0, len(pixels), 1024):
+        counts += np.bincount(pixels[first : first + 1024].ravel(), minlength=256)
+    mean = float(counts @ levels / counts.sum())
+    return mean, float(np.sqrt(counts @ (levels - mean) ** 2 / counts.sum()))
 
 
 def _examples(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
