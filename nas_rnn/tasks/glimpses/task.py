@@ -33,6 +33,10 @@ class Glimpses(Task):
     or all but the files' own test part; the last ``valid`` of them, an eighth, validate. Pixels are brought
     to mean 0 and deviation 1 by the training part's own.
 
+    The training defaults suit the embedded digits: an LSTM of 20k parameters comes to 98.6 % of the test part (mean
+    of three seeds), in 10 epochs at a rate of 0.01 to 97.7 %. For thousands of larger pictures twice the batch at
+    half the rate was better: two layers of 128 trained on 7,000 of MNIST's came to 98.4 % in 10 epochs.
+
     The margin is half a percentage point, one picture in 200: less than seeds alone move one LSTM's test result
     on the embedded digits (by two points among three seeds), and more than an interval's width on some thousand
     test pictures, so that there it can be decided. It is absolute because a relative margin would mean the
@@ -71,7 +75,7 @@ class Glimpses(Task):
         {"order": tuple(ORDERS), "answer": ("last", "mean")}
     )
     training_defaults: ClassVar[Mapping[str, int | float | str]] = MappingProxyType(
-        {"batch": 16, "learning_rate": 0.01, "epochs": 10}
+        {"batch": 16, "learning_rate": 0.006, "epochs": 20, "layers": 1}
     )
 
     def load(self, source: Path | None) -> TaskData:
