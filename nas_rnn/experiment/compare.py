@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from nas_rnn import plugins
 from nas_rnn.cells import Cell
@@ -42,6 +42,7 @@ def compare(
     )
     settings = absolute(settings)
     models = Models.prepare(settings)
+    settings = cast(CompareConfig, models.config)
     known = {cell.name: cell for cell in cells if isinstance(cell, Cell)}
     baseline = find_cell(settings.baseline, runs)
     contenders = [known.get(name) or find_cell(name, runs) for name in settings.cells]

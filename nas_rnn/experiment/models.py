@@ -24,10 +24,18 @@ class Models:
 
     @classmethod
     def prepare(cls, config: SearchConfig | CompareConfig) -> Models:
-        """Load the plugins, the task and its data; every `UserError` about them comes from here."""
+        """Load the plugins, the task and its data; every `UserError` about them comes from here.
+
+        What the task recommends for training counts where ``config`` was not given anything.
+        """
         plugins.use_folders(config.plugins)
         task = plugins.registry().find("task", config.task).value(**config.task_options)
-        return cls(config, task, task.load(config.data))
+        recommended = {
+            name: value
+            for name, value in task.training_defaults.items()
+            if name not in config.model_fields_set
+        }
+        return cls(config.model_copy(update=recommended), task, task.load(config.data))
 
     @property
     def choice(self) -> TaskChoice:

@@ -6,7 +6,7 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from nas_rnn import plugins
 from nas_rnn.comparison import Comparison, sentence
@@ -67,6 +67,7 @@ def _begin(
     settings = read_config(SearchConfig, {**(load_toml(config) if config else {}), **given})
     settings = absolute(settings)
     models = Models.prepare(settings)
+    settings = cast(SearchConfig, models.config)
     make_strategy(settings, 0)
     models.match(plugins.load_cell("lstm"), settings.params)  # too few parameters show here
     workspace = Workspace.create(runs, settings.name, settings.space)

@@ -12,7 +12,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, IntD
 from optuna.trial import TrialState, create_trial
 
 from nas_rnn.errors import UserError
-from nas_rnn.spaces import Candidate, Choice, DecisionSpace, Label, Space
+from nas_rnn.spaces import Candidate, Choice, DecisionSpace, Label, Rejected, Space
 from nas_rnn.strategies.base import Strategy
 from nas_rnn.strategies.unseen import Unseen
 
@@ -65,7 +65,12 @@ class TPE(Strategy):
             return self._begin(self._unseen.draw())
         for _ in range(self.attempts):
             trial = self._study.ask()
-            candidate = self._decisions.build(partial(_suggest, trial))
+            try:
+                candidate = self._decisions.build(partial(_suggest, trial))
+            except Rejected as rejected:  # a constraint's verdict is as bad as a result can be
+                candidate = rejected.candidate
+                self._study.tell(trial, math.inf)
+                continue
             if self._unseen.add(candidate):
                 self._running.setdefault(candidate.digest, []).append(trial.number)
                 return candidate
