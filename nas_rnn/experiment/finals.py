@@ -124,6 +124,8 @@ def _keep_weights(bench: Bench, spec: RunSpec) -> None:
     """Put the model of ``spec``, at its best epoch, into ``best/``."""
     import safetensors.torch
 
+    from nas_rnn.training.model import build_model
+
     checkpoint = bench.workspace.store(spec.id).read_checkpoint()
     if checkpoint is None:
         return  # a resumed final whose weights were kept before
@@ -131,3 +133,7 @@ def _keep_weights(bench: Bench, spec: RunSpec) -> None:
     workspace.write("best/weights.safetensors", safetensors.torch.save(dict(checkpoint.best)))
     workspace.write("best/cell.cell", parse_cell(spec.cell).to_text())
     workspace.write_json("best/model.json", {"spec": spec.to_dict(), "meta": bench.models.data.meta})
+    model = build_model(spec, bench.task, bench.models.data.meta)
+    model.load_state_dict(checkpoint.best)
+    for name, content in bench.task.previews(model.eval(), bench.models.data, spec.seed).items():
+        workspace.write(f"best/{name}", content)

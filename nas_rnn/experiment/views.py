@@ -183,6 +183,13 @@ def parent_view(
             if path.is_file():
                 artifacts[f"comparison/chart.{suffix}"] = path.read_bytes()
         tables["comparison/table.json"] = comparison_table(comparison)
+        artifacts |= {
+            f"best/{path.name}": path.read_bytes()
+            for path in sorted(about.workspace.best.glob("*"))
+            if path.suffix in (".png", ".svg", ".txt", ".html")
+        }
+        if (about.workspace.best / "cell.cell").is_file():
+            artifacts["best/cell.py"] = (about.workspace.best / "cell.cell").read_text(encoding="utf-8")
     config = about.workspace.config_path
     if config.is_file():
         artifacts["config.toml"] = config.read_text(encoding="utf-8")
