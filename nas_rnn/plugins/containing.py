@@ -112,9 +112,9 @@ def running(
     try:
         with time_limit(seconds):
             yield
-    except (KeyboardInterrupt, GeneratorExit, PluginError, *passing):
-        raise
     except BaseException as error:
+        if isinstance(error, (KeyboardInterrupt, GeneratorExit, PluginError, *passing)):
+            raise
         blamed, line = _blamed(error, plugins)
         where = place(blamed.origin, line)
         raise PluginError(f"the {blamed.kind} {blamed.name!r} ({where}) failed: {describe(error)}") from error

@@ -85,13 +85,16 @@ def place(origin: str, line: int | None) -> str:
 
 
 def definition_line(path: Path, name: str) -> int | None:
-    """Return the line of ``path`` that defines ``name``: a function or class, or a text that says it."""
+    """Return the line of ``path`` that defines ``name``: a function, class or assignment, or a text that says it."""
     try:
         nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
     except (OSError, ValueError, SyntaxError, RecursionError):
         return None
     for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
+            return node.lineno
+    for node in nodes:
+        if isinstance(node, ast.Assign) and any(getattr(t, "id", None) == name for t in node.targets):
             return node.lineno
     for node in nodes:
         if isinstance(node, ast.Constant) and node.value == name:

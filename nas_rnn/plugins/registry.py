@@ -168,7 +168,8 @@ class Registry:
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
-                reason = f"{name!r}: {describe(error)}"
+                told = describe(error)
+                reason = told if name in told else f"{name!r}: {told}"
                 line = line_in(error, home.file) if home.file else None
             if reason is not None:
                 line = line or (definition_line(home.file, name) if home.file else None)
