@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nas_rnn import plugins
+from nas_rnn.cells import operations
+from nas_rnn.cells.operations import BUILT_IN
 from nas_rnn.errors import UserError, suggest, unknown
 from nas_rnn.plugins import GROUPS, Plugin
 from nas_rnn.plugins.containing import LOAD_SECONDS
@@ -81,6 +83,8 @@ def _named(name: str, kind: str | None) -> list[Plugin]:
     known = plugins.registry()
     kinds = [kind] if kind else list(GROUPS)
     found = [known.find(each, name) for each in kinds if name in known.names(each)]
+    if name in BUILT_IN and "operation" in kinds:
+        found.append(Plugin("operation", name, operations()[name], "nas_rnn", ""))
     if not found:
         if kind is not None:
             known.find(kind, name)  # says why it did not load, or which names there are

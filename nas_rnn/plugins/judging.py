@@ -35,7 +35,9 @@ def plugins_in(module: ModuleType) -> Iterator[tuple[str, Any]]:
         kind = inspect.getattr_static(value, "plugin_kind", None)
         if name.startswith("_") or not isinstance(kind, str):
             continue
-        if inspect.isclass(value) and (kind not in CLASSES or getattr(value, "name", None) is None):
+        if inspect.isclass(value) and (
+            kind not in CLASSES or inspect.getattr_static(value, "name", None) is None
+        ):
             continue
         if not (isinstance(value, Operation) and value.name in BUILT_IN):
             yield name, value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import inspect
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import EntryPoint, entry_points
@@ -195,7 +196,8 @@ class Registry:
             )
 
     def _note_broken(self, value: Any, problem: Problem) -> None:
-        kind, name = getattr(value, "plugin_kind", None), getattr(value, "name", None)
+        # Statically: to read them may be what failed.
+        kind, name = (inspect.getattr_static(value, part, None) for part in ("plugin_kind", "name"))
         if isinstance(kind, str) and isinstance(name, str):
             self._broken[kind, name] = problem
 
