@@ -101,16 +101,16 @@ def _flush() -> None:
 @contextlib.contextmanager
 def running(
     *plugins: Plugin,
-    seconds: float = ANSWER_SECONDS,
+    seconds: float | None = None,
     passing: tuple[type[BaseException], ...] = (),
 ) -> Iterator[None]:
     """Run the code of ``plugins``; what it raises, or where it hangs, becomes one `PluginError`.
 
-    Blamed is the first of them in whose file the error arose, or else the first. ``passing`` are exceptions that are
-    meant.
+    Blamed is the first of them in whose file the error arose, or else the first. ``seconds`` is `ANSWER_SECONDS` unless
+    it is given; ``passing`` are exceptions that are meant.
     """
     try:
-        with time_limit(seconds):
+        with time_limit(ANSWER_SECONDS if seconds is None else seconds):
             yield
     except BaseException as error:
         if isinstance(error, (KeyboardInterrupt, GeneratorExit, PluginError, *passing)):
@@ -135,7 +135,7 @@ def describe(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         return f"it called sys.exit({error.code!r}); a plugin only defines things"
     if isinstance(error, Hung):
-        return f"{error}; a plugin only defines things, and a space answers at once"
+        return str(error)
     try:
         text = " ".join(str(error).split())
     except Exception:

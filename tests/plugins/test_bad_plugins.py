@@ -126,7 +126,8 @@ def test_it_is_named_by_file_and_line_and_the_others_load(tmp_path, what):
 
 
 def test_what_it_prints_goes_to_stderr(tmp_path, capfd):
-    text = "import os, sys\nprint('printed')\nsys.__stdout__.write('written')\nos.system('echo shouted')\nos.write(1, b'raw')\n"
+    text = "import os, sys\nprint('printed')\n"
+    text += "sys.__stdout__.write('written')\nos.system('echo shouted')\nos.write(1, b'raw')\n"
     _, problems = problems_of(tmp_path, text + FINE.replace("fine", "loud"))
     captured = capfd.readouterr()
     assert problems == []
