@@ -12,7 +12,7 @@ from nas_rnn.execution.backends import BACKENDS
 from nas_rnn.experiment.contracts import CONTRACTS
 from nas_rnn.experiment.contracts.cells import check_cell
 from nas_rnn.experiment.contracts.operations import check_operation
-from nas_rnn.experiment.contracts.spaces import SAMPLES, check_one_trains, check_samples
+from nas_rnn.experiment.contracts.spaces import SAMPLES, check_changes, check_one_trains, check_samples
 from nas_rnn.experiment.contracts.strategies import check_proposals
 from nas_rnn.experiment.contracts.tasks import check_training
 from nas_rnn.plugins import GROUPS, load_cell, registry
@@ -136,6 +136,42 @@ def test_a_space_that_fails_sometimes_is_found_with_how_often():
     assert "hidden_size" in problem
     count = int(problem.rpartition("(")[2].split()[0])
     assert SAMPLES / 4 < count < SAMPLES * 3 / 4
+
+
+@pytest.mark.parametrize(
+    ("child", "message"),
+    [
+        (lambda a, b: "text", "crossover gives a str, not a Candidate"),
+        (
+            lambda a, b: Candidate(b.cell, a.decisions),
+            "crossover gives decisions that replay as another candidate",
+        ),
+        (lambda a, b: 1 / 0, "crossover: ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_space_whose_children_are_unsound_is_found(child, message):
+    @search_space
+    def some(choose, x, h):
+        return choose("act", [tanh, exp])(linear(x, h))
+
+    assert check_changes(some) == []
+    some.crossover = lambda a, b, rng: child(a, b)
+    (problem,) = check_changes(some)
+    assert problem.startswith(message)
+
+
+def test_a_space_on_cells_changes_cells():
+    class Fixed:
+        plugin_kind, name, doc = "space", "fixed", ""
+
+        def sample(self, seed):
+            return Candidate(load_cell("rnn"))
+
+        def mutate(self, cell, rng):
+            return replace(cell, outputs=(0,))
+
+    (problem,) = check_changes(Fixed())
+    assert problem.startswith("mutate: ") and "state path" in problem
 
 
 def test_a_space_that_is_not_reproducible_is_found():

@@ -9,8 +9,8 @@ from typing import Any
 
 from nas_rnn.experiment.contracts.cells import check_cell
 from nas_rnn.experiment.contracts.operations import check_operation
-from nas_rnn.experiment.contracts.spaces import check_one_trains, check_samples
-from nas_rnn.experiment.contracts.strategies import check_proposals
+from nas_rnn.experiment.contracts.spaces import check_changes, check_one_trains, check_samples
+from nas_rnn.experiment.contracts.strategies import check_proposals, small_space
 from nas_rnn.experiment.contracts.tasks import check_training
 
 Check = Callable[[Any], list[str]]
@@ -24,13 +24,18 @@ class Contract:
     promise: str
 
 
-def _of(module: str, name: str, otherwise: Check) -> Check:
-    """Return the contract that ``module`` has, or a smaller one."""
+def _of(module: str, name: str, otherwise: Check, *more: Any) -> Check:
+    """Return the contract that ``module`` has (it takes ``more`` after the plugin), or a smaller one."""
     try:
-        found: Check = getattr(importlib.import_module(module), name)
+        found = getattr(importlib.import_module(module), name)
     except ModuleNotFoundError:
         return otherwise
-    return found
+
+    def check(value: Any) -> list[str]:
+        problems: list[str] = found(value, *more)
+        return problems
+
+    return check
 
 
 CONTRACTS = {
@@ -43,11 +48,15 @@ CONTRACTS = {
         promise="derivatives are those of its value, NaN comes out where it goes in, its templates can be filled",
     ),
     "space": Contract(
-        checks=(_of("nas_rnn.spaces.contract", "check_space", check_samples), check_one_trains),
-        promise="200 samples keep the rules, read back and replay; one trains",
+        checks=(
+            _of("nas_rnn.spaces.contract", "check_space", check_samples),
+            check_changes,
+            check_one_trains,
+        ),
+        promise="200 samples keep the rules, read back and replay; so do those mutated and crossed over; one trains",
     ),
     "strategy": Contract(
-        checks=(_of("nas_rnn.strategies.contract", "check_strategy", check_proposals),),
+        checks=(_of("nas_rnn.strategies.contract", "check_strategy", check_proposals, [small_space]),),
         promise="proposes candidates of its space, hears of every ending, and repeats itself at one seed",
     ),
     "task": Contract(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
-from nas_rnn.cells import parse_cell
+import numpy as np
+
+from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.cells.verify import violations
 from nas_rnn.experiment.contracts.cells import train_briefly
 from nas_rnn.spaces import Candidate, Space
 
 SAMPLES = 200
+CHANGES = 50
 
 
 def check_samples(space: Space) -> list[str]:
@@ -40,6 +44,38 @@ def _candidate(space: Space, seed: int) -> list[str]:
         again = replay(candidate.decisions)
         if (again.digest, again.decisions) != (candidate.digest, candidate.decisions):
             problems.append("its own decisions replayed give another candidate")
+    return problems
+
+
+def check_changes(space: Space) -> list[str]:
+    """Return what is wrong with candidates mutated and crossed over, where ``space`` offers that."""
+    rng = np.random.default_rng(0)
+    counts: Counter[str] = Counter()
+    for seed in range(CHANGES):
+        for word in ("mutate", "crossover"):
+            change = getattr(space, word, None)
+            try:
+                problems = [] if change is None else _changed(space, change, word, seed, rng)
+            except Exception as error:
+                problems = [" ".join(f"{word}: {type(error).__name__}: {error}".split())]
+            counts.update(problems)
+    return [f"{problem} ({count} of {CHANGES} tried)" for problem, count in counts.items()]
+
+
+def _changed(
+    space: Space, change: Callable[..., Any], word: str, seed: int, rng: np.random.Generator
+) -> list[str]:
+    parents = [space.sample(number) for number in (seed, seed + 1)][: 1 if word == "mutate" else 2]
+    on_decisions = parents[0].decisions is not None
+    child = change(*(parent if on_decisions else parent.cell for parent in parents), rng)
+    if not isinstance(child, Candidate if on_decisions else Cell):
+        return [f"{word} gives a {type(child).__name__}, not a {'Candidate' if on_decisions else 'Cell'}"]
+    problems = [
+        f"{word}: {' '.join(text.split())}" for text in violations(child.cell if on_decisions else child)
+    ]
+    replay = getattr(space, "replay", None)
+    if not problems and on_decisions and replay and replay(child.decisions).digest != child.digest:
+        problems.append(f"{word} gives decisions that replay as another candidate")
     return problems
 
 

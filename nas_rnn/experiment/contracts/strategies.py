@@ -12,7 +12,7 @@ ASKED = 30
 
 
 @search_space
-def _small(choose, x, h):  # type: ignore[no-untyped-def]
+def small_space(choose, x, h):  # type: ignore[no-untyped-def]
     """Have fewer candidates than are asked for, so that the end is seen too."""
     new = choose("activation", [relu, sigmoid, tanh])(linear(x, h))
     if choose("gated", ["no", "yes"]) == "no":
@@ -36,7 +36,7 @@ def check_proposals(kind: type[Strategy]) -> list[str]:
 
 def _digests(kind: type[Strategy], seed: int) -> list[str]:
     """Return the digests of what it proposes, or sentences that begin with "it"."""
-    strategy, found = kind(_small, seed), list[str]()
+    strategy, found = kind(small_space, seed), list[str]()
     for number in range(ASKED):
         try:
             candidate = strategy.ask()
