@@ -53,7 +53,7 @@ CONTRACTS = {
             check_changes,
             check_one_trains,
         ),
-        promise="200 samples keep the rules, read back and replay (also mutated and crossed over, where it has that); one trains",
+        promise="200 samples keep the rules, read back and replay, mutated ones too where it mutates; one trains",
     ),
     "strategy": Contract(
         checks=(_of("nas_rnn.strategies.contract", "check_strategy", check_proposals, [small_space]),),

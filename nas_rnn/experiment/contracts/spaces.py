@@ -68,9 +68,8 @@ def _changed(
     parents = [space.sample(number) for number in (seed, seed + 1)][: 1 if word == "mutate" else 2]
     on_decisions = parents[0].decisions is not None
     child: Any = change(*(parent if on_decisions else parent.cell for parent in parents), rng)
-    wanted: type = Candidate if on_decisions else Cell
-    if not isinstance(child, wanted):
-        return [f"{word} gives a {type(child).__name__}, not a {wanted.__name__}"]
+    if type(child) is not (Candidate if on_decisions else Cell):
+        return [f"{word} gives a {type(child).__name__}, not a {'Candidate' if on_decisions else 'Cell'}"]
     problems = [
         f"{word}: {' '.join(text.split())}" for text in violations(child.cell if on_decisions else child)
     ]
