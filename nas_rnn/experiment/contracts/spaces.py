@@ -67,12 +67,11 @@ def _changed(
 ) -> list[str]:
     parents = [space.sample(number) for number in (seed, seed + 1)][: 1 if word == "mutate" else 2]
     on_decisions = parents[0].decisions is not None
-    child: Any = change(*(parent if on_decisions else parent.cell for parent in parents), rng)
-    if type(child) is not (Candidate if on_decisions else Cell):
+    child = change(*(parent if on_decisions else parent.cell for parent in parents), rng)
+    if not (isinstance(child, Candidate) if on_decisions else isinstance(child, Cell)):
         return [f"{word} gives a {type(child).__name__}, not a {'Candidate' if on_decisions else 'Cell'}"]
-    problems = [
-        f"{word}: {' '.join(text.split())}" for text in violations(child.cell if on_decisions else child)
-    ]
+    cell: Cell = child.cell if on_decisions else child
+    problems = [f"{word}: {' '.join(text.split())}" for text in violations(cell)]
     replay = getattr(space, "replay", None)
     if not problems and on_decisions and replay and replay(child.decisions).digest != child.digest:
         problems.append(f"{word} gives decisions that replay as another candidate")
