@@ -20,6 +20,7 @@ _HOMES = {
         "project",
         "scalar",
         "state",
+        "vector",
     ),
     "nas_rnn.cells.operations": (
         "Operation",

@@ -16,8 +16,17 @@ from typing import Protocol, TypeVar
 import numpy as np
 from hypothesis import strategies as st
 
-from nas_rnn.cells import Cell, Operation, StatePath, diagonal, find_operation, layer_norm, linear, project
-from nas_rnn.cells.graph import Constant, Scalar, Size, make_cell
+from nas_rnn.cells import (
+    Cell,
+    Operation,
+    StatePath,
+    diagonal,
+    find_operation,
+    layer_norm,
+    linear,
+    project,
+)
+from nas_rnn.cells.graph import Constant, LearnedVector, Scalar, Size, make_cell
 from nas_rnn.cells.language import Trace, Value
 
 T = TypeVar("T")
@@ -136,7 +145,7 @@ class Builder:
 
     def grow(self) -> None:
         """Add one value."""
-        kind = self.chooser.integer(0, 9)
+        kind = self.chooser.integer(0, 10)
         size: Size = self.pick(("hidden", "hidden", "hidden", "input"))
         made: Value
         if kind <= 1:
@@ -146,13 +155,15 @@ class Builder:
         elif kind == 3:
             made = diagonal(self.value(size))
         elif kind == 4:
-            made = layer_norm(self.value(size))
+            made = layer_norm(self.value(size), *(self.value() for _ in range(self.pick((0, 0, 1, 2)))))
         elif kind == 5:
             made, size = project(self.value()), "hidden"
         elif kind == 6:
             made = self.apply(
                 "blend", self.apply("sigmoid", self.value(size)), self.value(size), self.operand(size)
             )
+        elif kind == 10:
+            made, size = self.trace.add(LearnedVector(init=self.pick(CONSTANTS))), "hidden"
         else:
             made = self.operation(size)
         if self.chooser.chance(0.3):

@@ -7,10 +7,14 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import torch
 
 from nas_rnn.plugins import GROUPS, Registry
-from nas_rnn.spaces import DecisionSpace
+from nas_rnn.spaces import check_space
 from nas_rnn.strategies import Strategy
+from nas_rnn.tasks.contract import check_task
+from nas_rnn.training import RunSpec, TrainingOptions
+from nas_rnn.training.trainer import Trainer
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ["README.md", "docs/plugins.md"]
@@ -29,16 +33,45 @@ def test_an_example_runs_and_what_it_defines_is_found(page, number, text, tmp_pa
     found = Registry([tmp_path])
     names = {kind: set(found.names(kind)) for kind in GROUPS}
     assert found.problems == []
-    defined = set(re.findall(r"@(?:cell|search_space)\ndef (\w+)", text)) | set(re.findall(r'name = "(\w+)"', text))
+    defined = set(re.findall(r"@(?:cell|search_space)\ndef (\w+)", text)) | set(
+        re.findall(r'name = "(\w+)"', text)
+    )
     assert defined <= set().union(*names.values())
     for name in defined & names["space"]:
         space = found.find("space", name).value
-        assert isinstance(space, DecisionSpace)
-        assert len({space.sample(seed).digest for seed in range(20)}) > 1
+        assert check_space(space, samples=20) == []
     for name in defined & names["strategy"]:
-        strategy = found.find("strategy", name).value(Registry([ROOT / "search_spaces"]).find("space", "gated").value, 0)
+        strategy = found.find("strategy", name).value(
+            Registry([ROOT / "search_spaces"]).find("space", "gated").value, 0
+        )
         assert isinstance(strategy, Strategy)
         strategy.tell(strategy.ask(), 1.0)
+    for name in defined & names["task"]:
+        kind = found.find("task", name).value
+        assert check_task(kind) == []
+        assert train_an_epoch(kind()).epoch == 1
+
+
+def train_an_epoch(task):
+    options = TrainingOptions(device="cpu", **{**task.training_defaults, "epochs": 1})
+    spec = RunSpec(
+        id="1",
+        role="candidate",
+        name="lstm",
+        cell="",
+        hidden_size=4,
+        task=task.name,
+        training=options,
+        seed=0,
+        data_seed=0,
+    )
+    lstm = lambda spec, size: torch.nn.LSTM(size, spec.hidden_size)
+    return Trainer(spec, task, task.load(None), make_rnn=lstm).run_epoch()
+
+
+def test_the_documented_task_is_short():
+    tasks = [text for text in blocks("docs/plugins.md", "python") if "(Task):" in text]
+    assert [len([line for line in text.splitlines() if line.strip()]) <= 40 for text in tasks] == [True]
 
 
 def test_the_entry_point_groups_are_those_of_the_code():

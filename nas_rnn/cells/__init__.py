@@ -6,7 +6,17 @@ No module here imports torch.
 
 from nas_rnn.cells.canonical import Canonical, parameter_owners
 from nas_rnn.cells.graph import Cell, CellError, StatePath, value_sizes
-from nas_rnn.cells.language import cell, diagonal, layer_norm, linear, project, scalar, state, trace_cell
+from nas_rnn.cells.language import (
+    cell,
+    diagonal,
+    layer_norm,
+    linear,
+    project,
+    scalar,
+    state,
+    trace_cell,
+    vector,
+)
 from nas_rnn.cells.operations import Operation, find_operation, operations, register_operation
 from nas_rnn.cells.reading import parse_cell
 
@@ -30,4 +40,5 @@ __all__ = [
     "state",
     "trace_cell",
     "value_sizes",
+    "vector",
 ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nas_rnn.cells.graph import Apply, Cell, Constant, Linear, Node, Scalar, StatePath
+from nas_rnn.cells.graph import Apply, Cell, Constant, LearnedVector, Linear, Node, Scalar, StatePath
 from nas_rnn.cells.operations import RESERVED
 from nas_rnn.cells.verify import verify
 
@@ -41,7 +41,7 @@ def _plain_numbers(nodes: Sequence[Node]) -> list[Node]:
                     node = Constant(value=0.0 - operand.value)
             case Constant(value=value):
                 node = replace(node, value=float(value) + 0.0)
-            case Scalar(init=init):
+            case Scalar(init=init) | LearnedVector(init=init):
                 node = replace(node, init=float(init) + 0.0)
             case Linear(bias=int() | float() as bias):
                 node = replace(node, bias=float(bias) + 0.0)

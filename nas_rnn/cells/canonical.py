@@ -19,11 +19,14 @@ from nas_rnn.cells.graph import (
     Apply,
     Cell,
     Constant,
+    LayerNorm,
+    LearnedVector,
     Linear,
     Node,
     Scalar,
     State,
     StatePath,
+    in_roles,
     is_commutative,
 )
 from nas_rnn.cells.labelling import Labelling, Permutation
@@ -61,7 +64,7 @@ def canonicalise(cell: Cell) -> Canonical:
     moved: list[Node] = []
     for old in order:
         inputs = [place[i] for i in nodes[old].inputs]
-        moved.append(nodes[old].with_inputs(sorted(inputs) if is_commutative(nodes[old]) else inputs))
+        moved.append(nodes[old].with_inputs(in_roles(nodes[old], inputs)))
     encoding = [(labels[old], moved[place[old]].inputs) for old in order]
     paths = sorted((place[number + 1], place[index]) for number, index in enumerate(outputs))
     digest = hashlib.sha256(repr((VERSION, encoding, paths)).encode()).hexdigest()[:16]
@@ -84,8 +87,10 @@ def _label(node: Node, states: Sequence[StatePath]) -> Label:
     match node:
         case State(path=path):
             return (kind, path == 0, states[path].init + 0.0, states[path].size)
-        case Constant(value=value) | Scalar(init=value):
+        case Constant(value=value) | Scalar(init=value) | LearnedVector(init=value):
             return (kind, value + 0.0)
+        case LayerNorm(among=among) if among:
+            return (kind, 1 + len(among))
         case Linear(arguments=arguments, bias=bias, heads=heads):
             return (kind, len(arguments), "none" if bias is None else bias + 0.0, heads)
         case Apply(operation=name):

@@ -11,6 +11,7 @@ from nas_rnn.cells.graph import (
     Cell,
     Diagonal,
     LayerNorm,
+    LearnedVector,
     Linear,
     Node,
     Project,
@@ -32,7 +33,7 @@ class Costs:
 
     parameters: int
     """Learned numbers: weights and biases of `linear`, weights of `diagonal` and of `project` (where the
-    sizes differ), gain and bias of `layer_norm`, and `scalar`."""
+    sizes differ), gain and bias of `layer_norm`, `scalar` and `vector`."""
     products: int
     """Matrix products that must run inside the loop, because what they multiply depends on a state."""
     hoisted: int
@@ -43,7 +44,7 @@ class Costs:
     """Operations on every unit: nodes of the operations' table and `diagonal`. The sums within a `linear` and
     operations on single numbers are not counted."""
     reductions: int
-    """Reductions over the units: one a `layer_norm`."""
+    """Reductions over the units: one a `layer_norm`, but one for all that normalise by the same values."""
     multiply_adds: int
     """Multiply-adds of all matrix products, those of `hoisted` included; elementwise work is not counted."""
     state_size: int
@@ -72,7 +73,9 @@ def costs(cell: Cell, input_size: int, hidden_size: int) -> Costs:
             isinstance(node, Apply | Diagonal) and size != "one"
             for node, size in zip(canonical.nodes, sizes, strict=True)
         ),
-        reductions=sum(isinstance(node, LayerNorm) for node in canonical.nodes),
+        reductions=len(
+            {tuple(sorted(node.inputs)) for node in canonical.nodes if isinstance(node, LayerNorm)}
+        ),
         multiply_adds=sum(weights for _, weights in products),
         state_size=sum(input_size if path.size == "input" else hidden_size for path in cell.states),
     )
@@ -115,6 +118,8 @@ def _parameters(node: Node, units: Sequence[int], hidden_size: int) -> int:
             return units[argument]
         case LayerNorm(argument=argument):
             return 2 * units[argument]
+        case LearnedVector():
+            return hidden_size
         case Scalar():
             return 1
     return weights

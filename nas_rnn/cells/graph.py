@@ -78,6 +78,13 @@ class Scalar(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LearnedVector(Node):
+    """One learned number per unit of ``hidden_size``; all start at ``init``."""
+
+    init: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Linear(Node):
     """The sum of one matrix product per argument and a bias that starts at ``bias`` (None: no bias).
 
@@ -98,7 +105,7 @@ class Linear(Node):
 
 @dataclass(frozen=True, kw_only=True)
 class Unary(Node):
-    """What `Diagonal`, `Project` and `LayerNorm` share: one argument."""
+    """What `Diagonal` and `Project` share: one argument."""
 
     argument: int
 
@@ -121,8 +128,21 @@ class Project(Unary):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LayerNorm(Unary):
-    """The argument normalised over its units, with learned gain and bias (Ba, Kiros & Hinton 2016)."""
+class LayerNorm(Node):
+    """The argument normalised, with learned gain and bias (Ba, Kiros & Hinton 2016).
+
+    Mean and variance are those of its units and of the units of ``among`` together.
+    """
+
+    argument: int
+    among: tuple[int, ...] = ()
+
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        return (self.argument, *self.among)
+
+    def with_inputs(self, inputs: Sequence[int]) -> LayerNorm:
+        return replace(self, argument=inputs[0], among=tuple(inputs[1:]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +160,7 @@ class Apply(Node):
         return replace(self, arguments=tuple(inputs))
 
 
-OWNERS = (Scalar, Linear, Diagonal, Project, LayerNorm)
+OWNERS = (Scalar, LearnedVector, Linear, Diagonal, Project, LayerNorm)
 """Nodes that own parameters: no two of them are ever the same one."""
 
 
@@ -149,6 +169,20 @@ def is_commutative(node: Node) -> bool:
     if isinstance(node, Apply):
         return find_operation(node.operation).commutative
     return isinstance(node, Linear)
+
+
+def argument_roles(node: Node) -> tuple[int, ...]:
+    """Return a number for each argument of ``node``; those that bear the same may change places."""
+    if is_commutative(node):
+        return (-1,) * len(node.inputs)
+    if isinstance(node, LayerNorm):
+        return (0, *(1 for _ in node.among))
+    return tuple(range(len(node.inputs)))
+
+
+def in_roles(node: Node, inputs: Sequence[int]) -> list[int]:
+    """Return ``inputs`` for ``node``, those that may change places in ascending order."""
+    return [index for _, index in sorted(zip(argument_roles(node), inputs, strict=True))]
 
 
 @dataclass(frozen=True)
@@ -246,7 +280,7 @@ def _size(node: Node, states: Sequence[StatePath], sizes: Sequence[ValueSize | N
             return "input"
         case State(path=path):
             return states[path].size
-        case Linear() | Project():
+        case Linear() | Project() | LearnedVector():
             return "hidden"
         case Constant() | Scalar():
             return "one"

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import TypeVar
 
-from nas_rnn.cells.graph import Node, is_commutative
+from nas_rnn.cells.graph import Node, argument_roles
 from nas_rnn.errors import UserError
 
 MAX_WORK = 3_000_000
 """How many neighbourhoods are looked at before a cell counts as too symmetrical (some 10 s)."""
 
 Permutation = list[int]
+Item = TypeVar("Item")
 
 
 class Labelling:
@@ -30,11 +32,11 @@ class Labelling:
     def __init__(self, nodes: Sequence[Node], outputs: Sequence[int], labels: Sequence[object]) -> None:
         self.labels = [repr(label) for label in labels]
         self.inputs = [node.inputs for node in nodes]
-        self.ordered = [not is_commutative(node) for node in nodes]
+        self.roles = [argument_roles(node) for node in nodes]
         self.users: list[list[tuple[int, int]]] = [[] for _ in nodes]
         for index, inputs in enumerate(self.inputs):
-            for position, i in enumerate(inputs):
-                self.users[i].append((index, position if self.ordered[index] else -1))
+            for role, i in zip(self.roles[index], inputs, strict=True):
+                self.users[i].append((index, role))
         self.next_of = {number + 1: index for number, index in enumerate(outputs)}
         self.carried: list[list[int]] = [[] for _ in nodes]
         for state, index in self.next_of.items():
@@ -62,10 +64,8 @@ class Labelling:
             count = max(colours) + 1
 
     def _neighbourhood(self, index: int, colours: list[int]) -> tuple[object, ...]:
-        inputs = [colours[i] for i in self.inputs[index]]
-        if not self.ordered[index]:
-            inputs.sort()
-        users = sorted((colours[user], position) for user, position in self.users[index])
+        inputs = in_order(self.roles[index], [colours[i] for i in self.inputs[index]])
+        users = sorted((colours[user], role) for user, role in self.users[index])
         following = colours[self.next_of[index]] if index in self.next_of else -1
         return (
             tuple(inputs),
@@ -98,9 +98,8 @@ class Labelling:
     def _start(self) -> list[int]:
         """Return colours by label and by the formula below, so that long chains refine at once."""
         formulas: list[str] = []
-        for label, inputs, ordered in zip(self.labels, self.inputs, self.ordered, strict=True):
-            below = [formulas[i] for i in inputs]
-            formula = repr((label, below if ordered else sorted(below)))
+        for label, inputs, roles in zip(self.labels, self.inputs, self.roles, strict=True):
+            formula = repr((label, in_order(roles, [formulas[i] for i in inputs])))
             formulas.append(hashlib.sha256(formula.encode()).hexdigest())
         return dense(list(zip(self.labels, formulas, strict=True)))
 
@@ -138,6 +137,11 @@ class _Branch:
         ties = [members for _, members in sorted(classes.items()) if len(members) > 1]
         self.tied = min(ties, key=len, default=[])
         self.tried: list[int] = []
+
+
+def in_order(roles: Sequence[int], items: Sequence[Item]) -> list[Item]:
+    """Return ``items`` by role, those of one role in ascending order."""
+    return [item for _, item in sorted(zip(roles, items, strict=True))]
 
 
 def orbit(starts: Sequence[int], generators: Sequence[Permutation]) -> list[int]:

@@ -25,6 +25,7 @@ from nas_rnn.cells.graph import (
     CellError,
     Diagonal,
     LayerNorm,
+    LearnedVector,
     Linear,
     Node,
     Project,
@@ -68,10 +69,14 @@ def project(value: Any) -> Value:
     return trace.add(Project(argument=trace.index(value, "project")))
 
 
-def layer_norm(value: Any) -> Value:
-    """Return ``value`` normalised over its units, with learned gain and bias (Ba, Kiros & Hinton 2016)."""
-    trace = trace_of("layer_norm", [value])
-    return trace.add(LayerNorm(argument=trace.index(value, "layer_norm")))
+def layer_norm(value: Any, *among: Any) -> Value:
+    """Return ``value`` normalised over its units, with learned gain and bias (Ba, Kiros & Hinton 2016).
+
+    With further values, mean and variance are taken over the units of all of them together.
+    """
+    trace = trace_of("layer_norm", [value, *among])
+    first, *others = (trace.index(one, "layer_norm") for one in (value, *among))
+    return trace.add(LayerNorm(argument=first, among=tuple(others)))
 
 
 def scalar(init: float) -> Value:
@@ -80,6 +85,14 @@ def scalar(init: float) -> Value:
     if not is_number(init):
         raise trace.fail(f"scalar(init) takes a number, not {init!r}")
     return trace.add(Scalar(init=float(init)))
+
+
+def vector(init: float = 0.0) -> Value:
+    """Return one learned number per unit of hidden_size, all starting at ``init`` (a bias by itself)."""
+    trace = trace_of("vector", [])
+    if not is_number(init):
+        raise trace.fail(f"vector(init) takes a number, not {init!r}")
+    return trace.add(LearnedVector(init=float(init)))
 
 
 class StateDeclaration:

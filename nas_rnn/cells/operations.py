@@ -170,7 +170,18 @@ def restore_operations(table: Mapping[str, Operation]) -> None:
 
 
 RESERVED = frozenset(
-    {"linear", "diagonal", "scalar", "project", "layer_norm", "state", "cell", "search_space", "choose"}
+    {
+        "linear",
+        "diagonal",
+        "scalar",
+        "vector",
+        "project",
+        "layer_norm",
+        "state",
+        "cell",
+        "search_space",
+        "choose",
+    }
 )
 """Words of the cell language that no operation may take."""
 

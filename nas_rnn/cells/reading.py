@@ -193,10 +193,10 @@ class _Reader:
 
     def call(self, node: ast.Call, word: str, depth: int) -> Value:
         function = self.function_of(node, word)
-        if word == "scalar":
-            if len(node.args) != 1 or node.keywords:
-                raise self.fail(node, "scalar(init) takes one number")
-            return self.word(node, function, [self.literal(node.args[0])])
+        if word in ("scalar", "vector"):
+            if (len(node.args) != 1 and (node.args or word == "scalar")) or node.keywords:
+                raise self.fail(node, f"{word}(init) takes one number")
+            return self.word(node, function, [self.literal(argument) for argument in node.args])
         if any(isinstance(argument, ast.Starred) for argument in node.args):
             raise self.fail(node, "arguments are written out one by one")
         if node.keywords and word != "linear":
@@ -204,6 +204,8 @@ class _Reader:
         values = [self.value(argument, depth + 1) for argument in node.args]
         if word in _UNARY and len(values) != 1:
             raise self.fail(node, f"{word}(...) takes one value, not {len(values)}")
+        if word == "layer_norm" and not values:
+            raise self.fail(node, "layer_norm(...) takes at least one value")
         return self.word(node, function, values, **self.options(node, ("bias", "heads")))
 
     def function_of(self, node: ast.Call, word: str) -> Callable[..., Any]:
@@ -238,6 +240,10 @@ _INFIX: dict[type[ast.AST], str] = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "m
 _UNARY: dict[str, Callable[..., Value]] = {
     "diagonal": language.diagonal,
     "project": language.project,
+}
+_WORDS: dict[str, Callable[..., Value]] = {
+    "linear": language.linear,
+    "scalar": language.scalar,
+    "vector": language.vector,
     "layer_norm": language.layer_norm,
 }
-_WORDS: dict[str, Callable[..., Value]] = {"linear": language.linear, "scalar": language.scalar}

@@ -11,6 +11,7 @@ from nas_rnn.cells.graph import (
     Constant,
     Diagonal,
     LayerNorm,
+    LearnedVector,
     Linear,
     Project,
     Scalar,
@@ -86,6 +87,8 @@ def _written_out(cell: Cell, index: int, binding: int) -> str:
             return number(value)
         case Scalar(init=init):
             return f"scalar({number(init)})"
+        case LearnedVector(init=init):
+            return "vector()" if init == 0.0 else f"vector({number(init)})"
         case Linear(arguments=arguments, bias=bias, heads=heads):
             options = [] if bias == 0.0 else [f"bias={None if bias is None else number(bias)}"]
             return _call(cell, "linear", arguments, *options, *([] if heads == 1 else [f"heads={heads}"]))
@@ -93,8 +96,8 @@ def _written_out(cell: Cell, index: int, binding: int) -> str:
             return _call(cell, "diagonal", (argument,))
         case Project(argument=argument):
             return _call(cell, "project", (argument,))
-        case LayerNorm(argument=argument):
-            return _call(cell, "layer_norm", (argument,))
+        case LayerNorm(argument=argument, among=among):
+            return _call(cell, "layer_norm", (argument, *among))
         case Apply(operation="neg", arguments=(argument,)):
             return f"-{_expression(cell, argument, _TIGHTER_THAN_INFIX)}"
         case Apply(operation=name, arguments=(left, right)) if name in _PRECEDENCE:

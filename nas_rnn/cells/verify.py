@@ -14,6 +14,7 @@ from nas_rnn.cells.graph import (
     Constant,
     Diagonal,
     LayerNorm,
+    LearnedVector,
     Linear,
     Node,
     Project,
@@ -91,12 +92,14 @@ def _interface(cell: Cell) -> Iterator[str]:
 
 def _node(node: Node, sizes: Sequence[ValueSize | None], index: int) -> Iterator[str]:
     match node:
-        case Constant(value=value) | Scalar(init=value) if not math.isfinite(value):
+        case Constant(value=value) | Scalar(init=value) | LearnedVector(init=value) if not math.isfinite(
+            value
+        ):
             yield f"numbers must be finite, not {value}"
         case Linear():
             yield from _linear(node, sizes)
-        case Diagonal(argument=argument) | Project(argument=argument) | LayerNorm(argument=argument):
-            if sizes[argument] == "one":
+        case Diagonal() | Project() | LayerNorm():
+            if any(sizes[i] == "one" for i in node.inputs):
                 yield "takes a value with units, not a single number"
         case Apply():
             yield from _apply(node, sizes, index)

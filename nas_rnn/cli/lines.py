@@ -69,7 +69,9 @@ def started_line(event: Started) -> str:
         parts.append(f"space {event.space}")
     if event.trials is not None:
         parts.append(count(event.trials, "trial"))
-    parts += [f"{event.parameters:,} parameters", f"{count(event.workers, 'run')} at a time"]
+    parts.append(f"{event.parameters:,} parameters")
+    if event.workers is not None:
+        parts.append(f"{count(event.workers, 'run')} at a time")
     return f"{what} {one_line(event.name)}: {one_line(', '.join(parts))}; in {one_line(event.folder)}"
 
 

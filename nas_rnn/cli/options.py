@@ -104,7 +104,7 @@ Batch = Annotated[
     int | None, _whole("--batch", "Sequences in a step of the optimiser (Adam). Default: 32.", TRAINING)
 ]
 Length = Annotated[
-    int | None, _whole("--length", "Time steps of each of these sequences. Default: 64.", TRAINING)
+    int | None, _whole("--length", "Time steps of each of these sequences. Default: 32.", TRAINING)
 ]
 LearningRate = Annotated[
     float | None, _number("--learning-rate", "Highest learning rate of a run. Default: 0.01.", TRAINING)
@@ -130,7 +130,18 @@ Device = Annotated[
 
 Workers = Annotated[
     int | None,
-    _whole("--workers", "Runs trained side by side. Default: one for every --threads cores.", RUN),
+    _whole("--workers", "Runs trained side by side. Default: as many as have a place.", RUN),
+]
+Address = Annotated[
+    str | None,
+    _text("--address", "HOST:PORT", "Ray cluster to train on (or RAY_ADDRESS). Default: this machine.", RUN),
+]
+GpusPerTrial = Annotated[
+    float | None, _number("--gpus-per-trial", "GPUs of one run, or a part of one. Default: 0.0.", RUN)
+]
+Storage = Annotated[
+    str | None,
+    _text("--storage", "URI", "Where checkpoints lie (s3://bucket/runs). Default: the folder of runs.", RUN),
 ]
 Name = Annotated[
     str | None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -11,7 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
+from nas_rnn.engine.cluster_ray import cluster_ray
 from nas_rnn.engine.local_ray import local_ray, prepare_environment
+from nas_rnn.engine.preflight import check_request, check_resources, places
 from nas_rnn.engine.source import RunSource
 from nas_rnn.plugins import PluginSource
 from nas_rnn.tasks import TaskData
@@ -21,37 +24,66 @@ MAX_WORKER_DEATHS = 2
 
 
 class Engine:
-    """A pool of workers on this machine, open for the time of a ``with`` block.
+    """A pool of workers, open for the time of a ``with`` block: on this machine, or in the cluster at ``address``.
 
-    ``workers`` runs are trained at once with ``threads`` CPU threads each. ``folder`` keeps each run's checkpoint and
-    curve. ``data`` and ``sources`` (file plugins) are sent to the workers once.
+    ``workers`` runs (None: as many as have a place) are trained at once with ``threads`` CPU cores and
+    ``gpus_per_run`` GPUs each. ``folder`` keeps each run's checkpoint and curve, also of those on other machines; at
+    ``storage``, a URI, checkpoints lie there instead. ``data`` and ``sources`` (file plugins) are sent to the workers
+    once. Opening it raises UserError where the request cannot be met.
     """
 
     def __init__(
         self,
         *,
-        workers: int,
+        workers: int | None,
         threads: int,
         folder: Path,
         data: TaskData,
         sources: Sequence[PluginSource],
         gpus_per_run: float = 0.0,
+        address: str | None = None,
+        storage: str | None = None,
     ) -> None:
-        self._workers = workers
+        check_request(gpus_per_run)
+        self._asked_workers = workers
         self._threads = threads
         self._folder = folder.resolve()
         self._data = data
         self._sources = tuple(sources)
         self._gpus_per_run = gpus_per_run
+        self._address = address
+        self._storage = storage
         self._stack = ExitStack()
         self._fits = 0
 
     def __enter__(self) -> Engine:
-        data_bytes = sum(array.nbytes for array in self._data.arrays.values())
-        self._stack.enter_context(local_ray(self._workers * self._threads, None, data_bytes))
+        try:
+            self._open()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def _open(self) -> None:
+        import ray
+
+        self._place: Any = str(self._folder)
+        if self._address is None:
+            cores = len(os.sched_getaffinity(0))
+            cpus = max(cores, (self._asked_workers or 1) * self._threads)
+            data_bytes = sum(array.nbytes for array in self._data.arrays.values())
+            self._stack.enter_context(local_ray(cpus, None, data_bytes))
+        else:
+            self._stack.enter_context(cluster_ray(self._address))
+            from nas_rnn.engine.keeper import start_keeper
+
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._place = start_keeper(self._folder)
+        available = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        check_resources(available, self._threads, self._gpus_per_run)
+        self.workers = self._asked_workers or places(available, self._threads, self._gpus_per_run)
         self._scratch = Path(tempfile.mkdtemp(prefix="nas_rnn_ray_"))
         self._stack.callback(shutil.rmtree, self._scratch, ignore_errors=True)
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -83,7 +115,7 @@ class Engine:
         _quiet()
         searcher = SourceSearcher(source, sign)
         stopper = _stopper(searcher, should_stop)
-        shared = WorkerSetup(self._data, self._sources, str(self._folder))
+        shared = WorkerSetup(self._data, self._sources, self._place, self._storage)
         trainable = tune.with_resources(
             tune.with_parameters(RunTrainable, shared=shared),
             {"cpu": self._threads, **({"gpu": self._gpus_per_run} if self._gpus_per_run else {})},
@@ -95,7 +127,7 @@ class Engine:
                 search_alg=searcher,
                 scheduler=make_scheduler(scheduler, epochs, deadline),
                 num_samples=-1,
-                max_concurrent_trials=self._workers,
+                max_concurrent_trials=self.workers,
                 reuse_actors=True,
                 trial_dirname_creator=lambda trial: str(trial.trial_id),
                 trial_name_creator=lambda trial: str(trial.trial_id),

@@ -40,6 +40,7 @@ def local_ray(cpus: int, gpus: int | None, data_bytes: int) -> Iterator[None]:
     # is asked for by option; so what it finds out itself is replaced, under both names that it is called by.
     services.get_node_ip_address = ray.util.get_node_ip_address = _loopback
     ray.init(
+        address="local",  # also where RAY_ADDRESS names a cluster, or another Ray runs here
         num_cpus=cpus,
         num_gpus=gpus,
         include_dashboard=False,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import json
+import os
+import platform
 import tempfile
 import traceback
 from collections.abc import Sequence
@@ -11,12 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import ray
 from ray import tune
 
 from nas_rnn import plugins
+from nas_rnn.engine.keeper import KeptFiles
 from nas_rnn.tasks import TaskData
 from nas_rnn.training import Diverged, RunSpec, RunStore
+from nas_rnn.training.files import Files, LocalFiles
 from nas_rnn.training.spec import Status
+from nas_rnn.training.storage import StoredFiles
 
 if TYPE_CHECKING:
     from nas_rnn.training.trainer import Trainer
@@ -26,12 +32,20 @@ if TYPE_CHECKING:
 class WorkerSetup:
     """What every worker gets once, as plain data: the task's data, plugins' sources, and where runs are kept.
 
-    ``folder`` is an absolute path; run ``id`` keeps its checkpoint and curve in ``folder / id``.
+    ``place`` is a folder's absolute path, or a keeper that has it on another machine; ``storage`` is a URI for
+    checkpoints.
     """
 
     data: TaskData
     sources: Sequence[plugins.PluginSource]
-    folder: str
+    place: Any
+    storage: str | None = None
+
+    def files(self, run: str) -> Files:
+        """Return the files of one run."""
+        is_here = isinstance(self.place, str)
+        files: Files = LocalFiles(Path(self.place) / run) if is_here else KeptFiles(self.place, run)
+        return files if self.storage is None else StoredFiles(files, self.storage, run)
 
 
 class RunTrainable(tune.Trainable):
@@ -68,21 +82,19 @@ class RunTrainable(tune.Trainable):
         except Diverged as error:
             return self._report("diverged", str(error))
         except Exception as error:
-            self._store().folder.mkdir(parents=True, exist_ok=True)
-            (self._store().folder / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
+            self._shared.files(self._spec.id).write("traceback.txt", traceback.format_exc().encode())
             return self._report("failed", f"{type(error).__name__}: {error}")
 
     def cleanup(self) -> None:
         self._plugins.cleanup()
 
-    def _store(self) -> RunStore:
-        return RunStore(Path(self._shared.folder) / self._spec.id)
-
     def _make_trainer(self) -> Trainer:
         from nas_rnn.training.trainer import Trainer
 
         task = plugins.registry().find("task", self._spec.task).value(**self._spec.task_options)
-        self._trainer = Trainer(self._spec, task, self._shared.data, self._store())
+        files = self._shared.files(self._spec.id)
+        files.write("worker.json", json.dumps(_where()).encode())
+        self._trainer = Trainer(self._spec, task, self._shared.data, RunStore(files))
         return self._trainer
 
     def _report(self, ending: Status | Literal[""], reason: str | None) -> dict[str, Any]:
@@ -101,3 +113,13 @@ class RunTrainable(tune.Trainable):
             "score": self._sign * records[-1].metric if records else float("inf"),
             "done": bool(ending),
         }
+
+
+def _where() -> dict[str, Any]:
+    """Return where this worker runs: what one asks first when one run was slower or failed."""
+    return {
+        "host": platform.node(),
+        "node": ray.get_runtime_context().get_node_id(),
+        "pid": os.getpid(),
+        "cuda_visible_devices": os.environ.get("CUDA_VISIBLE_DEVICES"),
+    }

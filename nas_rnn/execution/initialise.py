@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from nas_rnn.cells.graph import Linear, Scalar
+from nas_rnn.cells.graph import LearnedVector, Linear, Scalar
 from nas_rnn.execution.layout import Layout, Place
 
 
@@ -21,8 +21,8 @@ def rows(parameters: Mapping[str, Tensor], place: Place) -> Tensor:
 def initialise(layout: Layout, parameters: Mapping[str, Tensor]) -> None:
     """Fill the tensors of one layer and direction, drawing in the canonical order of the owners.
 
-    Matrices and diagonals are uniform within 1/sqrt(hidden_size), as torch's RNNs start; biases and learned
-    numbers start at what the cell states; a layer norm starts as the identity.
+    Matrices and diagonals are uniform within 1/sqrt(hidden_size), as torch's RNNs start; biases, learned
+    numbers and vectors start at what the cell states; a layer norm starts as the identity.
     """
     bound = 1 / math.sqrt(layout.hidden_size)
     drawn = sorted(
@@ -35,9 +35,9 @@ def initialise(layout: Layout, parameters: Mapping[str, Tensor]) -> None:
         node = layout.canonical.nodes[vector.owner]
         assert isinstance(node, Linear) and node.bias is not None
         rows(parameters, vector.place).fill_(node.bias)
-    for vector in layout.scalars:
+    for vector in layout.scalars + layout.vectors:
         node = layout.canonical.nodes[vector.owner]
-        assert isinstance(node, Scalar)
+        assert isinstance(node, Scalar | LearnedVector)
         rows(parameters, vector.place).fill_(node.init)
     for gain in layout.gains:
         rows(parameters, gain.place).fill_(1.0)

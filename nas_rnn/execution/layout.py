@@ -4,6 +4,7 @@
     weight_hh      (rows, hidden_size)   matrices applied to values of hidden size
     weight_heads_k (n, H / n, size / n)  one block-diagonal matrix each
     bias           (rows,)               one piece of hidden_size for each `linear` with a bias
+    vector         (count, hidden_size)  one row an owner
     diagonal_ih, diagonal_hh, norm_gain_ih, norm_gain_hh, norm_bias_ih, norm_bias_hh
                    (count, size)         one row an owner
     scalar         (count,)
@@ -22,7 +23,17 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from nas_rnn.cells import Canonical, Cell, parameter_owners, value_sizes
-from nas_rnn.cells.graph import Diagonal, LayerNorm, Linear, Node, Project, Scalar, State, ValueSize
+from nas_rnn.cells.graph import (
+    Diagonal,
+    LayerNorm,
+    LearnedVector,
+    Linear,
+    Node,
+    Project,
+    Scalar,
+    State,
+    ValueSize,
+)
 from nas_rnn.errors import UserError
 
 
@@ -48,7 +59,7 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Vector:
-    """A bias, a diagonal, a gain or a learned number of node ``owner``."""
+    """A bias, a diagonal, a gain, a learned number or vector of node ``owner``."""
 
     owner: int
     place: Place
@@ -74,6 +85,7 @@ class Layout:
     gains: tuple[Vector, ...]
     shifts: tuple[Vector, ...]
     scalars: tuple[Vector, ...]
+    vectors: tuple[Vector, ...]
     shapes: tuple[tuple[str, tuple[int, ...]], ...]
 
     def __hash__(self) -> int:  # cheap: layouts are looked up at every forward pass
@@ -114,6 +126,7 @@ def make_layout(canonical: Canonical, input_size: int, hidden_size: int) -> Layo
         gains=builder.rows("norm_gain", LayerNorm),
         shifts=builder.rows("norm_bias", LayerNorm),
         scalars=builder.scalars(),
+        vectors=builder.vectors(),
         shapes=tuple(builder.shapes.items()),
     )
 
@@ -228,6 +241,10 @@ class _Builder:
     def scalars(self) -> tuple[Vector, ...]:
         learned = [o for o in self.owners if isinstance(self.nodes[o], Scalar)]
         return tuple(Vector(o, self.append("scalar", 1, ())) for o in learned)
+
+    def vectors(self) -> tuple[Vector, ...]:
+        learned = [o for o in self.owners if isinstance(self.nodes[o], LearnedVector)]
+        return tuple(Vector(o, self.append("vector", 1, (self.hidden_size,))) for o in learned)
 
     def rows(self, name: str, kind: type[Diagonal] | type[LayerNorm]) -> tuple[Vector, ...]:
         found = []

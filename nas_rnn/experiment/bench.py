@@ -125,8 +125,11 @@ class Bench:
         with (
             self._graceful(),
             Engine(
-                workers=self.config.parallel(),
+                workers=self.config.workers,
                 threads=self.config.threads,
+                gpus_per_run=self.config.gpus_per_trial,
+                address=cluster_address(self.config),
+                storage=self.workspace.storage,
                 folder=self.workspace.trials,
                 data=self.models.data,
                 sources=plugins.registry().sources,
@@ -174,3 +177,8 @@ def tracking_uri(runs: Path) -> str:
 def now_ms() -> int:
     """Return milliseconds since 1970."""
     return int(time.time() * 1000)
+
+
+def cluster_address(config: SearchConfig | CompareConfig) -> str | None:
+    """Return the Ray cluster to use: as configured, or as RAY_ADDRESS says; None for this machine alone."""
+    return config.address or os.environ.get("RAY_ADDRESS") or None

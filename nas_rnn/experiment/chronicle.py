@@ -117,8 +117,8 @@ class Chronicle:
             result,
             gap,
             self.decisions_of(spec.id),
-            self._began(spec.id),
-            now_ms() if result is None else self._ended(spec.id),
+            self.workspace.changed_ms(spec.id, "spec.json") or now_ms(),
+            self.workspace.changed_ms(spec.id, "result.json") or now_ms(),
         )
         plugin_tags = tags(self.plugins_of(spec.id) or self._plugins)
         self._tracker.put(replace(view, tags={**view.tags, **plugin_tags}))
@@ -132,14 +132,6 @@ class Chronicle:
             if result is not None and len(result.epochs) <= len(self.baseline_records):
                 self._waiting.discard(id)
                 self._show_stored(id)
-
-    def _began(self, id: str) -> int:
-        path = self.workspace.store(id).spec_path
-        return int(path.stat().st_mtime * 1000) if path.exists() else now_ms()
-
-    def _ended(self, id: str) -> int:
-        path = self.workspace.store(id).result_path
-        return int(path.stat().st_mtime * 1000) if path.exists() else now_ms()
 
     def end(self, status: str, comparison: Comparison | None, trials: list[Trial]) -> None:
         """Show how the search as a whole ended, once all its runs are shown."""

@@ -48,6 +48,7 @@ def compare(
     contenders = [known.get(name) or find_cell(name, runs) for name in settings.cells]
     models.match(baseline, settings.params)  # too few parameters show here
     workspace = Workspace.create(runs, settings.name, "compare")
+    workspace.keep_checkpoints_at(settings.storage)
     settings = settings.model_copy(update={"name": workspace.name})
     bench = Bench(settings, workspace, models, observer)
     try:
@@ -95,7 +96,7 @@ def _run(bench: Bench, baseline: Cell, contenders: list[Cell]) -> Result:
             direction=task.metric.direction,
             space=None,
             trials=None,
-            workers=settings.parallel(),
+            workers=settings.workers,
             parameters=settings.params,
         )
     )

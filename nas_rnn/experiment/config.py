@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import tomllib
 from pathlib import Path
@@ -49,6 +48,9 @@ class _Config(BaseModel):
     params: int = Field(60_000, ge=1)
     seeds: int = Field(5, ge=1, le=100)
     workers: int | None = Field(None, ge=1)
+    address: str | None = None
+    gpus_per_trial: float = Field(0.0, ge=0)
+    storage: str | None = None
     plugins: tuple[Path, ...] = ()
     name: Name = None
     seed: int = Field(0, ge=0, lt=2**32)
@@ -66,10 +68,6 @@ class _Config(BaseModel):
         """Return the training options, each checked."""
         fields = TrainingOptions.__dataclass_fields__
         return TrainingOptions(**{name: getattr(self, name) for name in fields})
-
-    def parallel(self) -> int:
-        """Return how many runs are trained at once: as asked, or one for every ``threads`` cores."""
-        return self.workers or max(1, len(os.sched_getaffinity(0)) // self.threads)
 
 
 class SearchConfig(_Config):

@@ -13,7 +13,9 @@ RunEnding = Literal["finished", "stopped", "diverged", "failed", "reused"]
 
 @dataclass(frozen=True, kw_only=True)
 class Started:
-    """The search or comparison begins; ``finished_before`` trials are already there in one that is resumed."""
+    """The search or comparison begins; ``finished_before`` trials are already there in one that is resumed.
+
+    ``workers`` is None where as many runs are trained at once as have a place."""
 
     kind: Literal["search", "compare"]
     name: str
@@ -24,7 +26,7 @@ class Started:
     direction: Literal["minimize", "maximize"]
     space: str | None
     trials: int | None
-    workers: int
+    workers: int | None
     parameters: int
     finished_before: int = 0
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nas_rnn import plugins
-from nas_rnn.cells import Cell, operations
+from nas_rnn.cells import Cell, operations, zoo
 from nas_rnn.cells.costs import Costs, costs
 from nas_rnn.errors import unknown
 from nas_rnn.experiment.compare import find_cell
@@ -92,9 +93,12 @@ def _first_line(text: str) -> str:
 def _cell_row(name: str) -> dict[str, Any]:
     plugin = plugins.registry().find("cell", name)
     cell: Cell = plugin.value
-    found = costs(cell, 1, 1)
+    size = math.lcm(*(getattr(node, "heads", 1) for node in cell.nodes))
+    found = costs(cell, size, size)
     return {
         "name": name,
+        "family": zoo.family(cell),
+        "year": str(zoo.year(cell) or ""),
         "states": ", ".join(path.name for path in cell.states),
         "products": found.products,
         "levels": found.levels,

@@ -25,6 +25,8 @@ from nas_rnn.experiment.trials import BASELINE_ID, count_endings, ranked, trial_
 from nas_rnn.experiment.workspace import Workspace
 from nas_rnn.strategies import Study, Trial
 
+_MAY_CHANGE = {"address", "gpus_per_trial", "plugins", "time", "trials", "workers"}
+
 
 def search(
     *,
@@ -52,6 +54,10 @@ def search(
         bench, settings = _begin(runs, config, options, observer)
     try:
         return _Search(bench, settings).run()
+    except UserError:
+        if not any(bench.workspace.trials.iterdir()):
+            bench.workspace.discard()
+        raise
     finally:
         bench.workspace.release()
 
@@ -66,6 +72,7 @@ def _begin(
     make_strategy(settings, 0)
     models.match(plugins.load_cell("lstm"), settings.params)  # too few parameters show here
     workspace = Workspace.create(runs, settings.name, settings.space)
+    workspace.keep_checkpoints_at(settings.storage)
     settings = settings.model_copy(update={"name": workspace.name})
     workspace.write_json(
         "search.json",
@@ -76,6 +83,7 @@ def _begin(
             "plugins": identities(settings),
         },
     )
+    workspace.study_path.unlink(missing_ok=True)
     Study.create(workspace.study_path, STUDY, models.task.metric.direction)
     workspace.write("config.toml", dump_toml(settings))
     return Bench(settings, workspace, models, observer), settings
@@ -95,15 +103,16 @@ def _reopen(
         raise UserError(f"{name!r} is a comparison; only searches are resumed with `search --resume`")
     stored = load_toml(workspace.config_path)
     changed = {key: value for key, value in options.items() if value is not None}
-    refused = sorted(set(changed) - {"workers", "time", "trials", "plugins"})
+    refused = sorted(set(changed) - _MAY_CHANGE)
     if refused or config is not None:
         raise UserError(
             f"a resumed search keeps its own configuration; {', '.join(refused) or 'config'} cannot be changed "
-            "(only trials, time, workers and plugins can); begin a new search for that"
+            f"(only {', '.join(sorted(_MAY_CHANGE))} can); begin a new search for that"
         )
     settings = absolute(read_config(SearchConfig, {**stored, **changed, "name": name}))
     workspace.hold()
     try:
+        workspace.keep_checkpoints_at(settings.storage)
         models = Models.prepare(settings)
         require_unchanged(workspace, settings, allowed=changed_plugins)
     except BaseException:
@@ -174,7 +183,7 @@ class _Search:
                 direction=bench.task.metric.direction,
                 space=self.settings.space,
                 trials=self.settings.trials,
-                workers=self.settings.parallel(),
+                workers=self.settings.workers,
                 parameters=self.settings.params,
                 finished_before=before,
             )

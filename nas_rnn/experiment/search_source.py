@@ -88,7 +88,9 @@ class SearchSource:
         if trial.ending is not None:
             self._ended[trial.number] = trial
             self.strategy.tell(self._replayed(trial.candidate), self._loss(trial.ending, trial.value))
-        elif original != trial.number:
+            return
+        self.strategy.expect(self._replayed(trial.candidate))
+        if original != trial.number:
             self._copy(trial.number, original)
         else:
             spec = self._spec(trial.number, trial.candidate, int(trial.details["hidden_size"]))

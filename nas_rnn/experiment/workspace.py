@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import filelock
 
 from nas_rnn.errors import NasRnnError, UserError, unknown
 from nas_rnn.training import RunStore
+from nas_rnn.training.files import LocalFiles
+from nas_rnn.training.storage import StoredFiles, open_storage
 
 
 class Workspace:
@@ -25,6 +28,7 @@ class Workspace:
         self.study_path = self.folder / "study.journal"
         self.config_path = self.folder / "config.toml"
         self.best = self.folder / "best"
+        self.storage: str | None = None
         self._lock = filelock.FileLock(self.folder / ".lock", timeout=0)
 
     @classmethod
@@ -36,7 +40,8 @@ class Workspace:
         try:
             runs.mkdir(parents=True, exist_ok=True)
             workspace = cls(runs, name) if name else _next_free(runs, stem)
-            workspace.trials.mkdir(parents=True, exist_ok=False)
+            # A folder without a configuration was left by a process that was killed before it began.
+            workspace.trials.mkdir(parents=True, exist_ok=not workspace.config_path.exists())
         except FileExistsError:
             raise UserError(
                 f"there is a search or comparison {name!r} already under {str(runs)!r}; go on with it by "
@@ -53,6 +58,17 @@ class Workspace:
         if not workspace.config_path.is_file():
             raise unknown("search", name, names(runs))
         return workspace
+
+    def keep_checkpoints_at(self, uri: str | None) -> None:
+        """Have checkpoints lie at ``uri``, in a folder of this search's name; `UserError` where that is no URI."""
+        if uri is not None:
+            open_storage(uri)
+            self.storage = f"{uri.rstrip('/')}/{self.name}"
+
+    def discard(self) -> None:
+        """Remove the folder of a search that never began."""
+        self.release()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def hold(self) -> Workspace:
         """Hold the folder until `release` or the end of the process; `UserError` where another process does."""
@@ -71,8 +87,14 @@ class Workspace:
         self._lock.release()
 
     def store(self, run: str) -> RunStore:
-        """Return the files of one run."""
-        return RunStore(self.trials / run)
+        """Return the files of one run; its checkpoint lies at ``storage``, if that is set."""
+        files = LocalFiles(self.trials / run)
+        return RunStore(files if self.storage is None else StoredFiles(files, self.storage, run))
+
+    def changed_ms(self, run: str, name: str) -> int | None:
+        """Return when a file of a run was last written, in milliseconds since 1970."""
+        path = self.trials / run / name
+        return int(path.stat().st_mtime * 1000) if path.exists() else None
 
     def write(self, name: str, content: str | bytes) -> None:
         """Put a file into the folder, whole or not at all."""

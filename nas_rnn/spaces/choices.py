@@ -6,10 +6,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from nas_rnn.errors import UserError
 
 Label = str | int
 """What stands for an option in plain data: a name, or the number itself for a range."""
+
+NEIGHBOUR = 0.7
+"""How often a changed number of a range becomes the next smaller or larger one; else any other of the range."""
 
 
 class SpaceError(UserError):
@@ -23,6 +28,17 @@ class Choice:
     key: str
     labels: tuple[Label, ...]
     ordered: bool = False
+
+    def other(self, label: Label, rng: np.random.Generator) -> Label:
+        """Return another label than ``label``, drawn with ``rng``; of an ordered choice mostly a neighbour.
+
+        A choice with one label alone gives that back.
+        """
+        others = [known for known in self.labels if known != label]
+        if self.ordered and label in self.labels and rng.random() < NEIGHBOUR:
+            here = self.labels.index(label)
+            others = [*self.labels[max(here - 1, 0) : here], *self.labels[here + 1 : here + 2]]
+        return others[int(rng.integers(len(others)))] if others else label
 
 
 Decisions = dict[str, Label]

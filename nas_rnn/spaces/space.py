@@ -12,6 +12,9 @@ import numpy as np
 from nas_rnn.cells import Cell, trace_cell
 from nas_rnn.spaces.choices import Choice, Choose, Decisions, Label, Pick, SpaceError
 
+MAX_MUTATIONS = 50
+"""How many changes of one decision are tried until one gives another cell."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -28,7 +31,11 @@ class Candidate:
 
 @runtime_checkable
 class Space(Protocol):
-    """What every search space offers, whether it works by decisions or on cells."""
+    """What every search space offers, whether it works by decisions or on cells.
+
+    A space that works on cells may also offer ``mutate(cell, rng)``, which returns a neighbouring cell or candidate;
+    the strategy ``evolution`` needs it. A `DecisionSpace` mutates its candidates by their decisions.
+    """
 
     plugin_kind: ClassVar[str]
     name: str
@@ -98,6 +105,39 @@ class DecisionSpace:
             return choice.labels[int(rng.integers(len(choice.labels)))]
 
         return self.build(pick)
+
+    def mutate(self, candidate: Candidate, rng: np.random.Generator) -> Candidate:
+        """Return a candidate that differs from ``candidate`` in one decision and in what follows from it.
+
+        Decisions that only now occur are drawn with ``rng``. A change that gives the same cell is tried again, at most
+        `MAX_MUTATIONS` times: then, or where every choice has a single option, the cell is the same still.
+        """
+        here = candidate if candidate.choices else self.replay(candidate.decisions or {}, rng)
+        decisions = here.decisions or {}
+        open_choices = [choice for choice in here.choices if len(choice.labels) > 1]
+        if not open_choices:
+            return here
+        changed = here
+        for _ in range(MAX_MUTATIONS):
+            choice = open_choices[int(rng.integers(len(open_choices)))]
+            label = choice.other(decisions[choice.key], rng)
+            changed = self.replay({**decisions, choice.key: label}, rng)
+            if changed.digest != here.digest:
+                break
+        return changed
+
+    def crossover(self, a: Candidate, b: Candidate, rng: np.random.Generator) -> Candidate:
+        """Return a candidate that has each decision from ``a`` or ``b``, whoever has it; equally often from both.
+
+        What neither of them decided is drawn with ``rng``.
+        """
+        mixed: Decisions = {}
+        for key in dict.fromkeys([*(a.decisions or {}), *(b.decisions or {})]):
+            known = [
+                parent.decisions[key] for parent in (a, b) if parent.decisions and key in parent.decisions
+            ]
+            mixed[key] = known[int(rng.integers(len(known)))]
+        return self.replay(mixed, rng)
 
 
 def _labels(choice: Choice) -> str:

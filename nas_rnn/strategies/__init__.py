@@ -1,7 +1,10 @@
 """Strategies propose candidates; the study records what became of them. Optuna is used only here; no torch."""
 
 from nas_rnn.strategies.base import Exhausted, Strategy
+from nas_rnn.strategies.evolution import Evolution
 from nas_rnn.strategies.random_search import RandomSearch
 from nas_rnn.strategies.study import Ending, Study, Trial
+from nas_rnn.strategies.tpe import TPE
+from nas_rnn.strategies.unseen import Unseen
 
-__all__ = ["Ending", "Exhausted", "RandomSearch", "Strategy", "Study", "Trial"]
+__all__ = ["TPE", "Ending", "Evolution", "Exhausted", "RandomSearch", "Strategy", "Study", "Trial", "Unseen"]

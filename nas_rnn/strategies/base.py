@@ -15,8 +15,10 @@ class Exhausted(Exception):
 class Strategy(ABC):
     """Proposes candidates of one space; lives in the driver and is told of every trial that ended.
 
-    Parameters: the space, and a seed. After a resume a new instance is told of all earlier trials with `tell`, in their
-    order, and its seed differs from the first one's, so that it does not propose the same candidates again.
+    Parameters: the space, and a seed; a space that it cannot work with is a `UserError` there. Several candidates may
+    be under way at once: `ask` is called again before they are told, and they end in any order. After a resume a new
+    instance hears of all earlier trials in their order, of those that ended with `tell` and of those under way with
+    `expect`; its seed differs from the first one's, so that it does not propose the same candidates again.
     """
 
     plugin_kind: ClassVar[str] = "strategy"
@@ -33,4 +35,11 @@ class Strategy(ABC):
 
     @abstractmethod
     def tell(self, candidate: Candidate, loss: float | None) -> None:
-        """Hear that ``candidate`` ended with ``loss`` (smaller is better; None: it diverged or failed)."""
+        """Hear that ``candidate`` ended with ``loss`` (smaller is better; None: it diverged or failed).
+
+        The loss is the best of its epochs on the validation part, also where a scheduler stopped it early: then it is
+        an upper bound of what more epochs would have given. A candidate may be told that was never asked for here.
+        """
+
+    def expect(self, candidate: Candidate) -> None:  # noqa: B027  (a strategy that forgets it proposes some twice)
+        """Hear that ``candidate``, asked of an earlier instance, is under way again; its `tell` follows."""

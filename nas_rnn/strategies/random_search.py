@@ -8,7 +8,7 @@ from nas_rnn.spaces import Candidate, DecisionSpace, Space
 from nas_rnn.strategies.base import Exhausted, Strategy
 from nas_rnn.strategies.tree import ProposedDecisions
 
-MAX_REPEATS = 1000
+MAX_REPEATS = 300
 """How many known candidates in a row show that a space without decisions has no more."""
 
 
@@ -42,6 +42,10 @@ class RandomSearch(Strategy):
         )
 
     def tell(self, candidate: Candidate, loss: float | None) -> None:
+        self.expect(candidate)
+
+    def expect(self, candidate: Candidate) -> None:
         self._digests.add(candidate.digest)
-        if candidate.decisions is not None and candidate.choices:
+        # The study does not keep the questions; decisions without theirs have no place in the tree.
+        if candidate.decisions is not None and len(candidate.choices) == len(candidate.decisions):
             self._proposed.add(candidate.choices, candidate.decisions)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from nas_rnn.spaces import Candidate, Choice, Decisions, DecisionSpace, Label
+from nas_rnn.spaces import Candidate, Choice, Decisions, DecisionSpace, Label, Pick, Rejected, Rejections
+from nas_rnn.strategies.base import Exhausted
 
 
 @dataclass
@@ -31,7 +32,25 @@ class ProposedDecisions:
         return self._root.spent
 
     def draw(self, space: DecisionSpace, rng: np.random.Generator) -> Candidate:
-        """Return a candidate whose decisions are new, each answer drawn uniformly among the open ones."""
+        """Return a candidate whose decisions are new, each answer drawn uniformly among the open ones.
+
+        Decisions that break the space's constraints count as proposed, and others are drawn. Raises `Exhausted`.
+        """
+        rejections = Rejections()
+        while not self.exhausted:
+            try:
+                candidate = space.build(self._new_answers(rng))
+            except Rejected as rejected:
+                candidate = rejected.candidate
+                rejections.add(rejected)
+                self.add(candidate.choices, candidate.decisions or {})
+            else:
+                self.add(candidate.choices, candidate.decisions or {})
+                return candidate
+        raise Exhausted(f"every candidate of the space {space.name!r} has been proposed")
+
+    def _new_answers(self, rng: np.random.Generator) -> Pick:
+        """Return what answers a space's questions in a way that is new."""
         here = self._root
 
         def pick(choice: Choice) -> Label:
@@ -46,9 +65,7 @@ class ProposedDecisions:
             here = here.children.setdefault(label, _Branch())
             return label
 
-        candidate = space.build(pick)
-        self.add(candidate.choices, candidate.decisions or {})
-        return candidate
+        return pick
 
     def add(self, choices: Sequence[Choice], decisions: Decisions) -> None:
         """Mark one combination as proposed."""

@@ -25,6 +25,9 @@ if TYPE_CHECKING:  # torch takes over a second to import; listing tasks and judg
 Part = Literal["train", "valid", "test"]
 Option = int | float | str | bool
 
+TRAINING_NAMES = ("layers", "dropout", "batch", "length", "learning_rate", "decay", "clip", "epochs")
+"""The training options for which a task may have its own defaults."""
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -78,7 +81,9 @@ class Task(ABC):
     detached state on (truncated back-propagation through time), and all batches of a pass must have one batch
     size. Otherwise every batch starts with the state None.
     ``option_defaults`` names the task's options; an option's type is its default's. ``option_ranges`` gives
-    (lowest, highest) for numbers that are bounded.
+    (lowest, highest) for numbers that are bounded, ``option_choices`` the words that a text may be.
+    ``training_defaults`` are training options (`TRAINING_NAMES`) that suit the task better than the general
+    ones, for whoever sets none.
     """
 
     plugin_kind: ClassVar[str] = "task"
@@ -91,6 +96,8 @@ class Task(ABC):
     carries_state: ClassVar[bool]
     option_defaults: ClassVar[Mapping[str, Option]] = MappingProxyType({})
     option_ranges: ClassVar[Mapping[str, tuple[float, float]]] = MappingProxyType({})
+    option_choices: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
+    training_defaults: ClassVar[Mapping[str, int | float | str]] = MappingProxyType({})
 
     def __init__(self, **options: Option) -> None:
         """Take the options, with defaults for those not given.
@@ -118,6 +125,8 @@ class Task(ABC):
             raise UserError(
                 f"option {name!r} of task {self.name!r} must lie between {low:g} and {high:g}; got {value!r}"
             )
+        if name in self.option_choices and value not in self.option_choices[name]:
+            raise unknown(f"{name} of task {self.name!r}:", str(value), self.option_choices[name])
 
     @abstractmethod
     def load(self, source: Path | None) -> TaskData:
@@ -180,6 +189,13 @@ class Task(ABC):
         Raises:
             UserError: when the prompt or the temperature cannot be used.
         """
+
+    def previews(self, model: nn.Module, data: TaskData, seed: int) -> dict[str, bytes]:
+        """Return files that show what the model does, by name ("sample.txt", "confusion.png"); none by default.
+
+        They are the same for the same ``seed``, and never show the test part: only final runs read it.
+        """
+        return {}
 
 
 def symbol_dtype(symbols: int) -> type[np.unsignedinteger[Any]]:

@@ -121,6 +121,11 @@ class CharLM(Task):
         drawn = sample(model, start, length=length, temperature=temperature, seed=seed)
         return prompt + vocabulary.decode(drawn)
 
+    def previews(self, model: nn.Module, data: TaskData, seed: int) -> dict[str, bytes]:
+        """Return ``sample.txt``, 1,000 characters that the model writes."""
+        text = self.preview(model, data.meta, seed=seed, length=1000, prompt="", temperature=1.0)
+        return {"sample.txt": text.encode()}
+
 
 def python_reference() -> str:
     """Return the topics of Python's language reference that ``help()`` shows, ordered by name.

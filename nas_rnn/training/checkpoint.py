@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -58,24 +58,34 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
     return safetensors.torch.save(tensors, metadata={"nas_rnn": json.dumps(plain, allow_nan=False)})
 
 
-def read(path: Path) -> Checkpoint:
-    """Read a checkpoint's file.
+def from_bytes(content: bytes, place: str) -> Checkpoint:
+    """Read the content of a checkpoint's file, which is at ``place``.
 
     Raises:
-        NasRnnError: when the file is not a whole checkpoint of this version.
+        NasRnnError: when it is not a whole checkpoint of this version.
     """
     groups: dict[str, Tensors] = {"weights": {}, "best": {}, "optimizer": {}, "random": {}}
     try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            plain = json.loads(file.metadata()["nas_rnn"])
-            if plain["version"] != _VERSION:
-                raise ValueError(f"it has version {plain['version']}, and {_VERSION} is read")
-            for key in file.keys():  # noqa: SIM118  (safe_open is no mapping)
-                group, _, name = key.partition("/")
-                groups[group][name] = file.get_tensor(key).clone()
+        plain = _plain_part(content)
+        if plain["version"] != _VERSION:
+            raise ValueError(f"it has version {plain['version']}, and {_VERSION} is read")
+        for key, tensor in safetensors.torch.load(content).items():
+            group, _, name = key.partition("/")
+            groups[group][name] = tensor
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
         raise NasRnnError(
-            f"{path} is no readable checkpoint ({error}); remove it to train from the start"
+            f"{place} is no readable checkpoint ({error}); remove it to train from the start"
         ) from error
     records = [EpochRecord.from_dict(row) for row in plain["records"]]
     return Checkpoint(spec=RunSpec.from_dict(plain["spec"]), records=records, **groups)
+
+
+def _plain_part(content: bytes) -> dict[str, Any]:
+    """Return what `to_bytes` put into the header: 8 bytes give its length, then it is JSON."""
+    length = int.from_bytes(content[:8], "little")
+    if not 8 < length <= len(content) - 8:
+        raise ValueError("its header is not whole")
+    plain = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["nas_rnn"])
+    if not isinstance(plain, dict):
+        raise ValueError("its header is not an object")
+    return plain

@@ -6,7 +6,17 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nas_rnn.cells.graph import Apply, Cell, Constant, Input, Node, State, is_commutative, make_cell
+from nas_rnn.cells.graph import (
+    Apply,
+    Cell,
+    Constant,
+    Input,
+    LayerNorm,
+    Node,
+    State,
+    is_commutative,
+    make_cell,
+)
 
 OWN_NOTHING = (Input, State, Constant, Apply)
 
@@ -86,6 +96,8 @@ class Disguise:
             return self.apply("add", *self.shuffled(products))
         if is_commutative(node):
             arguments = self.shuffled(arguments)
+        if isinstance(node, LayerNorm):
+            arguments = [arguments[0], *self.shuffled(arguments[1:])]
         return self.add(node.with_inputs(arguments))
 
     def run(self) -> Cell:

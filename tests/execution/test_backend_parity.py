@@ -267,6 +267,7 @@ def test_random_cells_cover_the_language() -> None:
     words = {
         "Constant",
         "Scalar",
+        "LearnedVector",
         "Linear",
         "Diagonal",
         "Project",

@@ -53,7 +53,14 @@ def test_the_lstm_has_torchs_count_less_one_bias() -> None:
 @given(tested=cells(max_nodes=20), sizes=st.sampled_from(SIZES))
 def test_places_tile_the_tensors(tested: Cell, sizes: tuple[int, int]) -> None:
     layout = make_layout(tested.canonical(), *sizes)
-    vectors = (*layout.biases, *layout.diagonals, *layout.gains, *layout.shifts, *layout.scalars)
+    vectors = (
+        *layout.biases,
+        *layout.diagonals,
+        *layout.gains,
+        *layout.shifts,
+        *layout.scalars,
+        *layout.vectors,
+    )
     for name, shape in layout.shapes:
         places = sorted(item.place for item in (*layout.matrices, *vectors) if item.place.tensor == name)
         ends = [0, *(place.stop for place in places)]

@@ -75,11 +75,11 @@ def test_the_curve_is_cut_to_the_checkpoint(tmp_path: Path, make_trainer: MakeTr
     store = RunStore(tmp_path)
     record = make_trainer(spec, store).run_epoch()
     store.append_record(replace(record, epoch=2))
-    with store.metrics_path.open("ab") as file:
+    with store.files.folder.joinpath("metrics.jsonl").open("ab") as file:
         file.write(b'{"epoch": 3, "tr')
     make_trainer(spec, store)
     assert store.read_records() == [record]
-    assert store.metrics_path.read_bytes().count(b"\n") == 1
+    assert store.files.folder.joinpath("metrics.jsonl").read_bytes().count(b"\n") == 1
 
 
 def test_a_death_between_checkpoint_and_curve_loses_nothing(

@@ -91,7 +91,7 @@ def test_a_writer_that_dies_leaves_the_old_or_the_new_checkpoint(
     assert read is not None
     assert float(read.weights["c"]) == (2.0 if moment == "after" else 1.0)
     store.clear_leftovers()
-    assert [path.name for path in store.folder.iterdir()] == ["checkpoint.safetensors"]
+    assert [path.name for path in store.files.folder.iterdir()] == ["checkpoint.safetensors"]
 
 
 def test_a_full_disk_is_an_error_that_leaves_the_old_file(
@@ -119,7 +119,9 @@ def test_a_damaged_checkpoint_is_said_to_be_one(
 ) -> None:
     store = RunStore(tmp_path)
     store.write_checkpoint(checkpoint(spec, 1.0))
-    store.checkpoint_path.write_bytes(damage(store.checkpoint_path.read_bytes()))
+    store.files.folder.joinpath("checkpoint.safetensors").write_bytes(
+        damage(store.files.folder.joinpath("checkpoint.safetensors").read_bytes())
+    )
     with pytest.raises(NasRnnError, match="no readable checkpoint"):
         store.read_checkpoint()
     store.drop_checkpoint()
@@ -130,7 +132,7 @@ def test_a_damaged_checkpoint_is_said_to_be_one(
 def test_a_torn_last_line_of_the_curve_is_passed_over(tmp_path: Path, torn: bytes) -> None:
     store = RunStore(tmp_path / "r1")
     store.append_record(RECORD)
-    with store.metrics_path.open("ab") as file:
+    with store.files.folder.joinpath("metrics.jsonl").open("ab") as file:
         file.write(torn)
     assert store.read_records() == [RECORD]
     store.replace_records([RECORD])
@@ -141,6 +143,8 @@ def test_a_torn_last_line_of_the_curve_is_passed_over(tmp_path: Path, torn: byte
 def test_an_unreadable_line_inside_the_curve_is_named(tmp_path: Path) -> None:
     store = RunStore(tmp_path)
     store.append_record(RECORD)
-    store.metrics_path.write_bytes(b"{]\n" + store.metrics_path.read_bytes())
+    store.files.folder.joinpath("metrics.jsonl").write_bytes(
+        b"{]\n" + store.files.folder.joinpath("metrics.jsonl").read_bytes()
+    )
     with pytest.raises(NasRnnError, match="line 1 of "):
         store.read_records()

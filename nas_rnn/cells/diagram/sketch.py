@@ -20,6 +20,7 @@ from nas_rnn.cells.graph import (
     Diagonal,
     Input,
     LayerNorm,
+    LearnedVector,
     Linear,
     Node,
     Project,
@@ -131,7 +132,7 @@ class _Sketcher:
         match node:
             case Linear() | Diagonal():
                 return self._weighted(node), []
-            case LayerNorm(argument=argument):
+            case LayerNorm(argument=argument, among=()):
                 pass
             case Apply(operation=operation, arguments=(argument,)) if operation not in ("neg", "identity"):
                 pass
@@ -148,6 +149,8 @@ class _Sketcher:
         node = self.nodes[index]
         inside = [] if own else [index]
         if own or self._is_private(index):
+            if isinstance(node, LearnedVector):
+                return [], inside
             if isinstance(node, Linear | Diagonal):
                 return self._weighted(node), inside
             if (
@@ -196,6 +199,8 @@ class _Sketcher:
         match node:
             case LayerNorm():
                 part = self._add("learned", "LN", index)
+            case LearnedVector():
+                part = self._add("learned", "b", index)
             case Project():
                 part = self._add("learned", "P", index)
             case Apply(operation=operation) if operation in SIGNS and len(values) == len(node.inputs):
@@ -211,6 +216,8 @@ class _Sketcher:
         return part
 
     def _mark(self, node: Node, place: int) -> str:
+        if isinstance(node, LayerNorm):
+            return "a" if place == 0 else ""
         if not isinstance(node, Apply) or find_operation(node.operation).commutative:
             return ""
         if node.operation in SIGNS:

@@ -11,6 +11,7 @@ from nas_rnn.cells.graph import (
     Constant,
     Diagonal,
     Input,
+    LearnedVector,
     Linear,
     Node,
     Project,
@@ -18,7 +19,7 @@ from nas_rnn.cells.graph import (
     State,
 )
 
-ATOMS = (Input, State, Constant, Scalar)
+ATOMS = (Input, State, Constant, Scalar, LearnedVector)
 """Nodes that are written where they are used."""
 
 
@@ -36,7 +37,8 @@ class Naming:
             if name is not None:
                 self.names[index] = name
         self.taken = {cell.nodes[0].name or "x", *(path.name for path in cell.states), *self.names.values()}
-        self.taken |= {node.name for node in cell.nodes if isinstance(node, Scalar) and node.name}
+        learned = (node for node in cell.nodes if isinstance(node, Scalar | LearnedVector))
+        self.taken |= {node.name for node in learned if node.name}
         for index in self._repeated():
             self.names[index] = self._free()
         self.scalars = self._scalar_letters()
@@ -121,6 +123,8 @@ def _letters(cell: Cell, node: Node) -> list[str]:
     match node:
         case Linear(bias=bias):
             return [*matrix_letters(cell, node), *([] if bias is None else ["b"])]
+        case LearnedVector(name=None):
+            return ["b"]
         case Diagonal():
             return ["p"]
         case Project():

@@ -26,6 +26,7 @@ from nas_rnn.cells.graph import (
     Diagonal,
     Input,
     LayerNorm,
+    LearnedVector,
     Linear,
     Node,
     Project,
@@ -149,14 +150,18 @@ class _Writer:
                 return Term(self.notation.number(value), is_number=True)
             case Scalar():
                 return self.scalar(index, node)
+            case LearnedVector():
+                return self.vector(index, node)
             case Linear():
                 return self.linear(node)
             case Diagonal(argument=argument):
                 return multiply([Term(self.parameters.symbol("p")), self.term(argument)], self.notation)
             case Project(argument=argument):
                 return matrix(self.parameters.symbol("P"), self.term(argument))
-            case LayerNorm(argument=argument):
-                return Term(self.notation.function("LN", [self.term(argument).text]))
+            case LayerNorm(argument=argument, among=among):
+                others = ", ".join(self.term(i).text for i in among)
+                own = self.term(argument).text
+                return Term(self.notation.function("LN", [f"{own} | {others}" if others else own]))
             case Apply(operation=operation, arguments=arguments):
                 return self.apply(operation, [self.term(i) for i in arguments])
         raise AssertionError(f"unknown kind of node: {node!r}")
@@ -167,6 +172,13 @@ class _Writer:
             self.noted.add(index)
             self.notes.append(self.starts(symbol, node.init))
         return Term(symbol, is_number=True)
+
+    def vector(self, index: int, node: LearnedVector) -> Term:
+        symbol = self.notation.letter(node.name) if node.name else self.parameters.symbol("b")
+        if index not in self.noted and (node.init or node.name):
+            self.noted.add(index)
+            self.notes.append(self.starts(symbol, node.init))
+        return Term(symbol)
 
     def linear(self, node: Linear) -> Term:
         symbols = [self.parameters.symbol(letter) for letter in matrix_letters(self.cell, node)]

@@ -3,6 +3,8 @@
 from nas_rnn.cells.language import cell, linear
 from nas_rnn.cells.operations import blend, sigmoid, tanh
 
+FAMILY = "classic"
+
 
 @cell
 def rnn(x, h):

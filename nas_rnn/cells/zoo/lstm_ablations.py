@@ -7,6 +7,8 @@ all of them, so that they differ from each other in what the paper removes and i
 from nas_rnn.cells.language import cell, diagonal, linear
 from nas_rnn.cells.operations import sigmoid, tanh
 
+FAMILY = "lstm ablations"
+
 
 @cell
 def lstm_peephole(x, h, c):

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nas_rnn.cells import find_operation
-from nas_rnn.cells.graph import Apply, Constant, Diagonal, LayerNorm, Linear, Project, Scalar
+from nas_rnn.cells.graph import Apply, Constant, Diagonal, LayerNorm, LearnedVector, Linear, Project, Scalar
 from nas_rnn.execution.backends.closures import call, compile_operation, read
 from nas_rnn.execution.backends.emitter import Emitter, Program
 from nas_rnn.execution.backends.reference import EPSILON
@@ -39,6 +39,7 @@ class _Compiler:
         self.products = {matrix.owner for matrix in layout.matrices}
         self.blockwise = {matrix.owner for matrix in layout.matrices if matrix.heads > 1}
         self.done: set[int] = set()
+        self.moments: dict[tuple[int, ...], tuple[int, int]] = {}
 
     def before_loop(self) -> None:
         """Emit all that no state reaches."""
@@ -185,6 +186,11 @@ class _Compiler:
                 self.constants[index] = value
             case Scalar():
                 emit([], read(self.emitter.row(self.layout.scalars, index)), index)
+            case LearnedVector():
+                row = self.emitter.row(self.layout.vectors, index)
+                emit(
+                    [], lambda r: r[row].expand(r[0].shape[1], -1), index
+                )  # before the loop: r[0] is (T, B, I)
             case Linear() if index in self.blockwise:
                 self.block_products(index, self.layout.levels[index] < 0, index)
             case Project(argument=argument) if index not in self.products:
@@ -192,8 +198,10 @@ class _Compiler:
             case Diagonal(argument=argument):
                 row = self.emitter.row(self.layout.diagonals, index)
                 emit([argument], call(torch.mul, read(argument), read(row)), index)
-            case LayerNorm(argument=argument):
+            case LayerNorm(argument=argument, among=()):
                 self.layer_norm(index, argument)
+            case LayerNorm():
+                self.joint_norm(index, node.inputs)
             case Apply():
                 self.apply(index, node)
 
@@ -205,6 +213,26 @@ class _Compiler:
             [argument], lambda r: F.layer_norm(r[argument], shape, r[gain], r[shift], EPSILON), index
         )
 
+    def joint_norm(self, index: int, inputs: Sequence[int]) -> None:
+        """Normalise the first of ``inputs`` by the mean and variance of all, which others may share."""
+        gain = self.emitter.row(self.layout.gains, index)
+        shift = self.emitter.row(self.layout.shifts, index)
+        argument, together = inputs[0], tuple(sorted(inputs))
+        if together not in self.moments:
+            count = sum(map(self.layout.width, together))
+            mean = self.emitter.emit(together, lambda r: _sums([r[i] for i in together]) / count)
+            scale = self.emitter.emit(
+                [*together, mean],
+                lambda r: torch.rsqrt(_sums([(r[i] - r[mean]).square() for i in together]) / count + EPSILON),
+            )
+            self.moments[together] = mean, scale
+        mean, scale = self.moments[together]
+        self.emitter.emit(
+            [argument, mean, scale],
+            lambda r: (r[argument] - r[mean]) * r[scale] * r[gain] + r[shift],
+            index,
+        )
+
     def apply(self, index: int, node: Apply) -> None:
         arguments = [self.constants.get(i, i) for i in node.arguments]
         compiled = compile_operation(find_operation(node.operation), arguments)
@@ -212,6 +240,12 @@ class _Compiler:
             self.emitter.emit(node.arguments, compiled, index)
         else:
             self.constants[index] = compiled
+
+
+def _sums(values: Sequence[Tensor]) -> Tensor:
+    """Return the sum over the units of all ``values``, (..., 1)."""
+    first, *others = (value.sum(-1, keepdim=True) for value in values)
+    return sum(others, first)
 
 
 def block_product(value: Tensor, weight: Tensor) -> Tensor:

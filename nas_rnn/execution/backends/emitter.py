@@ -103,7 +103,7 @@ class Emitter:
                 self.blocks[place] = self.new()
             if here:
                 self.split(register, [p.stop - p.start for p in here], [self.blocks[p] for p in here], dim=0)
-        for vectors in (layout.diagonals, layout.gains, layout.shifts, layout.scalars):
+        for vectors in (layout.diagonals, layout.gains, layout.shifts, layout.scalars, layout.vectors):
             for vector in vectors:
                 self._cut_row(vector)
 

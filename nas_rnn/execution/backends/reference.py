@@ -16,6 +16,7 @@ from nas_rnn.cells.graph import (
     Diagonal,
     Input,
     LayerNorm,
+    LearnedVector,
     Linear,
     Node,
     Project,
@@ -64,6 +65,7 @@ class Interpreter:
         self.gains = {v.owner: rows(v.place)[0] for v in layout.gains}
         self.shifts = {v.owner: rows(v.place)[0] for v in layout.shifts}
         self.scalars = {v.owner: rows(v.place)[0] for v in layout.scalars}
+        self.vectors = {v.owner: rows(v.place) for v in layout.vectors}
 
     def step(self, x_BI: Tensor, states: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Return the next states."""
@@ -84,6 +86,8 @@ class Interpreter:
                 return torch.tensor(number, dtype=x_BI.dtype, device=x_BI.device)
             case Scalar():
                 return self.scalars[index]
+            case LearnedVector():
+                return self.vectors[index].expand(x_BI.shape[0], -1)
             case Linear(arguments=arguments):
                 return self.linear(index, [values[i] for i in arguments])
             case Project(argument=argument):
@@ -91,8 +95,8 @@ class Interpreter:
                 return values[argument] if matrix is None else product(values[argument], matrix)
             case Diagonal(argument=argument):
                 return self.diagonals[index] * values[argument]
-            case LayerNorm(argument=argument):
-                return self.layer_norm(index, values[argument])
+            case LayerNorm():
+                return self.layer_norm(index, [values[i] for i in node.inputs])
             case Apply(operation=name, arguments=arguments):
                 return apply_operation(name, [values[i] for i in arguments])
         raise AssertionError(f"unknown kind of node: {node}")
@@ -102,10 +106,11 @@ class Interpreter:
         assert isinstance(result, Tensor)
         return result + self.biases[index] if index in self.biases else result
 
-    def layer_norm(self, index: int, value: Tensor) -> Tensor:
-        centred = value - value.mean(-1, keepdim=True)
-        variance = (centred * centred).mean(-1, keepdim=True)
-        return centred / torch.sqrt(variance + EPSILON) * self.gains[index] + self.shifts[index]
+    def layer_norm(self, index: int, values: Sequence[Tensor]) -> Tensor:
+        together = torch.cat(list(values), -1)
+        mean = together.mean(-1, keepdim=True)
+        variance = ((together - mean) * (together - mean)).mean(-1, keepdim=True)
+        return (values[0] - mean) / torch.sqrt(variance + EPSILON) * self.gains[index] + self.shifts[index]
 
 
 def apply_operation(name: str, arguments: Sequence[Tensor]) -> Tensor:

@@ -1,0 +1,100 @@
+"""Pictures in one sub-folder per class, and resizing, both through pillow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas_rnn.errors import UserError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+INSTALL = 'pip install "nas_rnn[images]"'
+
+
+def class_folders(folder: Path) -> list[Path]:
+    """Return the sub-folders that stand for classes, sorted by name; hidden ones do not."""
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def read_class_folders(folder: Path, size: int) -> tuple[NDArray[np.uint8], NDArray[np.int64], list[str]]:
+    """Return (pictures (N, H, W) as grey bytes, labels (N,), names) of the classes' folders, by name.
+
+    Colours become grey, transparency white. ``size`` brings every picture to size x size, 0 leaves them.
+
+    Raises:
+        UserError: for a class without pictures, a picture that cannot be read, or sizes that differ with
+            ``size`` 0; and where pillow is missing.
+    """
+    pillow = _pillow()
+    suffixes = set(pillow.registered_extensions())
+    pictures, labels, first = list[NDArray[np.uint8]](), list[int](), None
+    folders = class_folders(folder)
+    for label, class_folder in enumerate(folders):
+        paths = sorted(path for path in class_folder.iterdir() if path.suffix.lower() in suffixes)
+        if not paths:
+            raise UserError(
+                f"{class_folder} holds no pictures; every class needs some (.png, .jpg and the like), or "
+                "remove the folder"
+            )
+        for path in paths:
+            pixels = _read(path, size)
+            first = first or (path, pixels.shape)
+            if pixels.shape != first[1]:
+                raise differing(*first, path, pixels.shape)
+            pictures.append(pixels)
+            labels.append(label)
+    return np.stack(pictures), np.array(labels), [path.name for path in folders]
+
+
+def differing(first: Path, shape: tuple[int, ...], other: Path, other_shape: tuple[int, ...]) -> UserError:
+    """Return the error for pictures of two sizes."""
+    return UserError(
+        f"pictures differ in size: {first} has {shape[0]} x {shape[1]} pixels, {other} has {other_shape[0]} x "
+        f"{other_shape[1]}; set option size, such as size=28, to bring all to one"
+    )
+
+
+def resized(pictures: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Return pictures (N, H, W) brought to (N, size, size)."""
+    if size == 0 or pictures.shape[1:] == (size, size):
+        return pictures
+    pillow = _pillow()
+    return np.stack([_bytes(_fit(pillow.fromarray(picture), size)) for picture in pictures])
+
+
+def _read(path: Path, size: int) -> NDArray[np.uint8]:
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(path) as opened:
+            picture = ImageOps.exif_transpose(opened)
+            if picture.mode.startswith("I;16"):  # 16 bits: the upper eight are what a grey byte holds
+                picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+            if picture.has_transparency_data:
+                picture = picture.convert("RGBA")
+                picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+            return _bytes(_fit(picture.convert("L"), size))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UserError(f"cannot read the picture {path}: {error}; repair or remove it") from error
+
+
+def _fit(picture: Image, size: int) -> Image:
+    return picture.resize((size, size)) if size and picture.size != (size, size) else picture
+
+
+def _bytes(picture: Image) -> NDArray[np.uint8]:
+    return np.asarray(picture, dtype=np.uint8)
+
+
+def _pillow() -> ModuleType:
+    try:
+        from PIL import Image
+    except ImportError:
+        raise UserError(f"reading or resizing pictures needs pillow; install it with: {INSTALL}") from None
+    return Image

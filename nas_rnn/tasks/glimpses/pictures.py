@@ -1,0 +1,200 @@
+"""Labelled pictures from wherever they are, and their three parts.
+
+Shapes: N pictures of height x width grey bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas_rnn.errors import UserError
+from nas_rnn.tasks.glimpses.classes import INSTALL, class_folders, differing, read_class_folders, resized
+from nas_rnn.tasks.glimpses.idx import read_labels, read_pictures
+
+TEST_SHARE = 0.2
+"""What is kept for the test where nothing else says so: on few pictures the test needs them the most."""
+
+MANY = 20
+"""So many labels in ascending order are no coincidence."""
+
+WHAT_WORKS = (
+    "give a folder with one sub-folder of pictures for each class, or with IDX files: "
+    "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, "
+    "or one file of images and one of labels (.gz too)"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """``pixels`` (N, height, width) bytes up to ``white``, ``labels`` (N,) numbers of ``classes``.
+
+    Any first part of them can be taken to train on. ``own_fit`` says how many of the first are not the
+    source's own test part, where it has one.
+    """
+
+    source: str
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    classes: list[str]
+    white: int = 255
+    own_fit: int | None = None
+
+
+def embedded_digits(size: int) -> Pictures:
+    """Return scikit-learn's 1,797 handwritten digits, 8 x 8 pixels of 17 greys (Alpaydin, Kaynak 1998), mixed.
+
+    ``size`` brings them to size x size, 0 leaves them.
+
+    Raises:
+        UserError: where scikit-learn is missing.
+    """
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError:
+        raise UserError(
+            f"the embedded digits come with scikit-learn; install it with: {INSTALL}; or {WHAT_WORKS}"
+        ) from None
+    digits = load_digits()
+    pixels, labels = resized(digits.images.astype(np.uint8), size), digits.target.astype(np.int64)
+    return mixed(Pictures("scikit-learn digits", pixels, labels, [str(i) for i in range(10)], white=16))
+
+
+def read_folder(folder: Path, size: int) -> Pictures:
+    """Read IDX files or classes' sub-folders; ``size`` brings pictures to size x size, 0 leaves them.
+
+    IDX files stay in their order; sub-folders are mixed.
+
+    Raises:
+        UserError: when the folder cannot be used; the message names the file and says what would work.
+    """
+    if not folder.exists():
+        raise UserError(f"there is no folder {folder}; {WHAT_WORKS}")
+    if not folder.is_dir():
+        raise UserError(f"{folder} is a file; {WHAT_WORKS}")
+    try:
+        files = _by_stem(path for path in folder.iterdir() if path.is_file())
+        images = [path for path in files if _is(path, "images", "idx3")]
+        labels = [path for path in files if _is(path, "labels", "idx1")]
+        if class_folders(folder) and not (images and labels):
+            return mixed(Pictures(folder.name, *read_class_folders(folder, size)))
+        if images or labels:
+            return _from_idx(folder, images, labels, size)
+    except OSError as error:
+        raise UserError(f"cannot read {folder}: {error.strerror}; give a folder that you may read") from error
+    raise UserError(f"{folder} holds no pictures; {WHAT_WORKS}")
+
+
+def mixed(pictures: Pictures) -> Pictures:
+    """Return the pictures in a fixed random order in which every stretch has its share of every class."""
+    random = np.random.default_rng(0)
+    place = np.empty(len(pictures.labels))
+    for label in np.unique(pictures.labels):
+        members = random.permutation(np.flatnonzero(pictures.labels == label))
+        place[members] = (np.arange(len(members)) + random.random(len(members))) / len(members)
+    order = np.argsort(place, kind="stable")
+    return replace(pictures, pixels=pictures.pixels[order], labels=pictures.labels[order])
+
+
+def split(pictures: Pictures, train: int, valid_share: float) -> dict[str, slice]:
+    """Return the places of the parts: train, then valid, then test, without gaps where nothing says otherwise.
+
+    ``train`` is how many of the first pictures train and validate, 0 for all but the source's own test part
+    or else four fifths; the last ``valid_share`` of them validate.
+
+    Raises:
+        UserError: when a part would be empty, or the training part has a single class.
+    """
+    count = len(pictures.labels)
+    most = pictures.own_fit if pictures.own_fit is not None else count - 1
+    fit = train or (round(count * (1 - TEST_SHARE)) if pictures.own_fit is None else pictures.own_fit)
+    if fit > most:
+        raise UserError(
+            f"train={train} of {count} pictures in {pictures.source} leaves none to test on or takes test "
+            f"pictures; use at most train={most}, or train=0 for a default"
+        )
+    valid = max(1, round(fit * valid_share))
+    if fit - valid < 2 or count < 3:
+        raise UserError(
+            f"{pictures.source} has {count} pictures, {fit} of them to train and validate on, too few; give at "
+            "least 10, better some thousand"
+        )
+    _require_classes(pictures, fit, fit - valid)
+    test = fit if pictures.own_fit is None else pictures.own_fit
+    return {"train": slice(0, fit - valid), "valid": slice(fit - valid, fit), "test": slice(test, count)}
+
+
+def _require_classes(pictures: Pictures, fit: int, train: int) -> None:
+    if len(np.unique(pictures.labels)) < 2:
+        raise UserError(
+            f"{pictures.source} has a single class, {pictures.classes[int(pictures.labels[0])]!r}, so there is "
+            "nothing to tell apart; give at least two"
+        )
+    seen = len(np.unique(pictures.labels[:train]))
+    by_class = fit >= MANY and bool((np.diff(pictures.labels[:fit]) >= 0).all())
+    if seen < 2 or by_class:
+        raise UserError(
+            f"the pictures of {pictures.source} stand sorted by class, and parts are cut by position: the first "
+            f"{train}, to train on, hold {seen} of {len(pictures.classes)} classes; mix the files' order"
+        )
+
+
+def _from_idx(folder: Path, images: list[Path], labels: list[Path], size: int) -> Pictures:
+    if len(images) == len(labels) == 1:
+        pixels, numbers = _pair(images[0], labels[0], size)
+        return _numbered(folder.name, pixels, numbers)
+    roles = [[path for path in files if _is(path, *names)] for names in _ROLES for files in (images, labels)]
+    if [len(files) for files in roles] != [1, 1, 1, 1] or len(images) + len(labels) != 4:
+        found = ", ".join(path.name for path in sorted(images + labels))
+        raise UserError(f"cannot tell which IDX files of {folder} belong together: {found}; {WHAT_WORKS}")
+    fit, test = _pair(roles[0][0], roles[1][0], size), _pair(roles[2][0], roles[3][0], size)
+    if fit[0].shape[1:] != test[0].shape[1:]:
+        raise differing(roles[0][0], fit[0].shape[1:], roles[2][0], test[0].shape[1:])
+    pixels, numbers = (np.concatenate(both) for both in zip(fit, test, strict=True))
+    return replace(_numbered(folder.name, pixels, numbers), own_fit=len(fit[1]))
+
+
+_ROLES = (("train",), ("t10k", "test"))
+
+
+def _numbered(source: str, pixels: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Pictures:
+    known, numbers = np.unique(labels, return_inverse=True)
+    return Pictures(source, pixels, numbers.astype(np.int64), [str(label) for label in known])
+
+
+def _pair(images: Path, labels: Path, size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    pixels, numbers = read_pictures(images), read_labels(labels)
+    if len(pixels) != len(numbers):
+        raise UserError(
+            f"{images.name} has {len(pixels)} pictures and {labels.name} {len(numbers)} labels; give two files "
+            "that belong together"
+        )
+    return resized(pixels, size), numbers
+
+
+def _by_stem(paths: Any) -> list[Path]:
+    """Return the visible files, of a file and its .gz only the one that is unpacked already."""
+    stems: dict[str, Path] = {}
+    for path in sorted(paths):
+        if not path.name.startswith("."):
+            stems.setdefault(path.name.removesuffix(".gz"), path)
+    return list(stems.values())
+
+
+def _is(path: Path, *words: str) -> bool:
+    return any(word in path.name.lower() for word in words)
+
+
+def examples(labels: NDArray[Any], most: int) -> Sequence[int]:
+    """Return the places of up to ``most`` pictures, in turn one of every class, in the order of the data."""
+    taken = sorted(
+        (rank, int(place))
+        for label in np.unique(labels)
+        for rank, place in enumerate(np.flatnonzero(labels == label)[:most])
+    )
+    return sorted(place for _, place in taken[:most])

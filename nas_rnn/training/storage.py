@@ -1,0 +1,79 @@
+"""Checkpoints at a URI (``s3://bucket/folder``, ``gs://...``, ``file:///shared/folder``), everything else elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nas_rnn.errors import NasRnnError, UserError
+from nas_rnn.training.files import Files
+
+AT_URI = frozenset({"checkpoint.safetensors"})
+"""The files that are large and that workers read and write: these go to the URI."""
+
+
+def open_storage(uri: str) -> tuple[Any, str]:
+    """Return pyarrow's file system for ``uri`` and the path in it; `UserError` where there is none."""
+    from pyarrow import ArrowException, fs
+
+    try:
+        return fs.FileSystem.from_uri(uri)  # type: ignore[no-any-return]
+    except (ArrowException, ValueError, OSError) as error:
+        raise UserError(
+            f"--storage takes a URI such as s3://bucket/folder, gs://bucket/folder or file:///shared/folder; "
+            f"{uri!r} is none: {error}"
+        ) from None
+
+
+class StoredFiles:
+    """Files of which the checkpoint lies at ``uri`` and the rest with ``others``."""
+
+    def __init__(self, others: Files, uri: str, run: str) -> None:
+        self._others = others
+        self._system, folder = open_storage(uri)
+        self._folder = f"{folder.rstrip('/')}/{run}"
+        self._uri = f"{uri.rstrip('/')}/{run}"
+
+    @property
+    def place(self) -> str:
+        return self._uri
+
+    def read(self, name: str) -> bytes | None:
+        if name not in AT_URI:
+            return self._others.read(name)
+        try:
+            with self._system.open_input_stream(f"{self._folder}/{name}") as stream:
+                return bytes(stream.read())
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise NasRnnError(f"cannot read {self._uri}/{name}: {error}") from error
+
+    def write(self, name: str, content: bytes) -> None:
+        if name not in AT_URI:
+            self._others.write(name, content)
+            return
+        path = f"{self._folder}/{name}"
+        try:
+            self._system.create_dir(self._folder, recursive=True)
+            with self._system.open_output_stream(f"{path}.writing") as stream:
+                stream.write(content)
+            self._system.move(f"{path}.writing", path)
+        except OSError as error:
+            raise NasRnnError(f"cannot write {self._uri}/{name}: {error}") from error
+
+    def append(self, name: str, content: bytes) -> None:
+        self._others.append(name, content)
+
+    def remove(self, name: str) -> None:
+        if name not in AT_URI:
+            self._others.remove(name)
+            return
+        try:
+            self._system.delete_file(f"{self._folder}/{name}")
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise NasRnnError(f"cannot remove {self._uri}/{name}: {error}") from error
+
+    def clear_leftovers(self) -> None:
+        self._others.clear_leftovers()

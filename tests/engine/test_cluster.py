@@ -1,0 +1,135 @@
+"""Clusters: shares of GPUs, workers that see nothing of the driver's disk, nodes that die, versions that differ."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import pytest
+
+from nas_rnn.cells.zoo.classic import gru, rnn
+from nas_rnn.engine import Engine, RunList
+from nas_rnn.engine.preflight import check_request, check_resources, places
+from nas_rnn.errors import UserError
+from nas_rnn.plugins import registry
+from nas_rnn.training.storage import open_storage
+from tests.engine.runs import spec
+from tests.experiment_runs import write_text
+
+ray_cluster = pytest.importorskip("ray.cluster_utils")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    task = registry().find("task", "char-lm").value()
+    return task.load(write_text(tmp_path_factory.mktemp("text") / "text.txt"))
+
+
+@pytest.fixture
+def cluster():
+    started = ray_cluster.Cluster()
+    yield started
+    started.shutdown()
+
+
+def test_half_a_gpu_each_places_eight_runs_on_four_gpus_at_once(cluster, data, tmp_path):
+    cluster.add_node(num_cpus=8, num_gpus=4)
+    going: set[str] = set()
+    most: list[int] = []
+
+    def on_start(spec):
+        going.add(spec.id)
+        most.append(len(going))
+
+    runs = RunList(
+        [spec(f"r{i}", rnn) for i in range(8)],
+        on_start=on_start,
+        on_done=lambda spec, result: going.discard(spec.id),
+    )
+    with Engine(
+        workers=None,
+        threads=1,
+        folder=tmp_path,
+        data=data,
+        sources=(),
+        gpus_per_run=0.5,
+        address=cluster.address,
+    ) as engine:
+        assert engine.workers == 8
+        engine.run(runs)
+    assert max(most) == 8
+    assert {result.status for result in runs.results.values()} == {"finished"}
+    seen = [json.loads((tmp_path / f"r{i}" / "worker.json").read_text()) for i in range(8)]
+    assert Counter(where["cuda_visible_devices"] for where in seen) == {"0": 2, "1": 2, "2": 2, "3": 2}
+
+
+def test_a_node_that_dies_costs_its_runs_a_retry_and_nothing_else(cluster, data, tmp_path):
+    cluster.add_node(num_cpus=1)
+    other = cluster.add_node(num_cpus=1)
+    epochs: list[tuple[str, int]] = []
+    killed: list[bool] = []
+
+    def on_epoch(spec, record):
+        epochs.append((spec.id, record.epoch))
+        if not killed and len(epochs) >= 4:
+            killed.append(True)
+            cluster.remove_node(other, allow_graceful=False)
+
+    runs = RunList([spec("a", rnn, 30), spec("b", gru, 30)], on_epoch=on_epoch)
+    with Engine(
+        workers=2, threads=1, folder=tmp_path, data=data, sources=(), address=cluster.address
+    ) as engine:
+        engine.run(runs)
+    assert killed
+    assert {id: result.status for id, result in runs.results.items()} == {"a": "finished", "b": "finished"}
+    assert sorted(epochs) == sorted((id, epoch) for id in ("a", "b") for epoch in range(1, 31))
+
+
+def test_checkpoints_lie_at_the_storage_uri_and_runs_go_on_from_there(data, tmp_path):
+    folder, uri = tmp_path / "runs", (tmp_path / "shared").as_uri()
+    with Engine(workers=1, threads=1, folder=folder, data=data, sources=(), storage=uri) as engine:
+        seen: list[int] = []
+        first = RunList([spec("a", rnn, 40)], on_epoch=lambda spec, record: seen.append(record.epoch))
+        engine.run(first, should_stop=lambda: len(seen) >= 2)
+        assert (tmp_path / "shared" / "a" / "checkpoint.safetensors").is_file()
+        assert not (folder / "a" / "checkpoint.safetensors").exists()
+        before = len((folder / "a" / "metrics.jsonl").read_text().splitlines())
+        again = RunList([spec("a", rnn, 40)])
+        engine.run(again)
+    result = again.results["a"]
+    assert [record.epoch for record in result.epochs] == list(range(1, 41)) and before >= 2
+
+
+def test_a_gpu_asked_for_where_there_is_none_is_said(data, tmp_path):
+    with (
+        pytest.raises(UserError, match=r"asks for 1 GPU, and there is no GPU .* --gpus-per-trial"),
+        Engine(workers=1, threads=1, folder=tmp_path, data=data, sources=(), gpus_per_run=1.0),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("share", [-1.0, 1.5, 2.25])
+def test_a_share_that_ray_cannot_give_is_refused(share):
+    with pytest.raises(UserError, match="part of one GPU"):
+        check_request(share)
+
+
+def test_places_and_resources():
+    assert places({"CPU": 8.0, "GPU": 4.0}, 1, 0.5) == 8
+    assert places({"CPU": 64.0, "GPU": 3.0}, 1, 0.25) == 12
+    assert places({"CPU": 5.0}, 2, 0.0) == 2
+    with pytest.raises(UserError, match="asks for 4 CPU cores, and Ray has 2"):
+        check_resources({"CPU": 2.0}, 4, 0.0)
+
+
+def test_a_cluster_that_does_not_answer_is_said(data, tmp_path):
+    with (
+        pytest.raises(UserError, match=r"no Ray cluster answers at '127\.0\.0\.1:1'"),
+        Engine(workers=1, threads=1, folder=tmp_path, data=data, sources=(), address="127.0.0.1:1"),
+    ):
+        pass
+
+
+def test_a_storage_that_is_no_uri_is_refused():
+    with pytest.raises(UserError, match=r"--storage takes a URI such as s3://bucket/folder"):
+        open_storage("nowhere at all")

@@ -1,0 +1,187 @@
+"""Task glimpses: its batches, model, scores and previews, and that it learns."""
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from nas_rnn.errors import UserError
+from nas_rnn.tasks import TaskData
+from nas_rnn.tasks.contract import check_task
+from nas_rnn.tasks.glimpses import Glimpses
+from nas_rnn.tasks.glimpses.looks import ORDERS, looks
+from nas_rnn.training import RunSpec, TrainingOptions
+from nas_rnn.training.trainer import Trainer
+from tests.tasks.picture_files import bars, write_mnist
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return write_mnist(tmp_path)
+
+
+def lstm(input_size: int) -> nn.Module:
+    return nn.LSTM(input_size, 8)
+
+
+def made(task: Glimpses, data: TaskData) -> nn.Module:
+    torch.manual_seed(0)
+    return task.model(data.meta, lstm, dropout=0.5)
+
+
+@pytest.mark.parametrize(("order", "answer"), list(zip(ORDERS, ["last", "mean"] * 2, strict=True)))
+def test_it_keeps_what_a_task_must(source: Path, order: str, answer: str) -> None:
+    assert check_task(partial(Glimpses, order=order, answer=answer, embedding=3), source) == []
+
+
+def test_a_batch_is_the_pictures_look_by_look_and_the_last_may_be_smaller(source: Path) -> None:
+    task = Glimpses(order="spiral", patch=3)
+    data = task.load(source)
+    batches = list(task.batches(data, "test", batch=16, length=99, seed=None))
+    assert [inputs.shape for inputs, _ in batches] == [(4, 16, 9), (4, 4, 9)]
+    inputs = torch.cat([inputs for inputs, _ in batches], dim=1).numpy()
+    pixels = (bars(20)[0].reshape(20, 36) - data.meta["mean"]) / data.meta["deviation"]
+    for step, look in enumerate(looks(6, 6, order="spiral", patch=3)):
+        assert np.allclose(inputs[step], pixels[:, look], atol=1e-6)
+    assert torch.cat([targets for _, targets in batches]).tolist() == bars(20)[1].tolist()
+
+
+def test_training_order_differs_from_epoch_to_epoch_and_gives_every_picture_once(source: Path) -> None:
+    task = Glimpses()
+    data = task.load(source)
+
+    def pictures(seed: int, epoch: int) -> list[bytes]:
+        batches = task.batches(data, "train", batch=16, length=1, seed=seed, epoch=epoch)
+        return [
+            bytes(picture.numpy().tobytes()) for inputs, _ in batches for picture in inputs.swapaxes(0, 1)
+        ]
+
+    assert pictures(1, 1) == pictures(1, 1)
+    assert pictures(1, 1) != pictures(1, 2) != pictures(2, 2)
+    assert sorted(pictures(1, 1)) == sorted(pictures(2, 2))
+    assert len(set(pictures(1, 1))) == 70
+
+
+@pytest.mark.parametrize("embedding", [0, 5])
+def test_model_parameters(source: Path, embedding: int) -> None:
+    task = Glimpses(embedding=embedding)
+    model = made(task, task.load(source))
+    size = embedding or 6
+    expected = 4 * 8 * (size + 8 + 2) + 3 * (8 + 1) + (embedding * 7 if embedding else 0)
+    assert sum(parameter.numel() for parameter in model.parameters()) == expected
+
+
+@pytest.mark.parametrize("answer", ["last", "mean"])
+def test_after_each_look_ends_with_the_answer(source: Path, answer: str) -> None:
+    task = Glimpses(answer=answer)
+    data = task.load(source)
+    model = made(task, data).eval()
+    inputs, _ = next(iter(task.batches(data, "valid", batch=4, length=1, seed=None)))
+    for looked in (1, 3, 6):
+        whole, _ = model(inputs[:looked], None)
+        assert torch.allclose(model.after_each_look(inputs)[looked - 1], whole, atol=1e-6)  # type: ignore[operator]
+    hidden, _ = model.rnn(inputs)  # type: ignore[operator]
+    read = hidden[-1] if answer == "last" else hidden.mean(0)
+    assert torch.allclose(model.output(read), model(inputs, None)[0], atol=1e-6)  # type: ignore[operator]
+
+
+def test_scores_are_per_cent_of_pictures() -> None:
+    outputs = torch.tensor([[2.0, 1.0], [0.0, 1.0], [5.0, 1.0]])
+    values, weights = Glimpses().item_scores(outputs, torch.tensor([0, 1, 1]))
+    assert values.tolist() == [100.0, 100.0, 0.0]
+    assert weights.tolist() == [1.0, 1.0, 1.0]
+    metric = Glimpses.metric
+    assert metric.better(97.0, 96.0)
+    assert metric.margin_at(97.0) == 0.5
+
+
+def spec(epochs: int, **changes: Any) -> RunSpec:
+    options = TrainingOptions(
+        **{**Glimpses.training_defaults, "learning_rate": 0.03, "batch": 8, "epochs": epochs, "device": "cpu"}
+    )
+    values: dict[str, Any] = {
+        "hidden_size": 12,
+        "cell": "",
+        "seed": 1,
+        "data_seed": 2,
+        "name": "lstm",
+        "id": "1",
+    }
+    return RunSpec(role="final", task="glimpses", training=options, read_test=True, **values | changes)
+
+
+def test_it_learns(source: Path) -> None:
+    task = Glimpses()
+    trainer = Trainer(spec(12), task, task.load(source), make_rnn=lambda spec, size: lstm(size))
+    while not trainer.finished:
+        trainer.run_epoch()
+    result = trainer.result()
+    assert result.test_values is not None
+    assert len(result.test_values) == 20
+    assert np.mean(result.test_values) > 90.0
+
+
+def shown(source: Path, **how: Any) -> str:
+    task = Glimpses()
+    data = task.load(source)
+    defaults: dict[str, Any] = {"seed": 1, "length": 500, "prompt": "", "temperature": 1.0}
+    return task.preview(made(task, data), json.loads(json.dumps(data.meta)), **defaults | how)
+
+
+def test_a_preview_shows_validation_pictures_and_the_answer_after_each_look(source: Path) -> None:
+    text = shown(source)
+    assert text.count("answered") == 3
+    assert text.count("the answer after each look: ") == 3
+    assert text == shown(source)
+    assert text != shown(source, seed=2)
+    assert shown(source, length=1).count("answered") == 1
+    assert shown(source, length=0) == ""
+    assert "with 100.0%" in shown(source, temperature=0.0)
+
+
+def test_a_prompt_names_the_class_to_show(source: Path) -> None:
+    assert shown(source, prompt="2").count("class 2, answered") == 3
+    bright = [
+        line for line in shown(source, prompt="2", length=1).splitlines()[:6] if "%" in line or "*" in line
+    ]
+    assert len(bright) == 2
+
+
+def test_preview_mistakes(source: Path) -> None:
+    with pytest.raises(UserError, match=r"unknown class '7'.*Known: 0, 1, 2"):
+        shown(source, prompt="7")
+    with pytest.raises(UserError, match="temperature must be a number of at least 0"):
+        shown(source, temperature=-1.0)
+    with pytest.raises(UserError, match="at least 0; got -1"):
+        shown(source, length=-1)
+
+
+def test_the_kept_pictures_are_few_and_of_every_class(source: Path) -> None:
+    kept = Glimpses().load(source).meta["examples"]
+    assert set(kept["labels"]) == {0, 1, 2}
+    assert len(json.dumps(Glimpses().load(None).meta)) < 4000
+
+
+def test_previews_are_pictures_of_the_validation_part(source: Path) -> None:
+    task = Glimpses()
+    data = task.load(source)
+    model = made(task, data).train()
+    random = torch.get_rng_state()
+    files = task.previews(model, data, 1)
+    assert set(files) == {"confusion.png", "looks.png"}
+    assert all(content.startswith(b"\x89PNG") for content in files.values())
+    assert files == task.previews(model, data, 1)
+    assert torch.equal(random, torch.get_rng_state())
+    assert model.training
+    hidden = TaskData({name: array for name, array in data.arrays.items() if "test" not in name}, data.meta)
+    assert task.previews(model, hidden, 1) == files
+
+
+def test_a_word_that_is_no_choice_is_answered_with_the_nearest_one() -> None:
+    with pytest.raises(UserError, match="unknown order of task 'glimpses': 'spirale'; did you mean 'spiral'"):
+        Glimpses(order="spirale")
