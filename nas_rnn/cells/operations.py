@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ast
 import keyword
+import string
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -51,6 +53,27 @@ class Operation:
                 f"operation {self.name!r} is marked commutative; that needs 2 inputs, not {self.arity}"
             )
         _ = (self.value_tree, *self.derivative_trees)  # checks the expressions
+        for which in ("plain", "latex"):
+            self._check_template(which, getattr(self, which))
+
+    def _check_template(self, which: str, template: str) -> None:
+        """Raise `UserError` unless ``template``, where there is one, names each input as a field and nothing else."""
+        about = f"the {which} template {template!r} of operation {self.name!r}"
+        try:
+            parts = [part for part in string.Formatter().parse(template) if part[1] is not None]
+        except ValueError as error:
+            raise UserError(
+                f"{about} cannot be read ({error}); write {{a}} for an input and {{{{ }}}} for braces"
+            ) from None
+        for _, field, form, conversion in parts:
+            if field not in self.variables or form or conversion:
+                raise UserError(
+                    f"{about} has the field {{{field}}}; its inputs are "
+                    f"{', '.join(f'{{{letter}}}' for letter in self.variables)}, and {{{{ }}}} gives braces"
+                )
+        for letter in self.variables if template else ():
+            if letter not in {field for _, field, _, _ in parts}:
+                raise UserError(f"{about} leaves out the input {{{letter}}}")
 
     @property
     def arity(self) -> int:
@@ -80,6 +103,16 @@ class Operation:
         return traced.apply_operation(self, values)
 
 
+class OperationClash(UserError):
+    """Two different operations of one name; ``rejected`` is the one that came second."""
+
+    def __init__(self, known: Operation, rejected: Operation) -> None:
+        super().__init__(
+            f"two different operations are named {rejected.name!r}: {known.value!r} and {rejected.value!r}"
+        )
+        self.rejected = rejected
+
+
 _TABLE: dict[str, Operation] = {}
 
 
@@ -87,9 +120,7 @@ def register_operation(operation: Operation) -> Operation:
     """Add ``operation`` to the table and return it; a different one of the same name is a `UserError`."""
     known = _TABLE.get(operation.name)
     if known is not None and known != operation:
-        raise UserError(
-            f"two different operations are named {operation.name!r}: {known.value!r} and {operation.value!r}"
-        )
+        raise OperationClash(known, operation)
     if operation.name in RESERVED:
         raise UserError(
             f"the name {operation.name!r} is a word of the cell language; choose another for the operation"
@@ -130,6 +161,12 @@ def find_operation(name: str) -> Operation:
 def operations() -> dict[str, Operation]:
     """Return a copy of the table: name -> row."""
     return dict(_TABLE)
+
+
+def restore_operations(table: Mapping[str, Operation]) -> None:
+    """Make the table what `operations` gave before: for a plugin that added rows and then failed."""
+    _TABLE.clear()
+    _TABLE.update(table)
 
 
 RESERVED = frozenset(

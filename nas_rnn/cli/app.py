@@ -13,6 +13,7 @@ from nas_rnn import __version__
 from nas_rnn.cli.failures import INTERRUPTED, say
 from nas_rnn.cli.inspecting import list_, sample, show, ui
 from nas_rnn.cli.output import never_fail_to_encode
+from nas_rnn.cli.plugin_kit import check, new
 from nas_rnn.cli.running import compare, search
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
@@ -23,6 +24,8 @@ for _name, _function in {
     "list": list_,
     "sample": sample,
     "ui": ui,
+    "new": new,
+    "check": check,
 }.items():
     app.command(_name, context_settings={"help_option_names": ["--help", "-h"]})(_function)
 

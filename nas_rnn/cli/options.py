@@ -151,6 +151,14 @@ Resume = Annotated[
     str | None,
     _text("--resume", "NAME", "Go on with the search of that name. Default: begin a new one.", RUN),
 ]
+ChangedPlugins = Annotated[
+    bool,
+    _flag(
+        "--changed-plugins",
+        "Resume although the files of the search's plugins were changed. Default: off.",
+        RUN,
+    ),
+]
 Seed = Annotated[int | None, _whole("--seed", "Number from 0 that all randomness follows. Default: 0.", RUN)]
 Config = Annotated[
     Path | None,

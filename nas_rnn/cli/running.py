@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -44,6 +46,7 @@ def search(
     storage: o.Storage = None,
     name: o.Name = None,
     resume: o.Resume = None,
+    changed_plugins: o.ChangedPlugins = False,
     seed: o.Seed = None,
     config: o.Config = None,
     json: o.Json = False,
@@ -108,8 +111,11 @@ def _run(function: Callable[..., Result], given: dict[str, Any]) -> None:
     task_options = key_values(given.pop("task_option") or [], "--task-option")
     given["task_options"] = task_options or None
     given["plugins"] = tuple(given["plugins"] or ()) or None
+    given["changed_plugins"] = given.get("changed_plugins") or None
     chosen = {name: value for name, value in given.items() if value is not None}
-    with view(json) as observer:
+    # What plugins print while they work must not stand in the JSON.
+    kept_free = contextlib.redirect_stdout(sys.stderr) if json else contextlib.nullcontext()
+    with view(json) as observer, kept_free:
         result = function(observer=observer, runs=runs, **chosen)
     print_outcome(result, json, runs)
     if result.status == "interrupted":

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from types import TracebackType
 
 from nas_rnn.comparison import Comparison
 from nas_rnn.experiment.bench import now_ms, tracking_uri
 from nas_rnn.experiment.config import CompareConfig, SearchConfig
+from nas_rnn.experiment.provenance import Identities, recorded, tags
 from nas_rnn.experiment.trials import BASELINE_ID, count_endings, gap_at_same_epoch, trial_id
 from nas_rnn.experiment.views import COLUMNS, About, parent_view, run_view
 from nas_rnn.experiment.workspace import Workspace
@@ -34,10 +36,12 @@ class Chronicle:
         self.problems: list[str] = []
         self.baseline_records: list[EpochRecord] = []
         self.decisions_of: Callable[[str], Decisions] = lambda run: {}
+        self.plugins_of: Callable[[str], Identities] = lambda run: {}
         self._waiting: set[str] = set()
         self._latest: dict[str, tuple[RunSpec, RunResult | None]] = {}
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="nas-rnn-chronicle")
         facts = workspace.read_json("search.json")
+        self._plugins = recorded(facts)
         self._about = About(
             id=facts["id"],
             workspace=workspace,
@@ -106,18 +110,18 @@ class Chronicle:
             gap = gap_at_same_epoch(self.task.metric, records, self.baseline_records)
         if gap is None and result is not None and spec.role == "candidate":
             self._waiting.add(spec.id)
-        self._tracker.put(
-            run_view(
-                self._about,
-                spec,
-                records,
-                result,
-                gap,
-                self.decisions_of(spec.id),
-                self.workspace.changed_ms(spec.id, "spec.json") or now_ms(),
-                self.workspace.changed_ms(spec.id, "result.json") or now_ms(),
-            )
+        view = run_view(
+            self._about,
+            spec,
+            records,
+            result,
+            gap,
+            self.decisions_of(spec.id),
+            self.workspace.changed_ms(spec.id, "spec.json") or now_ms(),
+            self.workspace.changed_ms(spec.id, "result.json") or now_ms(),
         )
+        plugin_tags = tags(self.plugins_of(spec.id) or self._plugins)
+        self._tracker.put(replace(view, tags={**view.tags, **plugin_tags}))
         if spec.id == BASELINE_ID:
             self._catch_up()
 

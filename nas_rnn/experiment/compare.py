@@ -17,6 +17,7 @@ from nas_rnn.experiment.config import CompareConfig, absolute, dump_toml, load_t
 from nas_rnn.experiment.events import Observer, Started, silent
 from nas_rnn.experiment.finals import Final
 from nas_rnn.experiment.models import Models
+from nas_rnn.experiment.provenance import identities
 from nas_rnn.experiment.results import Result
 from nas_rnn.experiment.workspace import Workspace, names
 
@@ -52,7 +53,15 @@ def compare(
     settings = settings.model_copy(update={"name": workspace.name})
     bench = Bench(settings, workspace, models, observer)
     try:
-        workspace.write_json("search.json", {"id": uuid.uuid4().hex, "kind": "compare", "began_ms": now_ms()})
+        workspace.write_json(
+            "search.json",
+            {
+                "id": uuid.uuid4().hex,
+                "kind": "compare",
+                "began_ms": now_ms(),
+                "plugins": identities(settings),
+            },
+        )
         workspace.write("config.toml", dump_toml(settings))
         return _run(bench, baseline, contenders)
     finally:

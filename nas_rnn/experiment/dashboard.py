@@ -11,7 +11,7 @@ from nas_rnn.errors import UserError
 from nas_rnn.experiment.bench import tracking_uri
 from nas_rnn.experiment.chronicle import Chronicle
 from nas_rnn.experiment.config import CompareConfig, SearchConfig, load_toml, read_config
-from nas_rnn.experiment.search import STUDY
+from nas_rnn.experiment.provenance import STUDY
 from nas_rnn.experiment.trials import BASELINE_ID, trial_id
 from nas_rnn.experiment.workspace import Workspace
 from nas_rnn.strategies import Study
@@ -69,8 +69,10 @@ def rebuild_runs(runs: Path, name: str) -> None:
     kept = workspace.read_json("comparison.json")
     comparison = None if kept is None else Comparison.from_dict(kept)
     decisions = {trial_id(trial.number): dict(trial.candidate.decisions or {}) for trial in trials}
+    made_by = {trial_id(trial.number): trial.details.get("plugins", {}) for trial in trials}
     with Chronicle(workspace, task, config) as chronicle:
         chronicle.decisions_of = lambda run: decisions.get(run, {})
+        chronicle.plugins_of = lambda run: made_by.get(run, {})
         baseline = workspace.store(BASELINE_ID).read_records()
         chronicle.baseline_records = baseline
         for folder in sorted(workspace.trials.iterdir()):

@@ -18,19 +18,20 @@ from nas_rnn.experiment.config import SearchConfig, absolute, dump_toml, load_to
 from nas_rnn.experiment.events import Observer, PhaseStarted, Started, silent
 from nas_rnn.experiment.finals import TOP, Final
 from nas_rnn.experiment.models import Models
+from nas_rnn.experiment.provenance import STUDY, identities, require_unchanged
 from nas_rnn.experiment.results import BestCell, Result
 from nas_rnn.experiment.search_source import SearchSource, make_strategy
 from nas_rnn.experiment.trials import BASELINE_ID, count_endings, ranked, trial_id
 from nas_rnn.experiment.workspace import Workspace
 from nas_rnn.strategies import Study, Trial
 
-STUDY = "search"
 _MAY_CHANGE = {"address", "gpus_per_trial", "plugins", "time", "trials", "workers"}
 
 
 def search(
     *,
     resume: str | None = None,
+    changed_plugins: bool = False,
     config: Path | None = None,
     observer: Observer = silent,
     runs: str | Path = "runs",
@@ -40,14 +41,15 @@ def search(
 
     ``options`` are the fields of `SearchConfig` (task, data, space, strategy, trials, epochs, params, ...); they take
     precedence over the TOML file ``config``, and that over the defaults. ``resume`` names a search under ``runs`` to go
-    on with, by its own configuration. ``observer(event, progress)`` hears of everything.
+    on with, by its own configuration; ``changed_plugins`` lets it go on with plugins whose files are not the same any
+    more. ``observer(event, progress)`` hears of everything.
 
     Returns how it ended; after Ctrl-C ``status`` is "interrupted" and what is done is kept. Raises UserError for a
     mistake in what was given, NasRnnError where the search could not go on.
     """
     runs = Path(runs)
     if resume is not None:
-        bench, settings = _reopen(runs, resume, config, options, observer)
+        bench, settings = _reopen(runs, resume, config, options, observer, changed_plugins)
     else:
         bench, settings = _begin(runs, config, options, observer)
     try:
@@ -79,7 +81,7 @@ def _begin(
             "id": uuid.uuid4().hex,
             "kind": "search",
             "began_ms": now_ms(),
-            "plugins": {plugin.origin: plugin.digest for plugin in plugins.registry().sources},
+            "plugins": identities(settings),
         },
     )
     workspace.study_path.unlink(missing_ok=True)
@@ -89,7 +91,12 @@ def _begin(
 
 
 def _reopen(
-    runs: Path, name: str, config: Path | None, options: dict[str, Any], observer: Observer
+    runs: Path,
+    name: str,
+    config: Path | None,
+    options: dict[str, Any],
+    observer: Observer,
+    changed_plugins: bool,
 ) -> tuple[Bench, SearchConfig]:
     workspace = Workspace.open_existing(runs, name)
     facts = workspace.read_json("search.json") or {}
@@ -105,8 +112,13 @@ def _reopen(
         )
     settings = absolute(read_config(SearchConfig, {**stored, **changed, "name": name}))
     workspace.hold()
-    workspace.keep_checkpoints_at(settings.storage)
-    models = Models.prepare(settings)
+    try:
+        workspace.keep_checkpoints_at(settings.storage)
+        models = Models.prepare(settings)
+        require_unchanged(workspace, settings, allowed=changed_plugins)
+    except BaseException:
+        workspace.release()
+        raise
     workspace.write("config.toml", dump_toml(settings))
     return Bench(settings, workspace, models, observer), settings
 
@@ -191,6 +203,7 @@ class _Search:
         )
         self.chronicle.baseline_records = source.baseline_records
         self.chronicle.decisions_of = source.decisions_of
+        self.chronicle.plugins_of = source.plugins_of
         for trial in self.study.trials():
             if trial.ending is not None and trial.copy_of is None:
                 self.chronicle.stored_run_changed(trial_id(trial.number))

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 
 from nas_rnn import plugins
 from nas_rnn.cells import Cell
+from nas_rnn.cells.verify import verify
 from nas_rnn.comparison import derived_seed
 from nas_rnn.engine import Next
 from nas_rnn.errors import UserError
 from nas_rnn.experiment.bench import Bench
 from nas_rnn.experiment.config import SearchConfig
 from nas_rnn.experiment.events import Notice, RunEnded
+from nas_rnn.experiment.provenance import Identities, identities, used_by
 from nas_rnn.experiment.trials import BASELINE_ID, gap_at_same_epoch, sign_of, trial_id
 from nas_rnn.spaces import Candidate, Decisions
 from nas_rnn.strategies import Exhausted, Strategy, Study, Trial
@@ -43,6 +45,7 @@ class SearchSource:
     _ended: dict[int, Trial] = field(default_factory=dict)
     _copies: dict[int, list[int]] = field(default_factory=dict)
     _count: int = 0
+    _plugins: dict[str, Identities] = field(default_factory=dict)
     _said: set[str] = field(default_factory=set)
     baseline_records: list[EpochRecord] = field(default_factory=list)
     baseline_result: RunResult | None = None
@@ -50,6 +53,7 @@ class SearchSource:
     def __post_init__(self) -> None:
         assert isinstance(self.bench.config, SearchConfig)
         self.config = self.bench.config
+        self._identities = identities(self.config)
         self._begin_baseline()
         for trial in self.study.trials():
             self._take_up(trial)
@@ -79,6 +83,7 @@ class SearchSource:
         """Continue with a trial that the study knows: a finished one counts, an unfinished one goes on."""
         self._count += 1
         self._candidates[trial.number] = trial.candidate
+        self._plugins[trial_id(trial.number)] = trial.details.get("plugins", {})
         original = self._known.setdefault(trial.digest, trial.number)
         if trial.ending is not None:
             self._ended[trial.number] = trial
@@ -100,8 +105,9 @@ class SearchSource:
         if replay is None or candidate.decisions is None:
             return candidate
         try:
-            again = replay(candidate.decisions)
-        except UserError:
+            with plugins.running(plugins.registry().find("space", self.config.space)):
+                again = replay(candidate.decisions)
+        except plugins.PluginError:
             return candidate
         return again if isinstance(again, Candidate) else candidate
 
@@ -118,11 +124,25 @@ class SearchSource:
                 self._say("the time is over: no further trials begin")
                 return Next.END
             try:
-                candidate = self.strategy.ask()
+                candidate = self._ask()
             except Exhausted as error:
                 self._say(f"{error}: the search ends after {self._count} trials")
                 return Next.END
             self._propose(candidate)
+
+    def _ask(self) -> Candidate:
+        """Return what the strategy proposes; `PluginError` where it or the space fails or hangs."""
+        space = plugins.registry().find("space", self.config.space)
+        strategy = plugins.registry().find("strategy", self.config.strategy)
+        with plugins.running(space, strategy, passing=(Exhausted,)):
+            candidate = self.strategy.ask()
+            if isinstance(candidate, Candidate):
+                verify(candidate.cell)
+        if not isinstance(candidate, Candidate):
+            raise plugins.PluginError(
+                f"the strategy {strategy.name!r} ({strategy.origin}) proposed {candidate!r:.80}, which is no candidate"
+            )
+        return candidate
 
     def _say(self, message: str) -> None:
         if message not in self._said:
@@ -134,22 +154,28 @@ class SearchSource:
         self._count += 1
         original = self._known.get(candidate.digest)
         if original is not None:
-            number = self.study.add(candidate, hidden_size=None)
-            self._candidates[number] = candidate
+            number = self._add(candidate, None)
             self._copy(number, original)
             return
         try:
             size = self.bench.models.match(candidate.cell, self.config.params).hidden_size
         except UserError as error:
-            number = self.study.add(candidate, hidden_size=None)
+            number = self._add(candidate, None)
             self._fail(number, candidate, str(error))
             return
-        number = self.study.add(candidate, hidden_size=size)
+        number = self._add(candidate, size)
         self._known[candidate.digest] = number
-        self._candidates[number] = candidate
         spec = self._spec(number, candidate, size)
         self._numbers[spec.id] = number
         self._queue.append(spec)
+
+    def _add(self, candidate: Candidate, hidden_size: int | None) -> int:
+        """Make a trial of ``candidate`` in the study; return its number."""
+        made_by = used_by(self._identities, candidate.cell)
+        number = self.study.add(candidate, hidden_size=hidden_size, plugins=made_by)
+        self._candidates[number] = candidate
+        self._plugins[trial_id(number)] = made_by
+        return number
 
     def _spec(self, number: int, candidate: Candidate, hidden_size: int) -> RunSpec:
         seed = self._seed(_FIRST_TRIAL_SEED + number)
@@ -193,6 +219,10 @@ class SearchSource:
                 reason=f"the same cell as trial {trial_id(original)}",
             )
         )
+
+    def plugins_of(self, run: str) -> Identities:
+        """Return which plugins a trial was made with; none for other runs."""
+        return self._plugins.get(run, {})
 
     def decisions_of(self, run: str) -> Decisions:
         """Return the decisions behind a run; none for the baseline."""

@@ -13,7 +13,7 @@ from nas_rnn.cli.app import app
 from nas_rnn.experiment.config import CompareConfig, SearchConfig
 from tests.cli.conftest import Run
 
-COMMANDS = ("search", "compare", "show", "list", "sample", "ui")
+COMMANDS = ("search", "compare", "show", "list", "sample", "ui", "new", "check")
 SLOW = ("torch", "ray", "mlflow", "optuna", "pydantic", "numpy", "nas_rnn.experiment", "nas_rnn.plugins")
 
 
@@ -65,7 +65,7 @@ def test_help_states_the_defaults_of_the_configuration(
             )
         else:
             assert stated == str(field.default), f"--{name}"
-    left = {"config", "json", "runs", "debug"} | ({"resume"} if command == "search" else set())
+    left = {"config", "json", "runs", "debug"} | ({"resume", "changed_plugins"} if command == "search" else set())
     assert set(options) == left
 
 

@@ -164,6 +164,17 @@ def test_mlflow_shows_parent_baseline_and_candidates_with_their_gap(finished, pl
             assert {"cell/cell.py", "cell/equations.txt", "cell/diagram.svg"} <= names
 
 
+def test_every_trial_is_recorded_with_its_plugins(finished, place):
+    """In the study and in MLflow: the space's file, and the operations of the cell where it has some."""
+    digest = json.loads((place / "runs/five/search.json").read_text())["plugins"]["space five"]["digest"]
+    trials = Study.open(place / "runs/five/study.journal", "search").trials()
+    assert all(trial.details["plugins"]["space five"]["digest"] == digest for trial in trials)
+    tags = [run.data.tags for run in _runs(place, "five")[1] if run.data.tags["role"] == "candidate"]
+    assert {tag["plugin.space"] for tag in tags} == {f"five (sha256 {digest[:12]})"}
+    with_operation = [tag["plugin.operation"] for tag in tags if "plugin.operation" in tag]
+    assert sorted(text.partition(" ")[0] for text in with_operation) == ["test_burst", "test_swish"]
+
+
 def test_mlflow_can_be_rebuilt_from_the_folder(finished, place, monkeypatch):
     _, before = _runs(place, "five")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/again.db")

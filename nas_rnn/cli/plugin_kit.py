@@ -1,0 +1,72 @@
+"""``nas-rnn new`` and ``nas-rnn check``: begin a plugin, and see whether it keeps its contract."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from nas_rnn.cli import options as o
+from nas_rnn.cli.failures import FAILURE, command
+
+if TYPE_CHECKING:
+    from nas_rnn.experiment.checking import Report
+
+WORDS: Final = ("space", "cell", "task", "op", "strategy")
+SPACES: Final = Path("search_spaces")
+
+Kind = Annotated[str, typer.Argument(metavar="|".join(WORDS), help=f"What to begin: {', '.join(WORDS)}.")]
+NewName = Annotated[str, typer.Argument(metavar="NAME", help="What to call it; the file gets this name too.")]
+Dir = Annotated[Path, typer.Option("--dir", help="Folder to write it to.", metavar="DIR")]
+Target = Annotated[
+    str,
+    typer.Argument(metavar="FILE_OR_NAME", help="A .py or .cell file, or the name of a registered plugin."),
+]
+OnlyKind = Annotated[
+    str | None,
+    typer.Option(
+        "--kind", help="Check only plugins of this kind.", metavar="|".join(WORDS), show_default=False
+    ),
+]
+
+
+@command
+def new(kind: Kind, name: NewName, dir: Dir = SPACES, debug: o.Debug = False) -> None:
+    """Write a plugin to begin with: a file that works, with comments on what to change."""
+    from nas_rnn.cli.output import emit
+    from nas_rnn.experiment.starting import new as write
+
+    path = write(kind, name, dir)
+    elsewhere = "" if dir.resolve() == SPACES.resolve() else f" --plugins {dir}"
+    emit(f"Wrote {path}\n\nChange it, then check it:\n  nas-rnn check {path}")
+    use = {
+        "space": f"nas-rnn search --space {name}{elsewhere}",
+        "cell": f"nas-rnn compare {name}{elsewhere}",
+        "task": f"nas-rnn search --task {name}{elsewhere}",
+        "strategy": f"nas-rnn search --strategy {name}{elsewhere}",
+        "op": f"nas-rnn list ops{elsewhere}",
+    }
+    emit(f"\n{'See it' if kind == 'op' else 'Use it'}:\n  {use[kind]}")
+
+
+@command
+def check(target: Target, kind: OnlyKind = None, plugins: o.Plugins = None, debug: o.Debug = False) -> None:
+    """Check that a plugin keeps the contract of its kind; every problem is a line, and the exit code then 1."""
+    from nas_rnn.experiment import checking
+    from nas_rnn.plugins import use_folders
+
+    if plugins:
+        use_folders(plugins)
+    _print(checking.check(target, kind="operation" if kind == "op" else kind))
+
+
+def _print(report: Report) -> None:
+    from nas_rnn.cli.output import emit
+
+    for checked in report.checked:
+        if not checked.problems:
+            emit(f"{checked.kind} {checked.name}: {checked.promise}")
+    if report.problems:
+        emit("\n".join(report.problems))
+        raise typer.Exit(FAILURE)

@@ -1,0 +1,67 @@
+"""What every plugin must keep: for each kind a check that returns what is wrong, in sentences."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from nas_rnn.experiment.contracts.cells import check_cell
+from nas_rnn.experiment.contracts.operations import check_operation
+from nas_rnn.experiment.contracts.spaces import check_changes, check_one_trains, check_samples
+from nas_rnn.experiment.contracts.strategies import check_proposals, small_space
+from nas_rnn.experiment.contracts.tasks import check_training
+
+Check = Callable[[Any], list[str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contract:
+    """The checks of one kind of plugin, and what holds where they find nothing."""
+
+    checks: tuple[Check, ...]
+    promise: str
+
+
+def _of(module: str, name: str, otherwise: Check, *more: Any) -> Check:
+    """Return the contract that ``module`` has (it takes ``more`` after the plugin), or a smaller one."""
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError:
+        return otherwise
+
+    def check(value: Any) -> list[str]:
+        problems: list[str] = found(value, *more)
+        return problems
+
+    return check
+
+
+CONTRACTS = {
+    "cell": Contract(
+        checks=(check_cell,),
+        promise="keeps the rules, its text reads back, the backends agree forward and backward, it trains",
+    ),
+    "operation": Contract(
+        checks=(check_operation,),
+        promise="derivatives are those of its value, NaN comes out where it goes in, its templates can be filled",
+    ),
+    "space": Contract(
+        checks=(
+            _of("nas_rnn.spaces.contract", "check_space", check_samples),
+            check_changes,
+            check_one_trains,
+        ),
+        promise="200 samples keep the rules, read back and replay, mutated ones too where it mutates; one trains",
+    ),
+    "strategy": Contract(
+        checks=(_of("nas_rnn.strategies.contract", "check_strategy", check_proposals, [small_space]),),
+        promise="proposes candidates of its space, hears of every ending, and repeats itself at one seed",
+    ),
+    "task": Contract(
+        checks=(_of("nas_rnn.tasks.contract", "check_task", check_training),),
+        promise="its data load, batches repeat, a model trains on it and is scored",
+    ),
+}
+"""Each kind of plugin and its contract."""

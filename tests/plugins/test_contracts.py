@@ -1,0 +1,237 @@
+"""What `nas-rnn check` finds: nothing in sound plugins, and each fault in unsound ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from nas_rnn.cells import Operation, linear, operations, register_operation
+from nas_rnn.cells.operations import exp, restore_operations, tanh
+from nas_rnn.execution.backends import BACKENDS
+from nas_rnn.experiment.contracts import CONTRACTS
+from nas_rnn.experiment.contracts.cells import check_cell
+from nas_rnn.experiment.contracts.operations import check_operation
+from nas_rnn.experiment.contracts.spaces import SAMPLES, check_changes, check_one_trains, check_samples
+from nas_rnn.experiment.contracts.strategies import check_proposals
+from nas_rnn.experiment.contracts.tasks import check_training
+from nas_rnn.plugins import GROUPS, load_cell, registry
+from nas_rnn.spaces import Candidate, search_space
+from nas_rnn.strategies import RandomSearch
+from nas_rnn.tasks.char_lm import CharLM
+
+
+@pytest.fixture(autouse=True)
+def _table():
+    before = operations()
+    yield
+    restore_operations(before)
+
+
+def op(value: str, *derivative: str, **more: object) -> Operation:
+    return register_operation(Operation(name="checked", value=value, derivative=derivative, **more))
+
+
+def test_every_kind_has_a_contract():
+    assert set(CONTRACTS) == set(GROUPS)
+
+
+@pytest.mark.parametrize("name", sorted(operations()))
+def test_the_built_in_operations_keep_theirs(name):
+    assert check_operation(operations()[name]) == []
+
+
+@pytest.mark.parametrize("name", ["rnn", "lstm", "gru", "lstm_peephole"])
+def test_published_cells_keep_theirs(name):
+    assert check_cell(load_cell(name)) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "derivative"),
+    [
+        ("a * a", "2 * a"),
+        ("abs(a)", "sign(a)"),
+        ("sign(a) + 0 * a", "0"),
+        ("log(a)", "1 / a"),
+        ("sqrt(a)", "0.5 / y"),
+        ("where(a <= 0, exp(a) - 1, a)", "where(a <= 0, y + 1, 1)"),
+        ("sin(a)", "cos(a)"),
+    ],
+)
+def test_right_derivatives_are_found_right(value, derivative):
+    """Kinks, jumps and borders of the domain are not taken for mistakes."""
+    problems = check_operation(op(value, derivative))
+    assert [problem for problem in problems if "derivative" in problem] == []
+
+
+@pytest.mark.parametrize(
+    ("operation", "message"),
+    [
+        (("a * a", "a"), "the derivative in a, 'a', is wrong at"),
+        (("a * b", "b", "b"), "the derivative in b, 'b', is wrong at"),
+        (("a * a * a", "3 * a * a + 0.001"), "the derivative in a"),
+        (("where(a > 0, a, 0)", "where(a > 0, 1, 0)"), "a NaN in a is hidden: the value is 0"),
+        (("a + 0 * sign(b)", "1", "0"), "a NaN in b is hidden"),
+        (("a * exp(a) / (1 + exp(a))", "1"), "is NaN in float32"),
+        (("exp(exp(exp(exp(a + 30))))", "1"), "finite at none of the points"),
+        (("where(a <= 0, 0, a)", "where(a <= 0, 2, 1)"), "the derivative in a"),
+    ],
+)
+def test_a_wrong_operation_is_found(operation, message):
+    value, *derivative = operation
+    assert any(message in problem for problem in check_operation(op(value, *derivative)))
+
+
+def test_a_wrong_claim_to_commute_is_found():
+    assert check_operation(op("a - b", "1", "-1", commutative=True)) == [
+        "it is marked commutative, and f(a, b) is not f(b, a)"
+    ]
+
+
+def test_the_point_of_a_wrong_derivative_is_told():
+    (problem,) = check_operation(op("a * a", "a"))
+    assert "at a=-20 it is -20, and differences of the value give -40" in problem
+
+
+def test_a_cell_that_breaks_rules_is_found():
+    lstm = load_cell("lstm")
+    assert any("state path" in text for text in check_cell(replace(lstm, outputs=(0, 0))))
+
+
+def test_a_backend_that_differs_is_found(monkeypatch):
+    def wrong(layout, parameters, x_TBI, states, mask_TB1):
+        output, states = BACKENDS["reference"](layout, parameters, x_TBI, states, mask_TB1)
+        return output * 1.001, states
+
+    monkeypatch.setitem(BACKENDS, "eager", wrong)
+    assert "the eager backend differs from the reference in the output" in check_cell(load_cell("rnn"))
+
+
+def test_a_cell_that_explodes_is_found():
+    @search_space
+    def burst(choose, x, h):
+        return exp(exp(exp(linear(x, h))))
+
+    cell = burst.sample(0).cell
+    assert "its values or gradients are not finite on random numbers" in check_cell(cell)
+    assert check_one_trains(burst) != []
+
+
+def test_sound_spaces_keep_theirs():
+    @search_space
+    def sound(choose, x, h):
+        return choose("act", [tanh, exp])(linear(x, h))
+
+    assert check_samples(sound) == []
+
+
+def test_a_space_that_fails_sometimes_is_found_with_how_often():
+    @search_space
+    def some(choose, x, h):
+        if choose("way", ["good", "bad"]) == "bad":
+            return x
+        return tanh(linear(x, h))
+
+    (problem,) = check_samples(some)
+    assert "hidden_size" in problem
+    count = int(problem.rpartition("(")[2].split()[0])
+    assert SAMPLES / 4 < count < SAMPLES * 3 / 4
+
+
+@pytest.mark.parametrize(
+    ("child", "message"),
+    [
+        (lambda a, b: "text", "crossover gives a str, not a Candidate"),
+        (
+            lambda a, b: Candidate(b.cell, a.decisions),
+            "crossover gives decisions that replay as another candidate",
+        ),
+        (lambda a, b: 1 / 0, "crossover: ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_space_whose_children_are_unsound_is_found(child, message):
+    @search_space
+    def some(choose, x, h):
+        return choose("act", [tanh, exp])(linear(x, h))
+
+    assert check_changes(some) == []
+    some.crossover = lambda a, b, rng: child(a, b)
+    (problem,) = check_changes(some)
+    assert problem.startswith(message)
+
+
+def test_a_space_on_cells_changes_cells():
+    class Fixed:
+        plugin_kind, name, doc = "space", "fixed", ""
+
+        def sample(self, seed):
+            return Candidate(load_cell("rnn"))
+
+        def mutate(self, cell, rng):
+            return replace(cell, outputs=(0,))
+
+    (problem,) = check_changes(Fixed())
+    assert problem.startswith("mutate: ") and "state path" in problem
+
+
+def test_a_space_that_is_not_reproducible_is_found():
+    class Wandering:
+        plugin_kind, name, doc = "space", "wandering", ""
+
+        def __init__(self):
+            self.calls = 0
+
+        def sample(self, seed):
+            self.calls += 1
+            return Candidate(load_cell(["rnn", "gru"][self.calls % 2]))
+
+    assert check_samples(Wandering()) == [
+        f"equal seeds give different candidates ({SAMPLES} of {SAMPLES} samples)"
+    ]
+
+
+def test_strategies():
+    class Restless(RandomSearch):
+        name = "restless"
+        made = 0
+
+        def __init__(self, space, seed):
+            Restless.made += 1
+            super().__init__(space, seed + Restless.made)
+
+    class Silly(RandomSearch):
+        name = "silly"
+
+        def ask(self):
+            return "a cell"
+
+    assert check_proposals(RandomSearch) == []
+    assert check_proposals(Restless) == [
+        "two of it with one seed, told the same, propose different candidates"
+    ]
+    assert check_proposals(Silly) == ["it proposes str, which is no candidate"]
+
+
+def test_tasks():
+    class Lossless(CharLM):
+        name = "lossless"
+
+        def loss(self, outputs, targets):
+            return super().loss(outputs, targets) * float("nan")
+
+    class Unloadable(CharLM):
+        name = "unloadable"
+
+        def load(self, source):
+            raise OSError("no disk")
+
+    assert check_training(CharLM) == []
+    assert any("one finite number" in problem for problem in check_training(Lossless))
+    assert check_training(Unloadable) == ["OSError: no disk"]
+
+
+def test_the_contracts_hold_for_what_is_registered():
+    for kind in ("strategy", "task"):
+        for name in registry().names(kind):
+            value = registry().find(kind, name).value
+            assert [problem for check in CONTRACTS[kind].checks for problem in check(value)] == [], name
