@@ -93,7 +93,9 @@ class SearchSource:
         if original != trial.number:
             self._copy(trial.number, original)
         elif trial.details["hidden_size"] is None:
-            self._fail(trial.number, trial.candidate, "no hidden size fits the number of parameters asked for")
+            self._fail(
+                trial.number, trial.candidate, "no hidden size fits the number of parameters asked for"
+            )
         else:
             spec = self._spec(trial.number, trial.candidate, int(trial.details["hidden_size"]))
             self._numbers[spec.id] = trial.number
