@@ -25,9 +25,9 @@ class CharLM(Task):
     """Next-character prediction on any UTF-8 text; by default on the text of Python's own reference.
 
     The parts follow one another: the first 80 % of the characters train, the next 10 % validate, the last
-    10 % test. The vocabulary is that of the whole text, so that no part meets a character it cannot name;
-    which characters exist is all that training learns from the other parts. Items are blocks: one row of a
-    chunk, weighted by its characters.
+    10 % test (options ``valid`` and ``test`` are the shares of these two). The vocabulary is that of the whole
+    text, so that no part meets a character it cannot name; which characters exist is all that training learns
+    from the other parts. Items are blocks: one row of a chunk, weighted by its characters.
     """
 
     name: ClassVar[str] = "char-lm"
@@ -36,8 +36,12 @@ class CharLM(Task):
     unit: ClassVar[str] = "characters"
     item: ClassVar[str] = "block"
     carries_state: ClassVar[bool] = True
-    option_defaults: ClassVar[Mapping[str, Option]] = MappingProxyType({"embedding": 0})
-    option_ranges: ClassVar[Mapping[str, tuple[float, float]]] = MappingProxyType({"embedding": (0, 65536)})
+    option_defaults: ClassVar[Mapping[str, Option]] = MappingProxyType(
+        {"embedding": 0, "valid": 0.1, "test": 0.1}
+    )
+    option_ranges: ClassVar[Mapping[str, tuple[float, float]]] = MappingProxyType(
+        {"embedding": (0, 65536), "valid": (0.01, 0.4), "test": (0.01, 0.4)}
+    )
 
     def load(self, source: Path | None) -> TaskData:
         """Read a UTF-8 text file, or the text of Python's language reference that CPython carries.
@@ -60,10 +64,17 @@ class CharLM(Task):
                 "give a text with at least two"
             )
         codes = vocabulary.encode(text).astype(symbol_dtype(len(vocabulary.characters)))
-        first, second = len(text) * 8 // 10, len(text) * 9 // 10
+        # Rounded, since 0.1 has no exact binary form; then down to a whole character.
+        ends = [
+            round(len(text) * (1 - share), 6) for share in (self._share("valid", "test"), self._share("test"))
+        ]
+        first, second = int(ends[0]), int(ends[1])
         parts = {"train": codes[:first], "valid": codes[first:second], "test": codes[second:]}
         name = "pydoc_data.topics" if source is None else source.name
         return TaskData(arrays=parts, meta={"source": name, "vocabulary": vocabulary.characters})
+
+    def _share(self, *parts: str) -> float:
+        return sum(float(self.options[part]) for part in parts)
 
     def model(
         self, meta: Mapping[str, Any], make_rnn: Callable[[int], nn.Module], *, dropout: float

@@ -151,3 +151,12 @@ def test_preview_mistakes() -> None:
             preview(temperature=temperature)
     with pytest.raises(UserError, match="at least 0; got -1"):
         preview(length=-1)
+
+
+def test_the_shares_of_validation_and_test_are_options(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text("abcdefghij" * 100)
+    parts = CharLM(valid=0.05, test=0.2).load(path).arrays
+    assert {name: len(codes) for name, codes in parts.items()} == {"train": 750, "valid": 50, "test": 200}
+    with pytest.raises(UserError, match=r"'test' of task 'char-lm' must lie between 0\.01 and 0\.4"):
+        CharLM(test=0.9)

@@ -7,8 +7,8 @@ from nas_rnn.tasks.char_lm import CharLM
 
 
 def test_defaults_and_given_values() -> None:
-    assert dict(CharLM().options) == {"embedding": 0}
-    assert dict(CharLM(embedding=16).options) == {"embedding": 16}
+    assert dict(CharLM().options) == {"embedding": 0, "valid": 0.1, "test": 0.1}
+    assert CharLM(embedding=16).options["embedding"] == 16
 
 
 def test_an_unknown_option_is_answered_with_the_nearest_one() -> None:
