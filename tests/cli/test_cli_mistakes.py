@@ -66,7 +66,7 @@ SEARCH = [
 
 COMPARE = [
     (["--baseline", "lstn"], "'lstn'; did you mean 'lstm'?"),
-    (["grv"], "'grv'; did you mean 'gru'?"),
+    (["gruu"], "'gruu'; did you mean 'gru'?"),
     (["no/such.cell"], "there is no file 'no/such.cell'"),
     (["--trials", "3"], "there is no option '--trials'"),
 ]
