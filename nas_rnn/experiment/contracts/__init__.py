@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from nas_rnn.experiment.contracts.cells import check_cell
 from nas_rnn.experiment.contracts.operations import check_operation
-from nas_rnn.experiment.contracts.spaces import check_changes, check_one_trains, check_samples
-from nas_rnn.experiment.contracts.strategies import check_proposals, small_space
-from nas_rnn.experiment.contracts.tasks import check_training
+from nas_rnn.experiment.contracts.spaces import check_changes, check_one_trains
+from nas_rnn.experiment.contracts.strategies import small_space
+from nas_rnn.spaces import check_space
+from nas_rnn.strategies.contract import check_strategy
+from nas_rnn.tasks.contract import check_task
 
 Check = Callable[[Any], list[str]]
 
@@ -22,20 +23,6 @@ class Contract:
 
     checks: tuple[Check, ...]
     promise: str
-
-
-def _of(module: str, name: str, otherwise: Check, *more: Any) -> Check:
-    """Return the contract that ``module`` has (it takes ``more`` after the plugin), or a smaller one."""
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except ModuleNotFoundError:
-        return otherwise
-
-    def check(value: Any) -> list[str]:
-        problems: list[str] = found(value, *more)
-        return problems
-
-    return check
 
 
 CONTRACTS = {
@@ -49,18 +36,18 @@ CONTRACTS = {
     ),
     "space": Contract(
         checks=(
-            _of("nas_rnn.spaces.contract", "check_space", check_samples),
+            check_space,
             check_changes,
             check_one_trains,
         ),
         promise="200 samples keep the rules, read back and replay, mutated ones too where it mutates; one trains",
     ),
     "strategy": Contract(
-        checks=(_of("nas_rnn.strategies.contract", "check_strategy", check_proposals, [small_space]),),
+        checks=(lambda kind: check_strategy(kind, [small_space]),),
         promise="proposes candidates of its space, hears of every ending, and repeats itself at one seed",
     ),
     "task": Contract(
-        checks=(_of("nas_rnn.tasks.contract", "check_task", check_training),),
+        checks=(check_task,),
         promise="its data load, batches repeat, a model trains on it and is scored",
     ),
 }
