@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -100,15 +98,7 @@ class Workspace:
         """Put a file into the folder, whole or not at all."""
         path = self.folder / name
         data = content.encode() if isinstance(content, str) else content
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".writing-", delete=False) as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(file.name).replace(path)
-        except OSError as error:
-            raise NasRnnError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
+        LocalFiles(path.parent).write(path.name, data)
 
     def write_json(self, name: str, value: Any) -> None:
         """Put plain data into the folder as JSON."""
