@@ -18,7 +18,6 @@ from nas_rnn.tracking import RunView
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
 
 _STATUS = {"finished": "FINISHED", "stopped": "FINISHED", "diverged": "FAILED", "failed": "FAILED"}
-ROLE_NAMES = {"candidate": "candidate", "baseline": "baseline", "selection": "selection", "final": "final"}
 COLUMNS = (
     "metrics.gap_to_lstm",
     "metrics.best_value",
@@ -68,7 +67,7 @@ def run_view(
         weighted = sum(v * w for v, w in zip(result.test_values, result.test_weights, strict=True))
         metrics[f"test_{about.metric.name}"] = weighted / sum(result.test_weights)
     tags = {
-        "role": ROLE_NAMES[spec.role],
+        "role": spec.role,
         "search": about.workspace.name,
         "digest": cell.digest,
         "ending": "running" if result is None else result.status,

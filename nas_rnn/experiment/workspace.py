@@ -42,8 +42,8 @@ class Workspace:
             workspace.trials.mkdir(parents=True, exist_ok=not workspace.config_path.exists())
         except FileExistsError:
             raise UserError(
-                f"there is a search or comparison {name!r} already under {str(runs)!r}; go on with it by "
-                f"`--resume {name}`, or choose another --name"
+                f"there is a search or comparison {name!r} already under {str(runs)!r}; a search "
+                f"goes on with `nas-rnn search --resume {name}`, anything else needs another --name"
             ) from None
         except OSError as error:
             raise NasRnnError(f"cannot write under {str(runs)!r}: {error.strerror or error}") from error
