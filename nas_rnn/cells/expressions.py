@@ -117,3 +117,9 @@ def evaluate(tree: ast.expr, values: Mapping[str, T], functions: Mapping[str, Ca
         case ast.Call(func=ast.Name(id=name), args=args):
             return functions[name](*(evaluate(argument, values, functions) for argument in args))
     raise AssertionError(f"unchecked expression: {ast.dump(tree)}")
+
+
+def names_in(tree: ast.expr) -> set[str]:
+    """Return the variables that a checked ``tree`` reads."""
+    called = {node.func for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and node not in called}

@@ -11,11 +11,13 @@ from torch.nn.utils.rnn import PackedSequence
 
 from nas_rnn.cells import Cell
 from nas_rnn.errors import UserError
-from nas_rnn.execution.backends import BACKENDS, choose_backend
+from nas_rnn.execution.backends import BACKENDS, check_backend
 from nas_rnn.execution.checks import check_arguments, check_data, check_input, check_states
 from nas_rnn.execution.from_torch import cell_of, copy_weights
+from nas_rnn.execution.fused.backend import can_run
+from nas_rnn.execution.fused.toolchain import CompileError, compiler_problem
 from nas_rnn.execution.initialise import initialise
-from nas_rnn.execution.layout import layer_layouts
+from nas_rnn.execution.layout import Layout, layer_layouts
 from nas_rnn.execution.sequences import Order, pack_like, unpack
 
 State = tuple[Tensor, ...]
@@ -30,8 +32,12 @@ class RNN(nn.Module):
     paths also where there is but one, of tensors (num_layers * directions, B, size); without it every path
     starts at what the cell declares.
 
-    ``dropout`` is applied between layers while training. ``backend`` is ``"auto"`` (the fastest),
-    ``"eager"`` or ``"reference"``; the attribute ``backend`` tells which one runs, and may be set.
+    ``dropout`` is applied between layers while training. ``backend`` is ``"auto"`` (the fastest that can
+    run), ``"fused"`` (compiled C++, on CPUs), ``"eager"`` (torch's functions, anywhere) or ``"reference"``;
+    the attribute ``backend`` tells which one runs, and may be set. What the fused one is not made for (a GPU,
+    other dtypes than float and double, autocast, tracing, transforms of torch.func) runs eagerly; where a
+    cell's code cannot be compiled, ``"auto"`` does too and says so once, and ``"fused"`` raises `UserError`.
+    ``fallback`` says why it does, else it is None.
 
     The parameters of layer k are packed as `nas_rnn.execution.layout` says: ``weight_ih_l0``,
     ``weight_hh_l0``, ``bias_l0``, ...; those of the other direction end in ``_reverse``. Cells with equal
@@ -108,11 +114,25 @@ class RNN(nn.Module):
     @property
     def backend(self) -> str:
         """The name of the backend that runs."""
-        return self._backend
+        if self._asked not in ("auto", "fused"):
+            return self._asked
+        tensors = list(self.parameters())
+        fits = not tensors or can_run(tensors[0], tensors)
+        return "fused" if fits and self.fallback is None else "eager"
 
     @backend.setter
     def backend(self, name: str) -> None:
-        self._backend = choose_backend(name)
+        self._asked = check_backend(name)
+        self._problem: str | None = None
+        if name == "fused" and compiler_problem() is not None:
+            raise UserError(f"the fused backend cannot run: {compiler_problem()}; or use backend='auto'")
+
+    @property
+    def fallback(self) -> str | None:
+        """Why the fused backend was asked for and cannot run this cell; None where it can, or was not."""
+        if self._asked not in ("auto", "fused"):
+            return None
+        return self._problem or compiler_problem()
 
     @property
     def _directions(self) -> tuple[bool, ...]:
@@ -176,8 +196,7 @@ class RNN(nn.Module):
             for reverse in self._directions:
                 start = tuple(s[len(finals)] for s in states)
                 arranged = order.arrange(x_TBI, reverse)
-                run = BACKENDS[self.backend]
-                output_TBH, final = run(
+                output_TBH, final = self._run_layer(
                     layout, self._tensors(layer, reverse), arranged, start, order.mask_TB1
                 )
                 outputs.append(order.arrange(output_TBH, reverse) if reverse else output_TBH)
@@ -186,6 +205,22 @@ class RNN(nn.Module):
             if self.dropout > 0 and layer < self.num_layers - 1:
                 x_TBI = nn.functional.dropout(x_TBI, self.dropout, self.training)
         return x_TBI, tuple(torch.stack(path) for path in zip(*finals, strict=True))
+
+    def _run_layer(
+        self, layout: Layout, tensors: dict[str, Tensor], x_TBI: Tensor, start: State, mask_TB1: Tensor | None
+    ) -> tuple[Tensor, State]:
+        """Run one layer in one direction; fall back to the eager backend where the fused one cannot run."""
+        name = self._asked
+        if name in ("auto", "fused"):
+            fits = self.fallback is None and can_run(x_TBI, [*start, *tensors.values()])
+            name = "fused" if fits else "eager"
+        try:
+            return BACKENDS[name](layout, tensors, x_TBI, start, mask_TB1)
+        except CompileError as error:
+            if self._asked == "fused":
+                raise UserError(f"the fused backend cannot run {self.cell.name!r}: {error}") from None
+            self._problem = str(error)
+        return self._run_layer(layout, tensors, x_TBI, start, mask_TB1)
 
     def extra_repr(self) -> str:
         parts: list[Any] = [self.cell.name, self.input_size, self.hidden_size]

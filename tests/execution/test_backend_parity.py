@@ -25,8 +25,8 @@ from nas_rnn.cells.language import Trace
 from nas_rnn.cells.operations import sigmoid, tanh
 from nas_rnn.execution import RNN
 from nas_rnn.execution.backends import BACKENDS
-from nas_rnn.execution.backends.closures import NATIVE, compile_operation
-from nas_rnn.execution.backends.reference import apply_operation, evaluate_tensors
+from nas_rnn.execution.eager.closures import NATIVE, compile_operation
+from nas_rnn.execution.reference import apply_operation, evaluate_tensors
 from tests.execution.zoo import zoo_cells
 from tests.random_cells import OPERATIONS, cells, random_cell
 

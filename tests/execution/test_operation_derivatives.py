@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from nas_rnn.cells import find_operation
-from nas_rnn.execution.backends.reference import apply_operation, evaluate_tensors
+from nas_rnn.execution.reference import apply_operation, evaluate_tensors
 from tests.random_cells import OPERATIONS
 
 POINTS = (-3.0, -1.0, -0.5, 0.0, 0.25, 1.0, 2.0, 20.0, -20.0)

@@ -102,7 +102,7 @@ def test_meta_device_and_types(backend: str) -> None:
 
 
 def test_printed() -> None:
-    assert repr(RNN(lstm, 3, 4)) == "RNN(lstm, 3, 4, backend=eager)"
+    assert repr(RNN(lstm, 3, 4)) == "RNN(lstm, 3, 4, backend=fused)"
     text = repr(RNN(gru, 3, 4, 2, True, 0.5, True, "reference"))
     expected = "gru, 3, 4, num_layers=2, batch_first=True, dropout=0.5, bidirectional=True, backend=reference"
     assert text == f"RNN({expected})"

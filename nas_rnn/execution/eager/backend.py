@@ -13,9 +13,9 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from nas_rnn.execution.backends.closures import Registers
-from nas_rnn.execution.backends.compiler import compile_program
-from nas_rnn.execution.backends.emitter import Program
+from nas_rnn.execution.eager.closures import Registers
+from nas_rnn.execution.eager.compiler import compile_program
+from nas_rnn.execution.eager.emitter import Program
 from nas_rnn.execution.layout import Layout
 
 _program = lru_cache(maxsize=1024)(compile_program)

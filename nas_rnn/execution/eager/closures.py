@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from nas_rnn.cells import Operation
 from nas_rnn.cells.expressions import FUNCTIONS, evaluate
-from nas_rnn.execution.backends.reference import common_shape, evaluate_tensors
+from nas_rnn.execution.reference import common_shape, evaluate_tensors
 
 Registers = list[Any]
 Closure = Callable[[Registers], Any]

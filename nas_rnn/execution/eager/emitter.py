@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nas_rnn.execution.backends.closures import Closure, Registers, read
+from nas_rnn.execution.eager.closures import Closure, Registers, read
 from nas_rnn.execution.layout import Layout, Matrix, Place, Vector
 
 Instruction = Callable[[Registers], None]

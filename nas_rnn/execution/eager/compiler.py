@@ -11,11 +11,11 @@ from torch.nn import functional as F
 
 from nas_rnn.cells import find_operation
 from nas_rnn.cells.graph import Apply, Constant, Diagonal, LayerNorm, LearnedVector, Linear, Project, Scalar
-from nas_rnn.execution.backends.closures import call, compile_operation, read
-from nas_rnn.execution.backends.emitter import Emitter, Program
-from nas_rnn.execution.backends.reference import EPSILON
-from nas_rnn.execution.backends.schedule import Group, Run, make_schedule
+from nas_rnn.execution.eager.closures import call, compile_operation, read
+from nas_rnn.execution.eager.emitter import Emitter, Program
+from nas_rnn.execution.eager.grouping import Group, Run, make_grouping
 from nas_rnn.execution.layout import Layout
+from nas_rnn.execution.reference import EPSILON
 
 
 def compile_program(layout: Layout) -> Program:
@@ -32,7 +32,7 @@ class _Compiler:
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.nodes = layout.canonical.nodes
-        self.schedule = make_schedule(layout)
+        self.grouping = make_grouping(layout)
         self.emitter = Emitter(layout)
         self.constants: dict[int, float] = {}
         self.parts: dict[tuple[int, ...], int] = {}
@@ -43,7 +43,7 @@ class _Compiler:
 
     def before_loop(self) -> None:
         """Emit all that no state reaches."""
-        waiting = dict(self.schedule.segments)
+        waiting = dict(self.grouping.segments)
         for index, level in enumerate(self.layout.levels):
             if level < 0:
                 sources = tuple(sorted(set(self.nodes[index].inputs)))
@@ -63,7 +63,7 @@ class _Compiler:
             for index in range(len(self.nodes)):
                 if self.layout.levels[index] == level:
                     self.node(index)
-            for group in self.schedule.groups:
+            for group in self.grouping.groups:
                 if group.level == level:
                     self.group(group)
 
@@ -124,7 +124,7 @@ class _Compiler:
         """Cut a finished block into its owners' values; neighbours enter the same function together."""
 
         def function(owner: int) -> str:
-            node = self.nodes[self.schedule.activations.get(owner, 0)]
+            node = self.nodes[self.grouping.activations.get(owner, 0)]
             return node.operation if isinstance(node, Apply) else ""
 
         pieces: list[tuple[str, tuple[int, ...]]] = []
@@ -142,7 +142,7 @@ class _Compiler:
         code = compile_operation(find_operation(name), [block])
         assert callable(code)
         active = self.emitter.emit([block], code)
-        readers = [self.schedule.activations[owner] for owner in owners]
+        readers = [self.grouping.activations[owner] for owner in owners]
         self.emitter.split(active, [self.layout.hidden_size] * len(owners), readers)
         self.done.update(readers)
 

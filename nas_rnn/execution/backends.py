@@ -14,9 +14,10 @@ from typing import Protocol
 from torch import Tensor
 
 from nas_rnn.errors import unknown
-from nas_rnn.execution.backends.eager import run_eager
-from nas_rnn.execution.backends.reference import run_reference
+from nas_rnn.execution.eager.backend import run_eager
+from nas_rnn.execution.fused.backend import run_fused
 from nas_rnn.execution.layout import Layout
+from nas_rnn.execution.reference import run_reference
 
 
 class Backend(Protocol):
@@ -32,14 +33,12 @@ class Backend(Protocol):
     ) -> tuple[Tensor, tuple[Tensor, ...]]: ...
 
 
-BACKENDS: dict[str, Backend] = {"eager": run_eager, "reference": run_reference}
+BACKENDS: dict[str, Backend] = {"fused": run_fused, "eager": run_eager, "reference": run_reference}
 """Name -> backend, the fastest first."""
 
 
-def choose_backend(name: str) -> str:
-    """Return the backend that ``name`` stands for, the fastest for ``"auto"``; `UserError` if unknown."""
-    if name == "auto":
-        return next(iter(BACKENDS))
-    if name not in BACKENDS:
+def check_backend(name: str) -> str:
+    """Return ``name``; `UserError` unless it is a backend's or ``"auto"``."""
+    if name not in ("auto", *BACKENDS):
         raise unknown("backend", name, ["auto", *BACKENDS])
     return name

@@ -43,7 +43,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Schedule:
+class Grouping:
     """The groups in the order in which a step computes them, and the segments computed before the loop.
 
     ``segments`` holds blocks of columns that are wanted as one piece, listed under the sources they come
@@ -56,7 +56,7 @@ class Schedule:
     activations: dict[int, int]
 
 
-def make_schedule(layout: Layout) -> Schedule:
+def make_grouping(layout: Layout) -> Grouping:
     """Group the products of ``layout`` (those without heads)."""
     matrices = [matrix for matrix in layout.matrices if matrix.heads == 1]
     activations = _activations(layout)
@@ -75,7 +75,7 @@ def make_schedule(layout: Layout) -> Schedule:
             [whole[run].owners] if run in whole else [run.owners] if run.steps else [(o,) for o in run.owners]
         )
         pieces += [piece for piece in wanted if piece not in pieces]
-    return Schedule(groups, {sources: tuple(pieces) for sources, pieces in segments.items()}, activations)
+    return Grouping(groups, {sources: tuple(pieces) for sources, pieces in segments.items()}, activations)
 
 
 def _step_order(layout: Layout, matrices: Sequence[Matrix]) -> list[int]:

@@ -1,0 +1,1 @@
+"""Whole sequences as compiled code: schedule, gradient, and what prints and runs them."""

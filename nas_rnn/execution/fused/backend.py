@@ -1,0 +1,436 @@
+"""The fused backend: a whole sequence is one autograd function, compiled for the cell.
+
+Products with what the input alone decides, and the gradients of all weights, are one product of torch's each
+for the whole sequence; the loop over time with its products and all elementwise code is compiled C++.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nas_rnn.execution.eager.backend import run_eager
+from nas_rnn.execution.fused.kernels import Kernels, Scratch, make_kernels
+from nas_rnn.execution.fused.places import Kind, Leaf
+from nas_rnn.execution.fused.schedule import Run, Schedule
+from nas_rnn.execution.layout import Layout, Matrix
+from nas_rnn.execution.reference import Interpreter, product
+
+ROWS_A_THREAD = 2
+"""A thread is given at least so many sequences."""
+
+
+def run_fused(
+    layout: Layout,
+    parameters: Mapping[str, Tensor],
+    x_TBI: Tensor,
+    states: tuple[Tensor, ...],
+    mask_TB1: Tensor | None,
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Run one layer in one direction, as `nas_rnn.execution.backends` says; sequences stand in the order of
+    falling lengths. Raises `CompileError` where the cell's code cannot be compiled."""
+    kernels = make_kernels(layout, x_TBI.dtype)
+    learned = learned_values(kernels.schedule, parameters, x_TBI)
+    active = None if mask_TB1 is None else mask_TB1.sum((1, 2))
+    results = _Sequence.apply(  # type: ignore[no-untyped-call]
+        kernels, mask_TB1, active, len(states), x_TBI, learned, *states, *parameters.values()
+    )
+    return results[0], tuple(results[1:])
+
+
+def can_run(x: Tensor, tensors: Sequence[Tensor]) -> bool:
+    """Whether the fused backend computes with these: plain CPU tensors of one dtype, float or double."""
+    plain = all(
+        type(t) in (Tensor, torch.nn.Parameter) and t.device.type == "cpu" and t.dtype == x.dtype
+        for t in (x, *tensors)
+    )
+    return (
+        plain
+        and x.dtype in (torch.float32, torch.float64)
+        and x.numel() > 0
+        and not torch._C._get_tracing_state()
+        and not torch.compiler.is_compiling()
+        and not torch.is_autocast_enabled("cpu")
+        and torch._C._functorch.maybe_current_level() is None
+        and torch.autograd.forward_ad._current_level < 0
+    )
+
+
+def learned_values(schedule: Schedule, parameters: Mapping[str, Tensor], like: Tensor) -> Tensor:
+    """Return the rows and numbers that the stages read, one after the other, as a function of the parameters."""
+    pieces: list[Tensor] = []
+    fixed = _Fixed(schedule, parameters, like) if schedule.fixed else None
+    span: tuple[str, int, int] | None = None
+    for what, node in (*schedule.rows, *schedule.numbers):
+        place = schedule.place_of(what, node)
+        if place is not None and span is not None and (place.tensor, place.start) == (span[0], span[2]):
+            span = (span[0], span[1], place.stop)
+            continue
+        if span is not None:
+            pieces.append(parameters[span[0]][span[1] : span[2]].flatten())
+        span = None if place is None else (place.tensor, place.start, place.stop)
+        if place is None:
+            assert fixed is not None
+            pieces.append(fixed.value(what, node).flatten())
+    if span is not None:
+        pieces.append(parameters[span[0]][span[1] : span[2]].flatten())
+    if not pieces:
+        return like.new_empty(0)
+    return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+
+
+class _Fixed:
+    """The values that depend on learned numbers alone, by the reference interpreter."""
+
+    def __init__(self, schedule: Schedule, parameters: Mapping[str, Tensor], like: Tensor) -> None:
+        self.schedule = schedule
+        self.interpreter = Interpreter(schedule.layout, parameters)
+        x = like.new_zeros(1, schedule.layout.input_size)
+        self.values: list[Tensor] = []
+        for index, node in enumerate(schedule.layout.canonical.nodes):
+            known = index in schedule.fixed
+            self.values.append(self.interpreter.value(index, node, x, (), self.values) if known else x)
+
+    def value(self, what: str, node: int) -> Tensor:
+        if what == "value":
+            return self.values[node]
+        # a slot's row: its bias, and what its products with fixed values come to
+        total = self.interpreter.biases.get(node)
+        for matrix in self.schedule.layout.matrices:
+            if matrix.owner == node and matrix.source in self.schedule.fixed:
+                source = self.values[matrix.source]
+                part = product(source, self.interpreter.matrices[node, matrix.argument])[0]
+                total = part if total is None else total + part
+        assert total is not None
+        return total
+
+
+class _Sequence(torch.autograd.Function):
+    """x, learned numbers, states' starts and parameters -> outputs and final states.
+
+    The parameters' gradients that go by way of ``learned`` are given to that, except where the gradient is
+    to be differentiated again: then all is computed by the eager backend, straight from the parameters.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        kernels: Kernels,
+        mask: Tensor | None,
+        active: Tensor | None,
+        paths: int,
+        x: Tensor,
+        learned: Tensor,
+        *more: Tensor,
+    ) -> tuple[Tensor, ...]:
+        states, parameters = more[:paths], more[paths:]
+        run = _Buffers(kernels, active, x, learned, states, parameters)
+        run.forward()
+        ctx.kernels, ctx.mask, ctx.active, ctx.paths = kernels, mask, active, paths
+        ctx.slots = run.slots
+        ctx.save_for_backward(x, learned, *more, *run.new, *run.kept, run.moments)
+        finals = (new[-1].clone() for new in run.new)
+        return (run.new[0], *finals)
+
+    @staticmethod
+    def backward(ctx: Any, *d_results: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():
+            return _differentiable(ctx, d_results)
+        saved = list(ctx.saved_tensors)
+        kernels, paths = ctx.kernels, ctx.paths
+        count = len(kernels.schedule.layout.shapes)
+        x, learned, states = saved[0], saved[1], saved[2 : 2 + paths]
+        parameters, made = saved[2 + paths : 2 + paths + count], saved[2 + paths + count :]
+        run = _Buffers(kernels, ctx.active, x, learned, states, parameters)
+        if ctx.slots is None:  # a second time over one graph: the first left gradients in the slots
+            run.forward()
+        else:
+            kept = paths + len(kernels.schedule.kept)
+            run.slots, run.new, run.kept, run.moments = ctx.slots, made[:paths], made[paths:kept], made[kept]
+            ctx.slots = None
+        needs = ctx.needs_input_grad[4:]
+        grads = run.backward(d_results[0], d_results[1:], needs[0], needs[2 + paths :])
+        return (None, None, None, None, *grads)
+
+
+def _differentiable(ctx: Any, d_results: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
+    """Return the gradients as functions that can be differentiated again."""
+    layout, paths = ctx.kernels.schedule.layout, ctx.paths
+    saved = ctx.saved_tensors
+    count = len(layout.shapes)
+    x, states = saved[0], saved[2 : 2 + paths]
+    parameters = saved[2 + paths : 2 + paths + count]
+    named = dict(zip((name for name, _ in layout.shapes), parameters, strict=True))
+    output, finals = run_eager(layout, named, x, tuple(states), ctx.mask)
+    inputs = [x, *states, *parameters]
+    wanted = [i for i, tensor in enumerate(inputs) if tensor.requires_grad]
+    found = torch.autograd.grad(
+        [output, *finals], [inputs[i] for i in wanted], d_results, create_graph=True, allow_unused=True
+    )
+    grads: list[Tensor | None] = [None] * len(inputs)
+    for i, grad in zip(wanted, found, strict=True):
+        grads[i] = grad
+    return (None, None, None, None, grads[0], None, *grads[1:])
+
+
+class _Buffers:
+    """The tensors of one sequence, and the calls that fill them."""
+
+    def __init__(
+        self,
+        kernels: Kernels,
+        active: Tensor | None,
+        x: Tensor,
+        learned: Tensor,
+        states: Sequence[Tensor],
+        parameters: Sequence[Tensor],
+    ) -> None:
+        self.kernels, self.schedule = kernels, kernels.schedule
+        self.layout = kernels.schedule.layout
+        self.steps, self.batch = x.shape[0], x.shape[1]
+        self.active = active
+        self.x = x.contiguous()
+        self.learned = learned.contiguous()
+        self.states = [state.contiguous() for state in states]
+        self.parameters = dict(zip((name for name, _ in self.layout.shapes), parameters, strict=True))
+        self.parameters = {name: tensor.contiguous() for name, tensor in self.parameters.items()}
+        self.slots: Tensor
+        self.new: list[Tensor]
+        self.kept: list[Tensor]
+        self.moments: Tensor
+        self.pointers: dict[str, Tensor | int] = {}
+        self.packed: list[Tensor] = []
+        rows = max(1, min(torch.get_num_threads(), self.batch // ROWS_A_THREAD))
+        spilled = kernels.code.spilled * max(self.layout.input_size, self.layout.hidden_size)
+        self.scratch = Scratch(x, rows, self.learned.numel(), spilled)
+
+    @property
+    def rows(self) -> int:
+        return self.steps * self.batch
+
+    def new_sequence(self, width: int) -> Tensor:
+        """Return a tensor (T, B, width); zeros where sequences end early, as products read all of it."""
+        shape = (self.steps, self.batch, width)
+        return self.x.new_empty(shape) if self.active is None else self.x.new_zeros(shape)
+
+    def width(self, leaf: Leaf) -> int:
+        return self.layout.input_size if leaf.size == "input" else self.layout.hidden_size
+
+    # Forwards
+
+    def forward(self) -> None:
+        schedule = self.schedule
+        self.slots = self.new_sequence(len(schedule.slots) * self.layout.hidden_size)
+        self.new = [self.new_sequence(size) for size in self.layout.state_sizes]
+        self.kept = [self.new_sequence(self.layout.width(node)) for node in schedule.kept]
+        self.moments = self.new_sequence(2 * len(schedule.norms))
+        for direction, run in self.kernels.code.packed:
+            if direction == "forward":
+                self.pointers[self.kernels.code.packed[direction, run]] = self.pack(run, turned=True)
+        for stage in schedule.stages:
+            if stage.bulk:
+                self.call(f"all_forward_{stage.number}", self.rows)
+                for run in stage.forward:
+                    self.bulk_product(run)
+        self.call("forward", self.batch)
+
+    def bulk_product(self, run: Run) -> None:
+        """Multiply a sequence by matrices into neighbouring slots."""
+        source = self.sequence(run.source)
+        adds = run.adds
+        for slot, weight, columns in self.pieces(run):
+            target = self.columns(slot, weight.shape[0])
+            part = source if columns is None else source[:, columns[0] : columns[1]]
+            if adds:
+                target.addmm_(part, weight.t())
+            else:
+                torch.mm(part, weight.t(), out=target)
+
+    def columns(self, start: int, count: int) -> Tensor:
+        """Return columns of the slots, from ``start`` on, as a matrix over all rows."""
+        return self.slots.view(self.rows, -1)[:, start : start + count]
+
+    def pieces(self, run: Run) -> Iterator[tuple[int, Tensor, tuple[int, int] | None]]:
+        """Cut a run into the parts of packed parameters that it consists of: first column within the slots,
+        the matrix, and the columns of the source that it reads (None: all)."""
+        for first, matrices in self.neighbours(run):
+            place = matrices[0].place
+            tensor = self.parameters[place.tensor]
+            column = (run.slot + first) * self.layout.hidden_size
+            if matrices[0].heads == 1:
+                yield column, tensor[place.start : matrices[-1].place.stop], None
+                continue
+            heads, out, size = tensor.shape
+            for n in range(heads):
+                yield column + n * out, tensor[n], (n * size, (n + 1) * size)
+
+    def neighbours(self, run: Run) -> list[tuple[int, list[Matrix]]]:
+        """Cut a run into matrices that lie one after the other in the packed parameters."""
+        found: list[tuple[int, list[Matrix]]] = []
+        for number, matrix in enumerate(run.matrices):
+            before = found[-1][1][-1].place if found else None
+            if before and (before.tensor, before.stop) == (matrix.place.tensor, matrix.place.start):
+                found[-1][1].append(matrix)
+            else:
+                found.append((number, [matrix]))
+        return found
+
+    def sequence(self, leaf: Leaf) -> Tensor:
+        """Return what products read over the whole sequence, (T * B, width)."""
+        match leaf.kind:
+            case Kind.X:
+                return self.x.view(self.rows, -1)
+            case Kind.KEPT:
+                return self.kept[leaf.index].view(self.rows, -1)
+        return self.new[leaf.index].view(self.rows, -1)
+
+    def pack(self, run: Run, turned: bool) -> Tensor:
+        """Return a run's matrices as the compiled products want them: as the source is multiplied by them
+        (``turned``), or as the slots' gradients are."""
+        products, hidden = self.kernels.products, self.layout.hidden_size
+        blocks = list(self.pieces(run))
+        if run.matrices[0].heads > 1:
+            out, size = blocks[0][1].shape
+            each = products.size(size, out) if turned else products.size(out, size)
+            packed = self.x.new_zeros(len(blocks), each)
+            parts = [(packed[n], weight, 0, out) for n, (_, weight, _) in enumerate(blocks)]
+        else:
+            out, size = len(run.matrices) * hidden, self.width(run.source)
+            packed = self.x.new_zeros(products.size(size, out) if turned else products.size(out, size))
+            start = run.slot * hidden
+            parts = [(packed, weight, column - start, out) for column, weight, _ in blocks]
+        for target, weight, offset, total in parts:
+            rows, columns = weight.shape
+            source, to = weight.data_ptr(), target.data_ptr()
+            if turned:
+                products.pack(columns, rows, source, 1, columns, to, 0, columns, offset)
+            else:
+                products.pack(rows, columns, source, columns, 1, to, offset, total, 0)
+        return packed
+
+    # Backwards
+
+    def backward(
+        self, d_output: Tensor, d_finals: Sequence[Tensor], needs_x: bool, needs: Sequence[bool]
+    ) -> list[Tensor | None]:
+        """Return the gradients of x, the learned numbers, the states' starts and the parameters."""
+        gradient = self.kernels.gradient
+        self.pointers["d_output"] = d_output.contiguous()
+        d_states = [self.x.new_empty(2, self.batch, size) for size in self.layout.state_sizes]
+        for path, (both, final) in enumerate(zip(d_states, d_finals, strict=True)):
+            both[(self.steps - 1) % 2] = final
+            self.pointers[f"d_state_{path}"] = both
+        d_x = self.gathered_gradients(needs_x)
+        for direction, run in self.kernels.code.packed:
+            if direction == "backward":
+                self.pointers[self.kernels.code.packed[direction, run]] = self.pack(run, turned=False)
+        self.call("backward", self.batch)
+        for stage in reversed(self.schedule.stages):
+            if stage.bulk:
+                for run, target, adds in gradient.products[stage.number]:
+                    if target.kind is not Kind.D_X or needs_x:
+                        self.bulk_gradient(run, target, adds)
+                self.call(f"all_backward_{stage.number}", self.rows)
+        weights = self.weight_gradients(needs)
+        learned = self.scratch.gathered[:, 1].sum(0)
+        return [d_x if needs_x else None, learned, *(both[1] for both in d_states), *weights]
+
+    def gathered_gradients(self, needs_x: bool) -> Tensor | None:
+        """Make room for the gradients that are gathered outside slots and states; return that of x."""
+        d_x: Tensor | None = None
+        for leaf in self.kernels.gradient.places:
+            if leaf.kind is Kind.D_X:
+                d_x = self.new_sequence(self.layout.input_size)
+                self.pointers["d_x"] = d_x
+            elif leaf.kind is not Kind.D_PREVIOUS:
+                name = f"{leaf.kind.value}_{leaf.index}"
+                whole = self.kernels.gradient.is_sequence(leaf)
+                width = self.width(leaf)
+                self.pointers[name] = (
+                    self.new_sequence(width) if whole else self.x.new_empty(self.batch, width)
+                )
+        return self.x.new_zeros(self.x.shape) if d_x is None and needs_x else d_x
+
+    def bulk_gradient(self, run: Run, target: Leaf, adds: bool) -> None:
+        """Multiply slots' gradients by matrices, into the gradient of the sequence that these read."""
+        place = self.pointers["d_x" if target.kind is Kind.D_X else f"{target.kind.value}_{target.index}"]
+        assert isinstance(place, Tensor)
+        whole = place.view(self.rows, -1)
+        for slot, weight, columns in self.pieces(run):
+            part = whole if columns is None else whole[:, columns[0] : columns[1]]
+            if adds:
+                part.addmm_(self.columns(slot, weight.shape[0]), weight)
+            else:
+                torch.mm(self.columns(slot, weight.shape[0]), weight, out=part)
+            adds = adds or columns is None
+
+    def weight_gradients(self, needs: Sequence[bool]) -> list[Tensor | None]:
+        """Return a gradient for each parameter that is a matrix; None for the others."""
+        grads: dict[str, Tensor] = {}
+        wanted = {name for (name, _), need in zip(self.layout.shapes, needs, strict=True) if need}
+        for stage in self.schedule.stages:
+            for run in stage.backward:
+                for first, matrices in self.neighbours(run):
+                    place = matrices[0].place
+                    if place.tensor not in wanted:
+                        continue
+                    if place.tensor not in grads:
+                        grads[place.tensor] = torch.zeros_like(self.parameters[place.tensor])
+                    grad = grads[place.tensor]
+                    column = (run.slot + first) * self.layout.hidden_size
+                    if matrices[0].heads == 1:
+                        self.weight_gradient(
+                            run, column, grad[place.start : matrices[-1].place.stop], slice(None)
+                        )
+                        continue
+                    heads, out, size = grad.shape
+                    for n in range(heads):
+                        self.weight_gradient(run, column + n * out, grad[n], slice(n * size, (n + 1) * size))
+        return [grads.get(name) for name, _ in self.layout.shapes]
+
+    def weight_gradient(self, run: Run, column: int, out: Tensor, columns: slice) -> None:
+        d = self.columns(column, out.shape[0])
+        source = self.sequence(run.source)[:, columns]
+        if run.source.kind is not Kind.PREVIOUS:
+            torch.mm(d.t(), source, out=out)
+            return
+        later = self.rows - self.batch
+        torch.mm(d[: self.batch].t(), self.states[run.source.index][:, columns], out=out)
+        if later:
+            out.addmm_(d[self.batch :].t(), source[:later])
+
+    # Calls
+
+    def call(self, name: str, rows: int) -> None:
+        if name not in self.kernels.code.entries:
+            return
+        known: dict[str, Tensor | int | None] = {
+            "steps": self.steps,
+            "batch": self.batch,
+            "input_size": self.layout.input_size,
+            "hidden_size": self.layout.hidden_size,
+            "panel": self.kernels.products.columns,
+            "product": self.kernels.products.address,
+            "active": self.active,
+            "x": self.x,
+            "learned": self.learned,
+            "slots": self.slots,
+            "moments": self.moments,
+        }
+        known |= {f"start_{p}": state for p, state in enumerate(self.states)}
+        known |= {f"new_{p}": state for p, state in enumerate(self.new)}
+        known |= {f"kept_{k}": value for k, value in enumerate(self.kept)}
+        known |= self.pointers
+        fields = self.kernels.code.fields
+        arguments = (ctypes.c_int64 * len(fields))(*(_address(known.get(field)) for field in fields))
+        self.kernels.call(name, arguments, rows, self.scratch)
+
+
+def _address(value: Tensor | int | None) -> int:
+    if value is None:
+        return 0
+    return value if isinstance(value, int) else value.data_ptr()

@@ -1,0 +1,119 @@
+"""Where places lie in C++: the fields of a call, and the address of a row of each place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from nas_rnn.execution.fused.gradient import Gradient
+from nas_rnn.execution.fused.places import Kind, Leaf
+from nas_rnn.execution.fused.schedule import Run, Schedule
+
+SIZES = ("steps", "batch", "input_size", "hidden_size", "panel")
+UNITS = {"hidden": "H", "input": "I", "one": "1"}
+"""How many numbers a row has. C++ knows H, I, the batch's B, the step t and, within a stage, its sequence b
+and its row r of the whole sequence, t * B + b."""
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """The addresses for one schedule."""
+
+    schedule: Schedule
+    gradient: Gradient
+
+    @cached_property
+    def state_units(self) -> list[str]:
+        """The row size of each state path."""
+        paths = self.schedule.layout.canonical.states
+        return [UNITS[self.schedule.sizes[1 + path]] for path in range(len(paths))]
+
+    @cached_property
+    def packed(self) -> dict[tuple[str, Run], str]:
+        """The packed matrices of a step's products: direction and run -> the field that points to them."""
+        found: dict[tuple[str, Run], str] = {}
+        for stage in self.schedule.stages:
+            if not stage.bulk:
+                found |= {("forward", run): f"packed_{len(found) + k}" for k, run in enumerate(stage.forward)}
+                found |= {
+                    ("backward", run): f"packed_{len(found) + k}" for k, run in enumerate(stage.backward)
+                }
+        return found
+
+    @cached_property
+    def fields(self) -> tuple[str, ...]:
+        """The pointers of a call, in order; the sizes come before them."""
+        paths = range(len(self.state_units))
+        gathered = [leaf for leaf in self.gradient.places if leaf.kind in (Kind.D_SLOT, Kind.D_KEPT)]
+        return (
+            *("product", "active", "x", "learned", "slots", "moments"),
+            *(f"start_{path}" for path in paths),
+            *(f"new_{path}" for path in paths),
+            *(f"kept_{k}" for k in range(len(self.schedule.kept))),
+            *("d_x", "d_output"),
+            *(f"d_state_{path}" for path in paths),
+            *sorted(self.field(leaf) for leaf in gathered),
+            *self.packed.values(),
+        )
+
+    @staticmethod
+    def field(leaf: Leaf) -> str:
+        """Return the field that points to a place."""
+        match leaf.kind:
+            case Kind.ROW | Kind.NUMBER:
+                return "learned"
+            case Kind.SLOT:
+                return "slots"
+            case Kind.MOMENT:
+                return "moments"
+            case Kind.X | Kind.D_X | Kind.D_OUTPUT:
+                return str(leaf.kind.value)
+            case Kind.D_PREVIOUS | Kind.D_NEW:
+                return f"d_state_{leaf.index}"
+        return f"{leaf.kind.value}_{leaf.index}"
+
+    def row(self, leaf: Leaf) -> str:
+        """Return the address of the row of ``leaf`` that belongs to row r or sequence b."""
+        units, field = UNITS[leaf.size], f"c.{self.field(leaf)}"
+        match leaf.kind:
+            case Kind.SLOT:
+                return f"{field} + (r * {len(self.schedule.slots)} + {leaf.index}) * H"
+            case Kind.ROW:
+                return f"{field} + {self.learned(leaf)}"
+            case Kind.MOMENT:
+                return f"{field} + r * {2 * len(self.schedule.norms)} + {leaf.index}"
+            case Kind.PREVIOUS:
+                return f"{self.previous(leaf.index)} + b * {units}"
+            case Kind.D_PREVIOUS | Kind.D_NEW:
+                return f"{self.d_state(leaf)} + b * {units}"
+            case Kind.D_SLOT | Kind.D_KEPT if not self.gradient.is_sequence(leaf):
+                return f"{field} + b * {units}"
+        return f"{field} + r * {units}"
+
+    def previous(self, path: int) -> str:
+        """Return the address of a state path before step t, for all sequences."""
+        units = self.state_units[path]
+        return f"(t ? c.new_{path} + (t - 1) * B * {units} : c.start_{path})"
+
+    def d_state(self, leaf: Leaf) -> str:
+        """Return the address of the gradient of a state path; those before and after a step take turns."""
+        turn = "t" if leaf.kind is Kind.D_NEW else "(t + 1)"
+        return f"c.d_state_{leaf.index} + ({turn} & 1) * B * {UNITS[leaf.size]}"
+
+    @cached_property
+    def _learned_rows(self) -> tuple[int, int]:
+        sizes = [self.schedule.sizes[node] for _, node in self.schedule.rows]
+        return sizes.count("hidden"), sizes.count("input")
+
+    def learned(self, leaf: Leaf) -> str:
+        """Return where learned numbers lie: first rows of hidden size, then of input size, then numbers."""
+        hidden, inputs = self._learned_rows
+        if leaf.kind is Kind.NUMBER:
+            return f"{hidden} * H + {inputs} * I + {leaf.index}"
+        return f"{leaf.index} * H" if leaf.size == "hidden" else f"{hidden} * H + {leaf.index - hidden} * I"
+
+    @property
+    def learned_count(self) -> str:
+        """How many learned numbers the stages read."""
+        hidden, inputs = self._learned_rows
+        return f"{hidden} * H + {inputs} * I + {len(self.schedule.numbers)}"

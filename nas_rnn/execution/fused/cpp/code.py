@@ -1,0 +1,66 @@
+"""A cell's whole C++: one function that runs all steps forwards, one backwards, and one for each stage before
+the loop in either direction.
+
+All take a pointer to `Call` and a range of sequences of the batch (or of rows of the whole sequence, for
+stages before the loop), so that threads share a batch out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from nas_rnn.execution.fused.cpp.addresses import SIZES, Addresses
+from nas_rnn.execution.fused.cpp.stages import ROWS, print_stage, spilled_rows
+from nas_rnn.execution.fused.cpp.steps import print_backward, print_bulk, print_forward
+from nas_rnn.execution.fused.forward import forward_code
+from nas_rnn.execution.fused.gradient import Gradient
+from nas_rnn.execution.fused.schedule import Run, Schedule
+
+
+@dataclass(frozen=True)
+class CppCode:
+    """The source of a cell's functions, ``{prefix}_{entry}``, and the fields of their argument: sizes first,
+    then pointers, all of 8 bytes. ``packed`` says which field takes which packed matrices; ``spilled`` counts
+    the rows that a thread needs for values between loops."""
+
+    prefix: str
+    source: str
+    entries: tuple[str, ...]
+    fields: tuple[str, ...]
+    packed: dict[tuple[str, Run], str]
+    spilled: int
+
+
+def print_cpp(schedule: Schedule, gradient: Gradient) -> CppCode:
+    """Return the C++ of ``schedule``; it is the same text for all sizes."""
+    addresses = Addresses(schedule, gradient)
+    codes = {f"forward_{stage.number}": forward_code(schedule, stage) for stage in schedule.stages}
+    codes |= {f"backward_{number}": code for number, code in gradient.codes.items()}
+    codes = {name: code for name, code in codes.items() if code.effects}
+    bulk = [name for name in codes if int(name.rpartition("_")[2]) < schedule.bulk]
+    lines = [f"struct Call {{\n  int64_t {', '.join(SIZES)};", *_pointers(addresses), "};"]
+    for name, code in codes.items():
+        lines += print_stage(name, name in bulk, code, addresses)
+    lines += [*print_forward(addresses, codes), *print_backward(addresses, codes)]
+    for name in bulk:
+        lines += print_bulk(name, addresses)
+    text = "\n".join(lines)
+    prefix = "c" + hashlib.sha256(text.encode()).hexdigest()[:20]
+    entries = ("forward", "backward", *(f"all_{name}" for name in bulk))
+    doors = "\n".join(_entry(prefix, name) for name in entries)
+    source = f'namespace {prefix} {{\n{text}\n}}  // namespace\nextern "C" {{\n{doors}\n}}\n'
+    spilled = max((spilled_rows(code) for code in codes.values()), default=0)
+    return CppCode(prefix, source, entries, (*SIZES, *addresses.fields), addresses.packed, spilled)
+
+
+def _pointers(addresses: Addresses) -> list[str]:
+    types = {"product": "Product", "active": "const int64_t*"}
+    return [f"  {types.get(field, 'F*')} {field};" for field in addresses.fields]
+
+
+def _entry(prefix: str, name: str) -> str:
+    return (
+        f"void {prefix}_{name}(const void* c, {ROWS}) {{\n"
+        f"  {prefix}::{name}(*(const {prefix}::Call*)c, first, end, gathered, spilled);\n}}"
+    )

@@ -1,0 +1,158 @@
+// Elementary functions that compilers vectorise without -ffast-math: NaN and infinity pass through, and no
+// floating-point state is touched. Range reduction after Cody & Waite 1980; polynomials: Taylor's, cut off
+// below the rounding error, and for float exp the coefficients of Cephes (Moshier).
+#include <stdint.h>
+#include <string.h>
+
+#ifdef SINGLE
+typedef float F;
+typedef int32_t Bits;
+#define BIAS 127
+#define MANTISSA 23
+#define LOW (-105.0f)   // exp of less is 0, of more than HIGH infinite
+#define HIGH 88.8f
+#define FAR 87.0f       // sigmoid is 0 or 1 beyond, as far as float can tell
+static inline F reduced(F x, F n) {
+  return __builtin_fmaf(n, 2.12194440e-4f, __builtin_fmaf(n, -0.693359375f, x));
+}
+static inline F nearest(F x) { return __builtin_rintf(x * 1.44269504088896341f); }
+static inline F expm1_near_zero(F r) {
+  F p = 1.9875691500e-4f;
+  p = __builtin_fmaf(p, r, 1.3981999507e-3f);
+  p = __builtin_fmaf(p, r, 8.3334519073e-3f);
+  p = __builtin_fmaf(p, r, 4.1665795894e-2f);
+  p = __builtin_fmaf(p, r, 1.6666665459e-1f);
+  p = __builtin_fmaf(p, r, 5.0000001201e-1f);
+  return __builtin_fmaf(p, r * r, r);
+}
+#define LIBM(name) __builtin_##name##f
+#else
+typedef double F;
+typedef int64_t Bits;
+#define BIAS 1023
+#define MANTISSA 52
+#define LOW (-746.0)
+#define HIGH 709.9
+#define FAR 708.0
+static inline F reduced(F x, F n) {
+  return __builtin_fma(n, -1.90821492927058770002e-10, __builtin_fma(n, -6.93147180369123816490e-1, x));
+}
+static inline F nearest(F x) { return __builtin_rint(x * 1.4426950408889634074); }
+static inline F expm1_near_zero(F r) {
+  F p = 1.0 / 6227020800.0;
+  p = __builtin_fma(p, r, 1.0 / 479001600.0);
+  p = __builtin_fma(p, r, 1.0 / 39916800.0);
+  p = __builtin_fma(p, r, 1.0 / 3628800.0);
+  p = __builtin_fma(p, r, 1.0 / 362880.0);
+  p = __builtin_fma(p, r, 1.0 / 40320.0);
+  p = __builtin_fma(p, r, 1.0 / 5040.0);
+  p = __builtin_fma(p, r, 1.0 / 720.0);
+  p = __builtin_fma(p, r, 1.0 / 120.0);
+  p = __builtin_fma(p, r, 1.0 / 24.0);
+  p = __builtin_fma(p, r, 1.0 / 6.0);
+  p = __builtin_fma(p, r, 0.5);
+  return __builtin_fma(p, r * r, r);
+}
+#define LIBM(name) __builtin_##name
+#endif
+
+static inline Bits whole(F n) { return (Bits)(n != n ? F(0) : n); }
+static inline F power_of_two(Bits k) {
+  Bits bits = (k + BIAS) << MANTISSA;
+  F result;
+  memcpy(&result, &bits, sizeof result);
+  return result;
+}
+
+static inline F op_exp(F x) {  // scaled in two steps: results run into infinity and 0 through the denormals
+  F y = x > F(HIGH) ? F(HIGH) : x;
+  y = y < F(LOW) ? F(LOW) : y;
+  F n = nearest(y);
+  Bits k = whole(n), half = k >> 1;
+  return (expm1_near_zero(reduced(y, n)) + F(1)) * power_of_two(half) * power_of_two(k - half);
+}
+static inline F op_sigmoid(F x) {
+  F y = -x;
+  y = y > F(FAR) ? F(FAR) : y;
+  y = y < -F(FAR) ? -F(FAR) : y;
+  F n = nearest(y);
+  F e = (expm1_near_zero(reduced(y, n)) + F(1)) * power_of_two(whole(n));
+  return F(1) / (F(1) + e);
+}
+static inline F op_tanh(F x) {  // -E / (2 + E) with E = expm1(-2 |x|), which loses nothing near zero
+  F a = x < F(0) ? -x : x;
+  F y = a * F(-2);
+  y = y < F(-60) ? F(-60) : y;
+  F n = nearest(y);
+  F scale = power_of_two(whole(n));
+  F e = __builtin_fma(expm1_near_zero(reduced(y, n)), scale, scale - F(1));
+  F t = -e / (F(2) + e);
+  return x < F(0) ? -t : t;
+}
+#ifdef SINGLE
+static inline F log_of(F x) {  // x > 0 and normal; Cephes' logf
+  int32_t bits;
+  memcpy(&bits, &x, 4);
+  int32_t e = (bits - 0x3f3504f3) >> 23;  // so that the mantissa lies within sqrt(1/2) and sqrt(2)
+  bits -= e << 23;
+  F m;
+  memcpy(&m, &bits, 4);
+  m -= 1.0f;
+  F p = 7.0376836292e-2f;
+  p = __builtin_fmaf(p, m, -1.1514610310e-1f);
+  p = __builtin_fmaf(p, m, 1.1676998740e-1f);
+  p = __builtin_fmaf(p, m, -1.2420140846e-1f);
+  p = __builtin_fmaf(p, m, 1.4249322787e-1f);
+  p = __builtin_fmaf(p, m, -1.6668057665e-1f);
+  p = __builtin_fmaf(p, m, 2.0000714765e-1f);
+  p = __builtin_fmaf(p, m, -2.4999993993e-1f);
+  p = __builtin_fmaf(p, m, 3.3333331174e-1f);
+  F z = m * m, n = (F)e;
+  F y = __builtin_fmaf(n, -2.12194440e-4f, p * m * z);
+  return __builtin_fmaf(n, 0.693359375f, m + __builtin_fmaf(-0.5f, z, y));
+}
+static inline F op_log1p(F x) {
+  F u = 1.0f + x;
+  F inside = u > 0.0f && u < 3.0e38f && u >= 1.2e-38f ? u : 1.0f;
+  F near = log_of(inside) + (x - (inside - 1.0f)) / inside;  // with what was lost in 1 + x
+  F edge = u == 0.0f ? -__builtin_inff() : u > 0.0f ? u : __builtin_nanf("");
+  return inside == u ? near : edge;
+}
+#else
+static inline F op_log1p(F x) { return LIBM(log1p)(x); }
+#endif
+static inline F op_log(F x) { return LIBM(log)(x); }
+static inline F op_expm1(F x) { return LIBM(expm1)(x); }
+static inline F op_sqrt(F x) { return LIBM(sqrt)(x); }
+static inline F op_sin(F x) { return LIBM(sin)(x); }
+static inline F op_cos(F x) { return LIBM(cos)(x); }
+static inline F op_erf(F x) { return LIBM(erf)(x); }
+static inline F op_abs(F x) { return LIBM(fabs)(x); }
+static inline F op_sign(F x) { return F(x > F(0)) - F(x < F(0)); }
+static inline F op_maximum(F a, F b) { return a > b || a != a ? a : b; }
+static inline F op_minimum(F a, F b) { return a < b || a != a ? a : b; }
+
+typedef void (*Product)(int64_t, int64_t, int64_t, const F*, int64_t, const F*, F*, int64_t, int64_t);
+
+// c (M x N) = [c +] a (M x K) times a packed matrix that is block-diagonal in so many heads.
+static inline void multiply(Product product, int64_t panel, int64_t heads, int64_t M, int64_t N, int64_t K,
+                            const F* a, int64_t lda, const F* packed, F* c, int64_t ldc, int64_t adds) {
+  N /= heads, K /= heads;
+  const int64_t size = (N + panel - 1) / panel * panel * K;
+  for (int64_t n = 0; n < heads; n++) product(M, N, K, a + n * K, lda, packed + n * size, c + n * N, ldc, adds);
+}
+// How far the sequences from first to end, in the order of falling lengths, still run at step t.
+static inline int64_t running(const int64_t* active, int64_t t, int64_t first, int64_t end) {
+  if (!active || active[t] >= end) return end;
+  return active[t] < first ? first : active[t];
+}
+static inline void copy(F* to, const F* from, int64_t count) {
+  if (count) memcpy(to, from, count * sizeof(F));
+}
+static inline void clear(F* to, int64_t count) {
+  if (count) memset(to, 0, count * sizeof(F));
+}
+// Sums of few numbers are added to those of many, which costs less precision than one long sum.
+static inline void gather(F* gathered, int64_t count) {
+  for (int64_t k = 0; k < count; k++) gathered[count + k] += gathered[k], gathered[k] = 0;
+}

@@ -1,0 +1,107 @@
+// Matrix products of a step: few rows times a matrix that stays the same for the whole sequence, and so is
+// packed once, into panels of as many columns as the registers of one block of results hold.
+#include <stdint.h>
+#include <string.h>
+
+#ifdef SINGLE
+typedef float F;
+#else
+typedef double F;
+#endif
+#if defined(__AVX512F__)
+#define BYTES 64
+#define ROWS 8
+#define VECTORS 3
+#elif defined(__AVX__)
+#define BYTES 32
+#define ROWS 4
+#define VECTORS 3
+#elif defined(__aarch64__)
+#define BYTES 16
+#define ROWS 8
+#define VECTORS 3
+#else
+#define BYTES 16
+#define ROWS 4
+#define VECTORS 3
+#endif
+#define LANES ((int)(BYTES / sizeof(F)))
+#define PANEL (VECTORS * LANES)
+typedef F V __attribute__((vector_size(BYTES), aligned(sizeof(F))));
+
+// c (M rows of N) = [c +] a (M rows of K) times one panel; N <= PANEL columns are kept.
+template <int M, int NV>
+static inline __attribute__((always_inline)) void block(int64_t K, const F* a, int64_t lda, const F* panel,
+                                                        F* c, int64_t ldc, int adds, int keep) {
+  V sum[M][NV];
+  const bool full = keep == NV * LANES;
+  F edge[M][NV * LANES];
+  if (adds && !full)
+    for (int m = 0; m < M; m++) {
+      memset(edge[m], 0, sizeof edge[m]);
+      memcpy(edge[m], c + m * ldc, keep * sizeof(F));
+    }
+#pragma GCC unroll 8
+  for (int m = 0; m < M; m++)
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; v++)
+      sum[m][v] = !adds ? V{} : full ? *(const V*)(c + m * ldc + v * LANES) : *(const V*)(edge[m] + v * LANES);
+  for (int64_t k = 0; k < K; k++) {
+    V w[NV];
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; v++) w[v] = *(const V*)(panel + k * PANEL + v * LANES);
+#pragma GCC unroll 8
+    for (int m = 0; m < M; m++) {
+      const F x = a[m * lda + k];
+#pragma GCC unroll 4
+      for (int v = 0; v < NV; v++) sum[m][v] += x * w[v];
+    }
+  }
+#pragma GCC unroll 8
+  for (int m = 0; m < M; m++) {
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; v++) *(V*)(full ? c + m * ldc + v * LANES : edge[m] + v * LANES) = sum[m][v];
+    if (!full) memcpy(c + m * ldc, edge[m], keep * sizeof(F));
+  }
+}
+
+template <int NV>
+static void panel_product(int64_t M, int64_t K, const F* a, int64_t lda, const F* panel, F* c, int64_t ldc,
+                          int adds, int keep) {
+  int64_t m = 0;
+  for (; m + ROWS <= M; m += ROWS) block<ROWS, NV>(K, a + m * lda, lda, panel, c + m * ldc, ldc, adds, keep);
+  for (; m + 4 <= M; m += 4) block<4, NV>(K, a + m * lda, lda, panel, c + m * ldc, ldc, adds, keep);
+  for (; m + 2 <= M; m += 2) block<2, NV>(K, a + m * lda, lda, panel, c + m * ldc, ldc, adds, keep);
+  for (; m < M; m++) block<1, NV>(K, a + m * lda, lda, panel, c + m * ldc, ldc, adds, keep);
+}
+
+extern "C" {
+int64_t panel_columns() { return PANEL; }
+
+// c (M x N, rows ldc apart) = [c +] a (M x K, rows lda apart) times the packed matrix.
+void product(int64_t M, int64_t N, int64_t K, const F* a, int64_t lda, const F* packed, F* c, int64_t ldc,
+             int64_t adds) {
+  for (int64_t n = 0; n < N; n += PANEL) {
+    const F* panel = packed + n * K;
+    const int keep = (int)(N - n < PANEL ? N - n : PANEL);
+    if (keep > 2 * LANES)
+      panel_product<3>(M, K, a, lda, panel, c + n, ldc, (int)adds, keep);
+    else if (keep > LANES)
+      panel_product<2>(M, K, a, lda, panel, c + n, ldc, (int)adds, keep);
+    else
+      panel_product<1>(M, K, a, lda, panel, c + n, ldc, (int)adds, keep);
+  }
+}
+
+// Packs the K x N matrix source[k * step_k + n * step_n] as rows k0... and columns n0... of a packed matrix
+// that has K_all rows.
+void pack(int64_t K, int64_t N, const F* source, int64_t step_k, int64_t step_n, F* packed, int64_t k0,
+          int64_t K_all, int64_t n0) {
+  for (int64_t n = 0; n < N; n++) {
+    const int64_t column = n0 + n;
+    F* to = packed + (column / PANEL) * K_all * PANEL + k0 * PANEL + column % PANEL;
+    const F* from = source + n * step_n;
+    for (int64_t k = 0; k < K; k++) to[k * PANEL] = from[k * step_k];
+  }
+}
+}
