@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from nas_rnn.experiment.inspection import Shown
 
 KINDS: Final = ("cells", "spaces", "tasks", "strategies", "ops", "searches")
+CELL_COLUMNS: Final = (
+    "states: values carried from step to step; products: of a matrix with a state; operations: on every unit; "
+    "levels: products one after another. All per step. More of a cell: nas-rnn show NAME"
+)
 PICTURES: Final = {".svg": "svg", ".png": "png"}
 
 
@@ -110,7 +114,10 @@ def list_(
     if json:
         emit_json(rows)
     elif rows:
-        print_rows(console(), rows)
+        target = console()
+        print_rows(target, rows)
+        if kind == "cells" and target.is_terminal:
+            target.print(f"\n{CELL_COLUMNS}")
     else:
         say(f"There are no {kind} yet." if kind == "searches" else f"No {kind} are known.")
 

@@ -23,6 +23,7 @@ def search(
     data: o.Data = None,
     task_option: o.TaskOption = None,
     space: o.Space = None,
+    constraint: o.Constraint = None,
     strategy: o.Strategy = None,
     plugins: o.Plugins = None,
     trials: o.Trials = None,
@@ -111,6 +112,7 @@ def _run(function: Callable[..., Result], given: dict[str, Any]) -> None:
     task_options = key_values(given.pop("task_option") or [], "--task-option")
     given["task_options"] = task_options or None
     given["plugins"] = tuple(given["plugins"] or ()) or None
+    given["constraints"] = tuple(given.pop("constraint", None) or ()) or None
     given["changed_plugins"] = given.get("changed_plugins") or None
     chosen = {name: value for name, value in given.items() if value is not None}
     # What plugins print while they work must not stand in the JSON.

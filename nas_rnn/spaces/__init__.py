@@ -1,7 +1,7 @@
 """Search spaces: open choices, the decisions that close them, and the candidates they give. No torch here."""
 
 from nas_rnn.spaces.choices import Choice, Decisions, Label, Pick, SpaceError
-from nas_rnn.spaces.constrained import MutableSpace, Rejected, Rejections, constrained
+from nas_rnn.spaces.constrained import Infeasible, MutableSpace, Rejected, Rejections, constrained
 from nas_rnn.spaces.constraints import Constraints, parse_constraints
 from nas_rnn.spaces.contract import check_space
 from nas_rnn.spaces.recipe_export import recipe_from_cell
@@ -14,6 +14,7 @@ __all__ = [
     "Constraints",
     "DecisionSpace",
     "Decisions",
+    "Infeasible",
     "Label",
     "MutableSpace",
     "Pick",

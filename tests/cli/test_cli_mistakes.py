@@ -59,6 +59,20 @@ SEARCH = [
     (["--time", "0s"], "time: input should be greater than 0"),
     (["--space", "gatd"], "unknown space 'gatd'; did you mean 'gated'?"),
     (["--strategy", "rndom"], "unknown strategy 'rndom'; did you mean 'random'?"),
+    (
+        ["--constraint", "product<=4"],
+        "unknown constraint 'product' in 'product<=4'; did you mean 'products'?",
+    ),
+    (["--constraint", "products<4"], "a bound reads products<=20, with a whole number, not 'products<4'"),
+    (
+        ["--constraint", "lacks=sigmoidd"],
+        "unknown operation 'sigmoidd' in a constraint; did you mean 'sigmoid'?",
+    ),
+    (
+        ["--constraint", "states<=0"],
+        "1,000 candidates in a row of the space 'gated' break constraints: states<=0",
+    ),
+    (["--constraint"], "Option '--constraint' requires an argument"),
     (["--scheduler", "hyperband"], "scheduler: input should be 'asha' or 'none'; got 'hyperband'"),
     (["--resume", "nothing"], "unknown search 'nothing'"),
     (["gated"], "unexpected extra argument"),
