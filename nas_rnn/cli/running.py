@@ -65,7 +65,9 @@ def search(
 def compare(
     cells: Annotated[
         list[str],
-        typer.Argument(metavar="CELL...", help="Names of known cells (`nas-rnn list cells`) or .cell files."),
+        typer.Argument(
+            metavar="CELL...", help="Names of cells (`nas-rnn list cells`), .cell files or recipes (.json)."
+        ),
     ],
     baseline: o.Baseline = None,
     task: o.Task = None,

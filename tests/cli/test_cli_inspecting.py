@@ -44,6 +44,17 @@ def test_show_text_is_a_cell_file(run: Run, tmp_path: Path) -> None:
     assert str(load_cell("gru")) in run("show", path).out
 
 
+def test_a_recipe_is_shown_as_a_cell_and_a_cell_as_a_recipe(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text(run("show", "lstm_nas_bench", "--recipe").out)
+    shown = json.loads(run("show", path, "--json").out)
+    assert shown["digest"] == load_cell("lstm_nas_bench").digest
+    assert shown["source"] == str(path)
+    refused = run("show", "lstm", "--recipe")
+    assert (refused.code, refused.out) == (2, "")
+    assert "the cell 'lstm' cannot be written as a recipe" in refused.err
+
+
 def test_show_latex(run: Run) -> None:
     assert run("show", "gru", "--latex").out == load_cell("gru").latex() + "\n"
 
