@@ -22,6 +22,9 @@ from nas_rnn.cells.graph import (
 )
 from nas_rnn.errors import UserError
 
+INPUT_SIZE, HIDDEN_SIZE = 64, 128
+"""The sizes at which costs are told where nobody asks for others."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Costs:

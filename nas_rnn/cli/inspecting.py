@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from nas_rnn.experiment.inspection import Shown
 
 KINDS: Final = ("cells", "spaces", "tasks", "strategies", "ops", "searches")
+CELL_COLUMNS: Final = (
+    "states: values carried from step to step; products: of a matrix with a state; operations: on every unit; "
+    "levels: products one after another. All per step. More of a cell: nas-rnn show NAME"
+)
 PICTURES: Final = {".svg": "svg", ".png": "png"}
 
 
@@ -34,10 +38,12 @@ def _text(name: str, metavar: str, help: str, **details: Any) -> Any:
 What = Annotated[
     str,
     typer.Argument(
-        metavar="WHAT", help="A cell's name, a .cell file, or the name of a search: its best cell."
+        metavar="WHAT",
+        help="A cell's name, a .cell file, a recipe (.json), or the name of a search: its best cell.",
     ),
 ]
 Text = Annotated[bool, _flag("--text", "Print the cell's text form, as .cell files hold it.")]
+Recipe = Annotated[bool, _flag("--recipe", "Print it as a recipe of NAS-Bench-NLP, in JSON.")]
 Latex = Annotated[bool, _flag("--latex", "Print its equations in LaTeX.")]
 Json = Annotated[bool, _flag("--json", "Print all there is as JSON.")]
 Diagram = Annotated[
@@ -69,6 +75,7 @@ def show(
     what: What,
     text: Text = False,
     latex: Latex = False,
+    recipe: Recipe = False,
     json: Json = False,
     diagram: Diagram = None,
     input_size: InputSize = 64,
@@ -78,8 +85,8 @@ def show(
     debug: o.Debug = False,
 ) -> None:
     """Show a cell: its equations, what it costs, its text form, LaTeX, a diagram."""
-    if text + latex + json > 1:
-        raise UserError("--text, --latex and --json each print something else: give one of them")
+    if text + latex + recipe + json > 1:
+        raise UserError("--text, --latex, --recipe and --json each print something else: give one of them")
     picture = None if diagram is None else _picture_format(diagram)
     from nas_rnn.experiment import inspection
 
@@ -87,7 +94,7 @@ def show(
     shown = inspection.show(what, runs=runs, input_size=input_size, hidden_size=hidden_size)
     if diagram is not None and picture is not None:
         _write(diagram, shown.cell.diagram(picture))
-    _print_shown(shown, text=text, latex=latex, json=json, drawn=diagram is not None)
+    _print_shown(shown, text=text, latex=latex, recipe=recipe, json=json, drawn=diagram is not None)
 
 
 @command
@@ -110,7 +117,10 @@ def list_(
     if json:
         emit_json(rows)
     elif rows:
-        print_rows(console(), rows)
+        target = console()
+        print_rows(target, rows)
+        if kind == "cells" and target.is_terminal:
+            target.print(f"\n{CELL_COLUMNS}")
     else:
         say(f"There are no {kind} yet." if kind == "searches" else f"No {kind} are known.")
 
@@ -125,7 +135,7 @@ def sample(
     runs: o.Runs = o.RUNS,
     debug: o.Debug = False,
 ) -> None:
-    """Show what the best model of a search does: for a language model, the text it writes."""
+    """Show what the best model of a search does, as its task shows it."""
     from nas_rnn.cli.output import emit
     from nas_rnn.experiment import saved
 
@@ -175,7 +185,7 @@ def _write(path: Path, content: bytes) -> None:
         raise UserError(f"--diagram: cannot write {str(path)!r}: {error.strerror or error}") from None
 
 
-def _print_shown(shown: Shown, *, text: bool, latex: bool, json: bool, drawn: bool) -> None:
+def _print_shown(shown: Shown, *, text: bool, latex: bool, recipe: bool, json: bool, drawn: bool) -> None:
     from nas_rnn.cli.output import console, emit, emit_json
     from nas_rnn.cli.tables import print_cell
 
@@ -183,6 +193,10 @@ def _print_shown(shown: Shown, *, text: bool, latex: bool, json: bool, drawn: bo
         emit(shown.text)
     elif latex:
         emit(shown.cell.latex())
+    elif recipe:
+        from nas_rnn.spaces import recipe_from_cell
+
+        emit_json(recipe_from_cell(shown.cell))
     elif json:
         emit_json(shown.to_dict())
     elif not drawn:

@@ -66,7 +66,8 @@ def started_line(event: Started) -> str:
     what = "Comparison" if event.kind == "compare" else "Search"
     parts = [f"task {event.task} ({event.metric}, in {event.unit}, {_direction(event)})"]
     if event.space is not None:
-        parts.append(f"space {event.space}")
+        narrowed = f" with {' and '.join(event.constraints)}" if event.constraints else ""
+        parts.append(f"space {event.space}{narrowed}")
     if event.trials is not None:
         parts.append(count(event.trials, "trial"))
     parts.append(f"{event.parameters:,} parameters")

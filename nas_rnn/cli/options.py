@@ -58,6 +58,15 @@ Space = Annotated[
     str | None,
     _text("--space", "NAME", "Where candidates come from; see `nas-rnn list spaces`. Default: gated.", WHAT),
 ]
+Constraint = Annotated[
+    list[str] | None,
+    _text(
+        "--constraint",
+        "RULE",
+        "What candidates keep to: 'products<=4', contains=tanh, lacks=exp; repeatable. Default: nothing.",
+        WHAT,
+    ),
+]
 Strategy = Annotated[
     str | None,
     _text("--strategy", "NAME", "What proposes them; see `nas-rnn list strategies`. Default: random.", WHAT),

@@ -23,6 +23,7 @@ def search(
     data: o.Data = None,
     task_option: o.TaskOption = None,
     space: o.Space = None,
+    constraint: o.Constraint = None,
     strategy: o.Strategy = None,
     plugins: o.Plugins = None,
     trials: o.Trials = None,
@@ -64,7 +65,9 @@ def search(
 def compare(
     cells: Annotated[
         list[str],
-        typer.Argument(metavar="CELL...", help="Names of known cells (`nas-rnn list cells`) or .cell files."),
+        typer.Argument(
+            metavar="CELL...", help="Names of cells (`nas-rnn list cells`), .cell files or recipes (.json)."
+        ),
     ],
     baseline: o.Baseline = None,
     task: o.Task = None,
@@ -111,6 +114,7 @@ def _run(function: Callable[..., Result], given: dict[str, Any]) -> None:
     task_options = key_values(given.pop("task_option") or [], "--task-option")
     given["task_options"] = task_options or None
     given["plugins"] = tuple(given["plugins"] or ()) or None
+    given["constraints"] = tuple(given.pop("constraint", None) or ()) or None
     given["changed_plugins"] = given.get("changed_plugins") or None
     chosen = {name: value for name, value in given.items() if value is not None}
     # What plugins print while they work must not stand in the JSON.

@@ -15,8 +15,13 @@ from nas_rnn.cli.wording import one_line
 if TYPE_CHECKING:
     from nas_rnn.experiment.inspection import Shown
 
-ESSENTIAL: Final = ("summary", "metric", "status", "verdict", "value")
-"""Columns that a narrow terminal shows too."""
+TEXTS: Final = ("summary", "value", "answer")
+"""Columns of sentences, which a narrow terminal breaks, down to `SHORTEST`, before it leaves one out."""
+
+SHORTEST: Final = 30
+GAP: Final = 2
+SCREENFUL: Final = 24
+"""In a table of more rows a sentence is cut, so that a row stays one line."""
 
 COSTS: Final[Mapping[str, str]] = {
     "parameters": "parameters of a layer",
@@ -31,22 +36,31 @@ COSTS: Final[Mapping[str, str]] = {
 
 
 def print_rows(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print rows of equal keys, the names first; columns that are empty throughout are left out.
+    """Print rows of equal keys, the most important first; columns that are empty throughout are left out.
 
-    On a terminal the table fits its width, without some columns if need be (``--json`` has them all);
+    On a terminal the table fits its width, without the last columns if need be (``--json`` has them all);
     elsewhere every row is one line, whatever its length.
     """
     columns = [key for key in rows[0] if any(row.get(key) not in (None, "") for row in rows)]
-    droppable = [column for column in columns[1:] if column not in ESSENTIAL]
-    while droppable and width_of(console, _table(rows, columns)) > console.width:
-        columns.remove(droppable.pop())
-    print_block(console, _table(rows, columns))
+    room: int | None = None
+    while len(columns) > 1 and width_of(console, _table(rows, columns)) > console.width:
+        room = console.width - width_of(console, _table(rows, columns[:-1])) - GAP
+        if columns[-1] in TEXTS and room >= SHORTEST:
+            break
+        columns.pop()
+        room = None
+    print_block(console, _table(rows, columns, room))
 
 
-def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], room: int | None = None) -> Table:
+    """Return the table, its last column no wider than ``room``."""
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, GAP, 0, 0))
     for column in columns:
-        table.add_column(column, overflow="fold")
+        squeezed = room is not None and column == columns[-1]
+        cut = squeezed and len(rows) > SCREENFUL
+        table.add_column(
+            column, overflow="ellipsis" if cut else "fold", no_wrap=cut, max_width=room if squeezed else None
+        )
     for row in rows:
         table.add_row(*(Text(_cell(row.get(column))) for column in columns))
     return table

@@ -31,7 +31,7 @@ With weights w[i] that sum to one the means are weighted, and V_item = sum w[i]^
 w[i]^2), which for equal weights is the estimate above; N becomes the effective number 1 / sum w[i]^2 (Kish
 1965).
 
-Neighbouring items of one text resemble each other, which the spread of single items does not see. So
+Neighbouring items may resemble each other, which the spread of single items does not see. So
 consecutive items are first joined into contiguous super-blocks of about equal weight, 10 to 16 of them:
 batch means, of which 10 to 30 are enough (Schmeiser, *Operations Research* 30, 1982, 556-568). Independent
 items lose some 5 % of the interval's width by it. The items must therefore come in the order of the test

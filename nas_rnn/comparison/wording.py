@@ -16,7 +16,7 @@ _RELATION = {
 def sentence(comparison: Comparison) -> str:
     """Return the answer, one sentence for each contender, with the figures it rests on.
 
-    For example: "`gated-3f2a` is worse than the LSTM: 2.310 against 2.250 bits per character, difference
+    For example: "`gated-3f2a` is worse than the LSTM: 2.310 against 2.250 UNIT, difference
     +0.060 [+0.030, +0.090] (95 %, over 5 seeds and the test blocks; untuned)."
     """
     return " ".join(_sentence(comparison, row) for row in comparison.contenders) or "Nothing was compared."

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import TracebackType
+from typing import Any
 
 from nas_rnn.comparison import Comparison
 from nas_rnn.experiment.bench import now_ms, tracking_uri
@@ -47,11 +48,7 @@ class Chronicle:
             workspace=workspace,
             metric=task.metric,
             unit=task.unit,
-            settings={
-                name: value
-                for name, value in config.model_dump(mode="json", exclude_none=True).items()
-                if not isinstance(value, (dict, list))
-            },
+            settings=_settings(config),
             began_ms=facts["began_ms"],
         )
 
@@ -150,3 +147,11 @@ class Chronicle:
             if result is None
             else gap_at_same_epoch(self.task.metric, result.epochs, self.baseline_records)
         )
+
+
+def _settings(config: SearchConfig | CompareConfig) -> dict[str, Any]:
+    """Return what of ``config`` stands in one line of a table."""
+    values = config.model_dump(mode="json", exclude_none=True)
+    if values.get("constraints"):
+        values["constraints"] = ", ".join(values["constraints"])
+    return {name: value for name, value in values.items() if not isinstance(value, (dict, list))}

@@ -20,6 +20,7 @@ from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.provenance import identities
 from nas_rnn.experiment.results import Result
 from nas_rnn.experiment.workspace import Workspace, names
+from nas_rnn.spaces import load_recipe, names_recipe
 
 
 def compare(
@@ -31,8 +32,8 @@ def compare(
 ) -> Result:
     """Train ``cells`` and the baseline on paired seeds at equal parameters, and judge each against the baseline.
 
-    ``cells`` are names, ``.cell`` files, names of searches (their best cell) or `Cell` values; ``options`` are the
-    other fields of `CompareConfig`. Raises UserError for a mistake in what was given.
+    ``cells`` are names, ``.cell`` files, recipes (``.json``), names of searches (their best cell) or `Cell` values;
+    ``options`` are the other fields of `CompareConfig`. Raises UserError for a mistake in what was given.
     """
     runs = Path(runs)
     given = {name: value for name, value in options.items() if value is not None}
@@ -69,9 +70,11 @@ def compare(
 
 
 def find_cell(name: str, runs: Path) -> Cell:
-    """Return a zoo or plugin cell, a ``.cell`` file's, or the best cell of a search; `UserError` otherwise."""
+    """Return a zoo or plugin cell, a ``.cell`` file's or a recipe's, or a search's best; `UserError` otherwise."""
     best = runs / name / "best" / "cell.cell"
     known = plugins.registry().names("cell")
+    if names_recipe(name):
+        return load_recipe(name).cell
     if name in known or Path(name).suffix == ".cell" or Path(name).is_file():
         return plugins.load_cell(name)
     if best.is_file():
@@ -80,7 +83,7 @@ def find_cell(name: str, runs: Path) -> Cell:
         raise UserError(
             f"the search {name!r} has no best cell yet; finish it with `nas-rnn search --resume {name}`"
         )
-    raise unknown("cell, .cell file or search", name, [*known, *names(runs)])
+    raise unknown("cell, .cell file, recipe or search", name, [*known, *names(runs)])
 
 
 def _run(bench: Bench, baseline: Cell, contenders: list[Cell]) -> Result:

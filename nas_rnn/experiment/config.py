@@ -34,6 +34,12 @@ def _folder_name(value: object) -> object:
     return value
 
 
+def _texts(value: object) -> object:
+    if isinstance(value, str):
+        raise ValueError(f'a list of texts is needed, ["{value}"], not one text')
+    return value
+
+
 Duration = Annotated[float | None, BeforeValidator(seconds), Field(gt=0)]
 Name = Annotated[str | None, BeforeValidator(_folder_name)]
 
@@ -74,6 +80,7 @@ class SearchConfig(_Config):
     """Everything that decides what a search does."""
 
     space: str = "gated"
+    constraints: Annotated[tuple[str, ...], BeforeValidator(_texts)] = ()
     strategy: str = "random"
     scheduler: Literal["asha", "none"] = "asha"
     trials: int = Field(24, ge=1)

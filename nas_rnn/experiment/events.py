@@ -25,6 +25,7 @@ class Started:
     unit: str
     direction: Literal["minimize", "maximize"]
     space: str | None
+    constraints: tuple[str, ...] = ()
     trials: int | None
     workers: int | None
     parameters: int

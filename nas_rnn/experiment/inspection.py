@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +9,12 @@ from typing import Any
 
 from nas_rnn import plugins
 from nas_rnn.cells import Cell, operations, zoo
-from nas_rnn.cells.costs import Costs, costs
+from nas_rnn.cells.costs import HIDDEN_SIZE, INPUT_SIZE, Costs, costs
 from nas_rnn.errors import unknown
 from nas_rnn.experiment.compare import find_cell
 from nas_rnn.experiment.config import load_toml
 from nas_rnn.experiment.workspace import Workspace, names
+from nas_rnn.spaces.constraints import counts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,9 @@ class Shown:
         }
 
 
-def show(what: str, *, runs: str | Path = "runs", input_size: int = 64, hidden_size: int = 128) -> Shown:
+def show(
+    what: str, *, runs: str | Path = "runs", input_size: int = INPUT_SIZE, hidden_size: int = HIDDEN_SIZE
+) -> Shown:
     """Return what is known of a cell: a registered one by name, a ``.cell`` file's, or a search's best."""
     runs = Path(runs)
     cell = find_cell(what, runs)
@@ -93,16 +95,15 @@ def _first_line(text: str) -> str:
 def _cell_row(name: str) -> dict[str, Any]:
     plugin = plugins.registry().find("cell", name)
     cell: Cell = plugin.value
-    size = math.lcm(*(getattr(node, "heads", 1) for node in cell.nodes))
-    found = costs(cell, size, size)
+    found = counts(cell)
     return {
         "name": name,
         "family": zoo.family(cell),
         "year": str(zoo.year(cell) or ""),
         "states": ", ".join(path.name for path in cell.states),
-        "products": found.products,
-        "levels": found.levels,
-        "operations": found.elementwise,
+        "products": found["products"],
+        "operations": found["operations"],
+        "levels": found["levels"],
         "summary": _first_line(cell.doc),
         "from": plugin.origin,
     }
@@ -119,7 +120,13 @@ def _task_row(name: str) -> dict[str, Any]:
     row = _plugin_row("task", name)
     metric = f"{task.metric.name} ({task.metric.direction})"
     options = ", ".join(f"{option}={value}" for option, value in task.option_defaults.items())
-    return {"name": name, "metric": metric, "options": options, **row}
+    return {
+        "name": name,
+        "metric": metric,
+        "summary": row["summary"],
+        "options": options,
+        "from": row["from"],
+    }
 
 
 def _operation_rows() -> list[dict[str, Any]]:
@@ -137,10 +144,11 @@ def _search_row(runs: Path, name: str) -> dict[str, Any]:
     facts = workspace.read_json("search.json") or {}
     return {
         "name": name,
+        "status": "complete" if comparison else "unfinished",
+        "verdict": comparison["contenders"][0]["verdict"] if comparison else "",
         "kind": facts.get("kind", "search"),
         "task": config.get("task", ""),
         "space": config.get("space", ""),
-        "status": "complete" if comparison else "unfinished",
-        "verdict": comparison["contenders"][0]["verdict"] if comparison else "",
+        "constraints": ", ".join(config.get("constraints", [])),
         "answer": comparison["sentence"] if comparison else "",
     }

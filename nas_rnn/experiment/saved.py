@@ -47,6 +47,6 @@ def sample(
     temperature: float = 1.0,
     seed: int = 0,
 ) -> str:
-    """Return what the best model of ``name`` gives as its task's preview (generated text, for example)."""
+    """Return what the best model of ``name`` gives as its task's preview."""
     task, model, meta = load_saved(name, Path(runs))
     return str(task.preview(model, meta, seed=seed, length=length, prompt=prompt, temperature=temperature))

@@ -20,10 +20,11 @@ from nas_rnn.experiment.finals import TOP, Final
 from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.provenance import STUDY, identities, require_unchanged
 from nas_rnn.experiment.results import BestCell, Result
-from nas_rnn.experiment.search_source import SearchSource, make_strategy
+from nas_rnn.experiment.search_source import CONSTRAINED_SECONDS, SearchSource, make_strategy
 from nas_rnn.experiment.trials import BASELINE_ID, count_endings, ranked, trial_id
 from nas_rnn.experiment.workspace import Workspace
-from nas_rnn.strategies import Study, Trial
+from nas_rnn.spaces import Infeasible
+from nas_rnn.strategies import Strategy, Study, Trial
 
 _MAY_CHANGE = {"address", "gpus_per_trial", "plugins", "time", "trials", "workers"}
 
@@ -70,7 +71,7 @@ def _begin(
     settings = absolute(settings)
     models = Models.prepare(settings)
     settings = cast(SearchConfig, models.config)
-    make_strategy(settings, 0)
+    _require_candidates(make_strategy(settings, 0), settings)
     models.match(plugins.load_cell("lstm"), settings.params)  # too few parameters show here
     workspace = Workspace.create(runs, settings.name, settings.space)
     workspace.keep_checkpoints_at(settings.storage)
@@ -88,6 +89,14 @@ def _begin(
     Study.create(workspace.study_path, STUDY, models.task.metric.direction)
     workspace.write("config.toml", dump_toml(settings))
     return Bench(settings, workspace, models, observer), settings
+
+
+def _require_candidates(strategy: Strategy, settings: SearchConfig) -> None:
+    """Raise `Infeasible` where hardly anything in the space keeps the constraints."""
+    if settings.constraints:
+        space = plugins.registry().find("space", settings.space)
+        with plugins.running(space, seconds=CONSTRAINED_SECONDS, passing=(Infeasible,)):
+            strategy.space.sample(settings.seed)
 
 
 def _reopen(
@@ -183,6 +192,7 @@ class _Search:
                 unit=bench.task.metric.unit,
                 direction=bench.task.metric.direction,
                 space=self.settings.space,
+                constraints=self.settings.constraints,
                 trials=self.settings.trials,
                 workers=self.settings.workers,
                 parameters=self.settings.params,

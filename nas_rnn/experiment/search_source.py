@@ -17,12 +17,15 @@ from nas_rnn.experiment.config import SearchConfig
 from nas_rnn.experiment.events import Notice, RunEnded
 from nas_rnn.experiment.provenance import Identities, identities, used_by
 from nas_rnn.experiment.trials import BASELINE_ID, gap_at_same_epoch, sign_of, trial_id
-from nas_rnn.spaces import Candidate, Decisions
+from nas_rnn.spaces import Candidate, Decisions, Infeasible, constrained, parse_constraints
 from nas_rnn.strategies import Exhausted, Strategy, Study, Trial
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
 
 _BASELINE_SEED, _DATA_SEED = 0, 1
 _FIRST_TRIAL_SEED = 2
+
+CONSTRAINED_SECONDS = 600.0
+"""How long a proposal may take where a space has constraints: a thousand candidates may be drawn for one."""
 
 
 @dataclass
@@ -127,7 +130,7 @@ class SearchSource:
                 return Next.END
             try:
                 candidate = self._ask()
-            except Exhausted as error:
+            except (Exhausted, Infeasible) as error:
                 self._say(f"{error}: the search ends after {self._count} trials")
                 return Next.END
             self._propose(candidate)
@@ -136,7 +139,8 @@ class SearchSource:
         """Return what the strategy proposes; `PluginError` where it or the space fails or hangs."""
         space = plugins.registry().find("space", self.config.space)
         strategy = plugins.registry().find("strategy", self.config.strategy)
-        with plugins.running(space, strategy, passing=(Exhausted,)):
+        seconds = CONSTRAINED_SECONDS if self.config.constraints else None
+        with plugins.running(space, strategy, seconds=seconds, passing=(Exhausted, Infeasible)):
             candidate = self.strategy.ask()
             if isinstance(candidate, Candidate):
                 verify(candidate.cell)
@@ -278,8 +282,11 @@ class SearchSource:
 
 
 def make_strategy(config: SearchConfig, earlier_trials: int) -> Strategy:
-    """Return the strategy that ``config`` names; its seed moves on with the trials there are already."""
-    space = plugins.load_space(config.space)
+    """Return the strategy that ``config`` names; its seed moves on with the trials there are already.
+
+    Raises `UserError` for constraints that cannot be read, or a space that the strategy cannot search.
+    """
+    space = constrained(plugins.load_space(config.space), parse_constraints(config.constraints))
     kind = plugins.registry().find("strategy", config.strategy).value
     strategy = kind(space, config.seed + earlier_trials)
     assert isinstance(strategy, Strategy)

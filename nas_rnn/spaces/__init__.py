@@ -1,11 +1,18 @@
 """Search spaces: open choices, the decisions that close them, and the candidates they give. No torch here."""
 
 from nas_rnn.spaces.choices import Choice, Decisions, Label, Pick, SpaceError
-from nas_rnn.spaces.constrained import MutableSpace, Rejected, Rejections, constrained
+from nas_rnn.spaces.constrained import Infeasible, MutableSpace, Rejected, Rejections, constrained
 from nas_rnn.spaces.constraints import Constraints, parse_constraints
 from nas_rnn.spaces.contract import check_space
 from nas_rnn.spaces.recipe_export import recipe_from_cell
-from nas_rnn.spaces.recipes import Recipe, StoredRecipe, cell_from_recipe, load_recipes
+from nas_rnn.spaces.recipes import (
+    Recipe,
+    StoredRecipe,
+    cell_from_recipe,
+    load_recipe,
+    load_recipes,
+    names_recipe,
+)
 from nas_rnn.spaces.space import Candidate, DecisionSpace, Space, search_space
 
 __all__ = [
@@ -14,6 +21,7 @@ __all__ = [
     "Constraints",
     "DecisionSpace",
     "Decisions",
+    "Infeasible",
     "Label",
     "MutableSpace",
     "Pick",
@@ -26,7 +34,9 @@ __all__ = [
     "cell_from_recipe",
     "check_space",
     "constrained",
+    "load_recipe",
     "load_recipes",
+    "names_recipe",
     "parse_constraints",
     "recipe_from_cell",
     "search_space",

@@ -11,7 +11,7 @@ import numpy as np
 
 from nas_rnn.cells import Cell
 from nas_rnn.spaces.choices import Decisions, Pick, SpaceError
-from nas_rnn.spaces.constraints import Constraints, Count
+from nas_rnn.spaces.constraints import Constraints
 from nas_rnn.spaces.space import Candidate, DecisionSpace, Space
 
 MAX_REJECTED = 1000
@@ -40,6 +40,10 @@ class Rejected(SpaceError):
         self.broken = tuple(broken)
 
 
+class Infeasible(SpaceError):
+    """No candidate was found that keeps the constraints, in `MAX_REJECTED` draws."""
+
+
 class Rejections:
     """Counts the rejected candidates of one draw; after `MAX_REJECTED` it says which constraint leaves none."""
 
@@ -48,32 +52,29 @@ class Rejections:
         self._broken: Counter[str] = Counter()
 
     def add(self, rejected: Rejected) -> None:
-        """Count one; raises `SpaceError` naming the constraints when there were too many."""
+        """Count one; raises `Infeasible` naming the constraints when there were too many."""
         self._total += 1
         self._broken.update(rejected.broken)
         if self._total >= MAX_REJECTED:
             told = ", ".join(f"{name} ({times:,} times)" for name, times in self._broken.most_common())
-            raise SpaceError(
+            raise Infeasible(
                 f"{self._total:,} candidates in a row of the space {rejected.space!r} break constraints: {told}; "
                 f"loosen {self._broken.most_common(1)[0][0]} or choose another space"
             )
 
 
-def constrained(space: Space, constraints: Constraints, count: Count | None = None) -> Space:
+def constrained(space: Space, constraints: Constraints) -> Space:
     """Return ``space`` without the candidates that break ``constraints``; the space itself if there are none.
 
-    ``count`` gives a cell's parameters, for a bound on these. A `DecisionSpace` stays one. Raises `SpaceError` for a
-    bound on parameters without ``count``.
+    A `DecisionSpace` stays one.
     """
     if not constraints:
         return space
-    if constraints.max_parameters is not None and count is None:
-        raise SpaceError("a bound on parameters needs a count of them: constrained(space, ..., count=...)")
     if isinstance(space, DecisionSpace):
-        return ConstrainedDecisionSpace(space, constraints, count)
+        return ConstrainedDecisionSpace(space, constraints)
     if isinstance(space, MutableSpace):
-        return ConstrainedMutableSpace(space, constraints, count)
-    return ConstrainedCellSpace(space, constraints, count)
+        return ConstrainedMutableSpace(space, constraints)
+    return ConstrainedCellSpace(space, constraints)
 
 
 class ConstrainedDecisionSpace(DecisionSpace):
@@ -83,17 +84,16 @@ class ConstrainedDecisionSpace(DecisionSpace):
     holds that candidate, so that a strategy can note its decisions as done with and pick others.
     """
 
-    def __init__(self, space: DecisionSpace, constraints: Constraints, count: Count | None = None) -> None:
+    def __init__(self, space: DecisionSpace, constraints: Constraints) -> None:
         super().__init__(space._function)
         self.name, self.doc = space.name, space.doc
         self.constraints = constraints
         self._space = space
-        self._count = count
 
     def build(self, pick: Pick) -> Candidate:
         """Return the candidate that ``pick``'s answers give; `Rejected` where it breaks a constraint."""
         candidate = self._space.build(pick)
-        broken = self.constraints.broken(candidate.cell, self._count)
+        broken = self.constraints.broken(candidate.cell)
         if broken:
             raise Rejected(self.name, candidate, broken)
         return candidate
@@ -130,11 +130,10 @@ class ConstrainedCellSpace:
 
     plugin_kind: ClassVar[str] = "space"
 
-    def __init__(self, space: Space, constraints: Constraints, count: Count | None = None) -> None:
+    def __init__(self, space: Space, constraints: Constraints) -> None:
         self.name, self.doc = space.name, space.doc
         self.constraints = constraints
         self._space = space
-        self._count = count
 
     def __repr__(self) -> str:
         return f"<search space {self.name}, {self.constraints}>"
@@ -145,7 +144,7 @@ class ConstrainedCellSpace:
         rejections = Rejections()
         while True:
             candidate = self._space.sample(rng)
-            broken = self.constraints.broken(candidate.cell, self._count)
+            broken = self.constraints.broken(candidate.cell)
             if not broken:
                 return candidate
             rejections.add(Rejected(self.name, candidate, broken))
@@ -154,8 +153,8 @@ class ConstrainedCellSpace:
 class ConstrainedMutableSpace(ConstrainedCellSpace):
     """A space that works on cells and changes them, with constraints."""
 
-    def __init__(self, space: MutableSpace, constraints: Constraints, count: Count | None = None) -> None:
-        super().__init__(space, constraints, count)
+    def __init__(self, space: MutableSpace, constraints: Constraints) -> None:
+        super().__init__(space, constraints)
         self._mutable = space
 
     def mutate(self, cell: Cell, rng: np.random.Generator) -> Cell:
@@ -163,7 +162,7 @@ class ConstrainedMutableSpace(ConstrainedCellSpace):
         rejections = Rejections()
         while True:
             changed = self._mutable.mutate(cell, rng)
-            broken = self.constraints.broken(changed, self._count)
+            broken = self.constraints.broken(changed)
             if not broken:
                 return changed
             rejections.add(Rejected(self.name, Candidate(changed), broken))

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from nas_rnn.cells import Cell, operations
-from nas_rnn.cells.costs import costs
-from nas_rnn.cells.graph import Apply, Diagonal, LayerNorm, Linear, Node, Project, Scalar
+from nas_rnn.cells.costs import HIDDEN_SIZE, INPUT_SIZE, costs
+from nas_rnn.cells.graph import Apply, Diagonal, LayerNorm, LearnedVector, Linear, Node, Project, Scalar
 from nas_rnn.errors import suggest
 from nas_rnn.spaces.choices import SpaceError
-
-Count = Callable[[Cell], int]
-"""Gives the parameters of a cell at the sizes that a search uses."""
 
 WORDS: dict[type[Node], str] = {
     Linear: "linear",
     Diagonal: "diagonal",
     Scalar: "scalar",
+    LearnedVector: "vector",
     Project: "project",
     LayerNorm: "layer_norm",
 }
@@ -46,10 +44,10 @@ class Constraints:
     max_states: int | None = None
     """State paths."""
     max_parameters: int | None = None
-    """Parameters, as the ``count`` that `constrained` is given counts them."""
-    must_contain: tuple[str, ...] = ()
+    """Parameters of a layer of 64 inputs and 128 units (or the next numbers that all ``heads`` divide)."""
+    contains: tuple[str, ...] = ()
     """Words of the cell language, all of which a candidate contains."""
-    must_not_contain: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
     """Words of which a candidate contains none."""
 
     def __post_init__(self) -> None:
@@ -57,67 +55,58 @@ class Constraints:
             most = getattr(self, f"max_{name}")
             if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 0):
                 raise SpaceError(f"a bound on {name} is a whole number from 0, not {most!r}")
-        for word in (*self.must_contain, *self.must_not_contain):
+        for word in (*self.contains, *self.lacks):
             if word not in known_words():
                 raise SpaceError(f"unknown operation {word!r} in a constraint{suggest(word, known_words())}")
-        both = sorted({*self.must_contain} & {*self.must_not_contain})
+        both = sorted({*self.contains} & {*self.lacks})
         if both:
             raise SpaceError(f"constraints demand and forbid {', '.join(both)}")
 
     def __str__(self) -> str:
         bounds = [f"{name}<={getattr(self, f'max_{name}')}" for name in BOUNDS if self._bounds(name)]
         words = [
-            *(f"must={word}" for word in self.must_contain),
-            *(f"not={word}" for word in self.must_not_contain),
+            *(f"contains={word}" for word in self.contains),
+            *(f"lacks={word}" for word in self.lacks),
         ]
         return ", ".join([*bounds, *words])
 
     def __bool__(self) -> bool:
         return self != Constraints()
 
-    def broken(self, cell: Cell, count: Count | None = None) -> tuple[str, ...]:
-        """Return the constraints that ``cell`` breaks, as `parse_constraints` reads them.
-
-        Raises `SpaceError` where parameters are bounded and there is no ``count``.
-        """
-        return tuple(self._broken(cell, count))
+    def broken(self, cell: Cell) -> tuple[str, ...]:
+        """Return the constraints that ``cell`` breaks, as `parse_constraints` reads them."""
+        return tuple(self._broken(cell))
 
     def _bounds(self, name: str) -> bool:
         return getattr(self, f"max_{name}") is not None
 
-    def _broken(self, cell: Cell, count: Count | None) -> Iterator[str]:
-        words = words_of(cell) if self.must_contain or self.must_not_contain else set()
-        yield from (f"must={word}" for word in self.must_contain if word not in words)
-        yield from (f"not={word}" for word in self.must_not_contain if word in words)
-        for name, value in self._counts(cell, count):
-            most = getattr(self, f"max_{name}")
-            if value > most:
-                yield f"{name}<={most}"
+    def _broken(self, cell: Cell) -> Iterator[str]:
+        words = words_of(cell) if self.contains or self.lacks else set()
+        yield from (f"contains={word}" for word in self.contains if word not in words)
+        yield from (f"lacks={word}" for word in self.lacks if word in words)
+        if any(map(self._bounds, BOUNDS)):
+            for name, value in counts(cell).items():
+                most = getattr(self, f"max_{name}")
+                if most is not None and value > most:
+                    yield f"{name}<={most}"
 
-    def _counts(self, cell: Cell, count: Count | None) -> Iterator[tuple[str, int]]:
-        """Yield what is bounded, the cheapest first."""
-        if self._bounds("states"):
-            yield "states", len(cell.states)
-        if any(map(self._bounds, ("products", "operations", "levels"))):
-            # These do not depend on the sizes; any two unlike ones that every number of heads divides will do.
-            size = math.lcm(*(node.heads for node in cell.nodes if isinstance(node, Linear)))
-            cost = costs(cell, 2 * size, size)
-            found = {
-                "products": cost.products,
-                "operations": cost.elementwise + cost.reductions,
-                "levels": cost.levels,
-            }
-            yield from ((name, value) for name, value in found.items() if self._bounds(name))
-        if self._bounds("parameters"):
-            if count is None:
-                raise SpaceError(
-                    "a bound on parameters needs a count of them: constrained(space, ..., count=...)"
-                )
-            yield "parameters", count(cell)
+
+def counts(cell: Cell) -> dict[str, int]:
+    """Return what `BOUNDS` bound, by these names."""
+    heads = math.lcm(*(node.heads for node in cell.nodes if isinstance(node, Linear)))
+    inputs, hidden = (math.ceil(size / heads) * heads for size in (INPUT_SIZE, HIDDEN_SIZE))
+    cost = costs(cell, inputs, hidden)
+    return {
+        "products": cost.products,
+        "operations": cost.elementwise + cost.reductions,
+        "levels": cost.levels,
+        "states": len(cell.states),
+        "parameters": cost.parameters,
+    }
 
 
 def known_words() -> set[str]:
-    """Return the names that ``must=`` and ``not=`` take: words of the language and operations of the table."""
+    """Return the names that ``contains=`` and ``lacks=`` take: words of the language, operations of the table."""
     return {*WORDS.values(), *operations()}
 
 
@@ -141,22 +130,26 @@ def words_of(cell: Cell) -> set[str]:
 
 
 def parse_constraints(texts: Iterable[str]) -> Constraints:
-    """Return the constraints that ``texts`` name: ``products<=4``, ``must=layer_norm``, ``not=exp``.
+    """Return the constraints that ``texts`` name: ``products<=4``, ``contains=layer_norm``, ``lacks=exp``.
 
     Raises `SpaceError` with the nearest name that would have worked.
     """
     if isinstance(texts, str):
         raise SpaceError(f'constraints are a list of texts, ["{texts}"], not one text')
     bounds: dict[str, int] = {}
-    words: dict[str, list[str]] = {"must": [], "not": []}
+    words: dict[str, list[str]] = {"contains": [], "lacks": []}
     for text in texts:
         match = re.fullmatch(r"\s*(\w+)\s*(<=|<|>=|>|==|=|!=)\s*(\S+?)\s*", str(text))
         if match is None:
-            raise SpaceError(f"a constraint reads products<=4, must=layer_norm or not=exp, not {text!r}")
+            raise SpaceError(
+                f"a constraint reads products<=4, contains=layer_norm or lacks=exp, not {text!r}"
+            )
         name, sign, value = match.groups()
         if name in words:
             if sign != "=":
-                raise SpaceError(f"{name} takes the name of an operation, {name}={value}, not {text!r}")
+                raise SpaceError(
+                    f"contains={value} demands an operation, lacks={value} forbids it; got {text!r}"
+                )
             if value not in words[name]:
                 words[name].append(value)
             continue
@@ -166,4 +159,4 @@ def parse_constraints(texts: Iterable[str]) -> Constraints:
             raise SpaceError(f"a bound reads {name}<=20, with a whole number, not {text!r}")
         if bounds.setdefault(f"max_{name}", int(value)) != int(value):
             raise SpaceError(f"{name} is bounded twice, by {bounds[f'max_{name}']} and by {value}")
-    return Constraints(**bounds, must_contain=tuple(words["must"]), must_not_contain=tuple(words["not"]))
+    return Constraints(**bounds, contains=tuple(words["contains"]), lacks=tuple(words["lacks"]))

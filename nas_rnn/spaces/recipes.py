@@ -9,6 +9,7 @@ for equal sizes; here it is brought to the hidden size by one `project`, which c
 
 from __future__ import annotations
 
+import difflib
 import gzip
 import json
 import re
@@ -148,7 +149,8 @@ def _node_problems(key: str, node: Mapping[str, Any], known: set[str]) -> Iterat
 def load_recipes(path: str | Path) -> list[StoredRecipe]:
     """Return the recipes of a ``.jsonl`` or ``.jsonl.gz`` file: a line is a recipe, or an object with a ``recipe``.
 
-    A recipe is named after the object's ``name`` or ``dag``, else after its line. Raises `UserError` naming the line.
+    A ``.json`` or ``.json.gz`` file holds one, over as many lines as it likes. A recipe is named after the object's
+    ``name`` or ``dag``, else after its line. Raises `UserError` naming the line.
     """
     path = Path(path)
     try:
@@ -156,18 +158,42 @@ def load_recipes(path: str | Path) -> list[StoredRecipe]:
         text = content.decode("utf-8")
     except FileNotFoundError:
         raise UserError(
-            f"there is no file {str(path)!r}; give a .jsonl or .jsonl.gz file of recipes"
+            f"there is no file {str(path)!r}; give a .json, .jsonl or .jsonl.gz file of recipes"
         ) from None
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read the recipes in {str(path)!r}: {error}") from None
     stored: list[StoredRecipe] = []
-    for number, line in enumerate(text.split("\n"), start=1):
+    single = path.name.removesuffix(".gz").endswith(".json")
+    for number, line in enumerate([text] if single else text.split("\n"), start=1):
         if line.strip():
             try:
                 stored.append(_stored(json.loads(line), number))
             except (ValueError, UserError) as error:
                 raise UserError(f"{path}, line {number}: {error}") from None
     return stored
+
+
+def names_recipe(text: str) -> bool:
+    """Return whether `load_recipe` is what reads ``text``: by the ending of its file's name."""
+    return re.search(r"\.jsonl?(\.gz)?(#[^/]*)?$", text) is not None
+
+
+def load_recipe(text: str | Path) -> StoredRecipe:
+    """Return the recipe of ``recipe.json``, or the one called ``NAME`` of ``recipes.jsonl.gz#NAME``.
+
+    Raises `UserError` where the file cannot be read, has no recipe of that name, or several and none is named.
+    """
+    path, _, name = str(text).partition("#")
+    stored = {recipe.name: recipe for recipe in load_recipes(path)}
+    if name:
+        if name not in stored:
+            near = ", ".join(difflib.get_close_matches(name, stored, n=3, cutoff=0.0))
+            raise UserError(f"{path} has no recipe {name!r}; the nearest names are {near or 'none'}")
+        return stored[name]
+    if len(stored) != 1:
+        first = next(iter(stored), "recipe_1")
+        raise UserError(f"{path} holds {len(stored):,} recipes; name one, such as {path}#{first}")
+    return next(iter(stored.values()))
 
 
 def _stored(row: Any, number: int) -> StoredRecipe:

@@ -55,6 +55,8 @@ def test_help_states_the_defaults_of_the_configuration(
     """Each field is an option, and its help says the default that it has."""
     options = _options(command)
     options["task_options"] = options.pop("task_option")
+    if "constraint" in options:
+        options["constraints"] = options.pop("constraint")
     for name, field in kind.model_fields.items():
         if name in elsewhere:
             continue

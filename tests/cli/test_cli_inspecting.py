@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,17 @@ def test_show_text_is_a_cell_file(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "mine.cell"
     path.write_text(outcome.out)
     assert str(load_cell("gru")) in run("show", path).out
+
+
+def test_a_recipe_is_shown_as_a_cell_and_a_cell_as_a_recipe(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text(run("show", "lstm_nas_bench", "--recipe").out)
+    shown = json.loads(run("show", path, "--json").out)
+    assert shown["digest"] == load_cell("lstm_nas_bench").digest
+    assert shown["source"] == str(path)
+    refused = run("show", "lstm", "--recipe")
+    assert (refused.code, refused.out) == (2, "")
+    assert "the cell 'lstm' cannot be written as a recipe" in refused.err
 
 
 def test_show_latex(run: Run) -> None:
@@ -107,6 +120,45 @@ def test_list_fits_a_terminal(run: Run, monkeypatch: pytest.MonkeyPatch, width: 
     for kind in KINDS[:-1]:
         outcome = run("list", kind)
         assert max(map(len, outcome.out.replace("\x1b[1m", "").replace("\x1b[0m", "").splitlines())) <= width
+
+
+@pytest.fixture
+def terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Return a function that gives the lines which the program prints on a terminal of so many columns."""
+
+    def lines(width: int, *arguments: str) -> list[str]:
+        monkeypatch.setenv("COLUMNS", str(width))
+        monkeypatch.setenv("TTY_COMPATIBLE", "1")
+        monkeypatch.setenv("NO_COLOR", "1")
+        return re.sub(r"\x1b\[\d*m", "", run(*arguments).out).splitlines()
+
+    return lines
+
+
+def test_the_list_of_cells_shows_its_facts_at_80_columns(terminal: Callable[..., list[str]]) -> None:
+    shown = terminal(80, "list", "cells")
+    assert shown[0].split() == ["name", "family", "year", "states", "products", "operations"]
+    lines = {line.split()[0]: line.split() for line in shown if line}
+    assert lines["lstm"] == ["lstm", "classic", "1997", "h,", "c", "4", "9"]
+    assert lines["lstm_ln"][-1] == "20", "operations include the normalisations"
+    assert "products: of a matrix with a state" in " ".join(shown)
+
+
+def test_a_long_list_keeps_a_cell_to_a_line_and_cuts_what_does_not_fit(
+    terminal: Callable[..., list[str]],
+) -> None:
+    shown = terminal(120, "list", "cells")
+    (enas,) = [line for line in shown if line.startswith("enas ")]
+    assert re.search(r"searched +2018 +h +24 +78 +7 +ENAS, the cell found on .*…$", enas)
+    assert len(enas) == 120
+    assert shown.index("") == 1 + len(inspection.listing("cells"))
+
+
+def test_a_short_list_breaks_its_sentences(terminal: Callable[..., list[str]]) -> None:
+    shown = terminal(60, "list", "spaces")
+    assert shown[0].split() == ["name", "summary"]
+    text = " ".join(" ".join(line.split()) for line in shown)
+    assert "coupling, peepholes, update, exposure." in text and "…" not in text
 
 
 def test_sample_prints_the_text_as_it_is(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

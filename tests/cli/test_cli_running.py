@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from nas_rnn.cli.lines import started_line
 from nas_rnn.cli.results import print_result
-from tests.cli.conftest import RESULT, FakeRun, Run, comparison, contender, standing
+from tests.cli.conftest import RESULT, STARTED, FakeRun, Run, comparison, contender, standing
 
 GOLDEN = """\
 Search first: task char-lm (bits_per_char, in bits per character, lower is better), space gated, 3 trials, \
@@ -59,6 +60,11 @@ def test_lines_where_there_is_no_terminal(run: Run, fake: FakeRun) -> None:
     assert "\x1b" not in outcome.out
 
 
+def test_the_first_line_tells_of_constraints() -> None:
+    line = started_line(replace(STARTED, constraints=("products<=4", "lacks=exp")))
+    assert ", space gated with products<=4 and lacks=exp, 3 trials" in line
+
+
 def test_json_leaves_stdout_to_the_result(run: Run, fake: FakeRun) -> None:
     outcome = run("search", "--json")
     assert outcome.code == 0
@@ -88,9 +94,11 @@ def test_every_option_of_a_search_arrives(run: Run, fake: FakeRun) -> None:
         *("--learning-rate", "1e-3", "--decay", "linear", "--clip", "0", "--threads", "2", "--device", "cpu"),
         *("--task-option", "embedding=16", "--task-option", "rate=0.5", "--task-option", "on=true"),
         *("--task-option", "kind=a=b", "--runs", "here"),
+        *("--constraint", "products<=4", "--constraint", "lacks=exp"),
     )
     assert fake.given == {
         "cells": (),
+        "constraints": ("products<=4", "lacks=exp"),
         **{"task": "t", "data": Path("d.txt"), "space": "s", "strategy": "y", "scheduler": "none"},
         **{"trials": 7, "time": "1h30m", "epochs": 3, "params": 5000, "seeds": 2, "workers": 4},
         **{"plugins": (Path("one"), Path("two")), "name": "n", "seed": 9, "config": Path("c.toml")},

@@ -10,7 +10,7 @@ from nas_rnn.cells.costs import costs
 from nas_rnn.cells.operations import blend, identity, sigmoid, tanh
 from nas_rnn.errors import UserError
 from nas_rnn.plugins import load_cell
-from nas_rnn.spaces import cell_from_recipe, load_recipes, recipe_from_cell
+from nas_rnn.spaces import cell_from_recipe, load_recipe, load_recipes, names_recipe, recipe_from_cell
 
 
 def recipe(text: str) -> dict[str, dict[str, object]]:
@@ -238,6 +238,26 @@ def test_a_file_of_recipes_is_read_plain_and_compressed_with_what_else_stands_in
         cell_from_recipe(simple).digest,
     ]
     assert plain[2].cell.name == "mine"
+
+
+def test_one_recipe_of_a_file_is_called_by_its_name(tmp_path):
+    simple, bare = recipe(RECIPES["simple"][0]), recipe(RECIPES["bare"][0])
+    single = tmp_path / "one.json"
+    single.write_text(json.dumps(simple, indent=2))
+    several = write(tmp_path / "two.jsonl.gz", {"name": "mine", "recipe": simple}, bare, opener=gzip.open)
+    assert load_recipe(single).recipe == simple
+    assert load_recipe(f"{several}#recipe_2").recipe == bare
+    assert load_recipe(f"{several}#mine").cell.name == "mine"
+    with pytest.raises(
+        UserError, match=r"two\.jsonl\.gz holds 2 recipes; name one, such as .*two\.jsonl\.gz#mine"
+    ):
+        load_recipe(several)
+    with pytest.raises(UserError, match=r"has no recipe 'mime'; the nearest names are mine, recipe_2"):
+        load_recipe(f"{several}#mime")
+    empty = write(tmp_path / "none.jsonl")
+    with pytest.raises(UserError, match="holds 0 recipes"):
+        load_recipe(empty)
+    assert names_recipe("a/b.json") and names_recipe("b.jsonl.gz#x.1") and not names_recipe("json")
 
 
 @pytest.mark.parametrize(

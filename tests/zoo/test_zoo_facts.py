@@ -101,6 +101,7 @@ def test_a_row_of_the_list() -> None:
     row = _cell_row("lstm")
     expected = {"family": "classic", "year": "1997", "states": "h, c", "products": 4, "levels": 1}
     assert {key: row[key] for key in expected} == expected
+    assert list(row)[:6] == ["name", "family", "year", "states", "products", "operations"]
 
 
 def test_a_cell_of_ones_own_has_no_family() -> None:

@@ -64,6 +64,8 @@ def star(x, h):
     """Stackable recurrent cell (Turkoglu et al. 2019).
 
     "Gating revisited: deep multi-layer RNNs that can be trained", arXiv:1911.11033, section 4.
+
+    The authors' code has sigmoid(s) and 1 - sigmoid(s - 1) where these equations have 1 - k and k, as in `janet`.
     """
     k = sigmoid(linear(x, h))
     z = tanh(linear(x))
