@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from nas_rnn.execution.eager.backend import run_eager
+from nas_rnn.execution.fused.cpp.addresses import Addresses
 from nas_rnn.execution.fused.kernels import Kernels, Scratch, make_kernels
 from nas_rnn.execution.fused.places import Kind, Leaf
 from nas_rnn.execution.fused.schedule import Run, Schedule
@@ -240,15 +241,14 @@ class _Buffers:
 
     def bulk_product(self, run: Run) -> None:
         """Multiply a sequence by matrices into neighbouring slots."""
-        source = self.sequence(run.source)
-        adds = run.adds
         for slot, weight, columns in self.pieces(run):
             target = self.columns(slot, weight.shape[0])
-            part = source if columns is None else source[:, columns[0] : columns[1]]
-            if adds:
-                target.addmm_(part, weight.t())
-            else:
-                torch.mm(part, weight.t(), out=target)
+            for source, rows in self.sources(run.source):
+                part = source if columns is None else source[:, columns[0] : columns[1]]
+                if run.adds:
+                    target[rows].addmm_(part, weight.t())
+                else:
+                    torch.mm(part, weight.t(), out=target[rows])
 
     def columns(self, start: int, count: int) -> Tensor:
         """Return columns of the slots, from ``start`` on, as a matrix over all rows."""
@@ -279,14 +279,20 @@ class _Buffers:
                 found.append((number, [matrix]))
         return found
 
-    def sequence(self, leaf: Leaf) -> Tensor:
-        """Return what products read over the whole sequence, (T * B, width)."""
+    def sources(self, leaf: Leaf) -> list[tuple[Tensor, slice]]:
+        """Return what products read over the whole sequence, as matrices, each with the rows that read it."""
         match leaf.kind:
             case Kind.X:
-                return self.x.view(self.rows, -1)
+                found = self.x
             case Kind.KEPT:
-                return self.kept[leaf.index].view(self.rows, -1)
-        return self.new[leaf.index].view(self.rows, -1)
+                found = self.kept[leaf.index]
+            case _:
+                found = self.new[leaf.index]
+        whole = found.view(self.rows, -1)
+        if leaf.kind is not Kind.PREVIOUS:
+            return [(whole, slice(None))]
+        first = (self.states[leaf.index], slice(self.batch))
+        return [first, (whole[: -self.batch], slice(self.batch, None))] if self.steps > 1 else [first]
 
     def pack(self, run: Run, turned: bool) -> Tensor:
         """Return a run's matrices as the compiled products want them: as the source is multiplied by them
@@ -320,10 +326,7 @@ class _Buffers:
         """Return the gradients of x, the learned numbers, the states' starts and the parameters."""
         gradient = self.kernels.gradient
         self.pointers["d_output"] = d_output.contiguous()
-        d_states = [self.x.new_empty(2, self.batch, size) for size in self.layout.state_sizes]
-        for path, (both, final) in enumerate(zip(d_states, d_finals, strict=True)):
-            both[(self.steps - 1) % 2] = final
-            self.pointers[f"d_state_{path}"] = both
+        d_starts = [self.d_state(path, final) for path, final in enumerate(d_finals)]
         d_x = self.gathered_gradients(needs_x)
         for direction, run in self.kernels.code.packed:
             if direction == "backward":
@@ -337,7 +340,24 @@ class _Buffers:
                 self.call(f"all_backward_{stage.number}", self.rows)
         weights = self.weight_gradients(needs)
         learned = self.scratch.gathered[:, 1].sum(0)
-        return [d_x if needs_x else None, learned, *(both[1] for both in d_states), *weights]
+        return [d_x if needs_x else None, learned, *d_starts, *weights]
+
+    def d_state(self, path: int, d_final: Tensor) -> Tensor:
+        """Make room for the gradients of a state path; return where that of its start will be."""
+        size = self.layout.state_sizes[path]
+        if path not in self.schedule.delayed:
+            both = self.x.new_empty(2, self.batch, size)
+            both[(self.steps - 1) % 2] = d_final
+            self.pointers[f"d_state_{path}"] = both
+            return both[1]
+        every = self.x.new_zeros(self.steps + 1, self.batch, size)
+        if self.active is None:
+            every[-1] = d_final
+        else:
+            sequences = torch.arange(self.batch)
+            every[(self.active[:, None] > sequences).sum(0), sequences] = d_final
+        self.pointers[f"d_state_{path}"] = every
+        return every[0]
 
     def gathered_gradients(self, needs_x: bool) -> Tensor | None:
         """Make room for the gradients that are gathered outside slots and states; return that of x."""
@@ -346,20 +366,18 @@ class _Buffers:
             if leaf.kind is Kind.D_X:
                 d_x = self.new_sequence(self.layout.input_size)
                 self.pointers["d_x"] = d_x
-            elif leaf.kind is not Kind.D_PREVIOUS:
-                name = f"{leaf.kind.value}_{leaf.index}"
-                whole = self.kernels.gradient.is_sequence(leaf)
-                width = self.width(leaf)
-                self.pointers[name] = (
-                    self.new_sequence(width) if whole else self.x.new_empty(self.batch, width)
-                )
+            elif leaf.kind in (Kind.D_SLOT, Kind.D_KEPT):
+                whole, width = self.kernels.gradient.is_sequence(leaf), self.width(leaf)
+                place = self.new_sequence(width) if whole else self.x.new_empty(self.batch, width)
+                self.pointers[Addresses.field(leaf)] = place
         return self.x.new_zeros(self.x.shape) if d_x is None and needs_x else d_x
 
     def bulk_gradient(self, run: Run, target: Leaf, adds: bool) -> None:
         """Multiply slots' gradients by matrices, into the gradient of the sequence that these read."""
-        place = self.pointers["d_x" if target.kind is Kind.D_X else f"{target.kind.value}_{target.index}"]
+        place = self.pointers[Addresses.field(target)]
         assert isinstance(place, Tensor)
-        whole = place.view(self.rows, -1)
+        first = self.batch if target.kind is Kind.D_NEW else 0
+        whole = place.view(-1, place.shape[-1])[first : first + self.rows]
         for slot, weight, columns in self.pieces(run):
             part = whole if columns is None else whole[:, columns[0] : columns[1]]
             if adds:
@@ -394,14 +412,11 @@ class _Buffers:
 
     def weight_gradient(self, run: Run, column: int, out: Tensor, columns: slice) -> None:
         d = self.columns(column, out.shape[0])
-        source = self.sequence(run.source)[:, columns]
-        if run.source.kind is not Kind.PREVIOUS:
-            torch.mm(d.t(), source, out=out)
-            return
-        later = self.rows - self.batch
-        torch.mm(d[: self.batch].t(), self.states[run.source.index][:, columns], out=out)
-        if later:
-            out.addmm_(d[self.batch :].t(), source[:later])
+        for number, (source, rows) in enumerate(self.sources(run.source)):
+            if number == 0:
+                torch.mm(d[rows].t(), source[:, columns], out=out)
+            else:
+                out.addmm_(d[rows].t(), source[:, columns])
 
     # Calls
 

@@ -138,10 +138,8 @@ def forward_code(schedule: Schedule, stage: Stage) -> RowCode:
     for node, leaf in schedule.stored.items():
         if schedule.stage_of[node] == stage.number:
             code.store(leaf, values[node])
-    if stage.number == schedule.stages[-1].number:
-        outputs = [schedule.same_as[node] for node in schedule.layout.canonical.outputs]
-        for path, node in enumerate(outputs):
-            leaf = Leaf(Kind.NEW, path, schedule.sizes[1 + path])
-            if schedule.stored.get(node) != leaf:
-                code.store(leaf, values[node])
+    for path, output in enumerate(schedule.layout.canonical.outputs):
+        node, leaf = schedule.same_as[output], Leaf(Kind.NEW, path, schedule.sizes[1 + path])
+        if schedule.output_stages[path] == stage.number and schedule.stored.get(node) != leaf:
+            code.store(leaf, values[node])
     return code.prune()

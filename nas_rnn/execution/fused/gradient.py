@@ -34,7 +34,7 @@ class Gradient:
 
     def adds(self, leaf: Leaf) -> bool:
         """Whether something stands at ``leaf`` already; from now on something does."""
-        if leaf.kind is Kind.D_NEW:
+        if leaf.kind is Kind.D_NEW or (leaf.kind is Kind.D_PREVIOUS and leaf.index in self.schedule.delayed):
             return True
         self.places.add(leaf)
         known = leaf in self.written
@@ -54,6 +54,8 @@ class Gradient:
         stages = self.schedule.stages
         if leaf.kind is Kind.D_X:
             return True
+        if leaf.kind in (Kind.D_PREVIOUS, Kind.D_NEW):
+            return leaf.index in self.schedule.delayed
         if leaf.kind is Kind.D_KEPT:
             return stages[self.schedule.stage_of[self.schedule.kept[leaf.index]]].bulk
         return leaf.kind is Kind.D_SLOT and stages[self.home(leaf.index)].bulk
@@ -97,13 +99,11 @@ class _StageGradient:
             self.parts.setdefault(node, []).append(value)
 
     def take_up_states(self) -> None:
-        """Give the gradients of the next states to what they are: in its own stage where a step computes it."""
-        last = self.schedule.stages[-1].number
+        """Give the gradients of the next states to what they are."""
         for path, output in enumerate(self.schedule.layout.canonical.outputs):
-            node = self.schedule.same_as[output]
-            own = last if node in self.values.slot_of else self.schedule.stage_of.get(node, last)
-            if self.stage.number != (own if own >= self.schedule.bulk else last):
+            if self.stage.number != self.schedule.output_stages[path]:
                 continue
+            node = self.schedule.same_as[output]
             size = self.schedule.sizes[1 + path]
             self.give(node, self.code.load(Leaf(Kind.D_NEW, path, size)))
             if path == 0:

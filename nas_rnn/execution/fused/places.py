@@ -22,8 +22,8 @@ class Kind(Enum):
     MOMENT = "moment"  # mean and 1 / deviation of one layer norm, one number a row
     D_X = "d_x"  # the gradient of the input
     D_OUTPUT = "d_output"  # the gradient of the layer's output
-    D_PREVIOUS = "d_previous"  # step: the gradient of a state path before the step
-    D_NEW = "d_new"  # step: the gradient of a state path after the step
+    D_PREVIOUS = "d_previous"  # step (delayed paths: sequence): the gradient of a state path before the step
+    D_NEW = "d_new"  # likewise after the step
     D_SLOT = (
         "d_slot"  # step or sequence: gradients of a slot's value from stages after its last one backwards
     )

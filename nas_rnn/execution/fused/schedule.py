@@ -59,7 +59,9 @@ class Schedule:
     input's size so; ``same_as`` gives the argument of such a projection, and else the node itself. ``stored``
     says where a computed value lies; ``stage_of`` in which stage each node is computed. ``fixed`` nodes
     depend on learned numbers alone; ``rows`` and ``numbers`` list what stages read of these, as (what, node):
-    "bias" (with all products of fixed values), "diagonal", "gain", "shift" or "value".
+    "bias" (with all products of fixed values), "diagonal", "gain", "shift" or "value". ``delayed`` state
+    paths hold what the input alone decided a step before; ``output_stages`` says where each path's next value
+    is written.
     """
 
     layout: Layout
@@ -75,6 +77,8 @@ class Schedule:
     fixed: frozenset[int]
     rows: tuple[tuple[str, int], ...]
     numbers: tuple[tuple[str, int], ...]
+    delayed: frozenset[int]
+    output_stages: tuple[int, ...]
 
     def place_of(self, what: str, node: int) -> Place | None:
         """Return where among the packed parameters a row or number stands; None where it is computed."""
@@ -115,11 +119,13 @@ class _Scheduler:
         self.owners = {matrix.owner for matrix in layout.matrices}
         self.sizes = self._sizes()
         self.fixed = self._fixed()
-        self.levels = self._levels()
+        self.delayed = self._delayed()
+        self.is_bulk, self.levels = self._levels()
         self.products = [m for m in layout.matrices if self._at(m.source) not in self.fixed]
-        bulk = [self.levels[s] for m in self.products if layout.levels[s := self._at(m.source)] < 0]
-        self.bulk = max(bulk, default=-1) + 1
-        self.last = self.bulk + max(max(layout.levels), 0)
+        read = [self._at(m.source) for m in self.products] + [self.outputs[path] for path in self.delayed]
+        self.bulk = max((self.levels[i] for i in read if self.is_bulk[i]), default=-1) + 1
+        steps = [level for level, is_bulk in zip(self.levels, self.is_bulk, strict=True) if not is_bulk]
+        self.last = self.bulk + max(steps, default=0)
         self.slots = self._slots()
         self.users = self._users()
 
@@ -152,23 +158,51 @@ class _Scheduler:
                 found.add(index)
         return frozenset(found)
 
-    def _levels(self) -> list[int]:
-        """Return, for values of the input alone, the number of products between it and them; for others, the
-        number between the states and them."""
-        levels: list[int] = []
-        for index, node in enumerate(self.nodes):
-            bulk = self.layout.levels[index] < 0
-            if not bulk:
-                levels.append(self.layout.levels[index])
-                continue
-            deepest = max((levels[i] for i in node.inputs), default=0)
-            levels.append(deepest + (index in self.owners and index not in self.fixed))
-        return levels
+    def _delayed(self) -> frozenset[int]:
+        """Return the state paths whose next values the input alone decides, or other such paths: what they
+        hold is known for the whole sequence at once."""
+        found: set[int] = set()
+        while True:
+            known: set[int] = set(self.fixed)
+            for index, node in enumerate(self.nodes):
+                is_known = node.path in found if isinstance(node, State) else known.issuperset(node.inputs)
+                if is_known:
+                    known.add(index)
+            new = {path for path, output in enumerate(self.outputs) if output in known} - found
+            if not new:
+                return frozenset(found)
+            found |= new
+
+    def _levels(self) -> tuple[list[bool], list[int]]:
+        """Return which values are known before the loop, and the number of products between the input (or
+        the states, for the others) and each; what a delayed state held comes one level later than that."""
+        is_bulk: dict[int, bool] = {}
+        levels: dict[int, int] = {}
+
+        def visit(index: int) -> None:
+            if index in levels:
+                return
+            node = self.nodes[index]
+            if isinstance(node, State):
+                is_bulk[index] = node.path in self.delayed
+                if is_bulk[index]:
+                    visit(self.outputs[node.path])
+                levels[index] = levels[self.outputs[node.path]] + 1 if is_bulk[index] else 0
+                return
+            for source in node.inputs:
+                visit(source)
+            is_bulk[index] = all(is_bulk[i] for i in node.inputs)
+            deepest = max((levels[i] for i in node.inputs if is_bulk[i] == is_bulk[index]), default=0)
+            levels[index] = deepest + (index in self.owners and index not in self.fixed)
+
+        for index in range(len(self.nodes)):
+            visit(index)
+        order = range(len(self.nodes))
+        return [is_bulk[i] for i in order], [levels[i] for i in order]
 
     def stage_read(self, source: int) -> int:
         """Return the stage after which products read ``source``."""
-        bulk = self.layout.levels[source] < 0
-        return self.levels[source] if bulk else self.bulk + self.levels[source]
+        return self.levels[source] if self.is_bulk[source] else self.bulk + self.levels[source]
 
     def _slots(self) -> tuple[int, ...]:
         """Return the owners of slots, those that read the same values side by side."""
@@ -219,7 +253,15 @@ class _Scheduler:
             self.fixed,
             rows,
             numbers,
+            self.delayed,
+            tuple(self._output_stage(path, stage_of) for path in range(len(self.outputs))),
         )
+
+    def _output_stage(self, path: int, stage_of: dict[int, int]) -> int:
+        node = self._at(self.outputs[path])
+        if path in self.delayed:
+            return self.levels[node]
+        return self.last if node in self.owners else stage_of.get(node, self.last)
 
     def computed(self) -> Iterable[int]:
         """Return the nodes that have elementwise code, or load a slot."""
@@ -234,11 +276,14 @@ class _Scheduler:
         for matrix in self.products:
             source = self._at(matrix.source)
             reading[source] = min(reading.get(source, self.last), self.stage_read(source))
+        held = {self._at(self.outputs[path]) for path in self.delayed}
         stages: dict[int, int] = {}
         for node in reversed(list(self.computed())):
             wanted = [stages[user] for user in self.users.get(node, [])]
             if node in reading:
                 wanted.append(reading[node])
+            if node in held:
+                wanted.append(self.levels[node])
             stages[node] = min(wanted, default=self.last)
         return stages
 
@@ -258,7 +303,7 @@ class _Scheduler:
         stored: dict[int, Leaf] = {}
         outputs = [self._at(node) for node in self.outputs]
         for path, node in reversed(list(enumerate(outputs))):
-            if stage_of.get(node, -1) >= self.bulk and node not in self.owners:
+            if node in stage_of and node not in self.owners:
                 stored[node] = Leaf(Kind.NEW, path, sizes[node])
         for matrix in self.products:
             source = self._at(matrix.source)
@@ -271,7 +316,6 @@ class _Scheduler:
             if node in stored or node in self.owners:
                 continue
             ends = [stage_of[u] for u in self.users.get(node, [])]
-            ends += [self.last] if node in self.outputs else []
             if max(ends) > stage_of[node] and not self.cheap(node, stored):
                 stored[node] = Leaf(Kind.KEPT, 0, sizes[node])
         return stored

@@ -82,8 +82,16 @@ class Addresses:
                 return f"{field} + {self.learned(leaf)}"
             case Kind.MOMENT:
                 return f"{field} + r * {2 * len(self.schedule.norms)} + {leaf.index}"
+            case Kind.PREVIOUS if leaf.index in self.schedule.delayed:
+                new, start = (
+                    f"c.new_{leaf.index} + (r - c.batch) * {units}",
+                    f"c.start_{leaf.index} + r * {units}",
+                )
+                return f"(r < c.batch ? {start} : {new})"
             case Kind.PREVIOUS:
                 return f"{self.previous(leaf.index)} + b * {units}"
+            case Kind.D_PREVIOUS | Kind.D_NEW if leaf.index in self.schedule.delayed:
+                return f"{field} + (r + {'c.batch' if leaf.kind is Kind.D_NEW else 0}) * {units}"
             case Kind.D_PREVIOUS | Kind.D_NEW:
                 return f"{self.d_state(leaf)} + b * {units}"
             case Kind.D_SLOT | Kind.D_KEPT if not self.gradient.is_sequence(leaf):
@@ -96,7 +104,8 @@ class Addresses:
         return f"(t ? c.new_{path} + (t - 1) * B * {units} : c.start_{path})"
 
     def d_state(self, leaf: Leaf) -> str:
-        """Return the address of the gradient of a state path; those before and after a step take turns."""
+        """Return the address of the gradient of a state path that is no delayed one; those before and after a
+        step take turns."""
         turn = "t" if leaf.kind is Kind.D_NEW else "(t + 1)"
         return f"c.d_state_{leaf.index} + ({turn} & 1) * B * {UNITS[leaf.size]}"
 

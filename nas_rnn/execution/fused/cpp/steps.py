@@ -46,6 +46,8 @@ def print_backward(addresses: Addresses, functions: Collection[str]) -> Iterator
             if f"backward_{stage.number}" in functions:
                 yield f"    backward_{stage.number}(c, t, first, stop, gathered, spilled);"
     for path, units in enumerate(addresses.state_units):
+        if path in addresses.schedule.delayed:
+            continue
         size = addresses.schedule.sizes[1 + path]
         new, old = (addresses.d_state(Leaf(kind, path, size)) for kind in (Kind.D_NEW, Kind.D_PREVIOUS))
         yield f"    copy({old} + stop * {units}, {new} + stop * {units}, (end - stop) * {units});"
@@ -88,10 +90,12 @@ def _forward_product(addresses: Addresses, run: Run) -> str:
 
 def _backward_product(addresses: Addresses, run: Run, target: Leaf, adds: bool) -> str:
     units = UNITS[run.source.size]
-    if target.kind in (Kind.D_PREVIOUS, Kind.D_NEW):
+    if target.kind in (Kind.D_PREVIOUS, Kind.D_NEW) and not addresses.gradient.is_sequence(target):
         to = f"{addresses.d_state(target)} + first * {units}"
     else:
         whole = "t * B + first" if addresses.gradient.is_sequence(target) else "first"
+        if target.kind is Kind.D_NEW:
+            whole += " + B"
         to = f"c.{addresses.field(target)} + ({whole}) * {units}"
     slots, apart = _slots(addresses, run)
     heads, columns = run.matrices[0].heads, f"{len(run.matrices)} * H"
