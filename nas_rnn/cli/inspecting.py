@@ -43,6 +43,7 @@ What = Annotated[
     ),
 ]
 Text = Annotated[bool, _flag("--text", "Print the cell's text form, as .cell files hold it.")]
+Schedule = Annotated[bool, _flag("--schedule", "Print what is computed when a sequence runs through it.")]
 Recipe = Annotated[bool, _flag("--recipe", "Print it as a recipe of NAS-Bench-NLP, in JSON.")]
 Latex = Annotated[bool, _flag("--latex", "Print its equations in LaTeX.")]
 Json = Annotated[bool, _flag("--json", "Print all there is as JSON.")]
@@ -76,6 +77,7 @@ def show(
     text: Text = False,
     latex: Latex = False,
     recipe: Recipe = False,
+    schedule: Schedule = False,
     json: Json = False,
     diagram: Diagram = None,
     input_size: InputSize = 64,
@@ -85,8 +87,10 @@ def show(
     debug: o.Debug = False,
 ) -> None:
     """Show a cell: its equations, what it costs, its text form, LaTeX, a diagram."""
-    if text + latex + recipe + json > 1:
-        raise UserError("--text, --latex, --recipe and --json each print something else: give one of them")
+    if text + latex + recipe + schedule + json > 1:
+        raise UserError(
+            "--text, --latex, --recipe, --schedule and --json each print something else: give one of them"
+        )
     picture = None if diagram is None else _picture_format(diagram)
     from nas_rnn.experiment import inspection
 
@@ -94,6 +98,11 @@ def show(
     shown = inspection.show(what, runs=runs, input_size=input_size, hidden_size=hidden_size)
     if diagram is not None and picture is not None:
         _write(diagram, shown.cell.diagram(picture))
+    if schedule:
+        from nas_rnn.cli.output import emit
+
+        emit(inspection.schedule(shown))
+        return
     _print_shown(shown, text=text, latex=latex, recipe=recipe, json=json, drawn=diagram is not None)
 
 

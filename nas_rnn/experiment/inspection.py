@@ -71,6 +71,13 @@ def show(
     )
 
 
+def schedule(shown: Shown) -> str:
+    """Return in words what is computed when a sequence runs through the shown cell, at its sizes."""
+    from nas_rnn.execution.fused.explain import explain_schedule
+
+    return explain_schedule(shown.cell, shown.input_size, shown.hidden_size)
+
+
 def listing(kind: str, *, runs: str | Path = "runs") -> list[dict[str, Any]]:
     """Return one row for each known thing of a kind: cells, spaces, tasks, strategies, ops or searches."""
     rows: dict[str, Callable[[], list[dict[str, Any]]]] = {
