@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -78,11 +79,16 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(thread_name_prefix="nas_rnn")
 
 
+os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not survive a fork
+
+
 @lru_cache(maxsize=1024)
 def make_kernels(layout: Layout, dtype: torch.dtype) -> Kernels:
     """Return the compiled functions for ``layout``; `CompileError` where they cannot be had."""
     schedule, gradient, code = printed(layout)
-    return Kernels(schedule, gradient, code, _functions([code], dtype)[0], products(dtype))
+    shared = _pool().submit(products, dtype)  # a machine's first cell waits for both, side by side
+    functions = _functions([code], dtype)[0]
+    return Kernels(schedule, gradient, code, functions, shared.result())
 
 
 def prepare(layouts: Sequence[Layout], dtype: torch.dtype) -> None:

@@ -97,11 +97,13 @@ void product(int64_t M, int64_t N, int64_t K, const F* a, int64_t lda, const F* 
 // that has K_all rows.
 void pack(int64_t K, int64_t N, const F* source, int64_t step_k, int64_t step_n, F* packed, int64_t k0,
           int64_t K_all, int64_t n0) {
-  for (int64_t n = 0; n < N; n++) {
-    const int64_t column = n0 + n;
-    F* to = packed + (column / PANEL) * K_all * PANEL + k0 * PANEL + column % PANEL;
+  for (int64_t n = 0; n < N;) {
+    const int64_t inside = (n0 + n) % PANEL, left = N - n < PANEL - inside ? N - n : PANEL - inside;
+    F* to = packed + ((n0 + n) / PANEL) * K_all * PANEL + k0 * PANEL + inside;
     const F* from = source + n * step_n;
-    for (int64_t k = 0; k < K; k++) to[k * PANEL] = from[k * step_k];
+    for (int64_t k = 0; k < K; k++)
+      for (int64_t w = 0; w < left; w++) to[k * PANEL + w] = from[k * step_k + w * step_n];
+    n += left;
   }
 }
 }
