@@ -74,3 +74,15 @@ def test_random_cells(start: int, dtype: torch.dtype, record_property: Record) -
     found = compare(pairs, dtype)
     assert len(found) >= 0.7 * len(pairs)
     record_property(f"random cells, {dtype}", max(found))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_odd_sizes(dtype: torch.dtype, record_property: Record) -> None:
+    sizes = [(1, 1), (3, 1), (1, 3), (17, 3), (3, 17), (17, 100), (100, 17), (1, 100), (3, 3), (17, 17)]
+    pairs = [
+        (random_cell(np.random.default_rng(seed), heads=(1,)), Case(inputs=i, hidden=h, batch=1 + seed % 4))
+        for seed, (i, h) in enumerate(sizes)
+    ]
+    found = compare(pairs, dtype)
+    assert len(found) >= 0.8 * len(pairs)
+    record_property(f"odd sizes, {dtype}", max(found))
