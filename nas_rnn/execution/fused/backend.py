@@ -56,8 +56,14 @@ def can_run(x: Tensor, tensors: Sequence[Tensor]) -> bool:
         and not torch._C._get_tracing_state()
         and not torch.compiler.is_compiling()
         and not torch.is_autocast_enabled("cpu")
-        and torch._C._functorch.maybe_current_level() is None
-        and torch.autograd.forward_ad._current_level < 0
+        and not _is_transformed()
+    )
+
+
+def _is_transformed() -> bool:
+    """Whether tensors may be batches, or have tangents: within torch.func and forward-mode differentiation."""
+    return (
+        torch._C._functorch.maybe_current_level() is not None or torch.autograd.forward_ad._current_level >= 0
     )
 
 
@@ -139,7 +145,7 @@ class _Sequence(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *d_results: Tensor) -> tuple[Tensor | None, ...]:
-        if torch.is_grad_enabled() or not all(map(_is_plain, d_results)):
+        if torch.is_grad_enabled() or _is_transformed() or not all(map(_is_plain, d_results)):
             return _by_eager(ctx, d_results)
         saved = list(ctx.saved_tensors)
         kernels, paths = ctx.kernels, ctx.paths

@@ -314,6 +314,26 @@ def test_gradients_of_several_directions_at_once() -> None:
         torch.testing.assert_close(ours, expected)
 
 
+def test_transforms_of_the_backward_alone() -> None:
+    """The graph is made before the transform begins."""
+    rnn, reference, x = pair()
+    directions = torch.randn(3, 5, 2, 4, dtype=torch.float64)
+    batches, tangents = [], []
+    for each in (rnn, reference):
+        output, wanted = each(x)[0], list(each.parameters())
+
+        def pull(d: Tensor, output: Tensor = output, wanted: list[Tensor] = wanted) -> tuple[Tensor, ...]:
+            return torch.autograd.grad(output, wanted, d, retain_graph=True)
+
+        batches.append(torch.func.vmap(pull)(directions))
+        with torch.autograd.forward_ad.dual_level():
+            dual = torch.autograd.forward_ad.make_dual(directions[0], directions[1])
+            tangents.append([torch.autograd.forward_ad.unpack_dual(d).tangent for d in pull(dual)])
+    for found in (batches, tangents):
+        for ours, expected in zip(*found, strict=True):
+            torch.testing.assert_close(ours, expected)
+
+
 @pytest.mark.usefixtures("no_fused")
 def test_tracing() -> None:
     rnn, _, x = pair()
