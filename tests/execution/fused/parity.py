@@ -178,8 +178,8 @@ def finite(results: Mapping[str, Tensor]) -> bool:
 def check(tested: Cell, case: Case, dtype: torch.dtype) -> float | None:
     """Compare fused results with the float64 reference; return the worst distance.
 
-    Returns None, having compared nothing, for a random cell that overflows, and for one on which float32
-    arithmetic itself, in torch's own operations, is a tenth of the limit away from float64's.
+    Returns None for a random cell that overflows, and for one on which float32 arithmetic itself, in torch's
+    own operations, is a tenth of the limit or more away from float64's: there ten times that is the limit.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(case.threads)
@@ -190,13 +190,12 @@ def check(tested: Cell, case: Case, dtype: torch.dtype) -> float | None:
         if not finite(expected) or not finite(by_torch):
             return None
         own = max(distances(by_torch, expected).values())
-        if own > LIMITS[dtype] / 10:
-            return None
+        limit = max(LIMITS[dtype], 10 * own)
         found = solve(problem, "fused")
         assert problem.rnn.backend == "fused"
     finally:
         torch.set_num_threads(threads)
     apart = distances(found, expected)
-    too_far = {name: distance for name, distance in apart.items() if not distance <= LIMITS[dtype]}
+    too_far = {name: distance for name, distance in apart.items() if not distance <= limit}
     assert not too_far, f"{case}: {too_far}; torch's own operations: {own}"
-    return max(apart.values())
+    return max(apart.values()) if limit == LIMITS[dtype] else None
