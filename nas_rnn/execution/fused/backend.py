@@ -56,8 +56,14 @@ def can_run(x: Tensor, tensors: Sequence[Tensor]) -> bool:
         and not torch._C._get_tracing_state()
         and not torch.compiler.is_compiling()
         and not torch.is_autocast_enabled("cpu")
-        and torch._C._functorch.maybe_current_level() is None
-        and torch.autograd.forward_ad._current_level < 0
+        and not _is_transformed()
+    )
+
+
+def _is_transformed() -> bool:
+    """Whether tensors may be batches, or have tangents: within torch.func and forward-mode differentiation."""
+    return (
+        torch._C._functorch.maybe_current_level() is not None or torch.autograd.forward_ad._current_level >= 0
     )
 
 
@@ -132,45 +138,58 @@ class _Sequence(torch.autograd.Function):
         run = _Buffers(kernels, active, x, learned, states, parameters)
         run.forward()
         ctx.kernels, ctx.mask, ctx.active, ctx.paths = kernels, mask, active, paths
-        ctx.slots = run.slots
-        ctx.save_for_backward(x, learned, *more, *run.new, *run.kept, run.moments)
+        ctx.slots_hold_gradients = False
+        ctx.save_for_backward(x, learned, *more, *run.new, *run.kept, run.moments, run.slots)
         finals = (new[-1].clone() for new in run.new)
         return (run.new[0], *finals)
 
     @staticmethod
     def backward(ctx: Any, *d_results: Tensor) -> tuple[Tensor | None, ...]:
-        if torch.is_grad_enabled():
-            return _differentiable(ctx, d_results)
+        if torch.is_grad_enabled() or _is_transformed() or not all(map(_is_plain, d_results)):
+            return _by_eager(ctx, d_results)
         saved = list(ctx.saved_tensors)
         kernels, paths = ctx.kernels, ctx.paths
         count = len(kernels.schedule.layout.shapes)
         x, learned, states = saved[0], saved[1], saved[2 : 2 + paths]
         parameters, made = saved[2 + paths : 2 + paths + count], saved[2 + paths + count :]
         run = _Buffers(kernels, ctx.active, x, learned, states, parameters)
-        if ctx.slots is None:  # a second time over one graph: the first left gradients in the slots
+        if ctx.slots_hold_gradients:  # a second time over one graph
             run.forward()
         else:
             kept = paths + len(kernels.schedule.kept)
-            run.slots, run.new, run.kept, run.moments = ctx.slots, made[:paths], made[paths:kept], made[kept]
-            ctx.slots = None
+            run.new, run.kept, (run.moments, run.slots) = made[:paths], made[paths:kept], made[kept:]
+            ctx.slots_hold_gradients = True
         needs = ctx.needs_input_grad[4:]
         grads = run.backward(d_results[0], d_results[1:], needs[0], needs[2 + paths :])
         return (None, None, None, None, *grads)
 
 
-def _differentiable(ctx: Any, d_results: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
-    """Return the gradients as functions that can be differentiated again."""
+def _is_plain(d: Tensor) -> bool:
+    """Whether a gradient is a tensor of its own memory, and no batch of them (``is_grads_batched``)."""
+    return type(d) is Tensor and not torch._C._functorch.is_legacy_batchedtensor(d)
+
+
+def _by_eager(ctx: Any, d_results: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
+    """Return the gradients by torch's operations: where they are to be differentiated again, and where
+    ``d_results`` are a batch of gradients or otherwise no plain tensors."""
+    again = torch.is_grad_enabled()
     layout, paths = ctx.kernels.schedule.layout, ctx.paths
     saved = ctx.saved_tensors
     count = len(layout.shapes)
     x, states = saved[0], saved[2 : 2 + paths]
     parameters = saved[2 + paths : 2 + paths + count]
     named = dict(zip((name for name, _ in layout.shapes), parameters, strict=True))
-    output, finals = run_eager(layout, named, x, tuple(states), ctx.mask)
+    with torch.enable_grad():
+        output, finals = run_eager(layout, named, x, tuple(states), ctx.mask)
+    results = [(r, d) for r, d in zip((output, *finals), d_results, strict=True) if r.requires_grad]
     inputs = [x, *states, *parameters]
     wanted = [i for i, tensor in enumerate(inputs) if tensor.requires_grad]
     found = torch.autograd.grad(
-        [output, *finals], [inputs[i] for i in wanted], d_results, create_graph=True, allow_unused=True
+        [r for r, _ in results],
+        [inputs[i] for i in wanted],
+        [d for _, d in results],
+        create_graph=again,
+        allow_unused=True,
     )
     grads: list[Tensor | None] = [None] * len(inputs)
     for i, grad in zip(wanted, found, strict=True):

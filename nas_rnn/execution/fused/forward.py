@@ -48,7 +48,8 @@ class StageValues:
         if self.schedule.stage_of[node] != self.number:
             return True
         found = self.nodes[node]
-        return self.backwards and (isinstance(found, Apply) and is_costly(found))
+        lost = self.schedule.stored[node].kind is Kind.SLOT  # it took the place of what it was computed from
+        return self.backwards and (lost or (isinstance(found, Apply) and is_costly(found)))
 
     def _load(self, node: int) -> int:
         found, code = self.nodes[node], self.code

@@ -2,7 +2,8 @@
 
 A library's name holds a hash of its whole source, of the flags, and of what the compiler says of itself and
 of this machine's processor; so it is found again only where it would come out the same. It is written under
-another name and renamed when it is whole: several processes may compile the same one, and be killed.
+another name and renamed when it is whole: several processes may compile the same one, and be killed. Its last
+bytes are a hash of all before, since to load a file that a full disk or a power cut damaged kills the process.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+import time
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -28,6 +30,7 @@ NATIVE = (("-march=native", "-mprefer-vector-width=512"), ("-march=native",), ("
 """What asks for this machine's own instructions; the first that the compiler takes is used."""
 SECONDS = 120
 """How long a compilation may take."""
+DIGEST = hashlib.sha256().digest_size
 KEPT = 4000
 """How many libraries stay in the folder; the ones not used for longest go."""
 
@@ -53,7 +56,9 @@ def compiler() -> tuple[str, tuple[str, ...], str]:
     for native in NATIVE:
         asked = [path, *FLAGS, *native, "-dM", "-E", "-x", "c++", os.devnull]
         try:
-            answer = subprocess.run(asked, capture_output=True, text=True, timeout=SECONDS, check=False)
+            answer = subprocess.run(
+                asked, capture_output=True, text=True, errors="replace", timeout=SECONDS, check=False
+            )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise CompileError(f"the C++ compiler {path} does not run: {error}") from None
         if answer.returncode == 0:
@@ -81,13 +86,13 @@ def compile_library(source: str, single: bool) -> ctypes.CDLL:
     flags = (*flags, "-DSINGLE") if single else flags
     key = hashlib.sha256("\0".join([source, path, *flags, about]).encode()).hexdigest()[:32]
     library = cache_folder() / f"{key}.so"
-    if library.exists():
-        try:
+    try:
+        if _is_whole(library.read_bytes()):
             loaded = ctypes.CDLL(str(library))
             os.utime(library)
             return loaded
-        except OSError:  # cut short by a full disk, or made elsewhere: make it anew
-            library.unlink(missing_ok=True)
+    except OSError:  # not there, or made elsewhere
+        pass
     _compile(path, flags, source, library)
     try:
         return ctypes.CDLL(str(library))
@@ -101,15 +106,24 @@ def _compile(path: str, flags: Sequence[str], source: str, library: Path) -> Non
             made, text = Path(folder, "made.so"), Path(folder, "source.cpp")
             text.write_text(source)
             asked = [path, *flags, str(text), "-o", str(made)]
-            answer = subprocess.run(asked, capture_output=True, text=True, timeout=SECONDS, check=False)
+            answer = subprocess.run(
+                asked, capture_output=True, text=True, errors="replace", timeout=SECONDS, check=False
+            )
             if answer.returncode != 0:
                 raise CompileError(f"{path} failed: {answer.stderr.strip()[-1000:]}")
+            with made.open("ab") as file:
+                file.write(hashlib.sha256(made.read_bytes()).digest())
             made.replace(library)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise CompileError(
             f"the C++ compiler {path} could not do its work in {library.parent}: {error}"
         ) from None
     _prune(library.parent)
+
+
+def _is_whole(library: bytes) -> bool:
+    """Whether the bytes of a library are those that were written."""
+    return hashlib.sha256(library[:-DIGEST]).digest() == library[-DIGEST:]
 
 
 def _prune(folder: Path) -> None:
@@ -126,19 +140,23 @@ def _prune(folder: Path) -> None:
     for _, library in sorted(ages)[: len(ages) - KEPT * 3 // 4]:
         library.unlink(missing_ok=True)
     for left in folder.glob("building-*"):
-        shutil.rmtree(left, ignore_errors=True)
+        try:
+            killed = left.stat().st_mtime < time.time() - 2 * SECONDS
+        except OSError:
+            continue
+        if killed:  # else another process is at work there
+            shutil.rmtree(left, ignore_errors=True)
 
 
-@cache
 def cache_folder() -> Path:
     """Return the folder of compiled libraries, ``XDG_CACHE_HOME/nas_rnn/kernels`` by default.
 
     It is used only where it belongs to this user and nobody else may write to it, since what lies there is
     executed; else it is a folder of this process, removed when that ends.
     """
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(base) / "nas_rnn" / "kernels"
     try:
+        base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+        folder = (base if base.is_absolute() else Path.home() / ".cache") / "nas_rnn" / "kernels"
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
         about = folder.lstat()
@@ -146,7 +164,7 @@ def cache_folder() -> Path:
         private = stat.S_ISDIR(about.st_mode) and not about.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
         if own and private and os.access(folder, os.W_OK | os.X_OK):
             return folder
-    except OSError:
+    except (OSError, RuntimeError):  # a user may have no home
         pass
     return Path(_temporary().name)
 

@@ -11,7 +11,6 @@ typedef int32_t Bits;
 #define MANTISSA 23
 #define LOW (-105.0f)   // exp of less is 0, of more than HIGH infinite
 #define HIGH 88.8f
-#define FAR 87.0f       // sigmoid is 0 or 1 beyond, as far as float can tell
 static inline F reduced(F x, F n) {
   return __builtin_fmaf(n, 2.12194440e-4f, __builtin_fmaf(n, -0.693359375f, x));
 }
@@ -33,7 +32,6 @@ typedef int64_t Bits;
 #define MANTISSA 52
 #define LOW (-746.0)
 #define HIGH 709.9
-#define FAR 708.0
 static inline F reduced(F x, F n) {
   return __builtin_fma(n, -1.90821492927058770002e-10, __builtin_fma(n, -6.93147180369123816490e-1, x));
 }
@@ -64,30 +62,27 @@ static inline F power_of_two(Bits k) {
   return result;
 }
 
-static inline F op_exp(F x) {  // scaled in two steps: results run into infinity and 0 through the denormals
-  F y = x > F(HIGH) ? F(HIGH) : x;
-  y = y < F(LOW) ? F(LOW) : y;
+static inline F scaled_exp(F y) {  // y >= LOW; scaled in two steps: runs into 0 through the denormals
   F n = nearest(y);
   Bits k = whole(n), half = k >> 1;
   return (expm1_near_zero(reduced(y, n)) + F(1)) * power_of_two(half) * power_of_two(k - half);
 }
+static inline F op_exp(F x) {
+  F y = x > F(HIGH) ? F(HIGH) : x;
+  return scaled_exp(y < F(LOW) ? F(LOW) : y);
+}
 static inline F op_sigmoid(F x) {
-  F y = -x;
-  y = y > F(FAR) ? F(FAR) : y;
-  y = y < -F(FAR) ? -F(FAR) : y;
-  F n = nearest(y);
-  F e = (expm1_near_zero(reduced(y, n)) + F(1)) * power_of_two(whole(n));
-  return F(1) / (F(1) + e);
+  F y = x < F(0) ? x : -x;
+  F e = scaled_exp(y < F(LOW) ? F(LOW) : y);
+  return (x < F(0) ? e : F(1)) / (F(1) + e);
 }
 static inline F op_tanh(F x) {  // -E / (2 + E) with E = expm1(-2 |x|), which loses nothing near zero
-  F a = x < F(0) ? -x : x;
-  F y = a * F(-2);
+  F y = LIBM(fabs)(x) * F(-2);
   y = y < F(-60) ? F(-60) : y;
   F n = nearest(y);
   F scale = power_of_two(whole(n));
-  F e = __builtin_fma(expm1_near_zero(reduced(y, n)), scale, scale - F(1));
-  F t = -e / (F(2) + e);
-  return x < F(0) ? -t : t;
+  F e = LIBM(fma)(expm1_near_zero(reduced(y, n)), scale, scale - F(1));
+  return LIBM(copysign)(-e / (F(2) + e), x);
 }
 #ifdef SINGLE
 static inline F log_of(F x) {  // x > 0 and normal; Cephes' logf
@@ -113,10 +108,10 @@ static inline F log_of(F x) {  // x > 0 and normal; Cephes' logf
 }
 static inline F op_log1p(F x) {
   F u = 1.0f + x;
-  F inside = u > 0.0f && u < 3.0e38f && u >= 1.2e-38f ? u : 1.0f;
+  F inside = u > 0.0f && u <= 3.40282347e38f ? u : 1.0f;
   F near = log_of(inside) + (x - (inside - 1.0f)) / inside;  // with what was lost in 1 + x
   F edge = u == 0.0f ? -__builtin_inff() : u > 0.0f ? u : __builtin_nanf("");
-  return inside == u ? near : edge;
+  return x == 0.0f ? x : inside == u ? near : edge;
 }
 #else
 static inline F op_log1p(F x) { return LIBM(log1p)(x); }
