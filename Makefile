@@ -8,8 +8,11 @@ INSTALLED := $(VENV)/.installed
 SEARCH_ARGS ?=
 NAME ?= $(shell n=first-search; i=2; while [ -e runs/$$n ]; do n=first-search-$$i; i=$$((i + 1)); done; echo $$n)
 
+# What `make bench` measures; see benchmarks/cell_speed.py.
+BENCH_ARGS ?=
+
 .DEFAULT_GOAL := help
-.PHONY: search test check static format-check lint types layers format fuzz clean help
+.PHONY: search test check static format-check lint types layers format fuzz bench clean help
 
 search: $(INSTALLED)  ## Search for a cell on the embedded data and compare it with an LSTM (SEARCH_ARGS, NAME)
 	$(BIN)/nas-rnn search --name $(NAME) $(SEARCH_ARGS)
@@ -39,6 +42,9 @@ format: $(INSTALLED)  ## Format the code, and fix what lint can fix
 
 fuzz: $(INSTALLED)  ## Run the property tests with many more examples
 	$(BIN)/pytest -n 2 --hypothesis-profile=fuzz tests
+
+bench: $(INSTALLED)  ## Measure how fast cells train, beside torch's layers (BENCH_ARGS; half an hour)
+	$(BIN)/python benchmarks/cell_speed.py $(BENCH_ARGS)
 
 clean:  ## Remove the virtual environment and every cache (runs/ stays)
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

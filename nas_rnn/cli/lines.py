@@ -86,6 +86,8 @@ def ended_line(event: RunEnded) -> str:
         parts.append(f"{gap} at this epoch" if event.ending == "stopped" else gap)
     if event.reason:
         parts.append(one_line(event.reason))
+    if event.fallback:
+        parts.append(f"ran on the {event.backend} backend, since {one_line(event.fallback)}")
     return ", ".join(parts)
 
 

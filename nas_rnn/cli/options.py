@@ -136,6 +136,15 @@ Device = Annotated[
         TRAINING,
     ),
 ]
+Backend = Annotated[
+    str | None,
+    _text(
+        "--backend",
+        "auto|fused|eager|reference",
+        "How cells run: fused is compiled C++; auto takes the fastest that can run. Default: auto.",
+        TRAINING,
+    ),
+]
 
 Workers = Annotated[
     int | None,

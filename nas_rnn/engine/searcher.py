@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from ray.tune.search import Searcher
@@ -73,12 +74,12 @@ class SourceSearcher(Searcher):
         else:
             status, reason = result["ending"] or "stopped", result["reason"]
             reason = reason or f"behind the others at epoch {len(records)}"
-            ended = self._ended(spec, records, status, reason, result["parameters"])
+            ended = self._ended(spec, records, status, reason)
+            told_last = {name: result[name] for name in ("parameters", "backend", "fallback")}
+            ended = replace(ended, **told_last)
         self._guard(self._source.on_done, spec, ended)
 
-    def _ended(
-        self, spec: RunSpec, records: list[EpochRecord], status: Any, reason: str, parameters: int = 0
-    ) -> RunResult:
+    def _ended(self, spec: RunSpec, records: list[EpochRecord], status: Any, reason: str) -> RunResult:
         best = min(records, key=lambda record: self._sign * record.metric, default=None)
         return RunResult(
             id=spec.id,
@@ -87,7 +88,7 @@ class SourceSearcher(Searcher):
             epochs=list(records),
             best_epoch=best.epoch if best else None,
             best_metric=best.metric if best else None,
-            parameters=parameters,
+            parameters=0,
             test_values=None,
             test_weights=None,
             seconds=sum(record.seconds for record in records),

@@ -52,8 +52,8 @@ class RunTrainable(tune.Trainable):
     """Trains one RunSpec after another in one process; a step is an epoch.
 
     Results carry plain data: ``records`` (epochs since the last result), ``ending`` ("" while it goes on), ``reason``,
-    ``parameters`` and, at the end, ``result``
-    (as JSON text: Tune flattens nested dictionaries). A run that diverges or raises ends itself and nothing else.
+    ``parameters``, ``backend`` and ``fallback`` and, at the end, ``result`` (as JSON text: Tune flattens nested
+    dictionaries). A run that diverges or raises ends itself and nothing else.
     """
 
     def setup(self, config: dict[str, Any], shared: WorkerSetup) -> None:  # type: ignore[override]
@@ -103,12 +103,15 @@ class RunTrainable(tune.Trainable):
         result = (
             self._trainer.result(ending, reason).to_dict() if ending and self._trainer is not None else None
         )
+        backend, fallback = (None, None) if self._trainer is None else self._trainer.backend
         return {
             "records": [record.to_dict() for record in new],
             "ending": result["status"] if result else ending,
             "reason": result["reason"] if result else reason,
             "result": json.dumps(result),
             "parameters": 0 if self._trainer is None else self._trainer.parameters,
+            "backend": backend,
+            "fallback": fallback,
             "epoch": max(1, len(records)),
             "score": self._sign * records[-1].metric if records else float("inf"),
             "done": bool(ending),

@@ -117,6 +117,8 @@ class Bench:
             value=result.best_metric,
             gap=gap,
             reason=result.reason,
+            backend=result.backend,
+            fallback=result.fallback,
         )
 
     @contextmanager

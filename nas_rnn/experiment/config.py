@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from nas_rnn.errors import UserError, suggest
 from nas_rnn.training import TrainingOptions
+from nas_rnn.training.spec import Backend
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -69,6 +70,7 @@ class _Config(BaseModel):
     clip: float = TrainingOptions.clip
     threads: int = TrainingOptions.threads
     device: str = TrainingOptions.device
+    backend: Backend = TrainingOptions.backend
 
     def training(self) -> TrainingOptions:
         """Return the training options, each checked."""

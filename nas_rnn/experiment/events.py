@@ -66,7 +66,10 @@ class EpochDone:
 
 @dataclass(frozen=True, kw_only=True)
 class RunEnded:
-    """A run has ended; ``gap`` is relative to the baseline at the same epoch, negative is better (None: unknown)."""
+    """A run has ended; ``gap`` is relative to the baseline at the same epoch, negative is better (None: unknown).
+
+    ``backend`` is what ran the cell; ``fallback`` says why not the fused one, where that was wanted.
+    """
 
     id: str
     role: str
@@ -75,6 +78,8 @@ class RunEnded:
     value: float | None
     gap: float | None
     reason: str | None = None
+    backend: str | None = None
+    fallback: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -75,6 +75,10 @@ def run_view(
     }
     if result is not None and result.reason:
         tags["reason"] = result.reason
+    if result is not None and result.backend:
+        tags["backend"] = result.backend
+    if result is not None and result.fallback:
+        tags["fallback"] = result.fallback
     return RunView(
         key=f"{about.id}/{spec.id}",
         name=_run_name(spec),

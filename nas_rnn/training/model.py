@@ -22,7 +22,8 @@ def cell_rnn(spec: RunSpec, input_size: int) -> nn.Module:
     """Return ``spec.training.layers`` layers of the spec's cell.
 
     Raises:
-        UserError: when the cell's text cannot be read, or its output has input_size instead of hidden_size.
+        UserError: when the cell's text cannot be read, its output has input_size instead of hidden_size, or the
+            fused backend is asked for where nothing can be compiled.
     """
     cell = parse_cell(spec.cell)
     output = cell.states[0]
@@ -33,7 +34,14 @@ def cell_rnn(spec: RunSpec, input_size: int) -> nn.Module:
         )
     layers = spec.training.layers
     dropout = spec.training.dropout if layers > 1 else 0.0  # what lies between layers; tasks add their own
-    return RNN(cell, input_size, spec.hidden_size, num_layers=layers, dropout=dropout)
+    return RNN(
+        cell,
+        input_size,
+        spec.hidden_size,
+        num_layers=layers,
+        dropout=dropout,
+        backend=spec.training.backend,
+    )
 
 
 def build_model(
@@ -47,6 +55,17 @@ def build_model(
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(spec.seed)
         return task.model(meta, lambda size: make_rnn(spec, size), dropout=spec.training.dropout)
+
+
+def backend_of(model: nn.Module) -> tuple[str | None, str | None]:
+    """Return which backend runs the cells of ``model``, and why it is not the fused one where that was wanted.
+
+    None and None for a model without cells; several names, with commas, where its cells differ.
+    """
+    cells = [module for module in model.modules() if isinstance(module, RNN)]
+    names = dict.fromkeys(rnn.backend for rnn in cells)
+    reasons = dict.fromkeys(rnn.fallback for rnn in cells if rnn.fallback is not None)
+    return ", ".join(names) or None, "; ".join(reasons) or None
 
 
 def count_parameters(spec: RunSpec, task: Task, meta: Mapping[str, Any], make_rnn: MakeRnn = cell_rnn) -> int:

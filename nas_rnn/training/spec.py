@@ -14,6 +14,8 @@ from nas_rnn.training.plain import from_plain, to_plain
 Role = Literal["candidate", "baseline", "selection", "final"]
 Status = Literal["finished", "stopped", "diverged", "failed"]
 Decay = Literal["cosine", "linear", "none"]
+Backend = Literal["auto", "fused", "eager", "reference"]
+"""The names that `nas_rnn.execution.backends` takes, which this module does not import: it loads torch."""
 
 EVALUATION_BATCH = 32
 EVALUATION_LENGTH = 64
@@ -26,7 +28,8 @@ class TrainingOptions:
 
     ``dropout`` is a probability; ``batch`` sequences of ``length`` steps make a step of the optimiser (Adam);
     ``learning_rate`` falls to 0 over all epochs by ``decay``; the gradient's norm is clipped to ``clip`` (0:
-    never). ``device`` is "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:1".
+    never). ``device`` is "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:1"; ``backend`` is how the cell
+    runs over a sequence, "auto" (the fastest that can run), "fused", "eager" or "reference".
 
     The defaults are a compromise found by hand, for small models and few epochs. An LSTM of 61k parameters came
     in 3 epochs to 1.72 nats with batch 32, and to 1.53 with 16, which takes longer an epoch; with 16 and twice
@@ -46,6 +49,7 @@ class TrainingOptions:
     epochs: int = 4
     threads: int = 1
     device: str = "auto"
+    backend: Backend = "auto"
 
     def __post_init__(self) -> None:
         for name in ("layers", "batch", "length", "epochs", "threads"):
@@ -58,8 +62,8 @@ class TrainingOptions:
             raise UserError(f"learning_rate must be greater than 0, such as 0.01; got {self.learning_rate!r}")
         if self.clip < 0.0:
             raise UserError(f"clip must be greater than 0, or 0 for no clipping; got {self.clip!r}")
-        if self.decay not in get_args(Decay):
-            raise UserError(f"decay must be one of {', '.join(get_args(Decay))}; got {self.decay!r}")
+        _require_one_of("decay", self.decay, get_args(Decay))
+        _require_one_of("backend", self.backend, get_args(Backend))
         if not (isinstance(self.device, str) and re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device)):
             raise UserError(f"device must be auto, cpu, cuda or cuda:<number>; got {self.device!r}")
 
@@ -99,8 +103,7 @@ class RunSpec:
         _require_whole("hidden_size", self.hidden_size, 1)
         _require_whole("seed", self.seed, 0)
         _require_whole("data_seed", self.data_seed, 0)
-        if self.role not in get_args(Role):
-            raise UserError(f"role must be one of {', '.join(get_args(Role))}; got {self.role!r}")
+        _require_one_of("role", self.role, get_args(Role))
 
     def to_dict(self) -> dict[str, Any]:
         return to_plain(self)
@@ -143,7 +146,8 @@ class RunResult:
 
     ``best_metric`` is the validation metric of ``best_epoch``, None where no epoch was completed.
     ``test_values`` (in the metric's units) and ``test_weights`` hold one number per item of the test part, at
-    the weights of the best epoch, where the spec asked for them.
+    the weights of the best epoch, where the spec asked for them. ``backend`` is the one that ran the cell, None
+    where none did; ``fallback`` says why that is not the fused one although it was wanted.
     """
 
     id: str
@@ -156,6 +160,8 @@ class RunResult:
     test_values: list[float] | None
     test_weights: list[float] | None
     seconds: float
+    backend: str | None = None
+    fallback: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return to_plain(self)
@@ -176,6 +182,11 @@ def _with(data: object, key: str, read: Any) -> object:
 def _require_whole(name: str, value: object, lowest: int) -> None:
     if type(value) is not int or value < lowest:
         raise UserError(f"{name} must be a whole number of at least {lowest}; got {value!r}")
+
+
+def _require_one_of(name: str, value: object, words: tuple[str, ...]) -> None:
+    if value not in words:
+        raise UserError(f"{name} must be one of {', '.join(words)}; got {value!r}")
 
 
 def _require_finite(name: str, value: object) -> None:

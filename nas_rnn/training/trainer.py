@@ -14,7 +14,7 @@ from nas_rnn.training.checkpoint import Checkpoint
 from nas_rnn.training.device import RandomStream, resolve_device, threads
 from nas_rnn.training.errors import Diverged
 from nas_rnn.training.loop import Batches, EvaluationPass, evaluation_pass, train_pass
-from nas_rnn.training.model import MakeRnn, build_model, cell_rnn
+from nas_rnn.training.model import MakeRnn, backend_of, build_model, cell_rnn
 from nas_rnn.training.schedule import learning_rate
 from nas_rnn.training.spec import EVALUATION_BATCH, EVALUATION_LENGTH, EpochRecord, RunResult, RunSpec, Status
 from nas_rnn.training.store import RunStore
@@ -88,6 +88,11 @@ class Trainer:
         return sum(parameter.numel() for parameter in self._model.parameters())
 
     @property
+    def backend(self) -> tuple[str | None, str | None]:
+        """Which backend runs the cell, and why it is not the fused one where that was wanted."""
+        return backend_of(self._model)
+
+    @property
     def best_weights(self) -> dict[str, Tensor]:
         """The model's state dict at the best validation epoch, on the CPU; empty before the first epoch."""
         return dict(self._best)
@@ -155,6 +160,7 @@ class Trainer:
             if not bool(torch.isfinite(test.values).all()):
                 status, reason, test = "diverged", "a test item's score is not finite", None
         best = self._best_record()
+        backend, fallback = self.backend
         result = RunResult(
             id=self.spec.id,
             status=status,
@@ -166,6 +172,8 @@ class Trainer:
             test_values=test.values.tolist() if test else None,
             test_weights=test.weights.tolist() if test else None,
             seconds=math.fsum(record.seconds for record in self._records),
+            backend=backend,
+            fallback=fallback,
         )
         if self._store is not None:
             self._store.write_result(result)

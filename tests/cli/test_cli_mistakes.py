@@ -38,6 +38,7 @@ BOTH = [
     (["--threads", "0"], "threads must be"),
     (["--threads", "x"], "'--threads': a whole number is needed"),
     (["--device", "tpu"], "device must be auto, cpu, cuda or cuda:<number>; got 'tpu'"),
+    (["--backend", "fast"], "backend: input should be 'auto', 'fused', 'eager' or 'reference'; got 'fast'"),
     (["--task", "char-ln"], "unknown task 'char-ln'; did you mean 'char-lm'?"),
     (["--task-option", "embedding"], "--task-option takes KEY=VALUE"),
     (["--task-option", "=3"], "--task-option takes KEY=VALUE"),

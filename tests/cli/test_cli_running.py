@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from nas_rnn.cli.lines import started_line
+from nas_rnn.cli.lines import ended_line, started_line
 from nas_rnn.cli.results import print_result
-from tests.cli.conftest import RESULT, STARTED, FakeRun, Run, comparison, contender, standing
+from tests.cli.conftest import RESULT, STARTED, FakeRun, Run, comparison, contender, ended, standing
 
 GOLDEN = """\
 Search first: task char-lm (bits_per_char, in bits per character, lower is better), space gated, 3 trials, \
@@ -65,6 +65,13 @@ def test_the_first_line_tells_of_constraints() -> None:
     assert ", space gated with products<=4 and lacks=exp, 3 trials" in line
 
 
+def test_a_line_tells_of_the_backend_only_where_it_fell_back() -> None:
+    usual = ended_line(ended("gated-aaaa", backend="fused"))
+    assert usual == "gated-aaaa finished, 2.400"
+    fallen = ended("gated-aaaa", backend="eager", fallback="c++ failed:\nno space left")
+    assert ended_line(fallen) == f"{usual}, ran on the eager backend, since c++ failed: no space left"
+
+
 def test_json_leaves_stdout_to_the_result(run: Run, fake: FakeRun) -> None:
     outcome = run("search", "--json")
     assert outcome.code == 0
@@ -92,6 +99,7 @@ def test_every_option_of_a_search_arrives(run: Run, fake: FakeRun) -> None:
         *("--workers", "4", "--plugins", "one", "--plugins", "two", "--name", "n", "--seed", "9"),
         *("--config", "c.toml", "--layers", "2", "--dropout", "0.5", "--batch", "8", "--length", "16"),
         *("--learning-rate", "1e-3", "--decay", "linear", "--clip", "0", "--threads", "2", "--device", "cpu"),
+        *("--backend", "eager"),
         *("--task-option", "embedding=16", "--task-option", "rate=0.5", "--task-option", "on=true"),
         *("--task-option", "kind=a=b", "--runs", "here"),
         *("--constraint", "products<=4", "--constraint", "lacks=exp"),
@@ -103,7 +111,7 @@ def test_every_option_of_a_search_arrives(run: Run, fake: FakeRun) -> None:
         **{"trials": 7, "time": "1h30m", "epochs": 3, "params": 5000, "seeds": 2, "workers": 4},
         **{"plugins": (Path("one"), Path("two")), "name": "n", "seed": 9, "config": Path("c.toml")},
         **{"layers": 2, "dropout": 0.5, "batch": 8, "length": 16, "learning_rate": 0.001, "decay": "linear"},
-        **{"clip": 0.0, "threads": 2, "device": "cpu", "runs": Path("here")},
+        **{"clip": 0.0, "threads": 2, "device": "cpu", "backend": "eager", "runs": Path("here")},
         "task_options": {"embedding": 16, "rate": 0.5, "on": True, "kind": "a=b"},
     }
 

@@ -116,6 +116,7 @@ def test_asha_stops_candidates_that_are_behind_and_never_the_baseline(engine):
     assert any(result.status == "stopped" and len(result.epochs) < 9 for result in stopped)
     for result in stopped:
         assert result.best_metric is not None and result.parameters > 0
+        assert result.backend == "fused" and result.fallback is None
 
 
 @pytest.mark.parametrize(("epochs", "rung"), [(1, 1), (4, 1), (16, 1), (17, 2), (50, 3), (100, 6)])

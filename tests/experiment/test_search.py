@@ -158,6 +158,8 @@ def test_mlflow_shows_parent_baseline_and_candidates_with_their_gap(finished, pl
         if run.data.tags["role"] == "candidate" and run.data.tags["ending"] == "finished":
             assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
             assert "gap_to_lstm" in run.data.metrics
+            assert run.data.params["backend"] == "auto" and run.data.tags["backend"] == "fused"
+            assert "fallback" not in run.data.tags
             curve = client.get_metric_history(run.info.run_id, "valid/bits_per_char")
             assert [point.step for point in curve] == [1, 2]
             names = {item.path for item in client.list_artifacts(run.info.run_id, "cell")}

@@ -178,7 +178,7 @@ def test_a_task_that_carries_state_needs_batches_of_one_size() -> None:
 
 
 def test_a_default_training_option_is_one_that_there_is() -> None:
-    assert {*TRAINING_NAMES, "threads", "device"} == {*TrainingOptions.__dataclass_fields__}
+    assert {*TRAINING_NAMES, "threads", "device", "backend"} == {*TrainingOptions.__dataclass_fields__}
 
 
 def test_a_choice_is_one_of_the_words() -> None:

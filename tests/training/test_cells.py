@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from nas_rnn.errors import UserError
+from nas_rnn.execution.fused.toolchain import CompileError
 from nas_rnn.tasks import TaskData
 from nas_rnn.tasks.char_lm import CharLM
 from nas_rnn.training import EpochRecord, RunSpec, RunStore
 from nas_rnn.training.model import count_parameters
+from nas_rnn.training.spec import Backend
 from nas_rnn.training.trainer import Trainer
 
 LSTM = """
@@ -65,6 +67,32 @@ def test_a_cell_learns_and_resumes_exactly(
     assert all(torch.equal(w, resumed.best_weights[name]) for name, w in unstopped.best_weights.items())
     assert resumed.records[-1].metric < resumed.records[0].metric
     assert count_parameters(spec, CharLM(), data.meta) == resumed.parameters
+
+
+@pytest.mark.parametrize("backend", ["fused", "eager", "reference"])
+def test_the_backend_is_the_one_asked_for(data: TaskData, lstm_spec: RunSpec, backend: Backend) -> None:
+    training = replace(lstm_spec.training, backend=backend, epochs=1)
+    trainer = Trainer(replace(lstm_spec, training=training), CharLM(), data)
+    trainer.run_epoch()
+    result = trainer.result()
+    assert (result.backend, result.fallback) == (backend, None)
+
+
+def test_a_cell_that_cannot_be_compiled_runs_eagerly_and_the_result_says_why(
+    data: TaskData, lstm_spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise CompileError("c++ failed: out of paper")
+
+    monkeypatch.setattr("nas_rnn.execution.fused.backend.make_kernels", fails)
+    spec = replace(lstm_spec, training=replace(lstm_spec.training, epochs=1))
+    trainer = Trainer(spec, CharLM(), data)
+    trainer.run_epoch()
+    result = trainer.result()
+    assert (result.backend, result.fallback) == ("eager", "c++ failed: out of paper")
+    with pytest.raises(UserError, match=r"cannot run 'lstm': c\+\+ failed: out of paper"):
+        fused = replace(spec, training=replace(spec.training, backend="fused"))
+        Trainer(fused, CharLM(), data).run_epoch()
 
 
 def test_the_lstm_s_size_is_that_of_its_equations(data: TaskData, lstm_spec: RunSpec) -> None:

@@ -117,6 +117,8 @@ def test_another_run_s_folder_is_refused(
     other = replace(spec_with(learning_rate=0.5), seed=4)
     with pytest.raises(UserError, match=r"differs in seed, training\.learning_rate; give this run a folder"):
         make_trainer(other, store)
+    with pytest.raises(UserError, match=r"differs in training\.backend; give this run a folder"):
+        make_trainer(spec_with(backend="eager"), store)
     renamed = replace(spec_with(threads=2, device="auto"), id="r9", role="final", name="n", read_test=True)
     assert make_trainer(renamed, store).epoch == 1
     assert store.read_spec() == renamed

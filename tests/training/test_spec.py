@@ -2,12 +2,14 @@
 
 import json
 from dataclasses import FrozenInstanceError, replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from nas_rnn.errors import UserError
+from nas_rnn.execution.backends import BACKENDS
 from nas_rnn.training import EpochRecord, RunResult, RunSpec, TrainingOptions
+from nas_rnn.training.spec import Backend
 
 RECORD = EpochRecord(
     epoch=1,
@@ -52,6 +54,7 @@ RESULT = RunResult(
         ("threads", -1, "a whole number of at least 1"),
         ("decay", "cosin", "cosine, linear, none"),
         ("device", "gpu", "auto, cpu, cuda"),
+        ("backend", "fast", "auto, fused, eager, reference"),
     ],
 )
 def test_training_options_out_of_range(name: str, value: Any, rule: str) -> None:
@@ -59,6 +62,16 @@ def test_training_options_out_of_range(name: str, value: Any, rule: str) -> None
         TrainingOptions(**{name: value})
     assert str(caught.value).startswith(name)
     assert repr(value) in str(caught.value)
+
+
+def test_the_backends_are_those_of_the_execution() -> None:
+    assert get_args(Backend) == ("auto", *BACKENDS)
+
+
+def test_results_of_runs_before_there_were_backends_are_read() -> None:
+    plain = RESULT.to_dict()
+    del plain["backend"], plain["fallback"]
+    assert RunResult.from_dict(plain) == RESULT
 
 
 @pytest.mark.parametrize(

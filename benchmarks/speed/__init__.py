@@ -1,0 +1,1 @@
+"""The parts of `cell_speed.py`: what is timed, against what, and how."""
