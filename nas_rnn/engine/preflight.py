@@ -95,7 +95,7 @@ def check_versions() -> None:
         spec = find_spec("nas_rnn")
         if spec is not None and spec.origin is not None:
             folder, total = Path(spec.origin).parent, hashlib.sha256()
-            for path in sorted(folder.rglob("*.py")):
+            for path in sorted([*folder.rglob("*.py"), *folder.rglob("*.cpp")]):
                 name = path.relative_to(folder).as_posix()
                 if not name.startswith("search_spaces/"):  # these travel as text
                     total.update(f"{name}\n".encode() + path.read_bytes())
