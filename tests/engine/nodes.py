@@ -87,6 +87,7 @@ class Nodes:
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN": self._token,
             "RAY_USAGE_STATS_ENABLED": "0",
+            "CXX": "none",  # every node would compile every cell: minutes
         }
 
     def start_head(self, cpus: int, *options: str) -> None:
@@ -114,7 +115,7 @@ class Nodes:
         ray = [python, "-c", _RAY_ON_LOOPBACK, "start", *options, *small, *ports, "--temp-dir", f"{home}/r"]
         with (home / "ray.log").open("wb") as log:
             return subprocess.Popen(
-                [*world, *ray, "--disable-usage-stats", "--block"],
+                [*world, *ray, "--disable-usage-stats", "--include-log-monitor", "false", "--block"],
                 cwd=home,
                 env=self.environment(home),
                 stdout=log,
@@ -135,7 +136,7 @@ class Nodes:
         (site,) = venv.glob("lib/python*/site-packages")
         (site / "packages.pth").write_text(f"{self.base / 'packages'}\n")
 
-    def wait(self, count: int, seconds: float = 60.0) -> None:
+    def wait(self, count: int, seconds: float = 240.0) -> None:
         """Return once ``count`` nodes have said that they run."""
         logs = [self.driver / "ray.log", *(self.base / name / "ray.log" for name in self._workers)]
         end = time.monotonic() + seconds
