@@ -152,7 +152,9 @@ Workers = Annotated[
 ]
 Address = Annotated[
     str | None,
-    _text("--address", "HOST:PORT", "Ray cluster to train on (or RAY_ADDRESS). Default: this machine.", RUN),
+    _text(
+        "--address", "HOST:PORT", "Ray cluster to train on (or RAY_ADDRESS), or local. Default: local.", RUN
+    ),
 ]
 GpusPerTrial = Annotated[
     float | None, _number("--gpus-per-trial", "GPUs of one run, or a part of one. Default: 0.0.", RUN)

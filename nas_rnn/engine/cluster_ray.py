@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,17 +21,26 @@ def cluster_ray(address: str) -> Iterator[None]:
 
     Raises UserError where none answers, or where its nodes have other versions than the driver.
     """
+    host, port = _host_and_port(address)
     prepare_environment()
     import ray
 
     try:
-        _knock(address)
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, configure_logging=True)
-    except (OSError, ValueError, RuntimeError) as error:
+        if host:
+            # Ray itself would try for minutes.
+            socket.create_connection((host, port), timeout=_KNOCK_SECONDS).close()
+    except OSError as error:
         raise UserError(
-            f"no Ray cluster answers at {address!r} ({(str(error) or type(error).__name__).splitlines()[0]}); "
-            "start one with `ray start --head`, or leave --address out to use this machine alone"
+            f"no Ray cluster answers at {address!r} ({error.strerror or error}); start one with `ray start --head`, "
+            "or use this machine alone: --address local"
         ) from None
+    try:
+        with _muted():
+            ray.init(
+                address=address, log_to_driver=False, logging_level=logging.ERROR, configure_logging=True
+            )
+    except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
+        raise UserError(_refused(address, error)) from None
     try:
         check_versions()
         yield
@@ -38,8 +48,38 @@ def cluster_ray(address: str) -> Iterator[None]:
         ray.shutdown()
 
 
-def _knock(address: str) -> None:
-    """Raise OSError where nothing listens at ``host:port``: Ray itself would try for minutes."""
+@contextmanager
+def _muted() -> Iterator[None]:
+    """Drop what Ray's own code writes to standard error: a line for each of some twenty attempts to connect."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    """Return the parts of ``host:port``, or no host for ``auto``; UserError for anything else."""
+    if address == "auto":
+        return "", 0
     host, _, port = address.rpartition(":")
-    if host and port.isdigit():
-        socket.create_connection((host, int(port)), timeout=_KNOCK_SECONDS).close()
+    if "://" in address or not host or not port.isdecimal() or not 0 < int(port) < 2**16:
+        raise UserError(
+            f"--address (or RAY_ADDRESS) is HOST:PORT of the cluster's head, as `ray start --head` prints it; or auto; "
+            f"or local, for this machine alone; got {address!r}"
+        )
+    return host.strip("[]"), int(port)
+
+
+def _refused(address: str, error: Exception) -> str:
+    """Return why the cluster at ``address`` did not take us in, and what is needed for that."""
+    reason = (str(error) or type(error).__name__).splitlines()[0].partition(". ")[0]
+    return (
+        f"cannot join the Ray cluster at {address!r}: {reason}\n"
+        "It takes a driver in that runs on one of its nodes (`ray start --address=...` makes this machine one; with "
+        "--num-cpus=0 it trains nothing), has its versions of Ray and Python, and its token (RAY_AUTH_MODE=token and "
+        "RAY_AUTH_TOKEN, the same as on every node)"
+    )

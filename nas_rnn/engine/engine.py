@@ -14,13 +14,20 @@ from typing import Any, Literal
 
 from nas_rnn.engine.cluster_ray import cluster_ray
 from nas_rnn.engine.local_ray import local_ray, prepare_environment
-from nas_rnn.engine.preflight import check_request, check_resources, places
+from nas_rnn.engine.news import News
+from nas_rnn.engine.preflight import (
+    Resources,
+    check_request,
+    check_resources,
+    check_storage,
+    nodes_alive,
+    places,
+)
 from nas_rnn.engine.source import RunSource
 from nas_rnn.plugins import PluginSource
 from nas_rnn.tasks import TaskData
 
 Outcome = Literal["complete", "interrupted"]
-MAX_WORKER_DEATHS = 2
 
 
 class Engine:
@@ -29,7 +36,8 @@ class Engine:
     ``workers`` runs (None: as many as have a place) are trained at once with ``threads`` CPU cores and
     ``gpus_per_run`` GPUs each. ``folder`` keeps each run's checkpoint and curve, also of those on other machines; at
     ``storage``, a URI, checkpoints lie there instead. ``data`` and ``sources`` (file plugins) are sent to the workers
-    once. Opening it raises UserError where the request cannot be met.
+    once. ``tell`` hears of nodes and workers that were lost. Opening it raises UserError where the request cannot
+    be met.
     """
 
     def __init__(
@@ -43,6 +51,7 @@ class Engine:
         gpus_per_run: float = 0.0,
         address: str | None = None,
         storage: str | None = None,
+        tell: Callable[[str], None] = lambda message: None,
     ) -> None:
         check_request(gpus_per_run)
         self._asked_workers = workers
@@ -53,6 +62,8 @@ class Engine:
         self._gpus_per_run = gpus_per_run
         self._address = address
         self._storage = storage
+        self._tell = tell
+        self._news: News | None = None
         self._stack = ExitStack()
         self._fits = 0
 
@@ -65,8 +76,6 @@ class Engine:
         return self
 
     def _open(self) -> None:
-        import ray
-
         self._place: Any = str(self._folder)
         if self._address is None:
             cores = len(os.sched_getaffinity(0))
@@ -79,11 +88,19 @@ class Engine:
 
             self._folder.mkdir(parents=True, exist_ok=True)
             self._place = start_keeper(self._folder)
-        available = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        check_resources(available, self._threads, self._gpus_per_run)
-        self.workers = self._asked_workers or places(available, self._threads, self._gpus_per_run)
+        nodes = [node["Resources"] for node in nodes_alive()]
+        check_resources(nodes, self._threads, self._gpus_per_run)
+        if self._storage is not None:
+            check_storage(self._storage)
+        self.workers = self._asked_workers or self._places(nodes)
+        if self._address is not None:
+            self._news = News(self._tell, self._places)
+            self._stack.enter_context(self._news.listening())
         self._scratch = Path(tempfile.mkdtemp(prefix="nas_rnn_ray_"))
         self._stack.callback(shutil.rmtree, self._scratch, ignore_errors=True)
+
+    def _places(self, nodes: Sequence[Resources]) -> int:
+        return places(nodes, self._threads, self._gpus_per_run)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -109,12 +126,12 @@ class Engine:
         from ray import tune
 
         from nas_rnn.engine.schedulers import make_scheduler
-        from nas_rnn.engine.searcher import SourceSearcher
+        from nas_rnn.engine.searcher import MAX_WORKER_DEATHS, SourceSearcher
         from nas_rnn.engine.trainable import RunTrainable, WorkerSetup
 
         _quiet()
-        searcher = SourceSearcher(source, sign)
-        stopper = _stopper(searcher, should_stop)
+        searcher = SourceSearcher(source, sign, self._tell)
+        stopper = _stopper(searcher, should_stop, self._news)
         shared = WorkerSetup(self._data, self._sources, self._place, self._storage)
         trainable = tune.with_resources(
             tune.with_parameters(RunTrainable, shared=shared),
@@ -136,6 +153,7 @@ class Engine:
                 name=f"fit{self._fits}",
                 storage_path=str(self._scratch),
                 stop=stopper,
+                callbacks=[_deaths(searcher)],
                 verbose=0,
                 failure_config=tune.FailureConfig(max_failures=MAX_WORKER_DEATHS),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
@@ -147,11 +165,32 @@ class Engine:
         return "interrupted" if stopper.stopped else "complete"
 
 
-def _stopper(searcher: Any, should_stop: Callable[[], bool]) -> Any:
+def _deaths(searcher: Any) -> Any:
+    from ray.exceptions import RayTaskError
+    from ray.tune import Callback
+
+    class Deaths(Callback):
+        """Passes on that a trial's worker died and that Tune will try again."""
+
+        def on_trial_recover(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+            error = trial.get_pickled_error()
+            raised = isinstance(error, RayTaskError)
+            searcher.on_worker_died(trial.trial_id, f"raised {error.cause!r}" if raised else "died")
+
+        def __reduce__(self) -> Any:
+            return (object, ())
+
+    return Deaths()
+
+
+def _stopper(searcher: Any, should_stop: Callable[[], bool], news: News | None) -> Any:
     from ray.tune import Stopper
 
     class Stop(Stopper):
-        """Ends the whole fit when asked to, or when the source failed; leaves single trials alone."""
+        """Ends the whole fit when asked to, or when the source failed; leaves single trials alone.
+
+        Tune asks often, so this is also when there is time for the cluster's news.
+        """
 
         stopped = False
 
@@ -159,6 +198,8 @@ def _stopper(searcher: Any, should_stop: Callable[[], bool]) -> Any:
             return False
 
         def stop_all(self) -> bool:
+            if news is not None:
+                news.look()
             if should_stop():
                 self.stopped = True
                 searcher.stopping = True

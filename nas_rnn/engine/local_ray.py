@@ -16,6 +16,7 @@ _ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_MAX_PENDING_TRIALS_PG": "auto",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
@@ -38,7 +39,19 @@ def local_ray(cpus: int, gpus: int | None, data_bytes: int) -> Iterator[None]:
 
     # Ray binds its ports to every interface unless the node's address is 127.0.0.1, and rewrites that address when it
     # is asked for by option; so what it finds out itself is replaced, under both names that it is called by.
+    own = services.get_node_ip_address  # back afterwards: a cluster may be next
     services.get_node_ip_address = ray.util.get_node_ip_address = _loopback
+    try:
+        _init(cpus, gpus, data_bytes)
+        yield
+    finally:
+        ray.shutdown()
+        services.get_node_ip_address = ray.util.get_node_ip_address = own
+
+
+def _init(cpus: int, gpus: int | None, data_bytes: int) -> None:
+    import ray
+
     ray.init(
         address="local",  # also where RAY_ADDRESS names a cluster, or another Ray runs here
         num_cpus=cpus,
@@ -49,10 +62,6 @@ def local_ray(cpus: int, gpus: int | None, data_bytes: int) -> Iterator[None]:
         configure_logging=True,
         object_store_memory=_OBJECT_STORE_BYTES + 2 * data_bytes,
     )
-    try:
-        yield
-    finally:
-        ray.shutdown()
 
 
 def _loopback(address: str | None = None) -> str:

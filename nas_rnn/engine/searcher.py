@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -11,40 +13,65 @@ from ray.tune.search import Searcher
 from nas_rnn.engine.source import Next, RunSource
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
 
+MAX_WORKER_DEATHS = 2
+"""How often a run goes on after its worker died; once more, and the run itself is to blame."""
+
 
 class SourceSearcher(Searcher):
-    """Tune's view of a `RunSource`.
+    """Tune's view of a `RunSource`; ``tell`` hears of workers that died.
 
     Tune may pickle a searcher; this one leaves its source behind, since Tune's state is never restored from.
     """
 
-    def __init__(self, source: RunSource | None = None, sign: int = 1) -> None:
+    def __init__(
+        self,
+        source: RunSource | None = None,
+        sign: int = 1,
+        tell: Callable[[str], None] = lambda message: None,
+    ) -> None:
         super().__init__(metric="score", mode="min")
         self._source = source
         self._sign = sign
+        self._tell = tell
         self._running: dict[str, RunSpec] = {}
-        self._records: dict[str, list[EpochRecord]] = {}
+        self._records: dict[str, list[EpochRecord]] = {}  # by run, as a run may have several of Tune's trials
+        self._deaths: Counter[str] = Counter()
+        self._again: list[RunSpec] = []
         self.stopping = False
         self.error: BaseException | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_source": None, "_running": {}, "_records": {}, "error": None}
+        return {
+            **self.__dict__,
+            "_source": None,
+            "_tell": None,
+            "_running": {},
+            "_records": {},
+            "error": None,
+        }
 
     def suggest(self, trial_id: str) -> Any:
         if self.stopping or self._source is None:
             return Searcher.FINISHED
         try:
-            spec = self._source.next()
+            spec = self._again.pop() if self._again else self._source.next()
         except BaseException as error:
             return self._fail(error)
-        if spec is Next.WAIT:
-            return None
+        if spec is Next.WAIT or (spec is Next.END and self._running):
+            return None  # also at the end: a run that goes on may have to be handed out again
         if spec is Next.END:
             return Searcher.FINISHED
         assert isinstance(spec, RunSpec)
         self._running[trial_id] = spec
-        self._records[trial_id] = []
+        self._records.setdefault(spec.id, [])
         return {"spec": spec.to_dict(), "sign": self._sign}
+
+    def on_worker_died(self, trial_id: str, reason: str = "died") -> None:
+        """Hear that a run's worker died, or could not begin, and that the run will go on."""
+        spec = self._running.get(trial_id)
+        if spec is not None and not self.stopping:
+            self._deaths[spec.id] += 1
+            self._tell(f"the worker of {spec.name} {reason}; the run goes on from its last checkpoint")
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         if self._source is None or trial_id not in self._running:
@@ -52,9 +79,10 @@ class SourceSearcher(Searcher):
         for data in result.get("records", []):
             record = EpochRecord.from_dict(data)
             # A run that was retried on another worker reports its earlier epochs again.
-            if record.epoch > len(self._records[trial_id]):
-                self._records[trial_id].append(record)
-                self._guard(self._source.on_epoch, self._running[trial_id], record)
+            spec = self._running[trial_id]
+            if record.epoch > len(self._records[spec.id]):
+                self._records[spec.id].append(record)
+                self._guard(self._source.on_epoch, spec, record)
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
@@ -64,8 +92,13 @@ class SourceSearcher(Searcher):
         if result:
             # When a scheduler stops a trial, its last result comes here only.
             self.on_trial_result(trial_id, result)
+        if error and self._deaths[self._running[trial_id].id] < MAX_WORKER_DEATHS:
+            # Tune itself retries a run, but not one that it gave to a worker which died while it had nothing to do.
+            self.on_worker_died(trial_id)
+            self._again.append(self._running.pop(trial_id))
+            return
         spec = self._running.pop(trial_id)
-        records = self._records.pop(trial_id)
+        records = self._records.pop(spec.id)
         told = json.loads(result["result"]) if result else None
         if told is not None:
             ended = RunResult.from_dict(told)

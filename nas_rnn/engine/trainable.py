@@ -92,9 +92,12 @@ class RunTrainable(tune.Trainable):
         from nas_rnn.training.trainer import Trainer
 
         task = plugins.registry().find("task", self._spec.task).value(**self._spec.task_options)
-        files = self._shared.files(self._spec.id)
-        files.write("worker.json", json.dumps(_where()).encode())
-        self._trainer = Trainer(self._spec, task, self._shared.data, RunStore(files))
+        store = RunStore(self._shared.files(self._spec.id))
+        try:
+            self._trainer = Trainer(self._spec, task, self._shared.data, store)
+        finally:
+            done = None if self._trainer is None else self._trainer.epoch
+            store.append_worker({**_where(), "epochs_before": done})
         return self._trainer
 
     def _report(self, ending: Status | Literal[""], reason: str | None) -> dict[str, Any]:

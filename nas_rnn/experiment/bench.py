@@ -125,7 +125,6 @@ class Bench:
     def _engine(self) -> Iterator[Engine]:
         """Open the engine, with Ctrl-C meaning: end gracefully (the second time: at once)."""
         with (
-            self._graceful(),
             Engine(
                 workers=self.config.workers,
                 threads=self.config.threads,
@@ -135,7 +134,9 @@ class Bench:
                 folder=self.workspace.trials,
                 data=self.models.data,
                 sources=plugins.registry().sources,
+                tell=lambda message: self.tell(Notice(message=message)),
             ) as engine,
+            self._graceful(),  # inside: Ray's start puts a handler of its own in the place of SIGTERM's
         ):
             yield engine
 
@@ -182,5 +183,6 @@ def now_ms() -> int:
 
 
 def cluster_address(config: SearchConfig | CompareConfig) -> str | None:
-    """Return the Ray cluster to use: as configured, or as RAY_ADDRESS says; None for this machine alone."""
-    return config.address or os.environ.get("RAY_ADDRESS") or None
+    """Return the Ray cluster to use: as configured, or as RAY_ADDRESS says; None (``local``) for this machine alone."""
+    address = config.address or os.environ.get("RAY_ADDRESS") or "local"
+    return None if address == "local" else address

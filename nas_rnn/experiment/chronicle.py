@@ -117,10 +117,15 @@ class Chronicle:
             self.workspace.changed_ms(spec.id, "spec.json") or now_ms(),
             self.workspace.changed_ms(spec.id, "result.json") or now_ms(),
         )
-        plugin_tags = tags(self.plugins_of(spec.id) or self._plugins)
-        self._tracker.put(replace(view, tags={**view.tags, **plugin_tags}))
+        more = tags(self.plugins_of(spec.id) or self._plugins) | self._where(spec.id)
+        self._tracker.put(replace(view, tags={**view.tags, **more}))
         if spec.id == BASELINE_ID:
             self._catch_up()
+
+    def _where(self, id: str) -> dict[str, str]:
+        """Return the tag that says on which machine, and which node of Ray, a run was trained last."""
+        places = self.workspace.store(id).read_workers()
+        return {"node": f"{places[-1]['host']} ({places[-1]['node'][:8]})"} if places else {}
 
     def _catch_up(self) -> None:
         """Give their gap to the trials that ended before the baseline was as far."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from nas_rnn.errors import NasRnnError, UserError
@@ -77,3 +78,38 @@ class StoredFiles:
 
     def clear_leftovers(self) -> None:
         self._others.clear_leftovers()
+
+
+class Probe:
+    """A small file at ``uri`` that shows whether all see the same place."""
+
+    def __init__(self, uri: str, name: str) -> None:
+        self._uri = uri
+        self._name = name
+
+    def write(self) -> None:
+        """Write it; `UserError` where that is not possible."""
+        system, folder = open_storage(self._uri)
+        try:
+            system.create_dir(folder, recursive=True)
+            with system.open_output_stream(f"{folder}/{self._name}") as stream:
+                stream.write(b"nas_rnn")
+        except OSError as error:
+            raise UserError(f"--storage: cannot write at {self._uri!r}: {error}") from None
+
+    def exists(self) -> bool:
+        """Return whether it is there, seen from this machine; `NasRnnError` where one cannot tell."""
+        system, folder = open_storage(self._uri)
+        try:
+            with system.open_input_stream(f"{folder}/{self._name}") as stream:
+                return bool(stream.read() == b"nas_rnn")
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise NasRnnError(f"cannot read at {self._uri!r}: {error}") from error
+
+    def remove(self) -> None:
+        """Remove it where that is possible."""
+        system, folder = open_storage(self._uri)
+        with contextlib.suppress(OSError):
+            system.delete_file(f"{folder}/{self._name}")

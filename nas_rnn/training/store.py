@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,14 +15,16 @@ if TYPE_CHECKING:  # reading curves and results needs no torch
     from nas_rnn.training.checkpoint import Checkpoint
 
 SPEC, METRICS, CHECKPOINT, RESULT = "spec.json", "metrics.jsonl", "checkpoint.safetensors", "result.json"
+WORKERS = "workers.jsonl"
 
 
 class RunStore:
-    """The files of one run: ``spec.json``, ``metrics.jsonl``, ``checkpoint.safetensors``, ``result.json``.
+    """The files of one run: ``spec.json``, ``metrics.jsonl``, ``checkpoint.safetensors``, ``result.json``, and
+    ``workers.jsonl``, which says where the run was trained: one line each time that it began or went on.
 
-    ``files`` is a folder of this machine, or other `Files`. Every file but ``metrics.jsonl`` is replaced as a whole
-    or not at all; of ``metrics.jsonl`` only the last line can be torn, and readers pass over it. One process writes
-    a run at a time, any number may read.
+    ``files`` is a folder of this machine, or other `Files`. Every other file is replaced as a whole
+    or not at all; of the ``.jsonl`` files only the last line can be torn, and readers pass over it. One process
+    writes a run at a time, any number may read.
     """
 
     def __init__(self, files: Path | Files) -> None:
@@ -90,6 +93,18 @@ class RunStore:
 
         content = self.files.read(CHECKPOINT)
         return None if content is None else from_bytes(content, f"{self.place}/{CHECKPOINT}")
+
+    def append_worker(self, worker: dict[str, Any]) -> None:
+        """Note where the run begins or goes on."""
+        self.files.append(WORKERS, (json.dumps(worker) + "\n").encode())
+
+    def read_workers(self) -> list[dict[str, Any]]:
+        """Return where the run was trained, the last place last."""
+        places = []
+        for line in (self.files.read(WORKERS) or b"").splitlines():
+            with contextlib.suppress(ValueError):  # a torn line
+                places.append(json.loads(line))
+        return places
 
     def drop_checkpoint(self) -> None:
         """Remove the checkpoint of a run that will not go on; it takes four times the weights' space."""

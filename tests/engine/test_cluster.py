@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import json
+import time
 from collections import Counter
 
 import pytest
+from ray import util
+from ray._private import services
 
 from nas_rnn.cells.zoo.classic import gru, rnn
 from nas_rnn.engine import Engine, RunList
+from nas_rnn.engine.cluster_ray import cluster_ray
+from nas_rnn.engine.local_ray import local_ray
 from nas_rnn.engine.preflight import check_request, check_resources, places
 from nas_rnn.errors import UserError
 from nas_rnn.plugins import registry
+from nas_rnn.training import RunStore
 from nas_rnn.training.storage import open_storage
 from tests.engine.runs import spec
 from tests.experiment_runs import write_text
@@ -34,18 +39,10 @@ def cluster():
 
 def test_half_a_gpu_each_places_eight_runs_on_four_gpus_at_once(cluster, data, tmp_path):
     cluster.add_node(num_cpus=8, num_gpus=4)
-    going: set[str] = set()
-    most: list[int] = []
-
-    def on_start(spec):
-        going.add(spec.id)
-        most.append(len(going))
-
-    runs = RunList(
-        [spec(f"r{i}", rnn) for i in range(8)],
-        on_start=on_start,
-        on_done=lambda spec, result: going.discard(spec.id),
-    )
+    trained: set[str] = set()
+    end = time.monotonic() + 400  # only where something hangs
+    # Runs that would take hours: that all eight have trained, and none has ended, shows that they go side by side.
+    runs = RunList([spec(f"r{i}", rnn, 100_000) for i in range(8)], on_epoch=lambda s, r: trained.add(s.id))
     with Engine(
         workers=None,
         threads=1,
@@ -56,11 +53,11 @@ def test_half_a_gpu_each_places_eight_runs_on_four_gpus_at_once(cluster, data, t
         address=cluster.address,
     ) as engine:
         assert engine.workers == 8
-        engine.run(runs)
-    assert max(most) == 8
-    assert {result.status for result in runs.results.values()} == {"finished"}
-    seen = [json.loads((tmp_path / f"r{i}" / "worker.json").read_text()) for i in range(8)]
+        engine.run(runs, should_stop=lambda: len(trained) == 8 or time.monotonic() > end)
+    assert len(trained) == 8 and runs.results == {}
+    seen = [where for i in range(8) for where in RunStore(tmp_path / f"r{i}").read_workers()]
     assert Counter(where["cuda_visible_devices"] for where in seen) == {"0": 2, "1": 2, "2": 2, "3": 2}
+    assert len({where["pid"] for where in seen}) == 8
 
 
 def test_a_node_that_dies_costs_its_runs_a_retry_and_nothing_else(cluster, data, tmp_path):
@@ -114,12 +111,38 @@ def test_a_share_that_ray_cannot_give_is_refused(share):
         check_request(share)
 
 
-def test_places_and_resources():
-    assert places({"CPU": 8.0, "GPU": 4.0}, 1, 0.5) == 8
-    assert places({"CPU": 64.0, "GPU": 3.0}, 1, 0.25) == 12
-    assert places({"CPU": 5.0}, 2, 0.0) == 2
-    with pytest.raises(UserError, match="asks for 4 CPU cores, and Ray has 2"):
-        check_resources({"CPU": 2.0}, 4, 0.0)
+@pytest.mark.parametrize(
+    ("nodes", "threads", "gpus", "count"),
+    [
+        ([{"CPU": 8.0, "GPU": 4.0}], 1, 0.5, 8),
+        ([{"CPU": 64.0, "GPU": 3.0}], 1, 0.25, 12),
+        ([{"CPU": 64.0, "GPU": 4.0}], 1, 0.4, 8),  # the 0.2 left of each GPU are no place
+        ([{"CPU": 64.0, "GPU": 3.0}], 1, 2.0, 1),
+        ([{"CPU": 5.0}], 2, 0.0, 2),
+        ([{"CPU": 3.0}, {"CPU": 3.0}], 2, 0.0, 2),  # not 3: a run is on one node
+        ([{"CPU": 4.0}, {"CPU": 1.0, "GPU": 2.0}], 1, 0.5, 1),
+        ([{"CPU": 1.0}, {}], 1, 0.0, 1),
+    ],
+)
+def test_a_place_is_all_that_a_run_asks_for_on_one_node(nodes, threads, gpus, count):
+    assert places(nodes, threads, gpus) == count
+    check_resources(nodes, threads, gpus)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "threads", "gpus", "message"),
+    [
+        ([{"CPU": 2.0}], 4, 0.0, "asks for 4 CPU cores, and Ray has 2; give --threads 2 or fewer"),
+        ([{"CPU": 2.0}] * 3, 4, 0.0, "none of the 3 nodes has more than 2; give --threads 2 or fewer"),
+        ([{}], 1, 0.0, "and Ray has 0; start nodes with --num-cpus"),
+        ([{"CPU": 8.0}] * 2, 1, 0.5, "there is no GPU where Ray looked; leave --gpus-per-trial out"),
+        ([{"CPU": 8.0, "GPU": 1.0}] * 2, 1, 2.0, "none of the 2 nodes has more than 1; .* 1 or less"),
+        ([{"CPU": 4.0}, {"CPU": 1.0, "GPU": 1.0}], 2, 1.0, "no node has both; give fewer --threads"),
+    ],
+)
+def test_what_no_node_has_is_said(nodes, threads, gpus, message):
+    with pytest.raises(UserError, match=message):
+        check_resources(nodes, threads, gpus)
 
 
 def test_a_cluster_that_does_not_answer_is_said(data, tmp_path):
@@ -128,6 +151,29 @@ def test_a_cluster_that_does_not_answer_is_said(data, tmp_path):
         Engine(workers=1, threads=1, folder=tmp_path, data=data, sources=(), address="127.0.0.1:1"),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1", "ray://127.0.0.1:10001", "host:", "host:port", "host:99999", ""]
+)
+def test_an_address_is_a_host_and_a_port(address):
+    with pytest.raises(UserError, match=r"--address \(or RAY_ADDRESS\) is HOST:PORT"), cluster_ray(address):
+        pass
+
+
+def test_a_storage_that_cannot_be_written_is_said_before_anything_is_trained(data, tmp_path):
+    (tmp_path / "file").touch()
+    uri = (tmp_path / "file" / "folder").as_uri()
+    engine = Engine(workers=1, threads=1, folder=tmp_path / "t", data=data, sources=(), storage=uri)
+    with pytest.raises(UserError, match=r"--storage: cannot write at 'file://.*/file/folder'"), engine:
+        pass
+
+
+def test_a_local_ray_leaves_rays_own_search_for_the_address_as_it_was():
+    own = services.get_node_ip_address
+    with local_ray(1, None, 0):
+        assert services.get_node_ip_address() == "127.0.0.1"
+    assert services.get_node_ip_address is own and util.get_node_ip_address is own
 
 
 def test_a_storage_that_is_no_uri_is_refused():

@@ -13,6 +13,7 @@ import pytest
 from nas_rnn.cells.zoo.classic import gru, lstm, rnn
 from nas_rnn.engine import Engine, Next, RunList
 from nas_rnn.engine.schedulers import first_rung
+from nas_rnn.engine.searcher import SourceSearcher
 from nas_rnn.plugins import registry
 from nas_rnn.training import RunSpec, RunStore, TrainingOptions
 
@@ -75,6 +76,37 @@ def test_a_worker_that_dies_costs_a_retry_from_its_checkpoint_and_nothing_else(e
     assert {id: result.status for id, result in runs.results.items()} == {"a": "finished", "b": "finished"}
     for id in ("a", "b"):
         assert [epoch for run, epoch in epochs if run == id] == list(range(1, 9))
+
+
+def test_a_worker_that_dies_between_two_runs_costs_the_next_one_nothing(engine):
+    told: list[str] = []
+
+    def on_done(spec, result):
+        if spec.id == "first":
+            for worker in workers():
+                os.kill(worker.pid, signal.SIGKILL)
+
+    engine._tell = told.append
+    runs = RunList([spec("first", rnn, 1), spec("second", gru, 2), spec("third", gru, 2)], on_done=on_done)
+    assert engine.run(runs) == "complete"
+    assert {id: result.status for id, result in runs.results.items()} == dict.fromkeys(
+        ("first", "second", "third"), "finished"
+    )
+    assert told and all("died; the run goes on" in line for line in told)
+
+
+def test_a_run_whose_worker_dies_every_time_fails_in_the_end():
+    runs = RunList([spec("bad", rnn)])
+    searcher = SourceSearcher(runs)
+    for trial in ("1", "2"):
+        assert searcher.suggest(trial)["spec"]["id"] == "bad"
+        searcher.on_trial_complete(trial, error=True)
+        assert not runs.results
+    assert searcher.suggest("3")["spec"]["id"] == "bad"
+    assert searcher.suggest("4") is None  # not the end: the run may have to be handed out again
+    searcher.on_trial_complete("3", error=True)
+    assert runs.results["bad"].status == "failed" and "died again and again" in runs.results["bad"].reason
+    assert searcher.suggest("4") == SourceSearcher.FINISHED
 
 
 def test_a_run_that_raises_fails_alone_with_its_reason(engine):
