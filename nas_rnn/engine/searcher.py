@@ -8,7 +8,7 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from nas_rnn.engine.source import Next, RunSource
-from nas_rnn.training import EpochRecord, RunResult, RunSpec
+from nas_rnn.training import CannotStore, EpochRecord, RunResult, RunSpec
 
 
 class SourceSearcher(Searcher):
@@ -63,6 +63,9 @@ class SourceSearcher(Searcher):
         if result:
             # When a scheduler stops a trial, its last result comes here only.
             self.on_trial_result(trial_id, result)
+            if "halt" in result:
+                self._fail(CannotStore(result["halt"]))
+                return
         spec = self._running.pop(trial_id)
         records = self._records.pop(trial_id)
         told = json.loads(result["result"]) if result else None

@@ -73,7 +73,8 @@ def check(target: str, *, kind: str | None = None, seconds: float = LOAD_SECONDS
         found = _named(target, kind)
         return Report(checked=tuple(_checked(plugin) for plugin in found), not_loaded=())
     if not path.is_file():
-        raise UserError(f"there is no file {target!r}; give a .py or .cell file, or the name of a plugin")
+        wrong = f"{target!r} is a folder" if path.is_dir() else f"there is no file {target!r}"
+        raise UserError(f"{wrong}; give a .py or .cell file, or the name of a plugin")
     if path.suffix == ".cell":
         return _cell_file(path, kind)
     return _python_file(path, kind, seconds)
@@ -88,7 +89,10 @@ def _named(name: str, kind: str | None) -> list[Plugin]:
     if not found:
         if kind is not None:
             known.find(kind, name)  # says why it did not load, or which names there are
-        raise unknown("plugin", name, [each for one in kinds for each in known.names(one)])
+        if name and Path(name).exists():
+            wrong = "a folder" if Path(name).is_dir() else "neither a .py nor a .cell file"
+            raise UserError(f"{name!r} is {wrong}; give a .py or .cell file, or the name of a plugin")
+        raise unknown("plugin", name, {each for one in kinds for each in known.names(one)})
     return found
 
 

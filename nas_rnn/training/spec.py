@@ -15,6 +15,7 @@ Role = Literal["candidate", "baseline", "selection", "final"]
 Status = Literal["finished", "stopped", "diverged", "failed"]
 Decay = Literal["cosine", "linear", "none"]
 
+MOST_LAYERS = 100
 EVALUATION_BATCH = 32
 EVALUATION_LENGTH = 64
 """Validation and test use these whatever a run trains with: then two runs have the same items."""
@@ -50,6 +51,8 @@ class TrainingOptions:
     def __post_init__(self) -> None:
         for name in ("layers", "batch", "length", "epochs", "threads"):
             _require_whole(name, getattr(self, name), 1)
+        if self.layers > MOST_LAYERS:
+            raise UserError(f"layers must be at most {MOST_LAYERS}; got {self.layers}")
         for name in ("dropout", "learning_rate", "clip"):
             _require_finite(name, getattr(self, name))
         if not 0.0 <= self.dropout < 1.0:
