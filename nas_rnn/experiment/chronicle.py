@@ -45,7 +45,7 @@ class Chronicle:
         self.decisions_of: Callable[[str], Decisions] = lambda run: {}
         self.plugins_of: Callable[[str], Identities] = lambda run: {}
         self.incomplete = False
-        self._warn, self._warned = warn, False
+        self._warn, self._warned, self._outage = warn, False, ""
         self._waiting: set[str] = set()
         self._latest: dict[str, tuple[RunSpec, RunResult | None]] = {}
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="nas-rnn-chronicle")
@@ -86,9 +86,9 @@ class Chronicle:
 
     def _warn_of_outage(self) -> None:
         """Tell at once, and once, that MLflow takes nothing: it may be put right while the search goes on."""
-        if not self._warned and self._tracker.problems:
+        if self._outage and not self._warned:
             self._warned = True
-            self._warn(f"{self._tracker.problems[0]}; training goes on, and MLflow is tried again")
+            self._warn(f"{self._outage}; training goes on, and MLflow is tried again")
 
     def run_changed(self, spec: RunSpec, result: RunResult | None) -> None:
         """Have a run shown as it is now, soon; ``result`` once it has ended."""
@@ -108,6 +108,7 @@ class Chronicle:
             self.problems.append(f"run {id} is not shown in MLflow: {type(error).__name__}: {error}")
 
     def _show_latest(self, id: str) -> None:
+        self._outage = next(iter(self._tracker.problems), "")
         latest = self._latest.pop(id, None)
         if latest is not None:
             self._show(*latest)

@@ -17,6 +17,7 @@ from nas_rnn.experiment.config import SearchConfig
 from nas_rnn.experiment.events import Notice, RunEnded
 from nas_rnn.experiment.provenance import Identities, identities, used_by
 from nas_rnn.experiment.trials import BASELINE_ID, gap_at_same_epoch, sign_of, trial_id
+from nas_rnn.plugins.records import place
 from nas_rnn.spaces import Candidate, Decisions, Infeasible, constrained, parse_constraints
 from nas_rnn.strategies import Exhausted, Strategy, Study, Trial
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
@@ -146,8 +147,9 @@ class SearchSource:
             if isinstance(candidate, Candidate):
                 verify(candidate.cell)
         if not isinstance(candidate, Candidate):
+            where = place(strategy.origin, strategy.line)
             raise plugins.PluginError(
-                f"the strategy {strategy.name!r} ({strategy.origin}) proposed {candidate!r:.80}, which is no candidate"
+                f"the strategy {strategy.name!r} ({where}) proposed {candidate!r:.80}, which is no candidate"
             )
         return candidate
 

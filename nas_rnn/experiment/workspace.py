@@ -14,7 +14,7 @@ import filelock
 from nas_rnn.errors import NasRnnError, UserError, unknown
 from nas_rnn.training import RunStore
 from nas_rnn.training.files import LocalFiles
-from nas_rnn.training.storage import StoredFiles, make_stored_folder
+from nas_rnn.training.storage import StoredFiles, make_stored_folder, open_storage
 
 
 class Workspace:
@@ -62,6 +62,7 @@ class Workspace:
     def keep_checkpoints_at(self, uri: str | None) -> None:
         """Have checkpoints lie at ``uri``, in a folder of this search's name; `UserError` where that cannot be."""
         if uri is not None:
+            open_storage(uri)
             self.storage = f"{uri.rstrip('/')}/{self.name}"
             make_stored_folder(self.storage)
 
