@@ -76,7 +76,7 @@ def test_check_names_the_line_of_a_task(run: Run, place: Path) -> None:
     (place / "mine.py").write_text(TASK.format(method="loss", body="1 / 0"))
     outcome = run("check", place / "mine.py", "--kind", "task")
     assert outcome.code == 1
-    told = f"{place}/mine.py, line 4: task mine: model: ZeroDivisionError: division by zero ({place}/mine.py, line 8)"
+    told = f"{place}/mine.py, line 5: task mine: model: ZeroDivisionError: division by zero ({place}/mine.py, line 8)"
     assert told in outcome.out
 
 
@@ -89,7 +89,7 @@ def test_check_names_the_line_of_a_task(run: Run, place: Path) -> None:
         ("task", TASK, "__init__", "1 / 0", 8, "ZeroDivisionError"),
         ("task", TASK, "load", "1 / 0", 8, "ZeroDivisionError"),
         ("task", TASK, "load", LEAVE, 8, "it called sys.exit(0)"),
-        ("task", TASK, "load", "return 42", 4, "load returns a TaskData, not 42"),
+        ("task", TASK, "load", "return 42", 5, "load returns a TaskData, not 42"),
         ("task", TASK, "model", "1 / 0", 8, "ZeroDivisionError"),
         ("task", TASK, "batches", "1 / 0", 8, "ZeroDivisionError"),
     ],
@@ -111,5 +111,5 @@ def test_a_class_that_is_no_strategy_is_refused(run: Run, place: Path) -> None:
     (place / "mine.py").write_text(text + stated)
     outcome = run("search", "--plugins", place, "--strategy", "mine")
     assert outcome.code == 1
-    assert f"the strategy 'mine' ({place}/mine.py, line 4) failed: " in outcome.err
+    assert f"the strategy 'mine' ({place}/mine.py, line 5) failed: " in outcome.err
     assert "a strategy is a subclass of nas_rnn.strategies.Strategy" in outcome.err
