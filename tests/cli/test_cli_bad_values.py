@@ -140,13 +140,13 @@ SEARCH = [
 
 COMPARE = [
     (["--baseline"], NEEDS),
-    (["--baseline", ""], "unknown cell, .cell file or search ''"),
+    (["--baseline", ""], "unknown cell, .cell file, recipe or search ''"),
     (["--baseline", "no.cell"], "there is no file 'no.cell'"),
     (["--space", "gated"], "there is no option '--space'"),
     *(([file], "cannot read the cell file") for file in ("binary", "binary.cell", "folder.cell")),
     (["empty.cell"], "empty.cell: line 1: a cell's text is one function"),
-    (["folder"], "unknown cell, .cell file or search 'folder'"),
-    ([""], "unknown cell, .cell file or search ''"),
+    (["folder"], "unknown cell, .cell file, recipe or search 'folder'"),
+    ([""], "unknown cell, .cell file, recipe or search ''"),
 ]
 
 OTHERS = [
@@ -156,7 +156,7 @@ OTHERS = [
     ),
     (["show", "binary.cell"], "cannot read the cell file 'binary.cell'"),
     (["show", "empty.cell"], "empty.cell: line 1"),
-    (["show", "folder"], "unknown cell, .cell file or search 'folder'"),
+    (["show", "folder"], "unknown cell, .cell file, recipe or search 'folder'"),
     (["show", "lstm", "--diagram", ""], PATH),
     (["show", "lstm", "--diagram", "folder"], "--diagram draws .svg and .png files, not 'folder'"),
     (["show", "lstm", "--input-size", "1.5"], "a whole number from 1 is needed, not '1.5'"),
