@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import sysconfig
+import traceback
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class NasRnnError(Exception):
@@ -16,6 +19,16 @@ class UserError(NasRnnError):
     """A mistake in what the user gave; the message names the rule, the value and what would have worked."""
 
     exit_code = 2
+
+
+def located(error: BaseException) -> str:
+    """Return what ``error`` says, with the line at which it left code that is neither this library's nor another's."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    skipped = (str(Path(__file__).parent), sysconfig.get_paths()["stdlib"], sysconfig.get_paths()["purelib"])
+    frames = [
+        f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith((*skipped, "<"))
+    ]
+    return f"{text} ({frames[-1].filename}, line {frames[-1].lineno})" if frames else text
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

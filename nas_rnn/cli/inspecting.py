@@ -9,7 +9,7 @@ import typer
 
 from nas_rnn.cli import options as o
 from nas_rnn.cli.failures import command, say
-from nas_rnn.cli.parsing import number, whole
+from nas_rnn.cli.parsing import number, path, whole
 from nas_rnn.errors import UserError, suggest
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ Recipe = Annotated[bool, _flag("--recipe", "Print it as a recipe of NAS-Bench-NL
 Latex = Annotated[bool, _flag("--latex", "Print its equations in LaTeX.")]
 Json = Annotated[bool, _flag("--json", "Print all there is as JSON.")]
 Diagram = Annotated[
-    Path | None, _text("--diagram", "FILE", "Draw it into this .svg or .png file.", show_default=False)
+    Path | None,
+    _text("--diagram", "FILE", "Draw it into this .svg or .png file.", parser=path, show_default=False),
 ]
 InputSize = Annotated[int, _whole("--input-size", "Input size that costs are counted for.", 1)]
 HiddenSize = Annotated[int, _whole("--hidden-size", "Hidden size that they are counted for.", 1)]
@@ -61,7 +62,7 @@ Prompt = Annotated[str, _text("--prompt", "TEXT", "What it goes on from.", show_
 Temperature = Annotated[
     float, _text("--temperature", "X", "Below 1 it plays safe, above 1 it dares more.", parser=number)
 ]
-SampleSeed = Annotated[int, _whole("--seed", "The same seed gives the same sample.", 0)]
+SampleSeed = Annotated[int, _whole("--seed", "The same seed gives the same sample.", 0, 2**32 - 1)]
 Host = Annotated[
     str, _text("--host", "ADDRESS", "Where to serve; whoever reaches it can change and delete all.")
 ]
@@ -131,7 +132,7 @@ def list_(
         if kind == "cells" and target.is_terminal:
             target.print(f"\n{CELL_COLUMNS}")
     else:
-        say(f"There are no {kind} yet." if kind == "searches" else f"No {kind} are known.")
+        say(f"There are no searches in {str(runs)!r} yet." if kind == "searches" else f"No {kind} are known.")
 
 
 @command

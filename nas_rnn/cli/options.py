@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from nas_rnn.cli.parsing import number, whole
+from nas_rnn.cli.parsing import number, path, whole
 
 WHAT: Final = "What to search for"
 BUDGET: Final = "Budget"
@@ -41,12 +41,16 @@ def _text(flag: str, metavar: str, help: str, panel: str) -> Any:
     return _option(flag, help, panel, metavar=metavar)
 
 
+def _path(flag: str, metavar: str, help: str, panel: str, **details: Any) -> Any:
+    return _option(flag, help, panel, metavar=metavar, parser=path, **details)
+
+
 Task = Annotated[
     str | None, _text("--task", "NAME", "What to learn; see `nas-rnn list tasks`. Default: char-lm.", WHAT)
 ]
 Data = Annotated[
     Path | None,
-    _text(
+    _path(
         "--data", "PATH", "Where the task reads its data from. Default: the data that comes with it.", WHAT
     ),
 ]
@@ -77,7 +81,7 @@ Baseline = Annotated[
 ]
 Plugins = Annotated[
     list[Path] | None,
-    _text("--plugins", "DIR", "Folder of your own .py plugins; repeatable. Default: ./search_spaces.", RUN),
+    _path("--plugins", "DIR", "Folder of your own .py plugins; repeatable. Default: ./search_spaces.", RUN),
 ]
 
 Trials = Annotated[int | None, _whole("--trials", "How many candidates to try. Default: 24.", BUDGET)]
@@ -182,7 +186,7 @@ ChangedPlugins = Annotated[
 Seed = Annotated[int | None, _whole("--seed", "Number from 0 that all randomness follows. Default: 0.", RUN)]
 Config = Annotated[
     Path | None,
-    _text(
+    _path(
         "--config", "FILE", "TOML file of options (learning_rate = 0.003); flags win. Default: no file.", RUN
     ),
 ]
@@ -191,6 +195,6 @@ Json = Annotated[
 ]
 Runs = Annotated[
     Path,
-    _option("--runs", "Folder of searches. Default: runs.", RUN, metavar="DIR", envvar="NAS_RNN_RUNS"),
+    _path("--runs", "DIR", "Folder of searches. Default: runs.", RUN, envvar="NAS_RNN_RUNS"),
 ]
 Debug = Annotated[bool, _flag("--debug", "Show the traceback of a failure. Default: off.", RUN)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import typer
 
@@ -30,6 +31,13 @@ def number(text: str) -> float:
         return float(text)
     except ValueError:
         raise typer.BadParameter(f"a number is needed, such as 3, 0.5 or 1e-3, not {text!r}") from None
+
+
+def path(text: str) -> Path:
+    """Read the path of a file or folder; an empty text would mean the current folder, which nobody writes so."""
+    if not text:
+        raise typer.BadParameter("the path of a file or folder is needed, not ''")
+    return Path(text)
 
 
 def key_values(texts: Sequence[str], option: str) -> dict[str, int | float | str | bool]:

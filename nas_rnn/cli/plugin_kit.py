@@ -9,6 +9,8 @@ import typer
 
 from nas_rnn.cli import options as o
 from nas_rnn.cli.failures import FAILURE, command
+from nas_rnn.cli.parsing import path
+from nas_rnn.errors import UserError, suggest
 
 if TYPE_CHECKING:
     from nas_rnn.experiment.checking import Report
@@ -18,7 +20,7 @@ SPACES: Final = Path("search_spaces")
 
 Kind = Annotated[str, typer.Argument(metavar="|".join(WORDS), help=f"What to begin: {', '.join(WORDS)}.")]
 NewName = Annotated[str, typer.Argument(metavar="NAME", help="What to call it; the file gets this name too.")]
-Dir = Annotated[Path, typer.Option("--dir", help="Folder to write it to.", metavar="DIR")]
+Dir = Annotated[Path, typer.Option("--dir", help="Folder to write it to.", metavar="DIR", parser=path)]
 Target = Annotated[
     str,
     typer.Argument(metavar="FILE_OR_NAME", help="A .py or .cell file, or the name of a registered plugin."),
@@ -37,9 +39,9 @@ def new(kind: Kind, name: NewName, dir: Dir = SPACES, debug: o.Debug = False) ->
     from nas_rnn.cli.output import emit
     from nas_rnn.experiment.starting import new as write
 
-    path = write(kind, name, dir)
+    written = write(kind, name, dir)
     elsewhere = "" if dir.resolve() == SPACES.resolve() else f" --plugins {dir}"
-    emit(f"Wrote {path}\n\nChange it, then check it:\n  nas-rnn check {path}")
+    emit(f"Wrote {written}\n\nChange it, then check it:\n  nas-rnn check {written}")
     use = {
         "space": f"nas-rnn search --space {name}{elsewhere}",
         "cell": f"nas-rnn compare {name}{elsewhere}",
@@ -53,6 +55,8 @@ def new(kind: Kind, name: NewName, dir: Dir = SPACES, debug: o.Debug = False) ->
 @command
 def check(target: Target, kind: OnlyKind = None, plugins: o.Plugins = None, debug: o.Debug = False) -> None:
     """Check that a plugin keeps the contract of its kind; every problem is a line, and the exit code then 1."""
+    if kind is not None and kind not in WORDS:
+        raise UserError(f"--kind: there is no kind of plugin called {kind!r}{suggest(kind, WORDS)}")
     from nas_rnn.experiment import checking
     from nas_rnn.plugins import use_folders
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nas_rnn.cli import options as o
-from nas_rnn.cli.failures import INTERRUPTED, command
+from nas_rnn.cli.failures import FAILURE, INTERRUPTED, command
 from nas_rnn.cli.parsing import key_values
 
 if TYPE_CHECKING:
@@ -126,3 +126,5 @@ def _run(function: Callable[..., Result], given: dict[str, Any]) -> None:
     print_outcome(result, json, runs)
     if result.status == "interrupted":
         raise typer.Exit(INTERRUPTED)
+    if result.comparison is None and result.best is None:  # not one run came to a score
+        raise typer.Exit(FAILURE)

@@ -120,7 +120,8 @@ class Engine:
         """Run all that ``source`` hands out; ``sign`` -1 says that a larger metric is better.
 
         ``should_stop`` is asked often; once it says so, running runs are left where their last checkpoint is, and
-        the outcome is "interrupted". An exception raised by the source ends everything and is raised here.
+        the outcome is "interrupted". An exception raised by the source ends everything and is raised here; so does
+        a `CannotStore` of a worker, whose run has no result then.
         """
         prepare_environment()
         from ray import tune
@@ -212,5 +213,6 @@ def _stopper(searcher: Any, should_stop: Callable[[], bool], news: News | None) 
 
 
 def _quiet() -> None:
+    """Keep Tune from printing tracebacks of workers: what became of each run is in its result."""
     for name in ("ray", "ray.tune", "ray.train", "ray.air"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -8,6 +8,7 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from nas_rnn.training import CannotStore
 from nas_rnn.training.files import LocalFiles
 
 
@@ -52,17 +53,25 @@ class KeptFiles:
         return f"run {self._run} on the driver's machine"
 
     def read(self, name: str) -> bytes | None:
-        content = ray.get(self._keeper.read.remote(self._run, name))
+        content = _answer(self._keeper.read.remote(self._run, name))
         return None if content is None else bytes(content)
 
     def write(self, name: str, content: bytes) -> None:
-        ray.get(self._keeper.write.remote(self._run, name, content))
+        _answer(self._keeper.write.remote(self._run, name, content))
 
     def append(self, name: str, content: bytes) -> None:
-        ray.get(self._keeper.append.remote(self._run, name, content))
+        _answer(self._keeper.append.remote(self._run, name, content))
 
     def remove(self, name: str) -> None:
-        ray.get(self._keeper.remove.remote(self._run, name))
+        _answer(self._keeper.remove.remote(self._run, name))
 
     def clear_leftovers(self) -> None:
-        ray.get(self._keeper.clear_leftovers.remote(self._run))
+        _answer(self._keeper.clear_leftovers.remote(self._run))
+
+
+def _answer(reference: Any) -> Any:
+    """Return what the keeper answers; what it raises is raised as it was, without Ray's wrapping and traceback."""
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        raise (error.cause if isinstance(error.cause, CannotStore) else error) from None

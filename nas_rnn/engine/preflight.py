@@ -9,15 +9,33 @@ from typing import Any
 from nas_rnn.errors import NasRnnError, UserError
 from nas_rnn.training.storage import Probe
 
+MOST_RUNS_PER_CORE = 8
 PACKAGES = ("nas_rnn", "torch", "ray", "numpy")
 _ANSWER_SECONDS = 120.0
 
 Resources = Mapping[str, float]
 
 
+def check_local(workers: int | None, threads: int, cores: int) -> None:
+    """Raise UserError for more than this machine of so many ``cores`` can hold.
+
+    Some more runs than cores may be meant, as on a machine with few cores and a GPU; Ray starts a process for each.
+    """
+    if threads > cores:
+        raise UserError(
+            f"a run asks for {threads} CPU cores, and this machine has {cores}; give fewer --threads"
+        )
+    most = MOST_RUNS_PER_CORE * cores
+    if workers is not None and workers * threads > most:
+        raise UserError(
+            f"{workers} runs side by side with --threads {threads} are too many for this machine of {cores} CPU "
+            f"cores; give at most --workers {most // threads}, or leave it out"
+        )
+
+
 def check_request(gpus_per_run: float) -> None:
     """Raise UserError for a share of GPUs that cannot be given: Ray gives parts of one, or whole ones."""
-    if gpus_per_run < 0 or (gpus_per_run > 1 and gpus_per_run != int(gpus_per_run)):
+    if not (0 <= gpus_per_run <= 1 or (gpus_per_run > 1 and float(gpus_per_run).is_integer())):
         raise UserError(
             f"--gpus-per-trial is a part of one GPU (0.25), or a whole number of them; got {gpus_per_run:g}"
         )

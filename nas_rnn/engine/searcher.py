@@ -11,7 +11,7 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from nas_rnn.engine.source import Next, RunSource
-from nas_rnn.training import EpochRecord, RunResult, RunSpec
+from nas_rnn.training import CannotStore, EpochRecord, RunResult, RunSpec
 
 MAX_WORKER_DEATHS = 2
 """How often a run goes on after its worker died; once more, and the run itself is to blame."""
@@ -92,6 +92,9 @@ class SourceSearcher(Searcher):
         if result:
             # When a scheduler stops a trial, its last result comes here only.
             self.on_trial_result(trial_id, result)
+            if "halt" in result:
+                self._fail(CannotStore(result["halt"]))
+                return
         if error and self._deaths[self._running[trial_id].id] < MAX_WORKER_DEATHS:
             # Tune itself retries a run, but not one that it gave to a worker which died while it had nothing to do.
             self.on_worker_died(trial_id)

@@ -18,8 +18,9 @@ from ray import tune
 
 from nas_rnn import plugins
 from nas_rnn.engine.keeper import KeptFiles
+from nas_rnn.errors import UserError
 from nas_rnn.tasks import TaskData
-from nas_rnn.training import Diverged, RunSpec, RunStore
+from nas_rnn.training import CannotStore, Diverged, RunSpec, RunStore
 from nas_rnn.training.files import Files, LocalFiles
 from nas_rnn.training.spec import Status
 from nas_rnn.training.storage import StoredFiles
@@ -53,7 +54,8 @@ class RunTrainable(tune.Trainable):
 
     Results carry plain data: ``records`` (epochs since the last result), ``ending`` ("" while it goes on), ``reason``,
     ``parameters``, ``backend`` and ``fallback`` and, at the end, ``result`` (as JSON text: Tune flattens nested
-    dictionaries). A run that diverges or raises ends itself and nothing else.
+    dictionaries). A run that diverges or raises ends itself and nothing else. ``halt`` says that nothing can be kept
+    any more: that run has no ending.
     """
 
     def setup(self, config: dict[str, Any], shared: WorkerSetup) -> None:  # type: ignore[override]
@@ -75,15 +77,31 @@ class RunTrainable(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         try:
+            return self._step()
+        except CannotStore as error:
+            return {**self._news(), "halt": str(error), "done": True}
+
+    def _step(self) -> dict[str, Any]:
+        try:
             trainer = self._trainer or self._make_trainer()
             if not trainer.finished:
                 trainer.run_epoch()
             return self._report("finished" if trainer.finished else "", None)
         except Diverged as error:
             return self._report("diverged", str(error))
-        except Exception as error:
+        except CannotStore:
+            raise
+        except (Exception, SystemExit) as error:
             self._shared.files(self._spec.id).write("traceback.txt", traceback.format_exc().encode())
-            return self._report("failed", f"{type(error).__name__}: {error}")
+            return self._report("failed", self._explained(error))
+
+    def _explained(self, error: BaseException) -> str:
+        """Return what went wrong; in the code of the task, with its file and line."""
+        try:
+            told = plugins.blame(error, plugins.registry().find("task", self._spec.task))
+        except UserError:  # the task itself is not there
+            told = None
+        return told or f"{type(error).__name__}: {error}"
 
     def cleanup(self) -> None:
         self._plugins.cleanup()
@@ -101,23 +119,28 @@ class RunTrainable(tune.Trainable):
         return self._trainer
 
     def _report(self, ending: Status | Literal[""], reason: str | None) -> dict[str, Any]:
-        records = [] if self._trainer is None else self._trainer.records
-        new, self._told = records[self._told :], len(records)
         result = (
             self._trainer.result(ending, reason).to_dict() if ending and self._trainer is not None else None
         )
         backend, fallback = (None, None) if self._trainer is None else self._trainer.backend
         return {
-            "records": [record.to_dict() for record in new],
+            **self._news(),
             "ending": result["status"] if result else ending,
             "reason": result["reason"] if result else reason,
             "result": json.dumps(result),
+            "done": bool(ending),
+        }
+
+    def _news(self) -> dict[str, Any]:
+        records = [] if self._trainer is None else self._trainer.records
+        new, self._told = records[self._told :], len(records)
+        return {
+            "records": [record.to_dict() for record in new],
             "parameters": 0 if self._trainer is None else self._trainer.parameters,
             "backend": backend,
             "fallback": fallback,
             "epoch": max(1, len(records)),
             "score": self._sign * records[-1].metric if records else float("inf"),
-            "done": bool(ending),
         }
 
 

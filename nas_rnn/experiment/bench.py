@@ -17,6 +17,7 @@ from nas_rnn import plugins
 from nas_rnn.cells import Cell
 from nas_rnn.comparison import Entry, Match, mismatch_warning
 from nas_rnn.engine import Engine, InTurn, RunList, RunSource
+from nas_rnn.engine.preflight import check_local, check_request
 from nas_rnn.experiment.config import CompareConfig, SearchConfig
 from nas_rnn.experiment.events import EpochDone, Event, Notice, Observer, Progress, RunEnded, RunStarted
 from nas_rnn.experiment.models import Models
@@ -63,11 +64,21 @@ class Bench:
             self.notices.append(event.message)
         self.observer(event, self.progress)
 
+    def warn(self, message: str) -> None:
+        """Tell something that the user should read."""
+        self.tell(Notice(message=message))
+
+    def tell_all(self, messages: Iterable[str]) -> None:
+        """Tell those of ``messages`` that were not told before."""
+        for message in dict.fromkeys(messages):
+            if message not in self.notices:
+                self.warn(message)
+
     def warn_of_mismatch(self, entry: Entry) -> None:
         """Tell where ``entry`` could not be matched to the baseline within one per cent."""
         warning = mismatch_warning(Match(entry.hidden_size, entry.parameters, entry.mismatch))
         if warning:
-            self.tell(Notice(message=f"{entry.name}: {warning}"))
+            self.warn(f"{entry.name}: {warning}")
 
     def run(self, stages: Iterable[RunSource], **options: Any) -> None:
         """Run ``stages`` one after the other; raise `Interrupted` where the user asked to stop."""
@@ -150,7 +161,7 @@ class Bench:
             if self.stop_asked:
                 raise KeyboardInterrupt
             self.stop_asked = True
-            self.tell(Notice(message="ending, with everything kept; Ctrl-C again ends at once"))
+            self.warn("ending, with everything kept; Ctrl-C again ends at once")
 
         previous = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
@@ -175,6 +186,22 @@ def tracking_uri(runs: Path) -> str:
     from nas_rnn.tracking import default_uri
 
     return os.environ.get("MLFLOW_TRACKING_URI") or default_uri(runs.resolve())
+
+
+def check_machine(config: SearchConfig | CompareConfig, runs: Path) -> None:
+    """Raise UserError for what ``config`` or the environment asks of this machine and it cannot give.
+
+    In a cluster the engine looks at the workers' machines instead.
+    """
+    from nas_rnn.tracking import check_uri
+
+    check_uri(tracking_uri(runs))
+    check_request(config.gpus_per_trial)
+    if cluster_address(config) is None:
+        from nas_rnn.training.device import resolve_device
+
+        check_local(config.workers, config.threads, len(os.sched_getaffinity(0)))
+        resolve_device(config.device)
 
 
 def now_ms() -> int:

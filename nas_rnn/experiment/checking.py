@@ -13,8 +13,9 @@ from nas_rnn import plugins
 from nas_rnn.cells import operations
 from nas_rnn.cells.operations import BUILT_IN
 from nas_rnn.errors import UserError, suggest, unknown
-from nas_rnn.plugins import GROUPS, Plugin
+from nas_rnn.plugins import GROUPS, Plugin, Problem
 from nas_rnn.plugins.containing import LOAD_SECONDS
+from nas_rnn.plugins.records import place
 
 CHECK_SECONDS = 300.0
 """How long the contract of one plugin may take."""
@@ -70,26 +71,34 @@ def check(target: str, *, kind: str | None = None, seconds: float = LOAD_SECONDS
         raise UserError(f"there is no kind of plugin called {kind!r}{suggest(kind, GROUPS)}")
     path = Path(target)
     if path.suffix not in (".py", ".cell"):
-        found = _named(target, kind)
-        return Report(checked=tuple(_checked(plugin) for plugin in found), not_loaded=())
+        found, broken = _named(target, kind)
+        return Report(checked=tuple(_checked(plugin) for plugin in found), not_loaded=_lines(broken))
     if not path.is_file():
-        raise UserError(f"there is no file {target!r}; give a .py or .cell file, or the name of a plugin")
+        wrong = f"{target!r} is a folder" if path.is_dir() else f"there is no file {target!r}"
+        raise UserError(f"{wrong}; give a .py or .cell file, or the name of a plugin")
     if path.suffix == ".cell":
         return _cell_file(path, kind)
     return _python_file(path, kind, seconds)
 
 
-def _named(name: str, kind: str | None) -> list[Plugin]:
+def _named(name: str, kind: str | None) -> tuple[list[Plugin], list[Problem]]:
+    """Return what is registered under ``name``, and what would be if it had loaded."""
     known = plugins.registry()
     kinds = [kind] if kind else list(GROUPS)
     found = [known.find(each, name) for each in kinds if name in known.names(each)]
     if name in BUILT_IN and "operation" in kinds:
         found.append(Plugin("operation", name, operations()[name], "nas_rnn", ""))
+    broken = [problem for each in kinds if (problem := known.broken(each, name)) is not None]
+    if not found and broken:
+        return [], broken
     if not found:
         if kind is not None:
             known.find(kind, name)  # says why it did not load, or which names there are
-        raise unknown("plugin", name, [each for one in kinds for each in known.names(one)])
-    return found
+        if name and Path(name).exists():
+            wrong = "a folder" if Path(name).is_dir() else "neither a .py nor a .cell file"
+            raise UserError(f"{name!r} is {wrong}; give a .py or .cell file, or the name of a plugin")
+        raise unknown("plugin", name, {each for one in kinds for each in known.names(one)})
+    return found, broken
 
 
 def _cell_file(path: Path, kind: str | None) -> Report:
@@ -107,7 +116,7 @@ def _python_file(path: Path, kind: str | None, seconds: float) -> Report:
     if ended is not None:
         return Report(checked=(), not_loaded=(ended,))
     found, problems = plugins.registry().load_file(path)
-    not_loaded = [" ".join(f"{problem.place}: {problem.message}".split()) for problem in problems]
+    not_loaded = [*_lines(problems)]
     checked = [_checked(plugin) for plugin in found if kind in (None, plugin.kind)]
     if not checked and not not_loaded:
         kinds = ", ".join(GROUPS)
@@ -143,10 +152,14 @@ def _checked(plugin: Plugin) -> Checked:
     return Checked(
         kind=plugin.kind,
         name=plugin.name,
-        origin=plugin.origin,
+        origin=place(plugin.origin, plugin.line),
         problems=tuple(problems),
         promise=contract.promise,
     )
+
+
+def _lines(problems: Sequence[Problem]) -> tuple[str, ...]:
+    return tuple(" ".join(f"{problem.place}: {problem.message}".split()) for problem in problems)
 
 
 def _sentences(problems: Sequence[str]) -> list[str]:

@@ -30,7 +30,13 @@ class Chronicle:
     Views are made on a thread of their own: drawing a cell takes a second, for which no worker should wait.
     """
 
-    def __init__(self, workspace: Workspace, task: Task, config: SearchConfig | CompareConfig) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        task: Task,
+        config: SearchConfig | CompareConfig,
+        warn: Callable[[str], None] = lambda message: None,
+    ) -> None:
         self.workspace = workspace
         self.task = task
         self.uri = tracking_uri(workspace.runs)
@@ -38,6 +44,8 @@ class Chronicle:
         self.baseline_records: list[EpochRecord] = []
         self.decisions_of: Callable[[str], Decisions] = lambda run: {}
         self.plugins_of: Callable[[str], Identities] = lambda run: {}
+        self.incomplete = False
+        self._warn, self._warned, self._outage = warn, False, ""
         self._waiting: set[str] = set()
         self._latest: dict[str, tuple[RunSpec, RunResult | None]] = {}
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="nas-rnn-chronicle")
@@ -70,11 +78,21 @@ class Chronicle:
         self._thread.shutdown(wait=True, cancel_futures=error is not None)
         self._tracker.close(CLOSE_SECONDS)
         self.problems += [*self._tracker.notices, *self._tracker.problems]
-        if self._tracker.pending:
-            self.problems.append(f"write them later with: nas-rnn ui --rebuild {self.workspace.name}")
+        self.incomplete = bool(self._tracker.pending)
+        if self.incomplete:
+            self.problems.append(
+                f"nothing of it is lost: what MLflow lacks is written by `nas-rnn ui --rebuild {self.workspace.name}`"
+            )
+
+    def _warn_of_outage(self) -> None:
+        """Tell at once, and once, that MLflow takes nothing: it may be put right while the search goes on."""
+        if self._outage and not self._warned:
+            self._warned = True
+            self._warn(f"{self._outage}; training goes on, and MLflow is tried again")
 
     def run_changed(self, spec: RunSpec, result: RunResult | None) -> None:
         """Have a run shown as it is now, soon; ``result`` once it has ended."""
+        self._warn_of_outage()
         self._latest[spec.id] = (spec, result)
         self._thread.submit(self._guarded, self._show_latest, spec.id)
 
@@ -90,6 +108,7 @@ class Chronicle:
             self.problems.append(f"run {id} is not shown in MLflow: {type(error).__name__}: {error}")
 
     def _show_latest(self, id: str) -> None:
+        self._outage = next(iter(self._tracker.problems), "")
         latest = self._latest.pop(id, None)
         if latest is not None:
             self._show(*latest)

@@ -11,7 +11,7 @@ from nas_rnn import plugins
 from nas_rnn.cells import Cell
 from nas_rnn.comparison import sentence
 from nas_rnn.errors import UserError, unknown
-from nas_rnn.experiment.bench import Bench, Interrupted, named_apart, now_ms
+from nas_rnn.experiment.bench import Bench, Interrupted, check_machine, named_apart, now_ms
 from nas_rnn.experiment.chronicle import Chronicle
 from nas_rnn.experiment.config import CompareConfig, absolute, dump_toml, load_toml, read_config
 from nas_rnn.experiment.events import Observer, Started, silent
@@ -43,6 +43,7 @@ def compare(
         {**(load_toml(config) if config else {}), **given, **({"cells": asked} if asked else {})},
     )
     settings = absolute(settings)
+    check_machine(settings, runs)
     models = Models.prepare(settings)
     settings = cast(CompareConfig, models.config)
     known = {cell.name: cell for cell in cells if isinstance(cell, Cell)}
@@ -50,10 +51,9 @@ def compare(
     contenders = [known.get(name) or find_cell(name, runs) for name in settings.cells]
     models.match(baseline, settings.params)  # too few parameters show here
     workspace = Workspace.create(runs, settings.name, "compare")
-    workspace.keep_checkpoints_at(settings.storage)
-    settings = settings.model_copy(update={"name": workspace.name})
-    bench = Bench(settings, workspace, models, observer)
-    try:
+    with workspace.held(new=True):
+        workspace.keep_checkpoints_at(settings.storage)
+        settings = settings.model_copy(update={"name": workspace.name})
         workspace.write_json(
             "search.json",
             {
@@ -64,9 +64,7 @@ def compare(
             },
         )
         workspace.write("config.toml", dump_toml(settings))
-        return _run(bench, baseline, contenders)
-    finally:
-        workspace.release()
+        return _run(Bench(settings, workspace, models, observer), baseline, contenders)
 
 
 def find_cell(name: str, runs: Path) -> Cell:
@@ -108,7 +106,7 @@ def _run(bench: Bench, baseline: Cell, contenders: list[Cell]) -> Result:
     entries = [
         bench.models.entry(cell, standard.parameters) for cell in named_apart([baseline, *contenders])[1:]
     ]
-    chronicle = Chronicle(bench.workspace, task, settings)
+    chronicle = Chronicle(bench.workspace, task, settings, bench.warn)
     status, final = "complete", Final(bench, chronicle.run_changed)
     with chronicle:
         try:
@@ -117,6 +115,7 @@ def _run(bench: Bench, baseline: Cell, contenders: list[Cell]) -> Result:
             status = "interrupted"
         finally:
             chronicle.end(status, final.comparison, [])
+    bench.tell_all(chronicle.problems)
     comparison = final.comparison
     return Result(
         kind="compare",
@@ -130,7 +129,7 @@ def _run(bench: Bench, baseline: Cell, contenders: list[Cell]) -> Result:
         baseline=None,
         comparison=comparison,
         verdict=None if comparison is None else sentence(comparison),
-        notices=tuple(dict.fromkeys([*bench.notices, *chronicle.problems])),
+        notices=tuple(dict.fromkeys(bench.notices)),
         seconds=time.monotonic() - began,
         dashboard=chronicle.uri,
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import tomli_w
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from nas_rnn.errors import UserError, suggest
 from nas_rnn.training import TrainingOptions
@@ -55,9 +55,9 @@ class _Config(BaseModel):
     params: int = Field(60_000, ge=1)
     seeds: int = Field(5, ge=1, le=100)
     workers: int | None = Field(None, ge=1)
-    address: str | None = None
-    gpus_per_trial: float = Field(0.0, ge=0)
-    storage: str | None = None
+    address: str | None = Field(None, min_length=1)
+    gpus_per_trial: float = Field(0.0, ge=0, allow_inf_nan=False)
+    storage: str | None = Field(None, min_length=1)
     plugins: tuple[Path, ...] = ()
     name: Name = None
     seed: int = Field(0, ge=0, lt=2**32)
@@ -71,6 +71,13 @@ class _Config(BaseModel):
     threads: int = TrainingOptions.threads
     device: str = TrainingOptions.device
     backend: Backend = TrainingOptions.backend
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth(cls, value: object) -> object:
+        if isinstance(value, bool):
+            raise ValueError(f"a number or a text is needed, not {str(value).lower()}")
+        return value
 
     def training(self) -> TrainingOptions:
         """Return the training options, each checked."""

@@ -7,15 +7,15 @@ from pathlib import Path
 
 from nas_rnn import plugins
 from nas_rnn.comparison import Comparison
-from nas_rnn.errors import UserError
+from nas_rnn.errors import NasRnnError, UserError
 from nas_rnn.experiment.bench import tracking_uri
 from nas_rnn.experiment.chronicle import Chronicle
 from nas_rnn.experiment.config import CompareConfig, SearchConfig, load_toml, read_config
 from nas_rnn.experiment.provenance import STUDY
 from nas_rnn.experiment.trials import BASELINE_ID, trial_id
-from nas_rnn.experiment.workspace import Workspace
+from nas_rnn.experiment.workspace import Workspace, make_folder
 from nas_rnn.strategies import Study
-from nas_rnn.tracking import experiment_url, serve
+from nas_rnn.tracking import check_uri, experiment_url, serve
 
 
 def ui(
@@ -32,10 +32,12 @@ def ui(
     writes a search or comparison to MLflow anew.
     """
     runs = Path(runs)
+    uri = tracking_uri(runs)
+    check_uri(uri)
     if rebuild is not None:
         rebuild_runs(runs, rebuild)
-    runs.mkdir(parents=True, exist_ok=True)
-    uri, task = tracking_uri(runs), _latest_task(runs)
+    make_folder(runs)
+    task = _latest_task(runs)
 
     def ready(url: str) -> None:
         try:
@@ -56,7 +58,10 @@ def _latest_task(runs: Path) -> str | None:
 
 
 def rebuild_runs(runs: Path, name: str) -> None:
-    """Write everything that lies in the folder of ``name`` to MLflow; what is there already stays one run."""
+    """Write everything that lies in the folder of ``name`` to MLflow; what is there already stays one run.
+
+    Raises NasRnnError where MLflow did not take all of it.
+    """
     workspace = Workspace.open_existing(runs, name)
     kind = (workspace.read_json("search.json") or {}).get("kind", "search")
     stored = load_toml(workspace.config_path)
@@ -78,3 +83,5 @@ def rebuild_runs(runs: Path, name: str) -> None:
         for folder in sorted(workspace.trials.iterdir()):
             chronicle.stored_run_changed(folder.name)
         chronicle.end("complete" if comparison else "interrupted", comparison, trials)
+    if chronicle.incomplete:
+        raise NasRnnError("; ".join(chronicle.problems))

@@ -10,10 +10,11 @@ from typing import Any
 from nas_rnn import plugins
 from nas_rnn.cells import Cell, operations, zoo
 from nas_rnn.cells.costs import HIDDEN_SIZE, INPUT_SIZE, Costs, costs
-from nas_rnn.errors import unknown
+from nas_rnn.errors import UserError, unknown
 from nas_rnn.experiment.compare import find_cell
 from nas_rnn.experiment.config import load_toml
 from nas_rnn.experiment.workspace import Workspace, names
+from nas_rnn.plugins import Plugin
 from nas_rnn.spaces.constraints import counts
 
 
@@ -81,12 +82,10 @@ def schedule(shown: Shown) -> str:
 def listing(kind: str, *, runs: str | Path = "runs") -> list[dict[str, Any]]:
     """Return one row for each known thing of a kind: cells, spaces, tasks, strategies, ops or searches."""
     rows: dict[str, Callable[[], list[dict[str, Any]]]] = {
-        "cells": lambda: [_cell_row(name) for name in plugins.registry().names("cell")],
-        "spaces": lambda: [_plugin_row("space", name) for name in plugins.registry().names("space")],
-        "tasks": lambda: [_task_row(name) for name in plugins.registry().names("task")],
-        "strategies": lambda: [
-            _plugin_row("strategy", name) for name in plugins.registry().names("strategy")
-        ],
+        "cells": lambda: _plugin_rows("cell", _cell_row),
+        "spaces": lambda: _plugin_rows("space", _plugin_row),
+        "tasks": lambda: _plugin_rows("task", _task_row),
+        "strategies": lambda: _plugin_rows("strategy", _plugin_row),
         "ops": _operation_rows,
         "searches": lambda: [_search_row(Path(runs), name) for name in names(Path(runs))],
     }
@@ -99,12 +98,22 @@ def _first_line(text: str) -> str:
     return text.strip().split("\n")[0]
 
 
-def _cell_row(name: str) -> dict[str, Any]:
-    plugin = plugins.registry().find("cell", name)
+def _plugin_rows(kind: str, row: Callable[[Plugin], dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the row of each plugin of ``kind``; last those that cannot be used, with the reason."""
+    rows, unusable = [], []
+    for name in plugins.registry().names(kind):
+        try:
+            rows.append(row(plugins.registry().find(kind, name)))
+        except UserError as error:  # two of one name
+            unusable.append({"name": name, "summary": str(error)})
+    return rows + unusable
+
+
+def _cell_row(plugin: Plugin) -> dict[str, Any]:
     cell: Cell = plugin.value
     found = counts(cell)
     return {
-        "name": name,
+        "name": plugin.name,
         "family": zoo.family(cell),
         "year": str(zoo.year(cell) or ""),
         "states": ", ".join(path.name for path in cell.states),
@@ -116,19 +125,17 @@ def _cell_row(name: str) -> dict[str, Any]:
     }
 
 
-def _plugin_row(kind: str, name: str) -> dict[str, Any]:
-    plugin = plugins.registry().find(kind, name)
+def _plugin_row(plugin: Plugin) -> dict[str, Any]:
     summary = getattr(plugin.value, "summary", "") or getattr(plugin.value, "doc", "")
-    return {"name": name, "summary": _first_line(summary), "from": plugin.origin}
+    return {"name": plugin.name, "summary": _first_line(summary), "from": plugin.origin}
 
 
-def _task_row(name: str) -> dict[str, Any]:
-    task = plugins.registry().find("task", name).value
-    row = _plugin_row("task", name)
+def _task_row(plugin: Plugin) -> dict[str, Any]:
+    task, row = plugin.value, _plugin_row(plugin)
     metric = f"{task.metric.name} ({task.metric.direction})"
     options = ", ".join(f"{option}={value}" for option, value in task.option_defaults.items())
     return {
-        "name": name,
+        "name": plugin.name,
         "metric": metric,
         "summary": row["summary"],
         "options": options,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from nas_rnn import plugins
 from nas_rnn.cells import Cell
 from nas_rnn.comparison import Entry, Match, TaskChoice, nearest_hidden_size
+from nas_rnn.errors import UserError
 from nas_rnn.experiment.config import CompareConfig, SearchConfig
 from nas_rnn.tasks import Task, TaskData
 from nas_rnn.training import RunSpec
@@ -29,13 +30,22 @@ class Models:
         What the task recommends for training counts where ``config`` was not given anything.
         """
         plugins.use_folders(config.plugins)
-        task = plugins.registry().find("task", config.task).value(**config.task_options)
-        recommended = {
-            name: value
-            for name, value in task.training_defaults.items()
-            if name not in config.model_fields_set
-        }
-        return cls(config.model_copy(update=recommended), task, task.load(config.data))
+        plugin = plugins.registry().find("task", config.task)
+        # To read data may take long, and be meant so.
+        with plugins.running(plugin, seconds=math.inf, passing=(UserError,)):
+            task = plugin.value(**config.task_options)
+            recommended = {
+                name: value
+                for name, value in task.training_defaults.items()
+                if name not in config.model_fields_set
+            }
+            config = config.model_copy(update=recommended)
+            data = task.load(config.data)
+            if not isinstance(data, TaskData):
+                raise TypeError(f"load returns a TaskData, not {data!r:.80}")
+            # Too few data for one batch show here, and not in every run.
+            next(iter(task.batches(data, "train", batch=config.batch, length=config.length, seed=0)), None)
+        return cls(config, task, data)
 
     @property
     def choice(self) -> TaskChoice:
@@ -44,7 +54,10 @@ class Models:
     def match(self, cell: Cell, target: int) -> Match:
         """Return the hidden size at which the whole model of ``cell`` is nearest to ``target`` parameters."""
         heads = [getattr(node, "heads", 1) for node in cell.nodes]
-        return nearest_hidden_size(lambda size: self.count(cell, size), target, multiple_of=math.lcm(*heads))
+        with plugins.running(plugins.registry().find("task", self.task.name), passing=(UserError,)):
+            return nearest_hidden_size(
+                lambda size: self.count(cell, size), target, multiple_of=math.lcm(*heads)
+            )
 
     def count(self, cell: Cell, hidden_size: int) -> int:
         """Return how many parameters the whole model has."""

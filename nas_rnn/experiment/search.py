@@ -12,7 +12,7 @@ from nas_rnn import plugins
 from nas_rnn.comparison import Comparison, sentence
 from nas_rnn.engine import RunSource
 from nas_rnn.errors import UserError
-from nas_rnn.experiment.bench import Bench, Interrupted, now_ms
+from nas_rnn.experiment.bench import Bench, Interrupted, check_machine, now_ms
 from nas_rnn.experiment.chronicle import Chronicle
 from nas_rnn.experiment.config import SearchConfig, absolute, dump_toml, load_toml, read_config
 from nas_rnn.experiment.events import Observer, PhaseStarted, Started, silent
@@ -50,45 +50,38 @@ def search(
     """
     runs = Path(runs)
     if resume is not None:
-        bench, settings = _reopen(runs, resume, config, options, observer, changed_plugins)
-    else:
-        bench, settings = _begin(runs, config, options, observer)
-    try:
-        return _Search(bench, settings).run()
-    except UserError:
-        if not any(bench.workspace.trials.iterdir()):
-            bench.workspace.discard()
-        raise
-    finally:
-        bench.workspace.release()
+        return _resume(runs, resume, config, options, observer, changed_plugins)
+    if changed_plugins:
+        raise UserError("--changed-plugins is for a search that goes on: give its name with --resume")
+    return _begin(runs, config, options, observer)
 
 
-def _begin(
-    runs: Path, config: Path | None, options: dict[str, Any], observer: Observer
-) -> tuple[Bench, SearchConfig]:
+def _begin(runs: Path, config: Path | None, options: dict[str, Any], observer: Observer) -> Result:
     given = {name: value for name, value in options.items() if value is not None}
     settings = read_config(SearchConfig, {**(load_toml(config) if config else {}), **given})
     settings = absolute(settings)
+    check_machine(settings, runs)
     models = Models.prepare(settings)
     settings = cast(SearchConfig, models.config)
     _require_candidates(make_strategy(settings, 0), settings)
     models.match(plugins.load_cell("lstm"), settings.params)  # too few parameters show here
     workspace = Workspace.create(runs, settings.name, settings.space)
-    workspace.keep_checkpoints_at(settings.storage)
-    settings = settings.model_copy(update={"name": workspace.name})
-    workspace.write_json(
-        "search.json",
-        {
-            "id": uuid.uuid4().hex,
-            "kind": "search",
-            "began_ms": now_ms(),
-            "plugins": identities(settings),
-        },
-    )
-    workspace.study_path.unlink(missing_ok=True)
-    Study.create(workspace.study_path, STUDY, models.task.metric.direction)
-    workspace.write("config.toml", dump_toml(settings))
-    return Bench(settings, workspace, models, observer), settings
+    with workspace.held(new=True):
+        workspace.keep_checkpoints_at(settings.storage)
+        settings = settings.model_copy(update={"name": workspace.name})
+        workspace.write_json(
+            "search.json",
+            {
+                "id": uuid.uuid4().hex,
+                "kind": "search",
+                "began_ms": now_ms(),
+                "plugins": identities(settings),
+            },
+        )
+        workspace.study_path.unlink(missing_ok=True)
+        Study.create(workspace.study_path, STUDY, models.task.metric.direction)
+        workspace.write("config.toml", dump_toml(settings))
+        return _Search(Bench(settings, workspace, models, observer), settings).run()
 
 
 def _require_candidates(strategy: Strategy, settings: SearchConfig) -> None:
@@ -99,14 +92,14 @@ def _require_candidates(strategy: Strategy, settings: SearchConfig) -> None:
             strategy.space.sample(settings.seed)
 
 
-def _reopen(
+def _resume(
     runs: Path,
     name: str,
     config: Path | None,
     options: dict[str, Any],
     observer: Observer,
     changed_plugins: bool,
-) -> tuple[Bench, SearchConfig]:
+) -> Result:
     workspace = Workspace.open_existing(runs, name)
     facts = workspace.read_json("search.json") or {}
     if facts.get("kind") != "search":
@@ -120,16 +113,13 @@ def _reopen(
             f"(only {', '.join(sorted(_MAY_CHANGE))} can); begin a new search for that"
         )
     settings = absolute(read_config(SearchConfig, {**stored, **changed, "name": name}))
-    workspace.hold()
-    try:
+    check_machine(settings, runs)
+    with workspace.hold().held(new=False):
         workspace.keep_checkpoints_at(settings.storage)
         models = Models.prepare(settings)
         require_unchanged(workspace, settings, allowed=changed_plugins)
-    except BaseException:
-        workspace.release()
-        raise
-    workspace.write("config.toml", dump_toml(settings))
-    return Bench(settings, workspace, models, observer), settings
+        workspace.write("config.toml", dump_toml(settings))
+        return _Search(Bench(settings, workspace, models, observer), settings).run()
 
 
 class _Search:
@@ -139,8 +129,8 @@ class _Search:
         self.bench = bench
         self.settings = settings
         self.began = time.monotonic()
-        self.study = Study.open(bench.workspace.study_path, STUDY)
-        self.chronicle = Chronicle(bench.workspace, bench.task, settings)
+        self.study = Study.take_up(bench.workspace.study_path, STUDY)
+        self.chronicle = Chronicle(bench.workspace, bench.task, settings, bench.warn)
 
     def run(self) -> Result:
         status = "complete"
@@ -164,6 +154,7 @@ class _Search:
                 status = "interrupted"
             finally:
                 self.chronicle.end(status, final.comparison, self.study.trials())
+        self.bench.tell_all(self.chronicle.problems)
         return self._result(status, final.comparison)
 
     def _stages(self, before: int, deadline: float | None, final: Final) -> Iterator[RunSource]:
@@ -214,9 +205,10 @@ class _Search:
         self.chronicle.baseline_records = source.baseline_records
         self.chronicle.decisions_of = source.decisions_of
         self.chronicle.plugins_of = source.plugins_of
-        for trial in self.study.trials():
-            if trial.ending is not None and trial.copy_of is None:
-                self.chronicle.stored_run_changed(trial_id(trial.number))
+        # Whatever ended before, in any stage: MLflow may have missed it.
+        for folder in sorted(self.bench.workspace.trials.iterdir()):
+            if self.bench.workspace.store(folder.name).read_result() is not None:
+                self.chronicle.stored_run_changed(folder.name)
         return source
 
     def _seconds(self, runs: Iterable[str]) -> float:
@@ -239,7 +231,7 @@ class _Search:
             baseline=None if baseline is None else baseline.best_metric,
             comparison=comparison,
             verdict=None if comparison is None else sentence(comparison),
-            notices=tuple(dict.fromkeys([*bench.notices, *self.chronicle.problems])),
+            notices=tuple(dict.fromkeys(bench.notices)),
             seconds=time.monotonic() - self.began,
             dashboard=self.chronicle.uri,
         )

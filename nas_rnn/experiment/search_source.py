@@ -17,6 +17,7 @@ from nas_rnn.experiment.config import SearchConfig
 from nas_rnn.experiment.events import Notice, RunEnded
 from nas_rnn.experiment.provenance import Identities, identities, used_by
 from nas_rnn.experiment.trials import BASELINE_ID, gap_at_same_epoch, sign_of, trial_id
+from nas_rnn.plugins.records import place
 from nas_rnn.spaces import Candidate, Decisions, Infeasible, constrained, parse_constraints
 from nas_rnn.strategies import Exhausted, Strategy, Study, Trial
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
@@ -86,13 +87,15 @@ class SearchSource:
         """Continue with a trial that the study knows: a finished one counts, an unfinished one goes on."""
         self._count += 1
         self._candidates[trial.number] = trial.candidate
+        self._numbers[trial_id(trial.number)] = trial.number
         self._plugins[trial_id(trial.number)] = trial.details.get("plugins", {})
         original = self._known.setdefault(trial.digest, trial.number)
         if trial.ending is not None:
             self._ended[trial.number] = trial
-            self.strategy.tell(self._replayed(trial.candidate), self._loss(trial.ending, trial.value))
+            self._tell(self._replayed(trial.candidate), self._loss(trial.ending, trial.value))
             return
-        self.strategy.expect(self._replayed(trial.candidate))
+        with plugins.running(self._strategy_plugin):
+            self.strategy.expect(self._replayed(trial.candidate))
         if original != trial.number:
             self._copy(trial.number, original)
         elif trial.details["hidden_size"] is None:
@@ -101,7 +104,6 @@ class SearchSource:
             )
         else:
             spec = self._spec(trial.number, trial.candidate, int(trial.details["hidden_size"]))
-            self._numbers[spec.id] = trial.number
             self._queue.append(spec)
 
     def _replayed(self, candidate: Candidate) -> Candidate:
@@ -138,17 +140,27 @@ class SearchSource:
     def _ask(self) -> Candidate:
         """Return what the strategy proposes; `PluginError` where it or the space fails or hangs."""
         space = plugins.registry().find("space", self.config.space)
-        strategy = plugins.registry().find("strategy", self.config.strategy)
+        strategy = self._strategy_plugin
         seconds = CONSTRAINED_SECONDS if self.config.constraints else None
         with plugins.running(space, strategy, seconds=seconds, passing=(Exhausted, Infeasible)):
             candidate = self.strategy.ask()
             if isinstance(candidate, Candidate):
                 verify(candidate.cell)
         if not isinstance(candidate, Candidate):
+            where = place(strategy.origin, strategy.line)
             raise plugins.PluginError(
-                f"the strategy {strategy.name!r} ({strategy.origin}) proposed {candidate!r:.80}, which is no candidate"
+                f"the strategy {strategy.name!r} ({where}) proposed {candidate!r:.80}, which is no candidate"
             )
         return candidate
+
+    @property
+    def _strategy_plugin(self) -> plugins.Plugin:
+        return plugins.registry().find("strategy", self.config.strategy)
+
+    def _tell(self, candidate: Candidate, loss: float | None) -> None:
+        """Tell the strategy how ``candidate`` ended; `PluginError` where it fails or hangs."""
+        with plugins.running(self._strategy_plugin):
+            self.strategy.tell(candidate, loss)
 
     def _say(self, message: str) -> None:
         if message not in self._said:
@@ -191,7 +203,7 @@ class SearchSource:
 
     def _fail(self, number: int, candidate: Candidate, reason: str) -> None:
         self.study.finish(number, "failed", None, reason)
-        self.strategy.tell(candidate, None)
+        self._tell(candidate, None)
         self.bench.tell(
             RunEnded(
                 id=trial_id(number),
@@ -213,7 +225,7 @@ class SearchSource:
         candidate = self._candidates[number]
         assert trial.ending is not None
         self.study.finish(number, trial.ending, trial.value, trial.reason, copy_of=original)
-        self.strategy.tell(candidate, self._loss(trial.ending, trial.value))
+        self._tell(candidate, self._loss(trial.ending, trial.value))
         self.bench.tell(
             RunEnded(
                 id=trial_id(number),
@@ -261,7 +273,7 @@ class SearchSource:
             copy_of=None,
             details={},
         )
-        self.strategy.tell(candidate, self._loss(result.status, result.best_metric))
+        self._tell(candidate, self._loss(result.status, result.best_metric))
         self.bench.workspace.store(spec.id).drop_checkpoint()
         self.bench.tell(self.bench.ended(spec, result, self.gap(result.epochs)))
         self.on_change(spec, result)
@@ -284,10 +296,14 @@ class SearchSource:
 def make_strategy(config: SearchConfig, earlier_trials: int) -> Strategy:
     """Return the strategy that ``config`` names; its seed moves on with the trials there are already.
 
-    Raises `UserError` for constraints that cannot be read, or a space that the strategy cannot search.
+    Raises `UserError` for constraints that cannot be read, or a space that the strategy cannot search; `PluginError`
+    where it fails.
     """
-    space = constrained(plugins.load_space(config.space), parse_constraints(config.constraints))
-    kind = plugins.registry().find("strategy", config.strategy).value
-    strategy = kind(space, config.seed + earlier_trials)
-    assert isinstance(strategy, Strategy)
+    plugin = plugins.registry().find("space", config.space)
+    kind = plugins.registry().find("strategy", config.strategy)
+    space = constrained(plugin.value, parse_constraints(config.constraints))
+    with plugins.running(kind, plugin, passing=(UserError,)):
+        strategy = kind.value(space, config.seed + earlier_trials)
+        if not isinstance(strategy, Strategy):
+            raise TypeError("a strategy is a subclass of nas_rnn.strategies.Strategy")
     return strategy

@@ -16,6 +16,7 @@ from nas_rnn.plugins import GROUPS
 KINDS: Final = {"space": "space", "cell": "cell", "task": "task", "op": "operation", "strategy": "strategy"}
 """The words of the command line and the kinds of plugin that they stand for."""
 
+LONGEST: Final = 100
 _WITH_DASHES = ("task", "strategy")
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -61,6 +62,8 @@ def _check_name(kind: str, name: str) -> None:
             f"the name of a {KINDS[kind]} begins with a letter and has only {allowed}, not {name!r}; "
             f"such as {example!r}"
         )
+    if len(name) > LONGEST:
+        raise UserError(f"the name of a {KINDS[kind]} has at most {LONGEST} characters, not {len(name)}")
     if keyword.iskeyword(name) or name in RESERVED or name in operations() or name in nas_rnn.__all__:
         raise UserError(
             f"{name!r} is a word of Python or of the cell language; choose another, such as 'my_{name}'"

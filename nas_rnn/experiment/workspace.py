@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import filelock
 from nas_rnn.errors import NasRnnError, UserError, unknown
 from nas_rnn.training import RunStore
 from nas_rnn.training.files import LocalFiles
-from nas_rnn.training.storage import StoredFiles, open_storage
+from nas_rnn.training.storage import StoredFiles, make_stored_folder, open_storage
 
 
 class Workspace:
@@ -33,20 +35,20 @@ class Workspace:
     def create(cls, runs: Path, name: str | None, stem: str) -> Workspace:
         """Make the folder of ``name``, or of the next free ``stem-N``, and hold it.
 
-        Raises UserError where the name is taken, NasRnnError where the folder cannot be written.
+        Raises UserError where the name is taken or ``runs`` is no folder, NasRnnError where it cannot be written.
         """
-        try:
-            runs.mkdir(parents=True, exist_ok=True)
-            workspace = cls(runs, name) if name else _next_free(runs, stem)
-            # A folder without a configuration was left by a process that was killed before it began.
-            workspace.trials.mkdir(parents=True, exist_ok=not workspace.config_path.exists())
-        except FileExistsError:
+        make_folder(runs)
+        workspace = cls(runs, name) if name else _next_free(runs, stem)
+        if workspace.config_path.exists():
             raise UserError(
                 f"there is a search or comparison {name!r} already under {str(runs)!r}; a search "
                 f"goes on with `nas-rnn search --resume {name}`, anything else needs another --name"
-            ) from None
+            )
+        try:
+            # A folder without a configuration was left by a process that was killed before it began.
+            workspace.trials.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise NasRnnError(f"cannot write under {str(runs)!r}: {error.strerror or error}") from error
+            raise _unwritable(workspace.folder, error) from error
         return workspace.hold()
 
     @classmethod
@@ -58,15 +60,32 @@ class Workspace:
         return workspace
 
     def keep_checkpoints_at(self, uri: str | None) -> None:
-        """Have checkpoints lie at ``uri``, in a folder of this search's name; `UserError` where that is no URI."""
+        """Have checkpoints lie at ``uri``, in a folder of this search's name; `UserError` where that cannot be."""
         if uri is not None:
             open_storage(uri)
             self.storage = f"{uri.rstrip('/')}/{self.name}"
+            make_stored_folder(self.storage)
 
-    def discard(self) -> None:
-        """Remove the folder of a search that never began."""
-        self.release()
-        shutil.rmtree(self.folder, ignore_errors=True)
+    @contextlib.contextmanager
+    def held(self, *, new: bool) -> Iterator[Workspace]:
+        """Release the folder after the block; remove a ``new`` one where nothing was trained before a failure.
+
+        A failure after that says how to go on with a search.
+        """
+        try:
+            yield self
+        except NasRnnError as error:
+            if new and not any(self.trials.glob("*/*")):
+                self.release()
+                shutil.rmtree(self.folder, ignore_errors=True)
+            elif not isinstance(error, UserError) and self.study_path.exists():
+                raise NasRnnError(
+                    f"{error}. What is finished is kept: once that is put right, go on with "
+                    f"`nas-rnn search --resume {self.name}`"
+                ) from error
+            raise
+        finally:
+            self.release()
 
     def hold(self) -> Workspace:
         """Hold the folder until `release` or the end of the process; `UserError` where another process does."""
@@ -77,7 +96,7 @@ class Workspace:
                 f"{self.name!r} is being run by another process; wait for it, or stop it first"
             ) from None
         except OSError as error:
-            raise NasRnnError(f"cannot write {str(self.folder)!r}: {error.strerror or error}") from error
+            raise _unwritable(self.folder, error) from error
         return self
 
     def release(self) -> None:
@@ -110,8 +129,34 @@ class Workspace:
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
+def make_folder(runs: Path) -> None:
+    """Make the folder of searches where there is none.
+
+    Raises UserError where it is a file, or one of its parents is; NasRnnError where it cannot be made.
+    """
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise _no_folder(runs) from None
+    except OSError as error:
+        raise _unwritable(runs, error) from error
+
+
+def _no_folder(runs: Path) -> UserError:
+    return UserError(f"--runs (or NAS_RNN_RUNS) takes a folder of searches; {str(runs)!r} is none")
+
+
+def _unwritable(folder: Path, error: OSError) -> NasRnnError:
+    return NasRnnError(
+        f"cannot write in {str(folder)!r}: {error.strerror or error}; make room or give write permission there, "
+        "or choose another folder with --runs"
+    )
+
+
 def names(runs: Path) -> list[str]:
-    """Return the names of the searches and comparisons under ``runs``."""
+    """Return the names of the searches and comparisons under ``runs``; `UserError` where that is no folder."""
+    if runs.exists() and not runs.is_dir():
+        raise _no_folder(runs)
     return sorted(path.parent.name for path in runs.glob("*/config.toml"))
 
 

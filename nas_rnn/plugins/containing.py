@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import sys
@@ -41,7 +42,8 @@ def time_limit(seconds: float, importing: str | None = None) -> Iterator[None]:
     While the module ``importing`` imports other packages the limit is `IMPORTS_SECONDS`. It is a timer signal: it
     works in the main thread only (elsewhere there is no limit), and not inside one long call into compiled code.
     """
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+    in_main = threading.current_thread() is threading.main_thread()
+    if seconds == math.inf or not in_main or not hasattr(signal, "setitimer"):
         yield
         return
     began = time.monotonic()
@@ -107,7 +109,7 @@ def running(
     """Run the code of ``plugins``; what it raises, or where it hangs, becomes one `PluginError`.
 
     Blamed is the first of them in whose file the error arose, or else the first. ``seconds`` is `ANSWER_SECONDS` unless
-    it is given; ``passing`` are exceptions that are meant.
+    it is given, and may be infinite; ``passing`` are exceptions that are meant.
     """
     try:
         with time_limit(ANSWER_SECONDS if seconds is None else seconds):
@@ -115,9 +117,17 @@ def running(
     except BaseException as error:
         if isinstance(error, (KeyboardInterrupt, GeneratorExit, PluginError, *passing)):
             raise
-        blamed, line = _blamed(error, plugins)
-        where = place(blamed.origin, line)
-        raise PluginError(f"the {blamed.kind} {blamed.name!r} ({where}) failed: {describe(error)}") from error
+        raise PluginError(_sentence(error, *_blamed(error, plugins))) from error
+
+
+def blame(error: BaseException, plugin: Plugin) -> str | None:
+    """Return the sentence for an error that arose in the file of ``plugin``; None where it did not."""
+    line = line_in(error, Path(plugin.file)) if plugin.file else None
+    return None if line is None else _sentence(error, plugin, line)
+
+
+def _sentence(error: BaseException, plugin: Plugin, line: int | None) -> str:
+    return f"the {plugin.kind} {plugin.name!r} ({place(plugin.origin, line)}) failed: {describe(error)}"
 
 
 def _blamed(error: BaseException, plugins: Sequence[Plugin]) -> tuple[Plugin, int | None]:

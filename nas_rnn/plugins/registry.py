@@ -65,6 +65,11 @@ class Registry:
             raise UserError(f"two different {kind}s are named {name!r}: in {places}; rename or remove one")
         return found[0]
 
+    def broken(self, kind: str, name: str) -> Problem | None:
+        """Return why the plugin ``name`` of ``kind`` did not load; None where it did, or nothing is known of it."""
+        self._load(kind)
+        return None if (kind, name) in self._found else self._broken.get((kind, name))
+
     def load_file(self, path: Path) -> tuple[list[Plugin], list[Problem]]:
         """Load one more file; return what it defines, and what of it did not load."""
         self._load("operation")

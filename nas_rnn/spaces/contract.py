@@ -15,7 +15,7 @@ import numpy as np
 
 from nas_rnn.cells import parse_cell
 from nas_rnn.cells.verify import verify
-from nas_rnn.errors import UserError
+from nas_rnn.errors import UserError, located
 from nas_rnn.spaces.choices import Decisions
 from nas_rnn.spaces.constrained import MutableSpace
 from nas_rnn.spaces.space import Candidate, DecisionSpace, Space
@@ -65,7 +65,7 @@ def examine_space(space: Space, samples: int = 200, seed: int = 0) -> SpaceRepor
             done += 1
             problems += [f"{where}: {text}" for text in _sample(space, candidate, seed + number)]
         except Exception as error:
-            problems.append(f"{where} raises {type(error).__name__}: {error}")
+            problems.append(f"{where} raises {located(error)}")
         if len(problems) >= MAX_TOLD:
             problems.append(f"and perhaps more: the check ended after {number + 1} of {samples} samples")
             break

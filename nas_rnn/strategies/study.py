@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -42,47 +44,61 @@ class Trial:
 class Study:
     """A search's trials, kept in a journal file that survives a kill at any moment; one writer."""
 
-    def __init__(self, study: optuna.Study) -> None:
+    def __init__(self, study: optuna.Study, path: Path) -> None:
         self._study = study
+        self._path = path
         self._open: dict[int, optuna.Trial] = {}
 
     @classmethod
     def create(cls, path: Path, name: str, direction: Literal["minimize", "maximize"]) -> Study:
-        """Start a new study in the journal ``path``."""
+        """Start a new study in the journal ``path``; `NasRnnError` where that cannot be written."""
         _quiet()
-        return cls(
-            optuna.create_study(
+        with _explained(path):
+            study = optuna.create_study(
                 storage=_storage(path),
                 study_name=name,
                 direction=direction,
                 pruner=optuna.pruners.NopPruner(),
             )
-        )
+        return cls(study, path)
 
     @classmethod
     def open(cls, path: Path, name: str) -> Study:
         """Open an existing study; `NasRnnError` where the journal cannot be read."""
         _quiet()
         try:
-            return cls(
-                optuna.load_study(storage=_storage(path), study_name=name, pruner=optuna.pruners.NopPruner())
+            study = optuna.load_study(
+                storage=_storage(path), study_name=name, pruner=optuna.pruners.NopPruner()
             )
         except Exception as error:
             raise NasRnnError(
                 f"the study {str(path)!r} cannot be read: {type(error).__name__}: {error}"
             ) from error
+        return cls(study, path)
+
+    @classmethod
+    def take_up(cls, path: Path, name: str) -> Study:
+        """Open an existing study to go on writing it, without what a full disk or a kill left of its last line.
+
+        What is appended behind a torn line would make the whole journal unreadable. Raises as `open`.
+        """
+        if path.is_file():
+            with _explained(path), path.open("r+b") as file:
+                file.truncate(file.read().rfind(b"\n") + 1)
+        return cls.open(path, name)
 
     def add(self, candidate: Candidate, **details: Any) -> int:
-        """Record that a trial of ``candidate`` begins; return its number."""
-        trial = self._study.ask()
-        # The cell's text is written last: a trial without it was never started, and is left out of `trials`.
-        for key, value in (
-            ("details", details),
-            ("decisions", candidate.decisions),
-            ("digest", candidate.digest),
-            ("cell", candidate.cell.to_text()),
-        ):
-            trial.set_user_attr(key, value)
+        """Record that a trial of ``candidate`` begins; return its number. `NasRnnError` where it cannot be written."""
+        with _explained(self._path):
+            trial = self._study.ask()
+            # The cell's text is written last: a trial without it was never started, and is left out of `trials`.
+            for key, value in (
+                ("details", details),
+                ("decisions", candidate.decisions),
+                ("digest", candidate.digest),
+                ("cell", candidate.cell.to_text()),
+            ):
+                trial.set_user_attr(key, value)
         self._open[trial.number] = trial
         return trial.number
 
@@ -94,14 +110,17 @@ class Study:
         reason: str | None = None,
         copy_of: int | None = None,
     ) -> None:
-        """Record how trial ``number`` ended; ``value`` is its best validation metric so far, if it has one."""
+        """Record how trial ``number`` ended; ``value`` is its best validation metric so far, if it has one.
+
+        Raises `NasRnnError` where that cannot be written; the trial then has no ending.
+        """
         trial = self._open.pop(number, None) or optuna.Trial(
             self._study, self._study.trials[number]._trial_id
         )
-        trial.set_user_attr(
-            "ending", {"ending": ending, "value": value, "reason": reason, "copy_of": copy_of}
-        )
-        self._study.tell(trial, value if ending == "finished" else None, state=_STATES[ending])
+        told = {"ending": ending, "value": value, "reason": reason, "copy_of": copy_of}
+        with _explained(self._path):
+            trial.set_user_attr("ending", told)
+            self._study.tell(trial, value if ending == "finished" else None, state=_STATES[ending])
 
     def trials(self) -> list[Trial]:
         """Return all trials in their order."""
@@ -122,6 +141,14 @@ def _read(trial: FrozenTrial) -> Trial:
         copy_of=told.get("copy_of"),
         details=trial.user_attrs["details"],
     )
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise NasRnnError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def _storage(path: Path) -> JournalStorage:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nas_rnn.errors import located
 from nas_rnn.tasks.base import TRAINING_NAMES, Part, Task, TaskData
 
 PARTS: tuple[Part, ...] = get_args(Part)
@@ -38,13 +39,13 @@ def check_task(kind: Callable[[], Task], source: Path | None = None) -> list[str
         task = kind()
         data = task.load(source)
     except Exception as error:
-        return [f"it does not load: {_shown(error)}"]
+        return [f"it does not load: {located(error)}"]
     problems = list[str]()
     for check in (_class_variables, _data, _order, _parts, _model, _carried_state, _previews):
         try:
             problems += check(task, data)
         except Exception as error:
-            problems.append(f"{check.__name__.strip('_').replace('_', ' ')}: {_shown(error)}")
+            problems.append(f"{check.__name__.strip('_').replace('_', ' ')}: {located(error)}")
     return problems
 
 
@@ -235,7 +236,3 @@ def _equal(first: list[Batch], second: list[Batch]) -> bool:
 
 def _parameters(model: nn.Module) -> dict[str, Any]:
     return {name: parameter.shape for name, parameter in model.named_parameters()}
-
-
-def _shown(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"

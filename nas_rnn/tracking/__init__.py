@@ -5,8 +5,8 @@ MLflow itself is imported only when something is written or served, so importing
 
 from nas_rnn.tracking.links import experiment_url
 from nas_rnn.tracking.server import serve
-from nas_rnn.tracking.store import default_uri
+from nas_rnn.tracking.store import check_uri, default_uri
 from nas_rnn.tracking.tracker import Tracker
 from nas_rnn.tracking.view import RunView
 
-__all__ = ["RunView", "Tracker", "default_uri", "experiment_url", "serve"]
+__all__ = ["RunView", "Tracker", "check_uri", "default_uri", "experiment_url", "serve"]

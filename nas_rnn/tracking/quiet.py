@@ -34,16 +34,34 @@ def connect(uri: str) -> MlflowClient:
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
 
-    for noisy in ("mlflow", "alembic"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
-    # A refused connection is counted and reported once; urllib3 would tell of every one.
-    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+    # What fails is counted and reported once; these would tell of every attempt, some with tracebacks.
+    for noisy in ("mlflow", "alembic", "urllib3.connectionpool"):
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
     return MlflowClient(tracking_uri=uri)
 
 
 def is_http(uri: str) -> bool:
     """Return whether ``uri`` is a server's address, not a database."""
     return uri.startswith(("http://", "https://"))
+
+
+def is_of_network(error: BaseException | None) -> bool:
+    """Return whether ``error`` says that the other side cannot be reached."""
+    while error is not None:
+        if isinstance(error, OSError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def reason(error: Exception) -> str:
+    """Return the first line of what ``error`` says; for a database's, what the database said."""
+    cause: BaseException | None = error
+    while cause is not None:
+        error = getattr(cause, "orig", None) or error
+        cause = cause.__cause__ or cause.__context__
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 def without_password(uri: str) -> str:

@@ -84,19 +84,26 @@ def serve(
 
 def _free_port(host: str, port: int) -> int:
     """Return ``port``, or a free one for 0; UserError where it cannot be listened on."""
+    if not host:  # to a socket that means every address
+        raise UserError("--host takes the address to serve at, such as 127.0.0.1, not ''")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
-            reason = (
+            if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+                raise UserError(
+                    f"--host {host!r} is no address of this machine ({error.strerror}); leave it out to serve at "
+                    "127.0.0.1"
+                ) from error
+            why = (
                 "is taken by another program"
                 if error.errno == errno.EADDRINUSE
                 else f"failed: {error.strerror}"
             )
             raise UserError(
-                f"port {port} on {host} {reason}; choose another with --port, or --port 0 for any free one"
+                f"port {port} on {host} {why}; choose another with --port, or --port 0 for any free one"
             ) from error
         except (OverflowError, UnicodeError) as error:
             raise UserError(f"no server can listen on {host!r}, port {port}: {error}") from error

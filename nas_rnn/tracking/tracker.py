@@ -10,7 +10,7 @@ from types import TracebackType
 from nas_rnn.tracking.changes import NOTE_TAG
 from nas_rnn.tracking.links import SHARED_VIEW_TAG, shared_view
 from nas_rnn.tracking.queueing import ViewQueue
-from nas_rnn.tracking.quiet import is_http, without_password
+from nas_rnn.tracking.quiet import is_http, is_of_network, reason, without_password
 from nas_rnn.tracking.store import check_uri, describe_experiment, open_experiment, open_store
 from nas_rnn.tracking.view import RunView
 from nas_rnn.tracking.writer import RunWriter
@@ -139,20 +139,11 @@ class Tracker:
 
     def _note_failure(self, key: str, error: Exception) -> None:
         self.failures += 1
-        self._out_of_reach = is_http(self.uri) and _is_of_network(error)
+        self._out_of_reach = is_http(self.uri) and is_of_network(error)
         self._errors[key] = self._out_of_reach
         if not self._out_of_reach:
-            lines = str(error).strip().splitlines()
-            self._refusal = (lines[0] if lines else type(error).__name__)[:300]
+            self._refusal = reason(error)[:300]
 
 
 def _runs(count: int) -> str:
     return "1 run is" if count == 1 else f"{count} runs are"
-
-
-def _is_of_network(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, OSError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False

@@ -3,8 +3,8 @@
 `Trainer` is imported from `nas_rnn.training.trainer`, so that planning and judging runs needs no torch.
 """
 
-from nas_rnn.training.errors import Diverged
+from nas_rnn.training.errors import CannotStore, Diverged
 from nas_rnn.training.spec import EpochRecord, RunResult, RunSpec, TrainingOptions
 from nas_rnn.training.store import RunStore
 
-__all__ = ["Diverged", "EpochRecord", "RunResult", "RunSpec", "RunStore", "TrainingOptions"]
+__all__ = ["CannotStore", "Diverged", "EpochRecord", "RunResult", "RunSpec", "RunStore", "TrainingOptions"]

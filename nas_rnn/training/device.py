@@ -23,14 +23,14 @@ def resolve_device(name: str) -> torch.device:
             if torch.cuda.is_available()
             else torch.device("cpu")
         )
-    device = torch.device(name)
-    if device.type == "cuda":
+    kind, _, number = name.partition(":")
+    if kind == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        index = torch.cuda.current_device() if device.index is None and count else device.index or 0
+        index = torch.cuda.current_device() if not number and count else int(number or 0)
         if index >= count:
             raise UserError(f"device {name!r} is not there: this process sees {count} GPUs; use auto or cpu")
         return torch.device("cuda", index)
-    return device
+    return torch.device(name)
 
 
 @contextmanager

@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from nas_rnn.errors import NasRnnError
+from nas_rnn.training.errors import CannotStore
 
 _TEMPORARY = ".writing-"
 
 
 class Files(Protocol):
-    """A few named files; ``write`` replaces one as a whole or not at all."""
+    """A few named files; ``write`` replaces one as a whole or not at all. All raise `CannotStore`."""
 
     @property
     def place(self) -> str:
@@ -54,7 +55,8 @@ class LocalFiles:
 
     def read(self, name: str) -> bytes | None:
         path = self.folder / name
-        return path.read_bytes() if path.exists() else None
+        with _explained("read", path):
+            return path.read_bytes() if path.exists() else None
 
     def write(self, name: str, content: bytes) -> None:
         path = self.folder / name
@@ -72,25 +74,35 @@ class LocalFiles:
             if temporary is not None:
                 with contextlib.suppress(OSError):
                     temporary.unlink()
-            raise NasRnnError(f"cannot write {path}: {error.strerror or error}") from error
+            raise CannotStore(f"cannot write {path}: {error.strerror or error}") from error
 
     def append(self, name: str, content: bytes) -> None:
         path = self.folder / name
-        try:
+        with _explained("write", path):
             self.folder.mkdir(parents=True, exist_ok=True)
             with path.open("ab") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-        except OSError as error:
-            raise NasRnnError(f"cannot write {path}: {error.strerror or error}") from error
 
     def remove(self, name: str) -> None:
-        (self.folder / name).unlink(missing_ok=True)
+        path = self.folder / name
+        with _explained("remove", path):
+            path.unlink(missing_ok=True)
 
     def clear_leftovers(self) -> None:
         for path in self.folder.glob(f"{_TEMPORARY}*"):
-            path.unlink(missing_ok=True)
+            with _explained("remove", path):
+                path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _explained(what: str, path: Path) -> Iterator[None]:
+    """Raise an OSError as `CannotStore`, with ``what`` could not be done and why."""
+    try:
+        yield
+    except OSError as error:
+        raise CannotStore(f"cannot {what} {path}: {error.strerror or error}") from error
 
 
 def _sync_folder(folder: Path) -> None:

@@ -17,6 +17,7 @@ Decay = Literal["cosine", "linear", "none"]
 Backend = Literal["auto", "fused", "eager", "reference"]
 """The names that `nas_rnn.execution.backends` takes, which this module does not import: it loads torch."""
 
+MOST_LAYERS = 100
 EVALUATION_BATCH = 32
 EVALUATION_LENGTH = 64
 """Validation and test use these whatever a run trains with: then two runs have the same items."""
@@ -54,6 +55,8 @@ class TrainingOptions:
     def __post_init__(self) -> None:
         for name in ("layers", "batch", "length", "epochs", "threads"):
             _require_whole(name, getattr(self, name), 1)
+        if self.layers > MOST_LAYERS:
+            raise UserError(f"layers must be at most {MOST_LAYERS}; got {self.layers}")
         for name in ("dropout", "learning_rate", "clip"):
             _require_finite(name, getattr(self, name))
         if not 0.0 <= self.dropout < 1.0:

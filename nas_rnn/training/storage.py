@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from nas_rnn.errors import NasRnnError, UserError
+from nas_rnn.errors import UserError
+from nas_rnn.training.errors import CannotStore
 from nas_rnn.training.files import Files
 
 AT_URI = frozenset({"checkpoint.safetensors"})
@@ -23,6 +24,15 @@ def open_storage(uri: str) -> tuple[Any, str]:
             f"--storage takes a URI such as s3://bucket/folder, gs://bucket/folder or file:///shared/folder; "
             f"{uri!r} is none: {error}"
         ) from None
+
+
+def make_stored_folder(uri: str) -> None:
+    """Make the folder ``uri``; `UserError` where it is no URI, or nothing can be written there."""
+    system, folder = open_storage(uri)
+    try:
+        system.create_dir(folder, recursive=True)
+    except OSError as error:
+        raise UserError(f"--storage: cannot write at {uri!r}: {error}") from None
 
 
 class StoredFiles:
@@ -47,7 +57,7 @@ class StoredFiles:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise NasRnnError(f"cannot read {self._uri}/{name}: {error}") from error
+            raise CannotStore(f"cannot read {self._uri}/{name}: {error}") from error
 
     def write(self, name: str, content: bytes) -> None:
         if name not in AT_URI:
@@ -60,7 +70,7 @@ class StoredFiles:
                 stream.write(content)
             self._system.move(f"{path}.writing", path)
         except OSError as error:
-            raise NasRnnError(f"cannot write {self._uri}/{name}: {error}") from error
+            raise CannotStore(f"cannot write {self._uri}/{name}: {error}") from error
 
     def append(self, name: str, content: bytes) -> None:
         self._others.append(name, content)
@@ -74,7 +84,7 @@ class StoredFiles:
         except FileNotFoundError:
             pass
         except OSError as error:
-            raise NasRnnError(f"cannot remove {self._uri}/{name}: {error}") from error
+            raise CannotStore(f"cannot remove {self._uri}/{name}: {error}") from error
 
     def clear_leftovers(self) -> None:
         self._others.clear_leftovers()

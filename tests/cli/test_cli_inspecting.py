@@ -85,7 +85,7 @@ def test_list_as_json_and_as_a_table(run: Run, kind: str) -> None:
     assert isinstance(rows, list)
     if kind == "searches":
         assert rows == []
-        assert table.err == "There are no searches yet.\n"
+        assert table.err.startswith("There are no searches in ") and table.err.endswith("/runs' yet.\n")
         return
     lines = table.out.splitlines()
     assert len(lines) == len(rows) + 1

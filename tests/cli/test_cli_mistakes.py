@@ -109,7 +109,10 @@ OTHERS = [
     (["sample", "nothing"], "unknown search 'nothing'"),
     (["sample", "nothing", "--length", "0"], "'--length': a whole number from 1 is needed, not '0'"),
     (["sample", "nothing", "--temperature", "hot"], "'--temperature': a number is needed"),
-    (["sample", "nothing", "--seed", "-1"], "'--seed': a whole number from 0 is needed, not '-1'"),
+    (
+        ["sample", "nothing", "--seed", "-1"],
+        "'--seed': a whole number from 0 to 4294967295 is needed, not '-1'",
+    ),
     (["ui", "--port", "70000"], "'--port': a whole number from 0 to 65535 is needed, not '70000'"),
     (["ui", "--port", "http"], "'--port': a whole number from 0 to 65535 is needed, not 'http'"),
     (["ui", "--rebuild", "nothing"], "unknown search 'nothing'"),

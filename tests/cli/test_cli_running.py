@@ -159,7 +159,7 @@ def test_an_interrupted_search_gives_its_json_too(run: Run, fake: FakeRun) -> No
 def test_a_search_in_which_nothing_worked(run: Run, fake: FakeRun) -> None:
     fake.result = replace(RESULT, comparison=None, verdict=None, best=None, baseline=None)
     outcome = run("search")
-    assert outcome.code == 0
+    assert outcome.code == 1
     assert "No verdict" in outcome.out
     assert "nas-rnn show" not in outcome.out
 

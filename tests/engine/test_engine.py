@@ -15,7 +15,7 @@ from nas_rnn.engine import Engine, Next, RunList
 from nas_rnn.engine.schedulers import first_rung
 from nas_rnn.engine.searcher import SourceSearcher
 from nas_rnn.plugins import registry
-from nas_rnn.training import RunSpec, RunStore, TrainingOptions
+from nas_rnn.training import CannotStore, RunSpec, RunStore, TrainingOptions
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from experiment_runs import write_text
@@ -117,6 +117,16 @@ def test_a_run_that_raises_fails_alone_with_its_reason(engine):
     assert runs.results["sound"].status == "finished"
     assert runs.results["broken"].status == "failed"
     assert "nonsense" in runs.results["broken"].reason
+
+
+def test_a_worker_that_cannot_keep_anything_ends_all_and_its_run_has_no_result(engine, capfd):
+    """The disk is full, or a folder is in the way: no fault of the run, which is to go on later."""
+    (engine._folder / "blocked").write_text("a file where the run's folder would be")
+    runs = RunList([spec("blocked", rnn)])
+    with pytest.raises(CannotStore, match=r"cannot write .*blocked/worker\.json: .*"):
+        engine.run(runs)
+    assert runs.results == {}
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_an_exception_of_the_source_ends_the_run_and_is_raised(engine):

@@ -234,7 +234,7 @@ def test_a_space_that_breaks_while_it_is_searched_is_named_with_its_line(
     ("answer", "message"),
     [
         ("1 / 0", r"the strategy 'mine' \(.*mine\.py, line 9\) failed: ZeroDivisionError"),
-        ("'text'", r"the strategy 'mine' \(.*mine\.py\) proposed 'text', which is no candidate"),
+        ("'text'", r"the strategy 'mine' \(.*mine\.py, line 6\) proposed 'text', which is no candidate"),
     ],
 )
 def test_a_strategy_that_breaks_is_named(place, answer, message):

@@ -36,3 +36,30 @@ def test_trials_and_their_ends_survive_a_reopening(tmp_path):
 def test_an_unknown_study_is_one_clear_error(tmp_path):
     with pytest.raises(NasRnnError, match=r"study .* cannot be read"):
         Study.open(tmp_path / "none.journal", "missing")
+
+
+@pytest.mark.parametrize("torn", [b'{"op_code":8,"wor', b"{", b""])
+def test_a_torn_last_line_costs_that_line_only(tmp_path, torn):
+    """As a full disk or a kill leaves it; what were appended behind it would make the journal unreadable."""
+    path = tmp_path / "study.journal"
+    space = load_space("gated")
+    study = Study.create(path, "one", "minimize")
+    study.add(space.sample(0), hidden_size=12)
+    study.finish(0, "finished", 2.5)
+    with path.open("ab") as file:
+        file.write(torn)
+    again = Study.take_up(path, "one")
+    again.add(space.sample(1), hidden_size=12)
+    again.finish(1, "finished", 1.5)
+    assert [trial.value for trial in Study.open(path, "one").trials()] == [2.5, 1.5]
+
+
+def test_a_journal_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    def full(self, logs):
+        raise OSError(28, "No space left on device")
+
+    study = Study.create(tmp_path / "study.journal", "one", "minimize")
+    number = study.add(load_space("gated").sample(0), hidden_size=12)
+    monkeypatch.setattr("optuna.storages.journal.JournalFileBackend.append_logs", full)
+    with pytest.raises(NasRnnError, match=r"cannot write .*study\.journal: No space left on device"):
+        study.finish(number, "finished", 1.0)

@@ -10,6 +10,7 @@ import numpy as np
 
 from nas_rnn.cells import Cell
 from nas_rnn.cells.verify import violations
+from nas_rnn.errors import located
 from nas_rnn.experiment.contracts.cells import train_briefly
 from nas_rnn.spaces import Candidate, Space
 
@@ -26,7 +27,7 @@ def check_changes(space: Space) -> list[str]:
             try:
                 problems = [] if change is None else _changed(space, change, word, seed, rng)
             except Exception as error:
-                problems = [" ".join(f"{word}: {type(error).__name__}: {error}".split())]
+                problems = [f"{word}: {located(error)}"]
             counts.update(problems)
     return [f"{problem} ({count} of {CHANGES} tried)" for problem, count in counts.items()]
 
@@ -52,4 +53,4 @@ def check_one_trains(space: Space) -> list[str]:
     try:
         return train_briefly(space.sample(0).cell)
     except Exception as error:
-        return [f"training its first sample: {type(error).__name__}: {error}"]
+        return [f"training its first sample: {located(error)}"]
