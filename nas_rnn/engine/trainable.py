@@ -122,7 +122,6 @@ class RunTrainable(tune.Trainable):
         result = (
             self._trainer.result(ending, reason).to_dict() if ending and self._trainer is not None else None
         )
-        backend, fallback = (None, None) if self._trainer is None else self._trainer.backend
         return {
             **self._news(),
             "ending": result["status"] if result else ending,
@@ -134,6 +133,7 @@ class RunTrainable(tune.Trainable):
     def _news(self) -> dict[str, Any]:
         records = [] if self._trainer is None else self._trainer.records
         new, self._told = records[self._told :], len(records)
+        backend, fallback = (None, None) if self._trainer is None else self._trainer.backend
         return {
             "records": [record.to_dict() for record in new],
             "parameters": 0 if self._trainer is None else self._trainer.parameters,

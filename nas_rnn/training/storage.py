@@ -108,7 +108,7 @@ class Probe:
             raise UserError(f"--storage: cannot write at {self._uri!r}: {error}") from None
 
     def exists(self) -> bool:
-        """Return whether it is there, seen from this machine; `NasRnnError` where one cannot tell."""
+        """Return whether it is there, seen from this machine; `CannotStore` where one cannot tell."""
         system, folder = open_storage(self._uri)
         try:
             with system.open_input_stream(f"{folder}/{self._name}") as stream:
@@ -116,7 +116,7 @@ class Probe:
         except FileNotFoundError:
             return False
         except OSError as error:
-            raise NasRnnError(f"cannot read at {self._uri!r}: {error}") from error
+            raise CannotStore(f"cannot read at {self._uri!r}: {error}") from error
 
     def remove(self) -> None:
         """Remove it where that is possible."""
