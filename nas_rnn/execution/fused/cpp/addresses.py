@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from nas_rnn.execution.fused.gradient import Gradient
-from nas_rnn.execution.fused.places import Kind, Leaf
+from nas_rnn.execution.fused.places import Kind, Leaf, field_of
 from nas_rnn.execution.fused.schedule import Run, Schedule
 
 SIZES = ("steps", "batch", "input_size", "hidden_size", "panel")
@@ -52,29 +52,13 @@ class Addresses:
             *(f"kept_{k}" for k in range(len(self.schedule.kept))),
             *("d_x", "d_output"),
             *(f"d_state_{path}" for path in paths),
-            *sorted(self.field(leaf) for leaf in gathered),
+            *sorted(field_of(leaf) for leaf in gathered),
             *self.packed.values(),
         )
 
-    @staticmethod
-    def field(leaf: Leaf) -> str:
-        """Return the field that points to a place."""
-        match leaf.kind:
-            case Kind.ROW | Kind.NUMBER:
-                return "learned"
-            case Kind.SLOT:
-                return "slots"
-            case Kind.MOMENT:
-                return "moments"
-            case Kind.X | Kind.D_X | Kind.D_OUTPUT:
-                return str(leaf.kind.value)
-            case Kind.D_PREVIOUS | Kind.D_NEW:
-                return f"d_state_{leaf.index}"
-        return f"{leaf.kind.value}_{leaf.index}"
-
     def row(self, leaf: Leaf) -> str:
         """Return the address of the row of ``leaf`` that belongs to row r or sequence b."""
-        units, field = UNITS[leaf.size], f"c.{self.field(leaf)}"
+        units, field = UNITS[leaf.size], f"c.{field_of(leaf)}"
         match leaf.kind:
             case Kind.SLOT:
                 return f"{field} + (r * {len(self.schedule.slots)} + {leaf.index}) * H"
