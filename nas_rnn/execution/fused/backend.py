@@ -362,6 +362,11 @@ class Buffers(ABC):
             both[(self.steps - 1) % 2] = d_final
             self.pointers[f"d_state_{path}"] = both
             return both[1]
+        return self.d_sequence(path, d_final)
+
+    def d_sequence(self, path: int, d_final: Tensor) -> Tensor:
+        """Make room for the gradients of a state path before each step and after the last."""
+        size = self.layout.state_sizes[path]
         every = self.x.new_zeros(self.steps + 1, self.batch, size)
         if self.active is None:
             every[-1] = d_final

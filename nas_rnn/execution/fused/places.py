@@ -28,6 +28,8 @@ class Kind(Enum):
         "d_slot"  # step or sequence: gradients of a slot's value from stages after its last one backwards
     )
     D_KEPT = "d_kept"  # step or sequence: the gradient of a kept value
+    SLOPE = "slope"  # a of a linear recurrence s' = a * s + b (of a state path or of its gradient)
+    REST = "rest"  # b likewise
 
 
 @dataclass(frozen=True)

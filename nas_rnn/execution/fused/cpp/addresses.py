@@ -93,20 +93,12 @@ class Addresses:
         turn = "t" if leaf.kind is Kind.D_NEW else "(t + 1)"
         return f"c.d_state_{leaf.index} + ({turn} & 1) * B * {UNITS[leaf.size]}"
 
-    @cached_property
-    def _learned_rows(self) -> tuple[int, int]:
-        sizes = [self.schedule.sizes[node] for _, node in self.schedule.rows]
-        return sizes.count("hidden"), sizes.count("input")
-
     def learned(self, leaf: Leaf) -> str:
-        """Return where learned numbers lie: first rows of hidden size, then of input size, then numbers."""
-        hidden, inputs = self._learned_rows
-        if leaf.kind is Kind.NUMBER:
-            return f"{hidden} * H + {inputs} * I + {leaf.index}"
-        return f"{leaf.index} * H" if leaf.size == "hidden" else f"{hidden} * H + {leaf.index - hidden} * I"
+        """Return where learned numbers lie."""
+        hidden, inputs, numbers = self.schedule.before(leaf)
+        return f"{hidden} * H + {inputs} * I + {numbers}"
 
     @property
     def learned_count(self) -> str:
         """How many learned numbers the stages read."""
-        hidden, inputs = self._learned_rows
-        return f"{hidden} * H + {inputs} * I + {len(self.schedule.numbers)}"
+        return self.learned(Leaf(Kind.NUMBER, len(self.schedule.numbers), "one"))
