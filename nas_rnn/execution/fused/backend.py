@@ -1,7 +1,8 @@
 """The fused backend: a whole sequence is one autograd function, compiled for the cell.
 
 Products with what the input alone decides, and the gradients of all weights, are one product of torch's each
-for the whole sequence; the loop over time with its products and all elementwise code is compiled C++.
+for the whole sequence; the loop over time with its products and all elementwise code is compiled C++. On a
+GPU, `nas_rnn.execution.fused.triton` runs the loop.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from nas_rnn.execution.fused.gradient import Gradient
 from nas_rnn.execution.fused.kernels import Kernels, Scratch, make_kernels
 from nas_rnn.execution.fused.places import Kind, Leaf, field_of
 from nas_rnn.execution.fused.schedule import Run, Schedule
+from nas_rnn.execution.fused.toolchain import compiler_problem
+from nas_rnn.execution.fused.triton.modules import triton_problem
 from nas_rnn.execution.layout import Layout, Matrix
 from nas_rnn.execution.reference import Interpreter, product
 
@@ -36,6 +39,10 @@ def run_fused(
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run one layer in one direction, as `nas_rnn.execution.backends` says; sequences stand in the order of
     falling lengths. Raises `CompileError` where the cell's code cannot be compiled."""
+    if x_TBI.device.type == "cuda":
+        from nas_rnn.execution.fused.triton.backend import run_triton  # it imports this module
+
+        return run_triton(layout, parameters, x_TBI, states, mask_TB1)
     kernels = make_kernels(layout, x_TBI.dtype)
     make = partial(_CompiledBuffers, kernels)
     return run_sequence(make, kernels.schedule, parameters, x_TBI, states, mask_TB1)
@@ -59,18 +66,20 @@ def run_sequence(
 
 
 def can_run(x: Tensor, tensors: Sequence[Tensor]) -> bool:
-    """Whether the fused backend computes with these: plain CPU tensors of one dtype, float or double."""
+    """Whether the fused backend computes with these: plain tensors on the CPU, or on one GPU of CUDA's, all
+    float or all double."""
     plain = all(
-        type(t) in (Tensor, torch.nn.Parameter) and t.device.type == "cpu" and t.dtype == x.dtype
+        type(t) in (Tensor, torch.nn.Parameter) and t.device == x.device and t.dtype == x.dtype
         for t in (x, *tensors)
     )
     return (
         plain
+        and x.device.type in ("cpu", "cuda")
         and x.dtype in (torch.float32, torch.float64)
         and x.numel() > 0
         and not torch._C._get_tracing_state()
         and not torch.compiler.is_compiling()
-        and not torch.is_autocast_enabled("cpu")
+        and not torch.is_autocast_enabled(x.device.type)
         and not _is_transformed()
     )
 
@@ -80,6 +89,11 @@ def _is_transformed() -> bool:
     return (
         torch._C._functorch.maybe_current_level() is not None or torch.autograd.forward_ad._current_level >= 0
     )
+
+
+def fused_problem(device: torch.device) -> str | None:
+    """Return why nothing can be compiled for ``device``, and say it once; None where it can."""
+    return triton_problem() if device.type == "cuda" else compiler_problem()
 
 
 def learned_values(schedule: Schedule, parameters: Mapping[str, Tensor], like: Tensor) -> Tensor:

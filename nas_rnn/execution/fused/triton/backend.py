@@ -7,6 +7,7 @@ recurrence has no loop. Kernels that hold a whole sequence, products included, a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
@@ -35,8 +36,13 @@ def run_triton(
     falling lengths. Tensors lie on a GPU, or anywhere in Triton's interpreter. Raises `CompileError`."""
     kernels = make_kernels(layout)
     make = partial(_Stepwise if kernels.recurrence is None else _Scanned, kernels)
-    with torch.cuda.device_of(x_TBI):
+    with device_of(x_TBI):
         return run_sequence(make, kernels.schedule, parameters, x_TBI, states, mask_TB1)
+
+
+def device_of(tensor: Tensor) -> AbstractContextManager[Any]:
+    """Return a context in which kernels are launched on the device of ``tensor``."""
+    return torch.cuda.device_of(tensor)  # type: ignore[no-untyped-call]
 
 
 class _Launched(Buffers):
@@ -56,7 +62,7 @@ class _Launched(Buffers):
     ) -> None:
         kernel = self.kernels.code.kernels.get(name)
         if kernel is not None:
-            with torch.cuda.device_of(self.x):  # gradients are computed in threads of autograd's
+            with device_of(self.x):  # gradients are computed in threads of autograd's
                 self.kernels.launch(kernel, rows, tensors, running)
 
     def bulk_stage(self, direction: str, number: int) -> None:
@@ -195,7 +201,7 @@ class _Scanned(_Launched):
         if update.slope is not None:
             slope, rest = torch.ones_like(out), torch.zeros_like(out)  # what ended stays as it is
             self.launch_whole(name, {f"slope_{path}": slope, f"rest_{path}": rest}, self.running)
-            with torch.cuda.device_of(self.x):
+            with device_of(self.x):
                 scan(slope, rest, start, out, direction == "backward")
             return
         if update.rest is not None:

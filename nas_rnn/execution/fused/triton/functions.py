@@ -70,10 +70,7 @@ def scan_kernel(
     for first in range(0, steps, STEPS):
         step = first + tl.arange(0, STEPS)[:, None]
         inside = (step < steps) & (unit < width)
-        if BACKWARDS:
-            at = (steps - 1 - step).to(tl.int64) * width + unit
-        else:
-            at = step.to(tl.int64) * width + unit
+        at = (steps - 1 - step if BACKWARDS else step).to(tl.int64) * width + unit
         a = tl.load(slope + at, mask=inside, other=1.0)
         b = tl.load(rest + at, mask=inside, other=0.0)
         a, b = tl.associative_scan((a, b), 0, after)

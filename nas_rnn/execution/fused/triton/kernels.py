@@ -18,12 +18,14 @@ from nas_rnn.execution.fused.triton.modules import load_module
 from nas_rnn.execution.fused.triton.printing import Kernel, TritonCode, print_triton
 from nas_rnn.execution.layout import Layout
 
-ELEMENTS = 1024
+ELEMENTS = 256
 """How many numbers a program holds of each value."""
 UNITS = 256
 """How many units it takes at most, where it need not take whole rows."""
 PROGRAMS = 512
 """How many programs share the rows of a launch at most."""
+OPTIONS = {"enable_fp_fusion": True}
+"""How Triton compiles: a product and a sum may be one instruction, as in the C++."""
 SCAN = (64, 16)
 """How many steps and units a program of the scan takes at a time."""
 
@@ -72,6 +74,7 @@ class Kernels:
             F=triton_dtype(like.dtype),
             MASKED=masked,
             **blocks,
+            **OPTIONS,
         )
 
 
@@ -83,7 +86,7 @@ def scan(slope: Tensor, rest: Tensor, start: Tensor, out: Tensor, backwards: boo
     steps, width = out.shape[0], start.numel()
     blocks = [min(power_of_two(size), most) for size, most in zip((steps, width), SCAN, strict=True)]
     grid = (-(-width // blocks[1]),)
-    scan_kernel[grid](slope, rest, start, out, steps, width, backwards, *blocks)
+    scan_kernel[grid](slope, rest, start, out, steps, width, backwards, *blocks, **OPTIONS)
 
 
 def most_programs(blocks: int) -> int:

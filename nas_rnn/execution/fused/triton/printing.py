@@ -28,6 +28,8 @@ OWN = frozenset({"expm1", "log1p", "maximum", "minimum", "sigmoid", "sign", "tan
 """The functions that are not Triton's; what Triton calls maximum and minimum loses NaN."""
 UNITS = {"hidden": ("H", "h"), "input": ("I", "i")}
 """How many units a row of a size has, and how the names of its columns and its mask end."""
+ONE = "tl.zeros((1, 1), tl.int32)", "tl.full((1, 1), 1, tl.int1)"
+"""The column and the mask of a single number."""
 FIXED = ("rows", "H", "I", "running")
 """The parameters of all kernels before the tensors: how many rows, hidden_size, input_size, and which rows
 are computed at all (read only where ``MASKED``)."""
@@ -75,7 +77,7 @@ class _Printer:
         loads = [s.detail for s in code.statements if s.call == "load"]
         stores = [leaf for effect, leaf, _ in code.effects if effect is Effect.STORE]
         self.in_place = bool(set(loads) & set(stores))
-        self.added = [
+        self.added: list[tuple[int, Effect, Leaf]] = [
             (k, effect, leaf)
             for k, (effect, leaf, _) in enumerate(code.effects)
             if effect is not Effect.STORE
@@ -139,10 +141,7 @@ class _Printer:
     def place(self, leaf: Leaf, width: Width) -> tuple[str, str]:
         """Return the addresses of a block of ``leaf``, and its mask."""
         if leaf.kind is Kind.NUMBER:
-            return (
-                f"learned + {self.learned(leaf)} + tl.zeros((1, 1), tl.int32)",
-                "tl.full((1, 1), 1, tl.int1)",
-            )
+            return f"learned + {self.learned(leaf)} + {ONE[0]}", ONE[1]
         if leaf.kind is Kind.MOMENT:
             return f"moments + r * {2 * len(self.schedule.norms)} + {leaf.index}", "in_r"
         units, end = UNITS[leaf.size]
@@ -176,9 +175,11 @@ class _Printer:
     def gather(self, k: int, effect: Effect, leaf: Leaf) -> Iterator[str]:
         """Add what the program gathered to its own row."""
         count = self.learned(Leaf(Kind.NUMBER, len(self.schedule.numbers), "one"))
-        end = UNITS[leaf.size][1] if effect is Effect.ADD_ROW else None
-        yield f"    p{k} = gathered + program * ({count}) + {self.learned(leaf)} + {end or 'tl.zeros((1, 1), tl.int32)'}"
-        mask = f"in_{end}" if end else "tl.full((1, 1), 1, tl.int1)"
+        column, mask = ONE
+        if effect is Effect.ADD_ROW:
+            column = UNITS[leaf.size][1]
+            mask = f"in_{column}"
+        yield f"    p{k} = gathered + program * ({count}) + {self.learned(leaf)} + {column}"
         yield f"    tl.store(p{k}, tl.load(p{k}, mask={mask}, other=0.0) + g{k}, mask={mask})"
 
 
