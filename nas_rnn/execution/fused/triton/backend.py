@@ -185,6 +185,8 @@ class _Scanned(_Launched):
         backwards = direction == "backward"
         for update in self.recurrence.backward if backwards else self.recurrence.forward:
             self.update(direction, update)
+        for path in () if backwards else self.schedule.delayed:
+            self.hold(self.new[path])
         self.launch_whole(f"{direction}_{self.schedule.bulk}", {}, self.running)
         if backwards and self.running is not None:
             self.slots[~self.running] = 0
@@ -206,13 +208,13 @@ class _Scanned(_Launched):
             return
         if update.rest is not None:
             self.launch_whole(name, {f"rest_{path}": out}, self.running)
+        elif direction == "forward":
+            out.zero_()
         if direction == "forward":
-            self.hold(out, update)
+            self.hold(out)
 
-    def hold(self, new: Tensor, update: Update) -> None:
+    def hold(self, new: Tensor) -> None:
         """Repeat what a path without memory had at a sequence's last step."""
-        if update.rest is None:
-            new.zero_()
         if self.running is not None:
             last = self.running.sum(0) - 1
             steps = torch.arange(self.steps, device=new.device)
