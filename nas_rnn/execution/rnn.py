@@ -14,8 +14,8 @@ from nas_rnn.errors import UserError
 from nas_rnn.execution.backends import BACKENDS, check_backend
 from nas_rnn.execution.checks import check_arguments, check_data, check_input, check_states
 from nas_rnn.execution.from_torch import cell_of, copy_weights
-from nas_rnn.execution.fused.backend import can_run
-from nas_rnn.execution.fused.toolchain import CompileError, compiler_problem
+from nas_rnn.execution.fused.backend import can_run, fused_problem
+from nas_rnn.execution.fused.toolchain import CompileError
 from nas_rnn.execution.initialise import initialise
 from nas_rnn.execution.layout import Layout, layer_layouts
 from nas_rnn.execution.sequences import Order, pack_like, unpack
@@ -33,11 +33,11 @@ class RNN(nn.Module):
     starts at what the cell declares.
 
     ``dropout`` is applied between layers while training. ``backend`` is ``"auto"`` (the fastest that can
-    run), ``"fused"`` (compiled C++, on CPUs), ``"eager"`` (torch's functions, anywhere) or ``"reference"``;
-    the attribute ``backend`` tells which one runs, and may be set. What the fused one is not made for (a GPU,
-    other dtypes than float and double, autocast, tracing, transforms of torch.func) runs eagerly; where a
-    cell's code cannot be compiled, ``"auto"`` does too and says so once, and ``"fused"`` raises `UserError`.
-    ``fallback`` says why it does, else it is None.
+    run), ``"fused"`` (compiled C++ on CPUs, Triton on GPUs of CUDA's), ``"eager"`` (torch's functions,
+    anywhere) or ``"reference"``; the attribute ``backend`` tells which one runs, and may be set. What the
+    fused one is not made for (other devices, other dtypes than float and double, autocast, tracing, transforms
+    of torch.func) runs eagerly; where a cell's code cannot be compiled, ``"auto"`` does too and says so once,
+    and ``"fused"`` raises `UserError`. ``fallback`` says why it does, else it is None.
 
     The parameters of layer k are packed as `nas_rnn.execution.layout` says: ``weight_ih_l0``,
     ``weight_hh_l0``, ``bias_l0``, ...; those of the other direction end in ``_reverse``. Cells with equal
@@ -73,13 +73,13 @@ class RNN(nn.Module):
             float(dropout),
             bool(bidirectional),
         )
-        self.backend = backend
         self._layouts = layer_layouts(self.cell, input_size, hidden_size, num_layers, self.bidirectional)
         for layer, layout in enumerate(self._layouts):
             for reverse in self._directions:
                 for name, shape in layout.shapes:
                     tensor = torch.empty(shape, device=device, dtype=dtype)
                     self.register_parameter(name + suffix(layer, reverse), nn.Parameter(tensor))
+        self.backend = backend
         self.reset_parameters()
 
     @classmethod
@@ -124,15 +124,15 @@ class RNN(nn.Module):
     def backend(self, name: str) -> None:
         self._asked = check_backend(name)
         self._problem: str | None = None
-        if name == "fused" and compiler_problem() is not None:
-            raise UserError(f"the fused backend cannot run: {compiler_problem()}; or use backend='auto'")
+        if name == "fused" and (problem := fused_problem(self._device())) is not None:
+            raise UserError(f"the fused backend cannot run: {problem}; or use backend='auto'")
 
     @property
     def fallback(self) -> str | None:
         """Why the fused backend was asked for and cannot run this cell; None where it can, or was not."""
         if self._asked not in ("auto", "fused"):
             return None
-        return self._problem or compiler_problem()
+        return self._problem or fused_problem(self._device())
 
     @property
     def _directions(self) -> tuple[bool, ...]:
@@ -177,6 +177,9 @@ class RNN(nn.Module):
 
     def _dtype(self) -> torch.dtype | None:
         return next((parameter.dtype for parameter in self.parameters()), None)
+
+    def _device(self) -> torch.device:
+        return next((parameter.device for parameter in self.parameters()), torch.device("cpu"))
 
     def _start(self, x_TBI: Tensor, state: State | None, batched: bool) -> State:
         """Return the states' starts, each (num_layers * directions, B, size)."""

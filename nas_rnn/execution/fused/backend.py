@@ -1,23 +1,28 @@
 """The fused backend: a whole sequence is one autograd function, compiled for the cell.
 
 Products with what the input alone decides, and the gradients of all weights, are one product of torch's each
-for the whole sequence; the loop over time with its products and all elementwise code is compiled C++.
+for the whole sequence; the loop over time with its products and all elementwise code is compiled C++. On a
+GPU, `nas_rnn.execution.fused.triton` runs the loop.
 """
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from nas_rnn.execution.eager.backend import run_eager
-from nas_rnn.execution.fused.cpp.addresses import Addresses
+from nas_rnn.execution.fused.gradient import Gradient
 from nas_rnn.execution.fused.kernels import Kernels, Scratch, make_kernels
-from nas_rnn.execution.fused.places import Kind, Leaf
+from nas_rnn.execution.fused.places import Kind, Leaf, field_of
 from nas_rnn.execution.fused.schedule import Run, Schedule
+from nas_rnn.execution.fused.toolchain import compiler_problem
+from nas_rnn.execution.fused.triton.modules import triton_problem
 from nas_rnn.execution.layout import Layout, Matrix
 from nas_rnn.execution.reference import Interpreter, product
 
@@ -34,28 +39,47 @@ def run_fused(
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run one layer in one direction, as `nas_rnn.execution.backends` says; sequences stand in the order of
     falling lengths. Raises `CompileError` where the cell's code cannot be compiled."""
+    if x_TBI.device.type == "cuda":
+        from nas_rnn.execution.fused.triton.backend import run_triton  # it imports this module
+
+        return run_triton(layout, parameters, x_TBI, states, mask_TB1)
     kernels = make_kernels(layout, x_TBI.dtype)
-    learned = learned_values(kernels.schedule, parameters, x_TBI)
+    make = partial(_CompiledBuffers, kernels)
+    return run_sequence(make, kernels.schedule, parameters, x_TBI, states, mask_TB1)
+
+
+def run_sequence(
+    make: Callable[..., Buffers],
+    schedule: Schedule,
+    parameters: Mapping[str, Tensor],
+    x_TBI: Tensor,
+    states: tuple[Tensor, ...],
+    mask_TB1: Tensor | None,
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Run one layer in one direction as one autograd function, in the buffers that ``make`` returns."""
+    learned = learned_values(schedule, parameters, x_TBI)
     active = None if mask_TB1 is None else mask_TB1.sum((1, 2))
     results = _Sequence.apply(  # type: ignore[no-untyped-call]
-        kernels, mask_TB1, active, len(states), x_TBI, learned, *states, *parameters.values()
+        make, schedule, mask_TB1, active, len(states), x_TBI, learned, *states, *parameters.values()
     )
     return results[0], tuple(results[1:])
 
 
 def can_run(x: Tensor, tensors: Sequence[Tensor]) -> bool:
-    """Whether the fused backend computes with these: plain CPU tensors of one dtype, float or double."""
+    """Whether the fused backend computes with these: plain tensors on the CPU, or on one GPU of CUDA's, all
+    float or all double."""
     plain = all(
-        type(t) in (Tensor, torch.nn.Parameter) and t.device.type == "cpu" and t.dtype == x.dtype
+        type(t) in (Tensor, torch.nn.Parameter) and t.device == x.device and t.dtype == x.dtype
         for t in (x, *tensors)
     )
     return (
         plain
+        and x.device.type in ("cpu", "cuda")
         and x.dtype in (torch.float32, torch.float64)
         and x.numel() > 0
         and not torch._C._get_tracing_state()
         and not torch.compiler.is_compiling()
-        and not torch.is_autocast_enabled("cpu")
+        and not torch.is_autocast_enabled(x.device.type)
         and not _is_transformed()
     )
 
@@ -65,6 +89,11 @@ def _is_transformed() -> bool:
     return (
         torch._C._functorch.maybe_current_level() is not None or torch.autograd.forward_ad._current_level >= 0
     )
+
+
+def fused_problem(device: torch.device) -> str | None:
+    """Return why nothing can be compiled for ``device``, and say it once; None where it can."""
+    return triton_problem() if device.type == "cuda" else compiler_problem()
 
 
 def learned_values(schedule: Schedule, parameters: Mapping[str, Tensor], like: Tensor) -> Tensor:
@@ -126,7 +155,8 @@ class _Sequence(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        kernels: Kernels,
+        make: Callable[..., Buffers],
+        schedule: Schedule,
         mask: Tensor | None,
         active: Tensor | None,
         paths: int,
@@ -135,9 +165,9 @@ class _Sequence(torch.autograd.Function):
         *more: Tensor,
     ) -> tuple[Tensor, ...]:
         states, parameters = more[:paths], more[paths:]
-        run = _Buffers(kernels, active, x, learned, states, parameters)
+        run = make(active, x, learned, states, parameters)
         run.forward()
-        ctx.kernels, ctx.mask, ctx.active, ctx.paths = kernels, mask, active, paths
+        ctx.make, ctx.schedule, ctx.mask, ctx.active, ctx.paths = make, schedule, mask, active, paths
         ctx.slots_hold_gradients = False
         ctx.save_for_backward(x, learned, *more, *run.new, *run.kept, run.moments, run.slots)
         finals = (new[-1].clone() for new in run.new)
@@ -148,20 +178,20 @@ class _Sequence(torch.autograd.Function):
         if torch.is_grad_enabled() or _is_transformed() or not all(map(_is_plain, d_results)):
             return _by_eager(ctx, d_results)
         saved = list(ctx.saved_tensors)
-        kernels, paths = ctx.kernels, ctx.paths
-        count = len(kernels.schedule.layout.shapes)
+        schedule, paths = ctx.schedule, ctx.paths
+        count = len(schedule.layout.shapes)
         x, learned, states = saved[0], saved[1], saved[2 : 2 + paths]
         parameters, made = saved[2 + paths : 2 + paths + count], saved[2 + paths + count :]
-        run = _Buffers(kernels, ctx.active, x, learned, states, parameters)
+        run = ctx.make(ctx.active, x, learned, states, parameters)
         if ctx.slots_hold_gradients:  # a second time over one graph
             run.forward()
         else:
-            kept = paths + len(kernels.schedule.kept)
+            kept = paths + len(schedule.kept)
             run.new, run.kept, (run.moments, run.slots) = made[:paths], made[paths:kept], made[kept:]
             ctx.slots_hold_gradients = True
-        needs = ctx.needs_input_grad[4:]
+        needs = ctx.needs_input_grad[5:]
         grads = run.backward(d_results[0], d_results[1:], needs[0], needs[2 + paths :])
-        return (None, None, None, None, *grads)
+        return (None, None, None, None, None, *grads)
 
 
 def _is_plain(d: Tensor) -> bool:
@@ -173,7 +203,7 @@ def _by_eager(ctx: Any, d_results: Sequence[Tensor]) -> tuple[Tensor | None, ...
     """Return the gradients by torch's operations: where they are to be differentiated again, and where
     ``d_results`` are a batch of gradients or otherwise no plain tensors."""
     again = torch.is_grad_enabled()
-    layout, paths = ctx.kernels.schedule.layout, ctx.paths
+    layout, paths = ctx.schedule.layout, ctx.paths
     saved = ctx.saved_tensors
     count = len(layout.shapes)
     x, states = saved[0], saved[2 : 2 + paths]
@@ -194,23 +224,24 @@ def _by_eager(ctx: Any, d_results: Sequence[Tensor]) -> tuple[Tensor | None, ...
     grads: list[Tensor | None] = [None] * len(inputs)
     for i, grad in zip(wanted, found, strict=True):
         grads[i] = grad
-    return (None, None, None, None, grads[0], None, *grads[1:])
+    return (None, None, None, None, None, grads[0], None, *grads[1:])
 
 
-class _Buffers:
-    """The tensors of one sequence, and the calls that fill them."""
+class Buffers(ABC):
+    """The tensors of one sequence, and the calls that fill them: the products for the whole sequence are made
+    here, those of the steps and all elementwise code where the abstract methods are defined."""
 
     def __init__(
         self,
-        kernels: Kernels,
+        schedule: Schedule,
+        gradient: Gradient,
         active: Tensor | None,
         x: Tensor,
         learned: Tensor,
         states: Sequence[Tensor],
         parameters: Sequence[Tensor],
     ) -> None:
-        self.kernels, self.schedule = kernels, kernels.schedule
-        self.layout = kernels.schedule.layout
+        self.schedule, self.gradient, self.layout = schedule, gradient, schedule.layout
         self.steps, self.batch = x.shape[0], x.shape[1]
         self.active = active
         self.x = x.contiguous()
@@ -223,10 +254,18 @@ class _Buffers:
         self.kept: list[Tensor]
         self.moments: Tensor
         self.pointers: dict[str, Tensor | int] = {}
-        self.packed: list[Tensor] = []
-        rows = max(1, min(torch.get_num_threads(), self.batch // ROWS_A_THREAD))
-        spilled = kernels.code.spilled * max(self.layout.input_size, self.layout.hidden_size)
-        self.scratch = Scratch(x, rows, self.learned.numel(), spilled)
+
+    @abstractmethod
+    def loop(self, direction: str) -> None:
+        """Run the steps, "forward" or "backward"."""
+
+    @abstractmethod
+    def bulk_stage(self, direction: str, number: int) -> None:
+        """Run the code of a stage before the loop for the whole sequence."""
+
+    @abstractmethod
+    def learned_gradient(self) -> Tensor:
+        """Return the gradient of the learned numbers, after all stages backwards."""
 
     @property
     def rows(self) -> int:
@@ -248,15 +287,12 @@ class _Buffers:
         self.new = [self.new_sequence(size) for size in self.layout.state_sizes]
         self.kept = [self.new_sequence(self.layout.width(node)) for node in schedule.kept]
         self.moments = self.new_sequence(2 * len(schedule.norms))
-        for direction, run in self.kernels.code.packed:
-            if direction == "forward":
-                self.pointers[self.kernels.code.packed[direction, run]] = self.pack(run, turned=True)
         for stage in schedule.stages:
             if stage.bulk:
-                self.call(f"all_forward_{stage.number}", self.rows)
+                self.bulk_stage("forward", stage.number)
                 for run in stage.forward:
                     self.bulk_product(run)
-        self.call("forward", self.batch)
+        self.loop("forward")
 
     def bulk_product(self, run: Run) -> None:
         """Multiply a sequence by matrices into neighbouring slots."""
@@ -313,53 +349,24 @@ class _Buffers:
         first = (self.states[leaf.index], slice(self.batch))
         return [first, (whole[: -self.batch], slice(self.batch, None))] if self.steps > 1 else [first]
 
-    def pack(self, run: Run, turned: bool) -> Tensor:
-        """Return a run's matrices as the compiled products want them: as the source is multiplied by them
-        (``turned``), or as the slots' gradients are."""
-        products, hidden = self.kernels.products, self.layout.hidden_size
-        blocks = list(self.pieces(run))
-        if run.matrices[0].heads > 1:
-            out, size = blocks[0][1].shape
-            each = products.size(size, out) if turned else products.size(out, size)
-            packed = self.x.new_zeros(len(blocks), each)
-            parts = [(packed[n], weight, 0, out) for n, (_, weight, _) in enumerate(blocks)]
-        else:
-            out, size = len(run.matrices) * hidden, self.width(run.source)
-            packed = self.x.new_zeros(products.size(size, out) if turned else products.size(out, size))
-            start = run.slot * hidden
-            parts = [(packed, weight, column - start, out) for column, weight, _ in blocks]
-        for target, weight, offset, total in parts:
-            rows, columns = weight.shape
-            source, to = weight.data_ptr(), target.data_ptr()
-            if turned:
-                products.pack(columns, rows, source, 1, columns, to, 0, columns, offset)
-            else:
-                products.pack(rows, columns, source, columns, 1, to, offset, total, 0)
-        return packed
-
     # Backwards
 
     def backward(
         self, d_output: Tensor, d_finals: Sequence[Tensor], needs_x: bool, needs: Sequence[bool]
     ) -> list[Tensor | None]:
         """Return the gradients of x, the learned numbers, the states' starts and the parameters."""
-        gradient = self.kernels.gradient
         self.pointers["d_output"] = d_output.contiguous()
         d_starts = [self.d_state(path, final) for path, final in enumerate(d_finals)]
         d_x = self.gathered_gradients(needs_x)
-        for direction, run in self.kernels.code.packed:
-            if direction == "backward":
-                self.pointers[self.kernels.code.packed[direction, run]] = self.pack(run, turned=False)
-        self.call("backward", self.batch)
+        self.loop("backward")
         for stage in reversed(self.schedule.stages):
             if stage.bulk:
-                for run, target, adds in gradient.products[stage.number]:
+                for run, target, adds in self.gradient.products[stage.number]:
                     if target.kind is not Kind.D_X or needs_x:
                         self.bulk_gradient(run, target, adds)
-                self.call(f"all_backward_{stage.number}", self.rows)
+                self.bulk_stage("backward", stage.number)
         weights = self.weight_gradients(needs)
-        learned = self.scratch.gathered[:, 1].sum(0)
-        return [d_x if needs_x else None, learned, *d_starts, *weights]
+        return [d_x if needs_x else None, self.learned_gradient(), *d_starts, *weights]
 
     def d_state(self, path: int, d_final: Tensor) -> Tensor:
         """Make room for the gradients of a state path; return where that of its start will be."""
@@ -369,11 +376,16 @@ class _Buffers:
             both[(self.steps - 1) % 2] = d_final
             self.pointers[f"d_state_{path}"] = both
             return both[1]
+        return self.d_sequence(path, d_final)
+
+    def d_sequence(self, path: int, d_final: Tensor) -> Tensor:
+        """Make room for the gradients of a state path before each step and after the last."""
+        size = self.layout.state_sizes[path]
         every = self.x.new_zeros(self.steps + 1, self.batch, size)
         if self.active is None:
             every[-1] = d_final
         else:
-            sequences = torch.arange(self.batch)
+            sequences = torch.arange(self.batch, device=self.x.device)
             every[(self.active[:, None] > sequences).sum(0), sequences] = d_final
         self.pointers[f"d_state_{path}"] = every
         return every[0]
@@ -381,19 +393,19 @@ class _Buffers:
     def gathered_gradients(self, needs_x: bool) -> Tensor | None:
         """Make room for the gradients that are gathered outside slots and states; return that of x."""
         d_x: Tensor | None = None
-        for leaf in self.kernels.gradient.places:
+        for leaf in self.gradient.places:
             if leaf.kind is Kind.D_X:
                 d_x = self.new_sequence(self.layout.input_size)
                 self.pointers["d_x"] = d_x
             elif leaf.kind in (Kind.D_SLOT, Kind.D_KEPT):
-                whole, width = self.kernels.gradient.is_sequence(leaf), self.width(leaf)
+                whole, width = self.gradient.is_sequence(leaf), self.width(leaf)
                 place = self.new_sequence(width) if whole else self.x.new_empty(self.batch, width)
-                self.pointers[Addresses.field(leaf)] = place
+                self.pointers[field_of(leaf)] = place
         return self.x.new_zeros(self.x.shape) if d_x is None and needs_x else d_x
 
     def bulk_gradient(self, run: Run, target: Leaf, adds: bool) -> None:
         """Multiply slots' gradients by matrices, into the gradient of the sequence that these read."""
-        place = self.pointers[Addresses.field(target)]
+        place = self.pointers[field_of(target)]
         assert isinstance(place, Tensor)
         first = self.batch if target.kind is Kind.D_NEW else 0
         whole = place.view(-1, place.shape[-1])[first : first + self.rows]
@@ -437,19 +449,9 @@ class _Buffers:
             else:
                 out.addmm_(d[rows].t(), source[:, columns])
 
-    # Calls
-
-    def call(self, name: str, rows: int) -> None:
-        if name not in self.kernels.code.entries:
-            return
+    def tensors(self) -> dict[str, Tensor | int | None]:
+        """Return the tensors in which places lie, by the names of `field_of`."""
         known: dict[str, Tensor | int | None] = {
-            "steps": self.steps,
-            "batch": self.batch,
-            "input_size": self.layout.input_size,
-            "hidden_size": self.layout.hidden_size,
-            "panel": self.kernels.products.columns,
-            "product": self.kernels.products.address,
-            "active": self.active,
             "x": self.x,
             "learned": self.learned,
             "slots": self.slots,
@@ -458,7 +460,67 @@ class _Buffers:
         known |= {f"start_{p}": state for p, state in enumerate(self.states)}
         known |= {f"new_{p}": state for p, state in enumerate(self.new)}
         known |= {f"kept_{k}": value for k, value in enumerate(self.kept)}
-        known |= self.pointers
+        return known | self.pointers
+
+
+class _CompiledBuffers(Buffers):
+    """Calls the compiled C++."""
+
+    def __init__(self, kernels: Kernels, *arguments: Any) -> None:
+        super().__init__(kernels.schedule, kernels.gradient, *arguments)
+        self.kernels = kernels
+        rows = max(1, min(torch.get_num_threads(), self.batch // ROWS_A_THREAD))
+        spilled = kernels.code.spilled * max(self.layout.input_size, self.layout.hidden_size)
+        self.scratch = Scratch(self.x, rows, self.learned.numel(), spilled)
+
+    def loop(self, direction: str) -> None:
+        for (when, run), field in self.kernels.code.packed.items():
+            if when == direction:
+                self.pointers[field] = self.pack(run, turned=direction == "forward")
+        self.call(direction, self.batch)
+
+    def bulk_stage(self, direction: str, number: int) -> None:
+        self.call(f"all_{direction}_{number}", self.rows)
+
+    def learned_gradient(self) -> Tensor:
+        return self.scratch.gathered[:, 1].sum(0)
+
+    def pack(self, run: Run, turned: bool) -> Tensor:
+        """Return a run's matrices as the compiled products want them: as the source is multiplied by them
+        (``turned``), or as the slots' gradients are."""
+        products, hidden = self.kernels.products, self.layout.hidden_size
+        blocks = list(self.pieces(run))
+        if run.matrices[0].heads > 1:
+            out, size = blocks[0][1].shape
+            each = products.size(size, out) if turned else products.size(out, size)
+            packed = self.x.new_zeros(len(blocks), each)
+            parts = [(packed[n], weight, 0, out) for n, (_, weight, _) in enumerate(blocks)]
+        else:
+            out, size = len(run.matrices) * hidden, self.width(run.source)
+            packed = self.x.new_zeros(products.size(size, out) if turned else products.size(out, size))
+            start = run.slot * hidden
+            parts = [(packed, weight, column - start, out) for column, weight, _ in blocks]
+        for target, weight, offset, total in parts:
+            rows, columns = weight.shape
+            source, to = weight.data_ptr(), target.data_ptr()
+            if turned:
+                products.pack(columns, rows, source, 1, columns, to, 0, columns, offset)
+            else:
+                products.pack(rows, columns, source, columns, 1, to, offset, total, 0)
+        return packed
+
+    def call(self, name: str, rows: int) -> None:
+        if name not in self.kernels.code.entries:
+            return
+        known = self.tensors() | {
+            "steps": self.steps,
+            "batch": self.batch,
+            "input_size": self.layout.input_size,
+            "hidden_size": self.layout.hidden_size,
+            "panel": self.kernels.products.columns,
+            "product": self.kernels.products.address,
+            "active": self.active,
+        }
         fields = self.kernels.code.fields
         arguments = (ctypes.c_int64 * len(fields))(*(_address(known.get(field)) for field in fields))
         self.kernels.call(name, arguments, rows, self.scratch)

@@ -28,6 +28,8 @@ class Kind(Enum):
         "d_slot"  # step or sequence: gradients of a slot's value from stages after its last one backwards
     )
     D_KEPT = "d_kept"  # step or sequence: the gradient of a kept value
+    SLOPE = "slope"  # a of a linear recurrence s' = a * s + b (of a state path or of its gradient)
+    REST = "rest"  # b likewise
 
 
 @dataclass(frozen=True)
@@ -55,3 +57,19 @@ GRADIENT = {
 def gradient_of(leaf: Leaf) -> Leaf:
     """Return the place that gathers the gradient of the value at ``leaf``."""
     return Leaf(GRADIENT[leaf.kind], leaf.index, leaf.size)
+
+
+def field_of(leaf: Leaf) -> str:
+    """Return the name of the tensor in which a place lies."""
+    match leaf.kind:
+        case Kind.ROW | Kind.NUMBER:
+            return "learned"
+        case Kind.SLOT:
+            return "slots"
+        case Kind.MOMENT:
+            return "moments"
+        case Kind.X | Kind.D_X | Kind.D_OUTPUT:
+            return str(leaf.kind.value)
+        case Kind.D_PREVIOUS | Kind.D_NEW:
+            return f"d_state_{leaf.index}"
+    return f"{leaf.kind.value}_{leaf.index}"

@@ -95,6 +95,19 @@ class Schedule:
         return None if adds else next((v.place for v in vectors if v.owner == node), None)
 
     @cached_property
+    def _row_counts(self) -> tuple[int, int]:
+        sizes = [self.sizes[node] for _, node in self.rows]
+        return sizes.count("hidden"), sizes.count("input")
+
+    def before(self, leaf: Leaf) -> tuple[int, int, int]:
+        """Return what lies before a learned row or number: how many rows of hidden size, of input size, and
+        numbers, which follow each other in this order."""
+        hidden, inputs = self._row_counts
+        if leaf.kind is Kind.NUMBER:
+            return hidden, inputs, leaf.index
+        return (leaf.index, 0, 0) if leaf.size == "hidden" else (hidden, leaf.index - hidden, 0)
+
+    @cached_property
     def bulk(self) -> int:
         """How many stages run before the loop."""
         return sum(stage.bulk for stage in self.stages)

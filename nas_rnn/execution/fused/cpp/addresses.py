@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from nas_rnn.execution.fused.gradient import Gradient
-from nas_rnn.execution.fused.places import Kind, Leaf
+from nas_rnn.execution.fused.places import Kind, Leaf, field_of
 from nas_rnn.execution.fused.schedule import Run, Schedule
 
 SIZES = ("steps", "batch", "input_size", "hidden_size", "panel")
@@ -52,29 +52,13 @@ class Addresses:
             *(f"kept_{k}" for k in range(len(self.schedule.kept))),
             *("d_x", "d_output"),
             *(f"d_state_{path}" for path in paths),
-            *sorted(self.field(leaf) for leaf in gathered),
+            *sorted(field_of(leaf) for leaf in gathered),
             *self.packed.values(),
         )
 
-    @staticmethod
-    def field(leaf: Leaf) -> str:
-        """Return the field that points to a place."""
-        match leaf.kind:
-            case Kind.ROW | Kind.NUMBER:
-                return "learned"
-            case Kind.SLOT:
-                return "slots"
-            case Kind.MOMENT:
-                return "moments"
-            case Kind.X | Kind.D_X | Kind.D_OUTPUT:
-                return str(leaf.kind.value)
-            case Kind.D_PREVIOUS | Kind.D_NEW:
-                return f"d_state_{leaf.index}"
-        return f"{leaf.kind.value}_{leaf.index}"
-
     def row(self, leaf: Leaf) -> str:
         """Return the address of the row of ``leaf`` that belongs to row r or sequence b."""
-        units, field = UNITS[leaf.size], f"c.{self.field(leaf)}"
+        units, field = UNITS[leaf.size], f"c.{field_of(leaf)}"
         match leaf.kind:
             case Kind.SLOT:
                 return f"{field} + (r * {len(self.schedule.slots)} + {leaf.index}) * H"
@@ -109,20 +93,12 @@ class Addresses:
         turn = "t" if leaf.kind is Kind.D_NEW else "(t + 1)"
         return f"c.d_state_{leaf.index} + ({turn} & 1) * B * {UNITS[leaf.size]}"
 
-    @cached_property
-    def _learned_rows(self) -> tuple[int, int]:
-        sizes = [self.schedule.sizes[node] for _, node in self.schedule.rows]
-        return sizes.count("hidden"), sizes.count("input")
-
     def learned(self, leaf: Leaf) -> str:
-        """Return where learned numbers lie: first rows of hidden size, then of input size, then numbers."""
-        hidden, inputs = self._learned_rows
-        if leaf.kind is Kind.NUMBER:
-            return f"{hidden} * H + {inputs} * I + {leaf.index}"
-        return f"{leaf.index} * H" if leaf.size == "hidden" else f"{hidden} * H + {leaf.index - hidden} * I"
+        """Return where learned numbers lie."""
+        hidden, inputs, numbers = self.schedule.before(leaf)
+        return f"{hidden} * H + {inputs} * I + {numbers}"
 
     @property
     def learned_count(self) -> str:
         """How many learned numbers the stages read."""
-        hidden, inputs = self._learned_rows
-        return f"{hidden} * H + {inputs} * I + {len(self.schedule.numbers)}"
+        return self.learned(Leaf(Kind.NUMBER, len(self.schedule.numbers), "one"))

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 
 from nas_rnn.execution.fused.cpp.addresses import UNITS, Addresses
 from nas_rnn.execution.fused.cpp.stages import ROWS, SIZES
-from nas_rnn.execution.fused.places import Kind, Leaf
+from nas_rnn.execution.fused.places import Kind, Leaf, field_of
 from nas_rnn.execution.fused.schedule import Run
 
 STOP = "    const int64_t stop = running(c.active, t, first, end);"
@@ -76,7 +76,7 @@ def _slots(addresses: Addresses, run: Run) -> tuple[str, str]:
 
 def _forward_product(addresses: Addresses, run: Run) -> str:
     units = UNITS[run.source.size]
-    source = f"c.{addresses.field(run.source)} + (t * B + first) * {units}"
+    source = f"c.{field_of(run.source)} + (t * B + first) * {units}"
     if run.source.kind is Kind.PREVIOUS:
         source = f"{addresses.previous(run.source.index)} + first * {units}"
     slots, apart = _slots(addresses, run)
@@ -96,7 +96,7 @@ def _backward_product(addresses: Addresses, run: Run, target: Leaf, adds: bool) 
         whole = "t * B + first" if addresses.gradient.is_sequence(target) else "first"
         if target.kind is Kind.D_NEW:
             whole += " + B"
-        to = f"c.{addresses.field(target)} + ({whole}) * {units}"
+        to = f"c.{field_of(target)} + ({whole}) * {units}"
     slots, apart = _slots(addresses, run)
     heads, columns = run.matrices[0].heads, f"{len(run.matrices)} * H"
     packed = addresses.packed["backward", run]
