@@ -234,7 +234,9 @@ def test_functions_at_all_kinds_of_values(name: str, dtype: torch.dtype) -> None
     arguments = {1: "a", 2: "a, b", 3: "a < b, a, b + c"}[FUNCTIONS[name]]
     known = operations()
     try:
-        row = Operation(name=f"tested_{name}", value=f"{name}({arguments})", derivative=DERIVATIVES[FUNCTIONS[name]])
+        row = Operation(
+            name=f"tested_{name}", value=f"{name}({arguments})", derivative=DERIVATIVES[FUNCTIONS[name]]
+        )
         register_operation(row)
         more = ["x", "h", "h"][: FUNCTIONS[name]]
         tested = parse_cell(
