@@ -97,7 +97,7 @@ OTHERS = [
     (["show", "lstm", "--diagram", "x.pdf"], "--diagram draws .svg and .png files, not 'x.pdf'; try 'x.svg'"),
     (["show", "lstm", "--diagram", "x"], "--diagram draws .svg and .png files, not 'x'; try 'x.svg'"),
     (["show", "lstm", "--diagram", "no/such/x.svg"], "--diagram: cannot write 'no/such/x.svg'"),
-    (["show", "lstm", "--text", "--json"], "--text, --latex, --recipe and --json"),
+    (["show", "lstm", "--text", "--json"], "--text, --latex, --recipe, --schedule and --json"),
     (["show", "lstm", "--input-size", "0"], "'--input-size': a whole number from 1 is needed, not '0'"),
     (["show", "lstm", "--hidden-size", "big"], "'--hidden-size': a whole number from 1 is needed, not 'big'"),
     (["show", "lstm", "--latx"], "there is no option '--latx'; did you mean '--latex'?"),
