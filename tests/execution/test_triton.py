@@ -309,7 +309,7 @@ def test_missing_triton_is_said_once(
 def test_a_file_that_was_changed_is_not_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(modules, "cache_folder", lambda: tmp_path)
     path = tmp_path / "kexample.py"
-    path.write_text("value = 'changed'\n")
+    path.write_bytes(b"value = 'changed'  # \xff\n")
     assert modules.load_module("kexample", "value = 'right'\n").value == "right"
     assert path.read_text() == "value = 'right'\n"
     with pytest.raises(CompileError, match=r"kbroken\.py cannot be used"):
