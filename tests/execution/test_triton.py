@@ -183,6 +183,24 @@ def test_linear_recurrences_run_as_scans(name: str, monkeypatch: pytest.MonkeyPa
     check(LINEAR[name], sizes=(4, 3, 4, 4), lengths=(4, 2, 1))
 
 
+DELAYED = {
+    "by a scan": "blend(sigmoid(d), h, tanh(diagonal(u))), u",
+    "by a product before the loop": "tanh(linear(tanh(d) * u, h)), u",
+    "by steps": "tanh(linear(h) + tanh(d) * u), u",
+}
+"""Cells that read a state which delays a value and that value too: how, and what they return."""
+
+
+@pytest.mark.parametrize("how", DELAYED)
+@pytest.mark.parametrize("lengths", [(), (4, 3, 1)])
+def test_a_value_and_what_it_was_a_step_before_are_read_together(how: str, lengths: tuple[int, ...]) -> None:
+    tested = parse_cell(f"@cell\ndef f(x, h, d):\n    u = relu(linear(x))\n    return {DELAYED[how]}\n")
+    case = Case(tested, sizes=(4, 3, 3, 5), lengths=lengths)
+    assert kernels.make_kernels(case.layout).schedule.delayed == {1}
+    worst = case.worst()
+    assert worst is not None and worst < CLOSE[torch.float64]
+
+
 @pytest.mark.usefixtures("_small_blocks")
 @pytest.mark.parametrize("name", ["chain", "qrnn"])
 def test_a_scan_goes_on_from_block_to_block(name: str) -> None:
@@ -291,7 +309,7 @@ def test_missing_triton_is_said_once(
 def test_a_file_that_was_changed_is_not_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(modules, "cache_folder", lambda: tmp_path)
     path = tmp_path / "kexample.py"
-    path.write_text("value = 'changed'\n")
+    path.write_bytes(b"value = 'changed'  # \xff\n")
     assert modules.load_module("kexample", "value = 'right'\n").value == "right"
     assert path.read_text() == "value = 'right'\n"
     with pytest.raises(CompileError, match=r"kbroken\.py cannot be used"):

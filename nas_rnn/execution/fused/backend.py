@@ -364,6 +364,7 @@ class Buffers(ABC):
                 for run, target, adds in self.gradient.products[stage.number]:
                     if target.kind is not Kind.D_X or needs_x:
                         self.bulk_gradient(run, target, adds)
+                self.join_gradients(stage.number)
                 self.bulk_stage("backward", stage.number)
         weights = self.weight_gradients(needs)
         return [d_x if needs_x else None, self.learned_gradient(), *d_starts, *weights]
@@ -379,16 +380,25 @@ class Buffers(ABC):
         return self.d_sequence(path, d_final)
 
     def d_sequence(self, path: int, d_final: Tensor) -> Tensor:
-        """Make room for the gradients of a state path before each step and after the last."""
-        size = self.layout.state_sizes[path]
-        every = self.x.new_zeros(self.steps + 1, self.batch, size)
+        """Make room for the gradients of a state path before and after each step. They are gathered apart,
+        since what stands after a step is what stands before the next, which other rows add to."""
+        both = self.x.new_zeros(2, self.steps, self.batch, self.layout.state_sizes[path])
         if self.active is None:
-            every[-1] = d_final
+            both[1, -1] = d_final
         else:
             sequences = torch.arange(self.batch, device=self.x.device)
-            every[(self.active[:, None] > sequences).sum(0), sequences] = d_final
-        self.pointers[f"d_state_{path}"] = every
-        return every[0]
+            both[1, (self.active[:, None] > sequences).sum(0) - 1, sequences] = d_final
+        self.pointers[f"d_state_{path}"] = both
+        return both[0, 0]
+
+    def join_gradients(self, stage: int) -> None:
+        """Add the gradients before each step to those after the one before it, of the states that a stage
+        computes; all that adds to either has run."""
+        for path in self.schedule.delayed:
+            if self.schedule.output_stages[path] == stage:
+                both = self.pointers[f"d_state_{path}"]
+                assert isinstance(both, Tensor)
+                both[1, :-1] += both[0, 1:]
 
     def gathered_gradients(self, needs_x: bool) -> Tensor | None:
         """Make room for the gradients that are gathered outside slots and states; return that of x."""
@@ -407,7 +417,7 @@ class Buffers(ABC):
         """Multiply slots' gradients by matrices, into the gradient of the sequence that these read."""
         place = self.pointers[field_of(target)]
         assert isinstance(place, Tensor)
-        first = self.batch if target.kind is Kind.D_NEW else 0
+        first = self.rows if target.kind is Kind.D_NEW else 0
         whole = place.view(-1, place.shape[-1])[first : first + self.rows]
         for slot, weight, columns in self.pieces(run):
             part = whole if columns is None else whole[:, columns[0] : columns[1]]

@@ -32,7 +32,7 @@ SECONDS = 120
 """How long a compilation may take."""
 DIGEST = hashlib.sha256().digest_size
 KEPT = 4000
-"""How many libraries stay in the folder; the ones not used for longest go."""
+"""How many libraries (and modules of Triton's kernels) stay in the folder; those not used for longest go."""
 
 
 class CompileError(Exception):
@@ -118,7 +118,7 @@ def _compile(path: str, flags: Sequence[str], source: str, library: Path) -> Non
         raise CompileError(
             f"the C++ compiler {path} could not do its work in {library.parent}: {error}"
         ) from None
-    _prune(library.parent)
+    prune(library.parent, "*.so")
 
 
 def _is_whole(library: bytes) -> bool:
@@ -126,9 +126,9 @@ def _is_whole(library: bytes) -> bool:
     return hashlib.sha256(library[:-DIGEST]).digest() == library[-DIGEST:]
 
 
-def _prune(folder: Path) -> None:
-    """Remove the libraries not used for longest, and what killed compilations left."""
-    libraries = list(folder.glob("*.so"))
+def prune(folder: Path, pattern: str) -> None:
+    """Remove, of the files that fit ``pattern``, those not used for longest, and what killed compilations left."""
+    libraries = list(folder.glob(pattern))
     if len(libraries) <= KEPT:
         return
     ages: list[tuple[float, Path]] = []

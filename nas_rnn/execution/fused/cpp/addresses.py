@@ -75,7 +75,7 @@ class Addresses:
             case Kind.PREVIOUS:
                 return f"{self.previous(leaf.index)} + b * {units}"
             case Kind.D_PREVIOUS | Kind.D_NEW if leaf.index in self.schedule.delayed:
-                return f"{field} + (r + {'c.batch' if leaf.kind is Kind.D_NEW else 0}) * {units}"
+                return f"{field} + (r + {'c.steps * c.batch' if leaf.kind is Kind.D_NEW else 0}) * {units}"
             case Kind.D_PREVIOUS | Kind.D_NEW:
                 return f"{self.d_state(leaf)} + b * {units}"
             case Kind.D_SLOT | Kind.D_KEPT if not self.gradient.is_sequence(leaf):

@@ -95,7 +95,7 @@ def _backward_product(addresses: Addresses, run: Run, target: Leaf, adds: bool) 
     else:
         whole = "t * B + first" if addresses.gradient.is_sequence(target) else "first"
         if target.kind is Kind.D_NEW:
-            whole += " + B"
+            whole += " + c.steps * B"
         to = f"c.{field_of(target)} + ({whole}) * {units}"
     slots, apart = _slots(addresses, run)
     heads, columns = run.matrices[0].heads, f"{len(run.matrices)} * H"

@@ -77,9 +77,11 @@ class _Launched(Buffers):
         for path in range(len(self.states)):
             if f"previous_{path}" in kernel.tensors:
                 found[f"previous_{path}"] = torch.cat([self.states[path][None], self.new[path][:-1]])
-            every = found.get(f"d_state_{path}")
-            if every is not None:
-                found |= {f"d_previous_{path}": every[:-1], f"d_new_{path}": every[1:]}
+            place = found.get(f"d_state_{path}")
+            if place is not None:
+                delayed = path in self.schedule.delayed
+                before, after = place if delayed else (place[:-1], place[1:])
+                found |= {f"d_previous_{path}": before, f"d_new_{path}": after}
         self.launch(name, self.rows, {**found, **more}, running)
 
 
@@ -160,8 +162,9 @@ class _Stepwise(_Launched):
         for path in range(len(self.new)):
             place = self.pointers.get(f"d_state_{path}")
             if isinstance(place, Tensor):
-                turns = (t, t + 1) if path in self.schedule.delayed else ((t + 1) % 2, t % 2)
-                found |= {f"d_previous_{path}": place[turns[0]], f"d_new_{path}": place[turns[1]]}
+                delayed = path in self.schedule.delayed
+                before, after = place[:, t] if delayed else (place[(t + 1) % 2], place[t % 2])
+                found |= {f"d_previous_{path}": before, f"d_new_{path}": after}
         d_output = self.pointers.get("d_output")
         if isinstance(d_output, Tensor):
             found["d_output"] = d_output[t]
@@ -222,9 +225,16 @@ class _Scanned(_Launched):
             new.copy_(new.gather(0, index.expand_as(new)))
 
     def d_state(self, path: int, d_final: Tensor) -> Tensor:
-        first = self.d_sequence(path, d_final)
-        if any(update.path == path and update.slope is not None for update in self.recurrence.backward):
-            every = self.pointers[f"d_state_{path}"]
-            assert isinstance(every, Tensor)
+        """Make room for the gradients of a state path before each step and after the last, which the scan
+        fills from there; return where that of its start will be."""
+        if path in self.schedule.delayed:
+            return super().d_state(path, d_final)
+        every = self.x.new_zeros(self.steps + 1, *d_final.shape)
+        if self.running is None or any(
+            update.path == path and update.slope for update in self.recurrence.backward
+        ):
             every[-1] = d_final
-        return first
+        else:
+            every[self.running.sum(0), torch.arange(self.batch, device=self.x.device)] = d_final
+        self.pointers[f"d_state_{path}"] = every
+        return every[0]

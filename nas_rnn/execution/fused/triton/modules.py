@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import os
 import tempfile
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from nas_rnn.execution.fused.toolchain import CompileError, cache_folder
+from nas_rnn.execution.fused.toolchain import CompileError, cache_folder, prune
 
 _log = logging.getLogger(__name__)
 
@@ -31,8 +32,10 @@ def load_module(name: str, source: str) -> ModuleType:
     """Return the module ``name`` that ``source`` is. Raises `CompileError`."""
     path = cache_folder() / f"{name}.py"
     try:
-        if not path.exists() or path.read_text() != source:
+        if not path.exists() or path.read_bytes() != source.encode():
             _write(path, source)
+            prune(path.parent, "k*.py")
+        os.utime(path)
         spec = importlib.util.spec_from_file_location(f"nas_rnn_kernels.{name}", path)
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
@@ -46,5 +49,5 @@ def _write(path: Path, source: str) -> None:
     """Replace the file as a whole: other processes may write or read the same one."""
     with tempfile.TemporaryDirectory(dir=path.parent, prefix="building-") as folder:
         made = Path(folder, path.name)
-        made.write_text(source)
+        made.write_bytes(source.encode())
         made.replace(path)
