@@ -23,13 +23,13 @@ static void forward_2(const Call& c, int64_t t, int64_t first, int64_t end, F* g
     const int64_t r = t * B + b;
     F* p0 = (t ? c.new_0 + (t - 1) * B * H : c.start_0) + b * H;
     F* p1 = c.slots + (r * 4 + 2) * H;
-    F* p2 = c.learned + 3 * H;
+    F* p2 = c.learned + 3 * H + 0 * I + 0;
     F* p3 = c.slots + (r * 4 + 0) * H;
-    F* p4 = c.learned + 0 * H;
+    F* p4 = c.learned + 0 * H + 0 * I + 0;
     F* p5 = c.slots + (r * 4 + 3) * H;
-    F* p6 = c.learned + 1 * H;
+    F* p6 = c.learned + 1 * H + 0 * I + 0;
     F* p7 = c.slots + (r * 4 + 1) * H;
-    F* p8 = c.learned + 2 * H;
+    F* p8 = c.learned + 2 * H + 0 * I + 0;
     F* p9 = c.new_0 + r * H;
 #pragma omp simd
     for (int64_t j = 0; j < H; j++) {
@@ -70,9 +70,9 @@ static void backward_2(const Call& c, int64_t t, int64_t first, int64_t end, F* 
     F* p1 = c.d_output + r * H;
     F* p2 = c.slots + (r * 4 + 2) * H;
     F* p3 = c.slots + (r * 4 + 0) * H;
-    F* p4 = c.learned + 0 * H;
+    F* p4 = c.learned + 0 * H + 0 * I + 0;
     F* p5 = c.slots + (r * 4 + 3) * H;
-    F* p6 = c.learned + 1 * H;
+    F* p6 = c.learned + 1 * H + 0 * I + 0;
     F* p7 = c.slots + (r * 4 + 1) * H;
     F* p8 = (t ? c.new_0 + (t - 1) * B * H : c.start_0) + b * H;
     F* p9 = c.d_state_0 + ((t + 1) & 1) * B * H + b * H;
@@ -111,13 +111,13 @@ static void backward_2(const Call& c, int64_t t, int64_t first, int64_t end, F* 
       const F v31 = v13 * v30;
       const F v32 = v29 * v31;
       p3[j] = v27;
-      gathered[0 * H + j] += v27;
+      gathered[0 * H + 0 * I + 0 + j] += v27;
       p7[j] = v32;
-      gathered[2 * H + j] += v32;
+      gathered[2 * H + 0 * I + 0 + j] += v32;
       p2[j] = v24;
-      gathered[3 * H + j] += v24;
+      gathered[3 * H + 0 * I + 0 + j] += v24;
       p5[j] = v28;
-      gathered[1 * H + j] += v28;
+      gathered[1 * H + 0 * I + 0 + j] += v28;
       p9[j] = v19;
     }
   }

@@ -24,9 +24,9 @@ static void forward_2(const Call& c, int64_t t, int64_t first, int64_t end, F* g
   for (int64_t b = first; b < end; b++) {
     const int64_t r = t * B + b;
     F* p0 = c.slots + (r * 1 + 0) * H;
-    F* p1 = c.learned + 0 * H;
-    F* p2 = c.learned + 1 * H;
-    F* p3 = c.learned + 2 * H;
+    F* p1 = c.learned + 0 * H + 0 * I + 0;
+    F* p2 = c.learned + 1 * H + 0 * I + 0;
+    F* p3 = c.learned + 2 * H + 0 * I + 0;
     F* p4 = c.new_0 + r * H;
     F* s4 = spilled + 0 * (H > I ? H : I);
     F* s7 = spilled + 1 * (H > I ? H : I);
@@ -80,9 +80,9 @@ static void backward_2(const Call& c, int64_t t, int64_t first, int64_t end, F* 
     F* p1 = c.d_output + r * H;
     F* p2 = c.new_0 + r * H;
     F* p3 = c.slots + (r * 1 + 0) * H;
-    F* p4 = c.learned + 0 * H;
-    F* p5 = c.learned + 1 * H;
-    F* p6 = c.learned + 2 * H;
+    F* p4 = c.learned + 0 * H + 0 * I + 0;
+    F* p5 = c.learned + 1 * H + 0 * I + 0;
+    F* p6 = c.learned + 2 * H + 0 * I + 0;
     F* s16 = spilled + 0 * (H > I ? H : I);
     F* s23 = spilled + 1 * (H > I ? H : I);
     const F v8 = *(c.moments + r * 2 + 0);
@@ -117,8 +117,8 @@ static void backward_2(const Call& c, int64_t t, int64_t first, int64_t end, F* 
       s23[j] = v23;
       v25 += v23;
       v28 += v27;
-      gathered[1 * H + j] += v22;
-      gathered[2 * H + j] += v21;
+      gathered[1 * H + 0 * I + 0 + j] += v22;
+      gathered[2 * H + 0 * I + 0 + j] += v21;
       n2 += v19;
     }
     gathered[3 * H + 0 * I + 0] += n2;
@@ -133,7 +133,7 @@ static void backward_2(const Call& c, int64_t t, int64_t first, int64_t end, F* 
       const F v32 = v23 - v31;
       const F v33 = v9 * v32;
       p3[j] = v33;
-      gathered[0 * H + j] += v33;
+      gathered[0 * H + 0 * I + 0 + j] += v33;
     }
   }
 }

@@ -20,7 +20,7 @@ static void forward_2(const Call& c, int64_t t, int64_t first, int64_t end, F* g
   for (int64_t b = first; b < end; b++) {
     const int64_t r = t * B + b;
     F* p0 = c.slots + (r * 1 + 0) * H;
-    F* p1 = c.learned + 0 * H;
+    F* p1 = c.learned + 0 * H + 0 * I + 0;
     F* p2 = c.new_0 + r * H;
 #pragma omp simd
     for (int64_t j = 0; j < H; j++) {
@@ -51,7 +51,7 @@ static void backward_2(const Call& c, int64_t t, int64_t first, int64_t end, F* 
       const F v6 = v4 - v5;
       const F v7 = v2 * v6;
       p3[j] = v7;
-      gathered[0 * H + j] += v7;
+      gathered[0 * H + 0 * I + 0 + j] += v7;
     }
   }
 }
