@@ -1,4 +1,7 @@
-"""Every backend against the reference interpreter: outputs, states and gradients."""
+"""The eager backend against the reference interpreter on many cells, and all backends on a few.
+
+`tests/execution/fused` has the same for the fused one, several cells a compilation.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +29,12 @@ from nas_rnn.cells.operations import sigmoid, tanh
 from nas_rnn.execution import RNN
 from nas_rnn.execution.backends import BACKENDS
 from nas_rnn.execution.eager.closures import NATIVE, compile_operation
+from nas_rnn.execution.fused.kernels import prepare
+from nas_rnn.execution.layout import make_layout
 from nas_rnn.execution.reference import apply_operation, evaluate_tensors
 from tests.execution.zoo import zoo_cells
 from tests.random_cells import OPERATIONS, cells, random_cell
 
-FAST = [name for name in BACKENDS if name != "reference"]
 ZOO = zoo_cells()
 
 
@@ -71,36 +75,32 @@ def compare(
         torch.testing.assert_close(ours, reference, rtol=1e-9, atol=1e-10, equal_nan=True)
 
 
-@pytest.mark.parametrize("backend", FAST)
 @pytest.mark.parametrize("name", ZOO)
-def test_published_cells(name: str, backend: str) -> None:
-    compare(ZOO[name], backend, input_size=4, hidden_size=8)
+def test_published_cells(name: str) -> None:
+    compare(ZOO[name], "eager", input_size=4, hidden_size=8)
     sizes = {path.size for path in ZOO[name].states}
     compare(
-        ZOO[name], backend, input_size=8, hidden_size=8, **({"num_layers": 2} if sizes == {"hidden"} else {})
+        ZOO[name], "eager", input_size=8, hidden_size=8, **({"num_layers": 2} if sizes == {"hidden"} else {})
     )
 
 
-@pytest.mark.parametrize("backend", FAST)
 @settings(max_examples=120, deadline=None)
 @given(tested=cells())
-def test_random_cells(backend: str, tested: Cell) -> None:
-    compare(tested, backend, tame_only=True)
+def test_random_cells(tested: Cell) -> None:
+    compare(tested, "eager", tame_only=True)
 
 
-@pytest.mark.parametrize("backend", FAST)
 @settings(max_examples=30, deadline=None)
 @given(tested=cells(max_nodes=25))
-def test_larger_random_cells_at_one_size(backend: str, tested: Cell) -> None:
-    compare(tested, backend, input_size=4, hidden_size=4, steps=2, tame_only=True)
+def test_larger_random_cells_at_one_size(tested: Cell) -> None:
+    compare(tested, "eager", input_size=4, hidden_size=4, steps=2, tame_only=True)
 
 
-@pytest.mark.parametrize("backend", FAST)
 @pytest.mark.parametrize(("inputs", "hidden"), [(1, 1), (3, 1), (17, 3)])
-def test_random_cells_at_odd_sizes(inputs: int, hidden: int, backend: str) -> None:
+def test_random_cells_at_odd_sizes(inputs: int, hidden: int) -> None:
     for seed in range(10):
         compare(
-            random_cell(np.random.default_rng(seed), heads=(1,)), backend, inputs, hidden, steps=1 + seed % 3
+            random_cell(np.random.default_rng(seed), heads=(1,)), "eager", inputs, hidden, steps=1 + seed % 3
         )
 
 
@@ -108,9 +108,12 @@ def test_random_cells_at_odd_sizes(inputs: int, hidden: int, backend: str) -> No
 def test_packed_sequences_are_each_alone(backend: str) -> None:
     """A random cell in both directions over a packed batch gives what each sequence gives by itself."""
     lengths = [2, 5, 1]
-    for seed in range(15):
+    drawn = [random_cell(np.random.default_rng(seed)) for seed in range(15)]
+    if backend == "fused":
+        prepare([make_layout(tested.canonical(), 4, 6) for tested in drawn], torch.float64)
+    for tested in drawn:
         rnn = RNN(
-            random_cell(np.random.default_rng(seed)),
+            tested,
             4,
             6,
             bidirectional=True,
@@ -140,9 +143,8 @@ def test_what_lies_after_a_sequences_end_spoils_no_gradient(backend: str) -> Non
     assert rnn.weight_ih_l0.grad.isfinite().all()
 
 
-@pytest.mark.parametrize("backend", FAST)
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_nan_and_infinity_pass_through(name: str, backend: str) -> None:
+def test_nan_and_infinity_pass_through(name: str) -> None:
     """In a step and before the loop, NaN stays NaN and infinities give what the reference gives."""
     row = find_operation(name)
     bad = torch.tensor([float("nan"), float("inf"), -float("inf"), 0.0])[None, :, None]
@@ -151,7 +153,7 @@ def test_nan_and_infinity_pass_through(name: str, backend: str) -> None:
         x, h = trace.arguments
         arguments = {"h": (h + x, 0.5 * h, h), "x": (x, 0.5 * x, h)}[first]
         output = trace.index(row(*arguments[: row.arity]), "return")
-        rnn = RNN(make_cell("tested", "", trace.states, trace.nodes, [output]), 1, 1, backend=backend)
+        rnn = RNN(make_cell("tested", "", trace.states, trace.nodes, [output]), 1, 1, backend="eager")
         ours, _ = rnn(bad)
         rnn.backend = "reference"
         torch.testing.assert_close(ours, rnn(bad)[0], equal_nan=True)
@@ -250,7 +252,7 @@ def two_levels(x, h, c):  # type: ignore[no-untyped-def]
     return z * n + k * m, c * z + linear(h, h, z)
 
 
-@pytest.mark.parametrize("backend", FAST)
+@pytest.mark.parametrize("backend", ["fused", "eager"])
 def test_products_over_several_levels(backend: str) -> None:
     compare(two_levels, backend)
     compare(two_levels, backend, num_layers=2, bidirectional=True)

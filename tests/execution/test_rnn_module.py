@@ -28,7 +28,7 @@ def same_seed(cell: Cell, backend: str) -> RNN:
     return RNN(cell, 4, 6, backend=backend, dtype=torch.float64)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", ["eager", "reference"])
 @settings(max_examples=60, deadline=None)
 @given(tested=cells(), seed=st.integers(0, 1000))
 def test_equal_digests_give_equal_outputs_at_one_seed(backend: str, tested: Cell, seed: int) -> None:

@@ -100,8 +100,6 @@ class RowCode:
                 return b if left == 0.0 else a
             case ("-" | "/" as what, (a, _), (_, right)) if right == (0.0 if what == "-" else 1.0):
                 return a
-            case ("-", (_, b), (left, _)) if left == 0.0:
-                return self.call("neg", b)
             case ("*", (a, b), (left, right)) if 1.0 in (left, right):
                 return b if left == 1.0 else a
             case ("*", (a, b), (left, right)) if -1.0 in (left, right):

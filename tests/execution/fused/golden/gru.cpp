@@ -1,0 +1,154 @@
+namespace gru {
+struct Call {
+  int64_t steps, batch, input_size, hidden_size, panel;
+  Product product;
+  const int64_t* active;
+  F* x;
+  F* learned;
+  F* slots;
+  F* moments;
+  F* start_0;
+  F* new_0;
+  F* d_x;
+  F* d_output;
+  F* d_state_0;
+  F* packed_0;
+  F* packed_1;
+  F* packed_2;
+};
+static void forward_2(const Call& c, int64_t t, int64_t first, int64_t end, F* gathered, F* spilled) {
+  const int64_t B = c.batch, I = c.input_size, H = c.hidden_size;
+  const F v19 = F(1.0);
+  for (int64_t b = first; b < end; b++) {
+    const int64_t r = t * B + b;
+    F* p0 = (t ? c.new_0 + (t - 1) * B * H : c.start_0) + b * H;
+    F* p1 = c.slots + (r * 4 + 2) * H;
+    F* p2 = c.learned + 3 * H + 0 * I + 0;
+    F* p3 = c.slots + (r * 4 + 0) * H;
+    F* p4 = c.learned + 0 * H + 0 * I + 0;
+    F* p5 = c.slots + (r * 4 + 3) * H;
+    F* p6 = c.learned + 1 * H + 0 * I + 0;
+    F* p7 = c.slots + (r * 4 + 1) * H;
+    F* p8 = c.learned + 2 * H + 0 * I + 0;
+    F* p9 = c.new_0 + r * H;
+#pragma omp simd
+    for (int64_t j = 0; j < H; j++) {
+      const F v0 = p0[j];
+      const F v1 = p1[j];
+      const F v2 = p2[j];
+      const F v3 = v1 + v2;
+      const F v4 = op_sigmoid(v3);
+      const F v5 = v0 * v4;
+      const F v6 = p3[j];
+      const F v7 = p4[j];
+      const F v8 = v6 + v7;
+      const F v9 = p5[j];
+      const F v10 = p6[j];
+      const F v11 = v9 + v10;
+      const F v12 = p7[j];
+      const F v13 = p8[j];
+      const F v14 = v12 + v13;
+      const F v15 = op_sigmoid(v14);
+      const F v16 = v11 * v15;
+      const F v17 = v8 + v16;
+      const F v18 = op_tanh(v17);
+      const F v20 = v19 - v4;
+      const F v21 = v18 * v20;
+      const F v22 = v5 + v21;
+      p9[j] = v22;
+      p7[j] = v15;
+      p1[j] = v4;
+    }
+  }
+}
+static void backward_2(const Call& c, int64_t t, int64_t first, int64_t end, F* gathered, F* spilled) {
+  const int64_t B = c.batch, I = c.input_size, H = c.hidden_size;
+  const F v3 = F(1.0);
+  for (int64_t b = first; b < end; b++) {
+    const int64_t r = t * B + b;
+    F* p0 = c.d_state_0 + (t & 1) * B * H + b * H;
+    F* p1 = c.d_output + r * H;
+    F* p2 = c.slots + (r * 4 + 2) * H;
+    F* p3 = c.slots + (r * 4 + 0) * H;
+    F* p4 = c.learned + 0 * H + 0 * I + 0;
+    F* p5 = c.slots + (r * 4 + 3) * H;
+    F* p6 = c.learned + 1 * H + 0 * I + 0;
+    F* p7 = c.slots + (r * 4 + 1) * H;
+    F* p8 = (t ? c.new_0 + (t - 1) * B * H : c.start_0) + b * H;
+    F* p9 = c.d_state_0 + ((t + 1) & 1) * B * H + b * H;
+#pragma omp simd
+    for (int64_t j = 0; j < H; j++) {
+      const F v0 = p0[j];
+      const F v1 = p1[j];
+      const F v2 = v0 + v1;
+      const F v4 = p2[j];
+      const F v5 = v3 - v4;
+      const F v6 = v2 * v5;
+      const F v7 = p3[j];
+      const F v8 = p4[j];
+      const F v9 = v7 + v8;
+      const F v10 = p5[j];
+      const F v11 = p6[j];
+      const F v12 = v10 + v11;
+      const F v13 = p7[j];
+      const F v14 = v12 * v13;
+      const F v15 = v9 + v14;
+      const F v16 = op_tanh(v15);
+      const F v17 = v2 * v16;
+      const F v18 = -v17;
+      const F v19 = v2 * v4;
+      const F v20 = p8[j];
+      const F v21 = v2 * v20;
+      const F v22 = v18 + v21;
+      const F v23 = v4 * v5;
+      const F v24 = v22 * v23;
+      const F v25 = v16 * v16;
+      const F v26 = v3 - v25;
+      const F v27 = v6 * v26;
+      const F v28 = v13 * v27;
+      const F v29 = v12 * v27;
+      const F v30 = v3 - v13;
+      const F v31 = v13 * v30;
+      const F v32 = v29 * v31;
+      p3[j] = v27;
+      gathered[0 * H + 0 * I + 0 + j] += v27;
+      p7[j] = v32;
+      gathered[2 * H + 0 * I + 0 + j] += v32;
+      p2[j] = v24;
+      gathered[3 * H + 0 * I + 0 + j] += v24;
+      p5[j] = v28;
+      gathered[1 * H + 0 * I + 0 + j] += v28;
+      p9[j] = v19;
+    }
+  }
+}
+static void forward(const Call& c, int64_t first, int64_t end, F* gathered, F* spilled) {
+  const int64_t B = c.batch, I = c.input_size, H = c.hidden_size;
+  for (int64_t t = 0; t < c.steps; t++) {
+    const int64_t stop = running(c.active, t, first, end);
+    multiply(c.product, c.panel, 1, stop - first, 2 * H, H, (t ? c.new_0 + (t - 1) * B * H : c.start_0) + first * H, H, c.packed_0, c.slots + ((t * B + first) * 4 + 1) * H, 4 * H, 1);
+    multiply(c.product, c.panel, 1, stop - first, 1 * H, H, (t ? c.new_0 + (t - 1) * B * H : c.start_0) + first * H, H, c.packed_1, c.slots + ((t * B + first) * 4 + 3) * H, 4 * H, 0);
+    forward_2(c, t, first, stop, gathered, spilled);
+    copy(c.new_0 + (t * B + stop) * H, (t ? c.new_0 + (t - 1) * B * H : c.start_0) + stop * H, (end - stop) * H);
+  }
+}
+static void backward(const Call& c, int64_t first, int64_t end, F* gathered, F* spilled) {
+  const int64_t B = c.batch, I = c.input_size, H = c.hidden_size;
+  for (int64_t t = c.steps - 1; t >= 0; t--) {
+    const int64_t stop = running(c.active, t, first, end);
+    backward_2(c, t, first, stop, gathered, spilled);
+    multiply(c.product, c.panel, 1, stop - first, H, 3 * H, c.slots + ((t * B + first) * 4 + 1) * H, 4 * H, c.packed_2, c.d_state_0 + ((t + 1) & 1) * B * H + first * H, H, 1);
+    copy(c.d_state_0 + ((t + 1) & 1) * B * H + stop * H, c.d_state_0 + (t & 1) * B * H + stop * H, (end - stop) * H);
+    clear(c.slots + (t * B + stop) * 4 * H, (end - stop) * 4 * H);
+    gather(gathered, 4 * H + 0 * I + 0);
+  }
+}
+}  // namespace
+extern "C" {
+void gru_forward(const void* c, int64_t first, int64_t end, F* gathered, F* spilled) {
+  gru::forward(*(const gru::Call*)c, first, end, gathered, spilled);
+}
+void gru_backward(const void* c, int64_t first, int64_t end, F* gathered, F* spilled) {
+  gru::backward(*(const gru::Call*)c, first, end, gathered, spilled);
+}
+}
