@@ -9,9 +9,9 @@ seen. Who begins changes with the round.
 
 Seconds are measured so:
 
-    whole    the command, from its start to its end
-    search   from the search's beginning to the end of its last trial, the baseline among them; the stages
-             after it (selection and final) depend on which trials were best
+    whole    the command, from its start to its end; its last stages (selection and final) train what was best,
+             which may differ, so all else is about the trials and the baseline alone
+    search   from the search's beginning to the end of its last trial
     busy     the workers' time, added up: each worker's from the moment it begins its first run to the end of its
              last, so that waiting for Ray, reading, writing, validation and compiling count, and starting the
              process does not
@@ -41,7 +41,8 @@ from rich.table import Table
 
 from nas_rnn import plugins
 from nas_rnn.errors import NasRnnError
-from nas_rnn.training import RunResult, RunSpec
+from nas_rnn.training import RunResult, RunStore
+from nas_rnn.training.store import RESULT, WORKERS
 
 BACKENDS = ("fused", "eager")
 NAME = "timed"
@@ -90,22 +91,28 @@ def run_search(backend: str, arguments: Sequence[str]) -> Times:
 
 
 def read_times(folder: Path, backend: str, whole: float) -> Times:
-    """Return the times of a finished search, from what lies in its folder."""
+    """Return the times of a finished search, from what lies in its folder.
+
+    Raises `NasRnnError` where a run did not end, or a worker died: its time would not be known.
+    """
     began = json.loads((folder / "search.json").read_text())["began_ms"] / 1000
     firsts: dict[int, float] = {}
     lasts: dict[int, float] = {}
-    of_search: list[float] = []
-    steps, results, cells = 0.0, [], []
+    steps = 0.0
+    results: list[RunResult] = []
+    cells: list[str] = []
     for trial in sorted((folder / "trials").iterdir()):
-        spec = RunSpec.from_dict(json.loads((trial / "spec.json").read_text()))
-        result = RunResult.from_dict(json.loads((trial / "result.json").read_text()))
-        start, end = ((trial / name).stat().st_mtime for name in ("worker.json", "result.json"))
-        worker = json.loads((trial / "worker.json").read_text())["pid"]
+        store = RunStore(trial)
+        spec, result, workers = store.read_spec(), store.read_result(), store.read_workers()
+        if spec is None or result is None or len(workers) != 1:
+            raise NasRnnError(f"run {trial.name} was not trained in one go by one worker")
+        if spec.role not in ("candidate", "baseline"):
+            continue
+        start, end = ((trial / name).stat().st_mtime for name in (WORKERS, RESULT))
+        worker = workers[0]["pid"]
         firsts[worker] = min(start, firsts.get(worker, start))
         lasts[worker] = max(end, lasts.get(worker, end))
-        if spec.role in ("candidate", "baseline"):
-            of_search.append(end)
-            cells.append(spec.cell)
+        cells.append(spec.cell)
         results.append(result)
         steps += sum(
             targets(spec.task, spec.training.batch, spec.training.length) / record.units_per_second
@@ -117,7 +124,7 @@ def read_times(folder: Path, backend: str, whole: float) -> Times:
         backends=tuple(sorted({str(result.backend) for result in results})),
         cells=tuple(cells),
         whole=whole,
-        search=max(of_search) - began,
+        search=max(lasts.values()) - began,
         busy=sum(lasts[worker] - firsts[worker] for worker in firsts),
         steps=steps,
         epochs=sum(record.seconds for result in results for record in result.epochs),

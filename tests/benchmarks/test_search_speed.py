@@ -15,7 +15,8 @@ import search_speed
 from search_speed import Times, in_turns, read_times
 
 from nas_rnn.errors import NasRnnError
-from nas_rnn.training import EpochRecord, RunResult, RunSpec
+from nas_rnn.training import EpochRecord, RunResult, RunSpec, RunStore
+from nas_rnn.training.store import RESULT, WORKERS
 
 RECORD = EpochRecord(
     epoch=1,
@@ -42,7 +43,6 @@ TIMES = Times(
 
 def write_run(folder: Path, role: str, worker: int, start: float, end: float) -> None:
     """Leave what a run leaves that ``worker`` trained for one epoch between the two times."""
-    folder.mkdir(parents=True)
     spec = RunSpec(
         id=folder.name,
         role=role,  # type: ignore[arg-type]
@@ -66,27 +66,36 @@ def write_run(folder: Path, role: str, worker: int, start: float, end: float) ->
         seconds=12.0,
         backend="fused",
     )
-    contents = {"spec": spec.to_dict(), "worker": {"pid": worker}, "result": result.to_dict()}
-    for name, content in contents.items():
-        (folder / f"{name}.json").write_text(json.dumps(content))
-    os.utime(folder / "worker.json", (start, start))
-    os.utime(folder / "result.json", (end, end))
+    store = RunStore(folder)
+    store.write_spec(spec)
+    store.append_worker({"pid": worker})
+    store.write_result(result)
+    os.utime(folder / WORKERS, (start, start))
+    os.utime(folder / RESULT, (end, end))
 
 
 def test_the_times_of_a_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two workers: one is busy from 110 to 150 with a pause, one from 112 to 140; the search ends before the
-    final."""
+    """Two workers: one is busy from 110 to 135 with a pause, one from 112 to 140; the final does not count."""
     (tmp_path / "search.json").write_text(json.dumps({"began_ms": 100_000}))
     monkeypatch.setattr(search_speed, "targets", lambda task, batch, length: 1000)
     write_run(tmp_path / "trials/baseline", "baseline", 1, 110, 122)
     write_run(tmp_path / "trials/t0000", "candidate", 2, 112, 140)
-    write_run(tmp_path / "trials/final-a-s0", "final", 1, 130, 150)
+    write_run(tmp_path / "trials/t0001", "candidate", 1, 130, 135)
+    write_run(tmp_path / "trials/final-a-s0", "final", 1, 140, 150)
     found = read_times(tmp_path, "fused", 60.0)
-    assert (found.whole, found.search, found.busy) == (60.0, 40.0, 40.0 + 28.0)
+    assert (found.whole, found.search, found.busy) == (60.0, 40.0, 25.0 + 28.0)
     assert (found.steps, found.epochs) == (3 * 1000 / 100.0, 36.0)
-    assert found.share == 30.0 / 68.0
-    assert found.cells == ("cell of baseline", "cell of t0000")
+    assert found.share == 30.0 / 53.0
+    assert found.cells == ("cell of baseline", "cell of t0000", "cell of t0001")
     assert (found.runs, found.backends) == (3, ("fused",))
+
+
+def test_a_run_that_two_workers_trained_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "search.json").write_text(json.dumps({"began_ms": 100_000}))
+    write_run(tmp_path / "trials/t0000", "candidate", 2, 112, 140)
+    RunStore(tmp_path / "trials/t0000").append_worker({"pid": 3})
+    with pytest.raises(NasRnnError, match="t0000 was not trained in one go"):
+        read_times(tmp_path, "fused", 60.0)
 
 
 def test_an_epoch_has_the_targets_that_training_takes() -> None:
