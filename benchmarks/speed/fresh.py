@@ -53,7 +53,7 @@ def first_step_rows(cells: Iterable[Cell], threads: int, repeats: int) -> list[R
             first, later = ([each[key] for each in found] for key in ("first", "later"))
             about = {"set": "first-step", "cell": cell.name, "shape": MIDDLE, "threads": threads}
             wait = statistics.median(each["first"] - each["later"] for each in found)
-            rows.append(make_row(first, later, peer=name, unit="s", first_seconds=wait, **about))
+            rows.append(make_row(first, later, peer=name, unit="s", wait_seconds=wait, **about))
     return rows
 
 

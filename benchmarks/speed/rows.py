@@ -26,7 +26,8 @@ class Row:
     """One comparison: ``ratio`` is the median, over interleaved pairs, of our figure over the peer's.
 
     ``low`` and ``high`` are the quartiles of the pairs' ratios; ``ours`` and ``theirs`` the medians, in
-    ``unit``. ``first_seconds`` is how long the peer's first step took, where that was waited for.
+    ``unit``. ``first_seconds`` is how long the peer's first step took, where that was waited for;
+    ``wait_seconds`` how much longer our first step took than a later one, where that was asked.
     """
 
     set: str
@@ -42,6 +43,7 @@ class Row:
     unit: str = "ms"
     pairs: int
     first_seconds: float | None = None
+    wait_seconds: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "shape": list(self.shape)}
@@ -64,7 +66,7 @@ def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def geometric_mean(values: Sequence[float]) -> float:
-    return math.exp(statistics.fmean(math.log(value) for value in values))
+    return math.exp(statistics.fmean(math.log(max(value, 1e-9)) for value in values))
 
 
 def print_rows(rows: Sequence[Row], console: Console) -> None:
@@ -86,21 +88,23 @@ def print_rows(rows: Sequence[Row], console: Console) -> None:
             if row.set == name:
                 spread = f"{row.ratio:.3f} ({row.low:.2f}-{row.high:.2f})"
                 figures = [f"{value:.2f} {row.unit}" for value in (row.ours, row.theirs)]
-                first = f" (first step {row.first_seconds:.1f} s)" if row.first_seconds is not None else ""
+                note = f" (first step {row.first_seconds:.1f} s)" if row.first_seconds is not None else ""
+                note += f" (wait {row.wait_seconds:.3f} s)" if row.wait_seconds is not None else ""
                 shape = ", ".join(map(str, row.shape))
                 table.add_row(
-                    row.cell, shape, str(row.threads), row.peer + first, spread, *figures, str(row.pairs)
+                    row.cell, shape, str(row.threads), row.peer + note, spread, *figures, str(row.pairs)
                 )
         console.print(table)
 
 
 def print_summary(rows: Sequence[Row], console: Console) -> None:
-    """Print, for each peer, what the ratios come to over shapes (twins) or over cells (other sets)."""
-    table = Table(title="Ratios by peer", title_justify="left")
+    """Print, for each peer, what the ratios come to over shapes (twins) or over cells (other sets); of first
+    steps, what the waits come to."""
+    table = Table(title="Ratios by peer (first-step: seconds of waiting)", title_justify="left")
     for column in ("set", "over", "threads", "peer", "rows", "geometric mean", "median", "best", "worst"):
         table.add_column(column, justify="left" if column in ("set", "over", "peer") else "right")
     for key, group in summarised(rows).items():
-        ratios = [row.ratio for row in group]
+        ratios = [row.ratio if row.wait_seconds is None else row.wait_seconds for row in group]
         figures = (geometric_mean(ratios), statistics.median(ratios), min(ratios), max(ratios))
         table.add_row(*map(str, key), str(len(group)), *(f"{figure:.3f}" for figure in figures))
     console.print(table)
