@@ -20,6 +20,7 @@ from nas_rnn.comparison import (
 from nas_rnn.engine import RunList
 from nas_rnn.experiment.bench import Bench
 from nas_rnn.experiment.events import Notice, Phase, PhaseStarted
+from nas_rnn.experiment.flow import keep_flow
 from nas_rnn.experiment.trials import sign_of
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
 
@@ -115,6 +116,7 @@ def _keep(bench: Bench, plan: FinalPlan, results: dict[str, RunResult], comparis
             usable, key=lambda spec: sign_of(bench.task.metric) * (results[spec.id].best_metric or 0.0)
         )
         _keep_weights(bench, best)
+        keep_flow(bench, plan, winner.specs.index(best))
     for spec in plan.specs:
         workspace.store(spec.id).drop_checkpoint()
     workspace.write_json("comparison.json", {**comparison.to_dict(), "sentence": sentence(comparison)})

@@ -13,6 +13,7 @@ from nas_rnn.cells.costs import HIDDEN_SIZE, INPUT_SIZE, Costs, costs
 from nas_rnn.errors import UserError, unknown
 from nas_rnn.experiment.compare import find_cell
 from nas_rnn.experiment.config import load_toml
+from nas_rnn.experiment.flow import flow_picture
 from nas_rnn.experiment.workspace import Workspace, names
 from nas_rnn.plugins import Plugin
 from nas_rnn.spaces.constraints import counts
@@ -69,6 +70,19 @@ def show(
         input_size=input_size,
         hidden_size=hidden_size,
         search=found,
+    )
+
+
+def gradient_flow(shown: Shown, what: str, format: str, *, runs: str | Path = "runs") -> bytes:
+    """Return a picture of gradient flow: a search's measured models, or the cell with fresh weights at its sizes."""
+    return flow_picture(
+        what,
+        shown.cell,
+        format,
+        runs=Path(runs),
+        search=shown.search is not None,
+        input_size=shown.input_size,
+        hidden_size=shown.hidden_size,
     )
 
 

@@ -77,6 +77,15 @@ def test_show_draws_a_diagram(
     assert (tmp_path / file).read_bytes() == f"lstm as {picture}".encode()
 
 
+def test_show_draws_gradient_flow_of_fresh_weights(run: Run, tmp_path: Path) -> None:
+    sizes = ("--input-size", "4", "--hidden-size", "6")
+    outcome = run("show", "gru", "--gradient-flow", tmp_path / "flow.png", *sizes)
+    assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
+    assert (tmp_path / "flow.png").read_bytes().startswith(b"\x89PNG")
+    refused = run("show", "gru", "--gradient-flow", tmp_path / "flow.pdf")
+    assert refused.code == 2 and "--gradient-flow draws .svg and .png files" in refused.err
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_list_as_json_and_as_a_table(run: Run, kind: str) -> None:
     rows = json.loads(run("list", kind, "--json").out)
