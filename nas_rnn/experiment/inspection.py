@@ -10,6 +10,8 @@ from typing import Any
 from nas_rnn import plugins
 from nas_rnn.cells import Cell, operations, zoo
 from nas_rnn.cells.costs import HIDDEN_SIZE, INPUT_SIZE, Costs, costs
+from nas_rnn.cells.diagram import draw
+from nas_rnn.cells.difference import Difference, difference
 from nas_rnn.errors import UserError, unknown
 from nas_rnn.experiment.compare import find_cell
 from nas_rnn.experiment.config import load_toml
@@ -71,6 +73,18 @@ def show(
         hidden_size=hidden_size,
         search=found,
     )
+
+
+def compared(shown: Shown, base: str, *, runs: str | Path = "runs") -> Difference:
+    """Return what the shown cell has otherwise than ``base``, which is named as in `show`."""
+    return difference(shown.cell, find_cell(base, Path(runs)))
+
+
+def difference_diagram(found: Difference, format: str) -> bytes:
+    """Return the picture of the cell in which what the base has not, or not so, is framed."""
+    frames = f"heavy dashed frame: differs from {found.base.name}"
+    legend = f"no difference from {found.base.name}" if found.is_empty else frames
+    return draw(found.cell, format, found.differing, legend)
 
 
 def gradient_flow(shown: Shown, what: str, format: str, *, runs: str | Path = "runs") -> bytes:
