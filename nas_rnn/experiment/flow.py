@@ -10,7 +10,6 @@ from nas_rnn.cells import Cell
 from nas_rnn.comparison import FinalPlan, Planned
 from nas_rnn.errors import NasRnnError, UserError
 from nas_rnn.experiment.bench import Bench
-from nas_rnn.experiment.events import Notice
 from nas_rnn.experiment.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -82,7 +81,7 @@ def _of_run(bench: Bench, planned: Planned, pair: int) -> list[GradientFlow]:
     if kept is None:
         return []
     if kept["problem"]:
-        bench.tell(Notice(message=f"the gradient flow of {spec.id} was not measured: {kept['problem']}"))
+        bench.warn(f"the gradient flow of {spec.id} was not measured: {kept['problem']}")
     return [GradientFlow.from_dict(flow) for flow in kept["flows"]]
 
 
@@ -98,7 +97,7 @@ def _fresh(bench: Bench, cell: Cell) -> Models:
         with threads(bench.config.threads):
             return [(cell.name, flows_of_run(spec, models.task, models.data, None))]
     except NasRnnError as error:
-        bench.tell(Notice(message=f"the gradient flow of {cell.name} was not measured: {error}"))
+        bench.warn(f"the gradient flow of {cell.name} was not measured: {error}")
         return []
 
 

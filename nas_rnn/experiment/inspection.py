@@ -184,10 +184,11 @@ def _search_row(runs: Path, name: str) -> dict[str, Any]:
     config = load_toml(workspace.config_path)
     comparison = workspace.read_json("comparison.json")
     facts = workspace.read_json("search.json") or {}
+    one_answer = comparison and facts.get("kind") != "ablate"
     return {
         "name": name,
         "status": "complete" if comparison else "unfinished",
-        "verdict": comparison["contenders"][0]["verdict"] if comparison else "",
+        "verdict": comparison["contenders"][0]["verdict"] if one_answer else "",
         "kind": facts.get("kind", "search"),
         "task": config.get("task", ""),
         "space": config.get("space", ""),

@@ -70,7 +70,7 @@ class _Ablating:
         self.parts = Parts(cell.canonical())
         self.side = Side(cell, self.parts, set())
         self.seen = {cell.digest}
-        self.names: set[str] = set()
+        self.names: set[str] = {cell.name}
 
     def run(self, elements: Sequence[str]) -> tuple[Ablation, ...]:
         ways: dict[str, Callable[[], Iterator[tuple[str, _Change]]]] = {
