@@ -14,12 +14,13 @@ from nas_rnn.cli.failures import INTERRUPTED, say
 from nas_rnn.cli.inspecting import list_, sample, show, ui
 from nas_rnn.cli.output import never_fail_to_encode
 from nas_rnn.cli.plugin_kit import check, new
-from nas_rnn.cli.running import compare, search
+from nas_rnn.cli.running import ablate, compare, search
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
 for _name, _function in {
     "search": search,
     "compare": compare,
+    "ablate": ablate,
     "show": show,
     "list": list_,
     "sample": sample,

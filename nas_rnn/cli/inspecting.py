@@ -13,6 +13,7 @@ from nas_rnn.cli.parsing import number, path, whole
 from nas_rnn.errors import UserError, suggest
 
 if TYPE_CHECKING:
+    from nas_rnn.cells.difference import Difference
     from nas_rnn.experiment.inspection import Shown
 
 KINDS: Final = ("cells", "spaces", "tasks", "strategies", "ops", "searches")
@@ -51,8 +52,26 @@ Diagram = Annotated[
     Path | None,
     _text("--diagram", "FILE", "Draw it into this .svg or .png file.", parser=path, show_default=False),
 ]
-InputSize = Annotated[int, _whole("--input-size", "Input size that costs are counted for.", 1)]
-HiddenSize = Annotated[int, _whole("--hidden-size", "Hidden size that they are counted for.", 1)]
+Diff = Annotated[
+    str | None,
+    _text(
+        "--diff",
+        "CELL",
+        "Say what it has otherwise than this cell, named like WHAT; with --diagram, frame that.",
+        show_default=False,
+    ),
+]
+Flow = Annotated[
+    Path | None,
+    _text(
+        "--gradient-flow",
+        "FILE",
+        "Draw how far back its gradient reaches into this .svg or .png file.",
+        show_default=False,
+    ),
+]
+InputSize = Annotated[int, _whole("--input-size", "Input size, for costs and fresh weights.", 1)]
+HiddenSize = Annotated[int, _whole("--hidden-size", "Hidden size, for costs and fresh weights.", 1)]
 Kind = Annotated[str, typer.Argument(metavar="|".join(KINDS), help=f"What to list: {', '.join(KINDS)}.")]
 Search = Annotated[
     str, typer.Argument(metavar="NAME", help="A search that came to its end; see `nas-rnn list searches`.")
@@ -81,30 +100,47 @@ def show(
     schedule: Schedule = False,
     json: Json = False,
     diagram: Diagram = None,
+    diff: Diff = None,
+    gradient_flow: Flow = None,
     input_size: InputSize = 64,
     hidden_size: HiddenSize = 128,
     plugins: o.Plugins = None,
     runs: o.Runs = o.RUNS,
     debug: o.Debug = False,
 ) -> None:
-    """Show a cell: its equations, what it costs, its text form, LaTeX, a diagram."""
+    """Show a cell: its equations, what it costs, its text form, LaTeX, a diagram, its gradient flow."""
     if text + latex + recipe + schedule + json > 1:
         raise UserError(
             "--text, --latex, --recipe, --schedule and --json each print something else: give one of them"
         )
-    picture = None if diagram is None else _picture_format(diagram)
+    if diff is not None and text + latex + recipe + schedule > 0:
+        raise UserError("--diff prints a difference, as text or with --json: leave the other options out")
+    picture = None if diagram is None else _picture_format(diagram, "--diagram")
+    flow = None if gradient_flow is None else _picture_format(gradient_flow, "--gradient-flow")
     from nas_rnn.experiment import inspection
 
     _use(plugins)
     shown = inspection.show(what, runs=runs, input_size=input_size, hidden_size=hidden_size)
+    difference = None if diff is None else inspection.compared(shown, diff, runs=runs)
     if diagram is not None and picture is not None:
-        _write(diagram, shown.cell.diagram(picture))
+        drawn_as = (
+            shown.cell.diagram(picture)
+            if difference is None
+            else inspection.difference_diagram(difference, picture)
+        )
+        _write(diagram, drawn_as, "--diagram")
+    if gradient_flow is not None and flow is not None:
+        _write(gradient_flow, inspection.gradient_flow(shown, what, flow, runs=runs), "--gradient-flow")
+    if difference is not None:
+        _print_difference(difference, json)
+        return
     if schedule:
         from nas_rnn.cli.output import emit
 
         emit(inspection.schedule(shown))
         return
-    _print_shown(shown, text=text, latex=latex, recipe=recipe, json=json, drawn=diagram is not None)
+    drawn = diagram is not None or gradient_flow is not None
+    _print_shown(shown, text=text, latex=latex, recipe=recipe, json=json, drawn=drawn)
 
 
 @command
@@ -180,19 +216,29 @@ def _use(plugins: list[Path] | None) -> None:
         use_folders(plugins)
 
 
-def _picture_format(path: Path) -> str:
+def _picture_format(path: Path, option: str) -> str:
     if path.suffix.lower() not in PICTURES:
         raise UserError(
-            f"--diagram draws .svg and .png files, not {str(path)!r}; try {str(path.with_suffix('.svg'))!r}"
+            f"{option} draws .svg and .png files, not {str(path)!r}; try {str(path.with_suffix('.svg'))!r}"
         )
     return PICTURES[path.suffix.lower()]
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(path: Path, content: bytes, option: str) -> None:
     try:
         path.write_bytes(content)
     except OSError as error:
-        raise UserError(f"--diagram: cannot write {str(path)!r}: {error.strerror or error}") from None
+        raise UserError(f"{option}: cannot write {str(path)!r}: {error.strerror or error}") from None
+
+
+def _print_difference(difference: Difference, json: bool) -> None:
+    from nas_rnn.cli.output import console, emit_json
+    from nas_rnn.cli.tables import print_difference
+
+    if json:
+        emit_json(difference.to_dict())
+    else:
+        print_difference(console(), difference)
 
 
 def _print_shown(shown: Shown, *, text: bool, latex: bool, recipe: bool, json: bool, drawn: bool) -> None:

@@ -63,7 +63,7 @@ def describe(event: Event, progress: Progress) -> str | None:
 
 def started_line(event: Started) -> str:
     """Return what begins, on what, and how large it is."""
-    what = "Comparison" if event.kind == "compare" else "Search"
+    what = {"compare": "Comparison", "ablate": "Ablation"}.get(event.kind, "Search")
     parts = [f"task {event.task} ({event.metric}, in {event.unit}, {_direction(event)})"]
     if event.space is not None:
         narrowed = f" with {' and '.join(event.constraints)}" if event.constraints else ""

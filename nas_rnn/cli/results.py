@@ -14,7 +14,7 @@ from rich.text import Text
 from nas_rnn.cli.options import RUNS
 from nas_rnn.cli.output import print_block, width_of
 from nas_rnn.cli.wording import duration, endings, figure, one_line
-from nas_rnn.comparison import Comparison, ContenderRow, Standing
+from nas_rnn.comparison import Comparison, ContenderRow, Standing, ranked_rows
 from nas_rnn.experiment.results import Result
 
 VERDICT_STYLES = {
@@ -33,7 +33,10 @@ def print_result(console: Console, result: Result, runs: Path) -> None:
     console.print()
     if result.best is not None:
         _print_best(console, result)
-    if result.comparison is not None:
+    if result.comparison is not None and result.ablation is not None:
+        _print_ablation(console, result)
+        _print_verdict(console, result)
+    elif result.comparison is not None:
         _print_comparison(console, result.comparison)
         _print_verdict(console, result)
     else:
@@ -65,6 +68,26 @@ def _print_comparison(console: Console, comparison: Comparison) -> None:
         size, parameters, mismatch, mean = figures
         console.print(f"  hidden size {size}, {parameters} parameters ({mismatch})")
         console.print(f"  {mean}" + (f", difference {difference} (95 %)" if difference else ""))
+
+
+def _print_ablation(console: Console, result: Result) -> None:
+    """Print what each change costs, the greatest loss first, below the whole cell."""
+    comparison = result.comparison
+    assert comparison is not None and result.ablation is not None
+    console.print(f"\nOn the test data, {comparison.metric} in {comparison.unit}:", style="bold")
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ("what was changed", "hidden size", "parameters", *COLUMNS[4:]):
+        left = column in ("what was changed", "verdict")
+        table.add_column(column, justify="left" if left else "right", overflow="fold")
+    _, size, parameters, _, mean = _standing(comparison.baseline)
+    table.add_row(Text(f"nothing: {one_line(comparison.baseline.name)}"), size, parameters, mean, "", "whole")
+    changes = {row["name"]: row["what"] for row in result.ablation}
+    for row in ranked_rows(comparison):
+        _, size, parameters, _, mean = _standing(row.standing)
+        what, verdict = Text(one_line(changes[row.standing.name])), row.verdict
+        styled = Text(verdict, style=VERDICT_STYLES.get(verdict, ""))
+        table.add_row(what, size, parameters, mean, _difference(row), styled)
+    print_block(console, table)
 
 
 def comparison_table(comparison: Comparison) -> Table:
@@ -128,6 +151,8 @@ def print_next(console: Console, result: Result, runs: Path) -> None:
         console.print("\nInterrupted; what was done is kept.", style="bold")
         if result.kind == "search":
             console.print(f"Go on with: nas-rnn search --resume {name}{where}", soft_wrap=True)
+        if result.kind == "ablate":
+            console.print(f"Go on with: nas-rnn ablate --resume {name}{where}", soft_wrap=True)
         return
     console.print("\nNext:")
     commands = [(f"nas-rnn ui{where}", "every run and curve in the browser")]

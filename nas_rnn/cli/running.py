@@ -1,4 +1,4 @@
-"""``nas-rnn search`` and ``nas-rnn compare``: call, watch, print the result."""
+"""``nas-rnn search``, ``nas-rnn compare`` and ``nas-rnn ablate``: call, watch, print the result."""
 
 from __future__ import annotations
 
@@ -104,6 +104,72 @@ def compare(
     import nas_rnn
 
     _run(lambda cells, **rest: nas_rnn.compare(*cells, **rest), given)
+
+
+@command
+def ablate(
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[WHAT]",
+            help="A search: its best cell, with the search's options. Or a cell, a .cell file, a recipe (.json).",
+            show_default=False,
+        ),
+    ] = None,
+    elements: Annotated[
+        str | None,
+        typer.Option(
+            "--elements",
+            metavar="KIND,...",
+            help="What to take out: gate, activation, product, path, norm, peephole, matrix. Default: all but matrix.",
+            rich_help_panel=o.WHAT,
+            show_default=False,
+        ),
+    ] = None,
+    task: o.Task = None,
+    data: o.Data = None,
+    task_option: o.TaskOption = None,
+    plugins: o.Plugins = None,
+    epochs: o.Epochs = None,
+    params: o.Params = None,
+    seeds: o.Seeds = None,
+    layers: o.Layers = None,
+    dropout: o.Dropout = None,
+    batch: o.Batch = None,
+    length: o.Length = None,
+    learning_rate: o.LearningRate = None,
+    decay: o.Decay = None,
+    clip: o.Clip = None,
+    threads: o.Threads = None,
+    device: o.Device = None,
+    backend: o.Backend = None,
+    workers: o.Workers = None,
+    address: o.Address = None,
+    gpus_per_trial: o.GpusPerTrial = None,
+    storage: o.Storage = None,
+    name: o.Name = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            "--resume",
+            metavar="NAME",
+            help="Go on with the ablation of that name. Default: begin a new one.",
+            rich_help_panel=o.RUN,
+            show_default=False,
+        ),
+    ] = None,
+    seed: o.Seed = None,
+    config: o.Config = None,
+    json: o.Json = False,
+    runs: o.Runs = o.RUNS,
+    debug: o.Debug = False,
+) -> None:
+    """Train a cell without one element at a time, and rank what each element is worth."""
+    given = dict(locals())
+    given["elements"] = None if elements is None else tuple(elements.split(","))
+    import nas_rnn
+
+    _run(lambda **rest: nas_rnn.ablate(**rest), given)
 
 
 def _run(function: Callable[..., Result], given: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from nas_rnn.cli.output import print_block, width_of
 from nas_rnn.cli.wording import one_line
 
 if TYPE_CHECKING:
+    from nas_rnn.cells.difference import Difference
     from nas_rnn.experiment.inspection import Shown
 
 TEXTS: Final = ("summary", "value", "answer")
@@ -23,6 +24,7 @@ GAP: Final = 2
 SCREENFUL: Final = 24
 """In a table of more rows a sentence is cut, so that a row stays one line."""
 
+MARK_STYLES: Final[Mapping[str, str]] = {" ": "dim", "~": "yellow", "+": "green", "-": "red"}
 COSTS: Final[Mapping[str, str]] = {
     "parameters": "parameters of a layer",
     "products": "matrix products in the loop over time",
@@ -85,6 +87,23 @@ def print_cell(console: Console, shown: Shown) -> None:
     for key, value in (shown.search or {}).items():
         if value not in (None, ""):
             console.print(Text(f"Search {key}: {_cell(value)}"))
+
+
+def print_difference(console: Console, found: Difference) -> None:
+    """Print both cells' equations, those that differ marked, and what differs in words."""
+    name, base = one_line(found.cell.name), one_line(found.base.name)
+    if found.is_empty:
+        console.print(Text(f"{name} and {base} are the same cell, but for names and order."))
+        return
+    for title, lines in ((base, found.base_lines), (name, found.lines)):
+        console.print(Text(title, style="bold"))
+        for mark, text in lines:
+            console.print(Text(f"  {mark} {text}", style=MARK_STYLES[mark]), soft_wrap=True)
+        console.print()
+    console.print(f"~ differs, + only in {name}, - only in {base}\n", markup=False)
+    console.print(Text(f"{name}, compared with {base}:", style="bold"))
+    for sentence in found.sentences:
+        console.print(Text(f"  {sentence}"), soft_wrap=True)
 
 
 def _cell(value: Any) -> str:

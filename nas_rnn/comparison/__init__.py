@@ -18,6 +18,7 @@ from nas_rnn.comparison.plan import (
     pick_winner,
     selection_specs,
 )
+from nas_rnn.comparison.ranking import ranked_rows, ranking_sentence
 from nas_rnn.comparison.result import Comparison, ContenderRow, Standing
 from nas_rnn.comparison.seeds import derived_seed
 from nas_rnn.comparison.statistics import PairedInterval, paired_interval
@@ -45,6 +46,8 @@ __all__ = [
     "nearest_hidden_size",
     "paired_interval",
     "pick_winner",
+    "ranked_rows",
+    "ranking_sentence",
     "selection_specs",
     "sentence",
     "verdict_of",

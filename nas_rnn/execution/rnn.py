@@ -142,6 +142,19 @@ class RNN(nn.Module):
         end = suffix(layer, reverse)
         return {name: self._parameters[name + end] for name, _ in self._layouts[layer].shapes}  # type: ignore[misc]
 
+    @property
+    def layouts(self) -> tuple[Layout, ...]:
+        """How each layer's parameters are packed."""
+        return tuple(self._layouts)
+
+    def layer_tensors(self, layer: int, reverse: bool = False) -> dict[str, Tensor]:
+        """Return the parameters of one layer and direction, by the names that its layout uses."""
+        return self._tensors(layer, reverse)
+
+    def start_states(self, x_TBI: Tensor, state: State | None = None) -> State:
+        """Return what each state path starts at, (num_layers * directions, B, size); ``state``, if given, checked."""
+        return self._start(x_TBI, state, True)
+
     def reset_parameters(self) -> None:
         """Start anew: matrices uniform within 1/sqrt(hidden_size), all else as the cell states it."""
         for layer, layout in enumerate(self._layouts):

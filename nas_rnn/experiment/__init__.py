@@ -1,7 +1,8 @@
 """The program's table of contents: a search or a comparison assembled out of the parts."""
 
+from nas_rnn.experiment.ablate import ablate
 from nas_rnn.experiment.compare import compare
 from nas_rnn.experiment.results import Result
 from nas_rnn.experiment.search import search
 
-__all__ = ["Result", "compare", "search"]
+__all__ = ["Result", "ablate", "compare", "search"]

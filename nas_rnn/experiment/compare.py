@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from nas_rnn import plugins
 from nas_rnn.cells import Cell
-from nas_rnn.comparison import sentence
+from nas_rnn.comparison import Comparison, sentence
 from nas_rnn.errors import UserError, unknown
 from nas_rnn.experiment.bench import Bench, Interrupted, check_machine, named_apart, now_ms
 from nas_rnn.experiment.chronicle import Chronicle
@@ -64,7 +65,7 @@ def compare(
             },
         )
         workspace.write("config.toml", dump_toml(settings))
-        return _run(Bench(settings, workspace, models, observer), baseline, contenders)
+        return run_duel(Bench(settings, workspace, models, observer), baseline, contenders)
 
 
 def find_cell(name: str, runs: Path) -> Cell:
@@ -84,12 +85,23 @@ def find_cell(name: str, runs: Path) -> Cell:
     raise unknown("cell, .cell file, recipe or search", name, [*known, *names(runs)])
 
 
-def _run(bench: Bench, baseline: Cell, contenders: list[Cell]) -> Result:
+def run_duel(
+    bench: Bench,
+    baseline: Cell,
+    contenders: Sequence[Cell],
+    *,
+    kind: Literal["compare", "ablate"] = "compare",
+    say: Callable[[Comparison], str] = sentence,
+) -> Result:
+    """Train ``contenders`` and ``baseline``, and judge them; ``say`` puts the answer into words.
+
+    Of an ablation no weights are kept: its first contender is not what anybody looks for.
+    """
     began = time.monotonic()
     settings, task = bench.config, bench.task
     bench.tell(
         Started(
-            kind="compare",
+            kind=kind,
             name=bench.workspace.name,
             folder=str(bench.workspace.folder),
             task=task.name,
@@ -110,7 +122,7 @@ def _run(bench: Bench, baseline: Cell, contenders: list[Cell]) -> Result:
     status, final = "complete", Final(bench, chronicle.run_changed)
     with chronicle:
         try:
-            bench.run(final.duel(standard, entries, {}))
+            bench.run(final.duel(standard, entries, {}, keep_best=kind == "compare", say=say))
         except Interrupted:
             status = "interrupted"
         finally:
@@ -118,7 +130,7 @@ def _run(bench: Bench, baseline: Cell, contenders: list[Cell]) -> Result:
     bench.tell_all(chronicle.problems)
     comparison = final.comparison
     return Result(
-        kind="compare",
+        kind=kind,
         name=bench.workspace.name,
         folder=str(bench.workspace.folder),
         status=status,
@@ -128,7 +140,7 @@ def _run(bench: Bench, baseline: Cell, contenders: list[Cell]) -> Result:
         best=None,
         baseline=None,
         comparison=comparison,
-        verdict=None if comparison is None else sentence(comparison),
+        verdict=None if comparison is None else say(comparison),
         notices=tuple(dict.fromkeys(bench.notices)),
         seconds=time.monotonic() - began,
         dashboard=chronicle.uri,

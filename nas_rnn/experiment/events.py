@@ -17,7 +17,7 @@ class Started:
 
     ``workers`` is None where as many runs are trained at once as have a place."""
 
-    kind: Literal["search", "compare"]
+    kind: Literal["search", "compare", "ablate"]
     name: str
     folder: str
     task: str

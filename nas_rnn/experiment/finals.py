@@ -20,6 +20,7 @@ from nas_rnn.comparison import (
 from nas_rnn.engine import RunList
 from nas_rnn.experiment.bench import Bench
 from nas_rnn.experiment.events import Notice, Phase, PhaseStarted
+from nas_rnn.experiment.flow import keep_flow
 from nas_rnn.experiment.trials import sign_of
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
 
@@ -82,9 +83,18 @@ class Final:
         yield from self.duel(baseline, [winner.entry], spent)
 
     def duel(
-        self, baseline: Entry, contenders: Sequence[Entry], spent: dict[str, float]
+        self,
+        baseline: Entry,
+        contenders: Sequence[Entry],
+        spent: dict[str, float],
+        *,
+        keep_best: bool = True,
+        say: Callable[[Comparison], str] = sentence,
     ) -> Iterator[RunList]:
-        """Train everyone on paired seeds, read the test part once, keep comparison, chart and best weights."""
+        """Train everyone on paired seeds, read the test part once, keep comparison and chart.
+
+        With ``keep_best`` also the first contender's best weights and everyone's gradient flow.
+        """
         bench = self._bench
         for contender in contenders:
             bench.warn_of_mismatch(contender)
@@ -94,7 +104,9 @@ class Final:
         runs = self._phase("final", plan.specs)
         yield runs
         self.comparison = judge(bench.task.metric, plan, runs.results, item=bench.task.item, spent=spent)
-        _keep(bench, plan, runs.results, self.comparison)
+        if keep_best:
+            _keep_best(bench, plan, runs.results)
+        _keep(bench, plan, self.comparison, say(self.comparison))
 
     def _phase(self, phase: Phase, specs: Sequence[RunSpec]) -> RunList:
         runs = self._bench.unfinished(specs, self._watch)
@@ -102,12 +114,19 @@ class Final:
         return runs
 
 
-def _keep(bench: Bench, plan: FinalPlan, results: dict[str, RunResult], comparison: Comparison) -> None:
-    """Write what the comparison found, and the final weights of the first contender."""
+def _keep(bench: Bench, plan: FinalPlan, comparison: Comparison, answer: str) -> None:
+    """Write what the comparison found; checkpoints are not needed any more."""
     workspace = bench.workspace
     picture = chart(comparison)
     workspace.write("comparison.png", picture.png)
     workspace.write("comparison.svg", picture.svg)
+    for spec in plan.specs:
+        workspace.store(spec.id).drop_checkpoint()
+    workspace.write_json("comparison.json", {**comparison.to_dict(), "sentence": answer})
+
+
+def _keep_best(bench: Bench, plan: FinalPlan, results: dict[str, RunResult]) -> None:
+    """Write the final weights of the first contender, and the gradient flow beside them."""
     winner = plan.contenders[0]
     usable = [s for s in winner.specs if s.id in results and results[s.id].best_metric is not None]
     if usable:
@@ -115,9 +134,7 @@ def _keep(bench: Bench, plan: FinalPlan, results: dict[str, RunResult], comparis
             usable, key=lambda spec: sign_of(bench.task.metric) * (results[spec.id].best_metric or 0.0)
         )
         _keep_weights(bench, best)
-    for spec in plan.specs:
-        workspace.store(spec.id).drop_checkpoint()
-    workspace.write_json("comparison.json", {**comparison.to_dict(), "sentence": sentence(comparison)})
+        keep_flow(bench, plan, winner.specs.index(best))
 
 
 def _keep_weights(bench: Bench, spec: RunSpec) -> None:

@@ -10,9 +10,12 @@ from typing import Any
 from nas_rnn import plugins
 from nas_rnn.cells import Cell, operations, zoo
 from nas_rnn.cells.costs import HIDDEN_SIZE, INPUT_SIZE, Costs, costs
+from nas_rnn.cells.diagram import draw
+from nas_rnn.cells.difference import Difference, difference
 from nas_rnn.errors import UserError, unknown
 from nas_rnn.experiment.compare import find_cell
 from nas_rnn.experiment.config import load_toml
+from nas_rnn.experiment.flow import flow_picture
 from nas_rnn.experiment.workspace import Workspace, names
 from nas_rnn.plugins import Plugin
 from nas_rnn.spaces.constraints import counts
@@ -69,6 +72,31 @@ def show(
         input_size=input_size,
         hidden_size=hidden_size,
         search=found,
+    )
+
+
+def compared(shown: Shown, base: str, *, runs: str | Path = "runs") -> Difference:
+    """Return what the shown cell has otherwise than ``base``, which is named as in `show`."""
+    return difference(shown.cell, find_cell(base, Path(runs)))
+
+
+def difference_diagram(found: Difference, format: str) -> bytes:
+    """Return the picture of the cell in which what the base has not, or not so, is framed."""
+    frames = f"heavy dashed frame: differs from {found.base.name}"
+    legend = f"no difference from {found.base.name}" if found.is_empty else frames
+    return draw(found.cell, format, found.differing, legend)
+
+
+def gradient_flow(shown: Shown, what: str, format: str, *, runs: str | Path = "runs") -> bytes:
+    """Return a picture of gradient flow: a search's measured models, or the cell with fresh weights at its sizes."""
+    return flow_picture(
+        what,
+        shown.cell,
+        format,
+        runs=Path(runs),
+        search=shown.search is not None,
+        input_size=shown.input_size,
+        hidden_size=shown.hidden_size,
     )
 
 
@@ -156,10 +184,11 @@ def _search_row(runs: Path, name: str) -> dict[str, Any]:
     config = load_toml(workspace.config_path)
     comparison = workspace.read_json("comparison.json")
     facts = workspace.read_json("search.json") or {}
+    one_answer = comparison and facts.get("kind") != "ablate"
     return {
         "name": name,
         "status": "complete" if comparison else "unfinished",
-        "verdict": comparison["contenders"][0]["verdict"] if comparison else "",
+        "verdict": comparison["contenders"][0]["verdict"] if one_answer else "",
         "kind": facts.get("kind", "search"),
         "task": config.get("task", ""),
         "space": config.get("space", ""),

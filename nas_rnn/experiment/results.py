@@ -28,7 +28,8 @@ class Result:
 
     ``status`` is "complete" or "interrupted"; ``trials`` counts them by ending (finished, stopped, diverged, failed,
     reused, unfinished). ``baseline`` is the baseline's validation metric in the search. ``comparison`` and ``verdict``
-    (a sentence) are None where it did not come to the final.
+    (a sentence) are None where it did not come to the final. ``ablation`` has the rows of an ablation, the greatest
+    loss first.
     """
 
     kind: str
@@ -45,6 +46,7 @@ class Result:
     notices: tuple[str, ...]
     seconds: float
     dashboard: str
+    ablation: tuple[dict[str, Any], ...] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, as ``--json`` prints them."""
@@ -52,8 +54,9 @@ class Result:
             **{
                 key: value
                 for key, value in vars(self).items()
-                if key not in ("best", "comparison", "notices")
+                if key not in ("best", "comparison", "notices", "ablation")
             },
+            **({} if self.ablation is None else {"ablation": list(self.ablation)}),
             "best": None if self.best is None else dict(vars(self.best)),
             "comparison": None if self.comparison is None else self.comparison.to_dict(),
             "notices": list(self.notices),

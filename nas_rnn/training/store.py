@@ -16,11 +16,13 @@ if TYPE_CHECKING:  # reading curves and results needs no torch
 
 SPEC, METRICS, CHECKPOINT, RESULT = "spec.json", "metrics.jsonl", "checkpoint.safetensors", "result.json"
 WORKERS = "workers.jsonl"
+FLOW = "gradient_flow.json"
 
 
 class RunStore:
     """The files of one run: ``spec.json``, ``metrics.jsonl``, ``checkpoint.safetensors``, ``result.json``, and
-    ``workers.jsonl``, which says where the run was trained: one line each time that it began or went on.
+    ``workers.jsonl``, which says where the run was trained: one line each time that it began or went on; of a final
+    run also ``gradient_flow.json``.
 
     ``files`` is a folder of this machine, or other `Files`. Every other file is replaced as a whole
     or not at all; of the ``.jsonl`` files only the last line can be torn, and readers pass over it. One process
@@ -48,6 +50,15 @@ class RunStore:
     def read_result(self) -> RunResult | None:
         data = self._read_json(RESULT)
         return None if data is None else RunResult.from_dict(data)
+
+    def write_flow(self, flow: dict[str, Any]) -> None:
+        """Keep the gradient flow: ``flows`` (none where it could not be measured) and the ``problem``, if any."""
+        self.files.write(FLOW, _json_bytes(flow))
+
+    def read_flow(self) -> dict[str, Any] | None:
+        """Return what `write_flow` kept, or None."""
+        data = self._read_json(FLOW)
+        return data if isinstance(data, dict) else None
 
     def append_record(self, record: EpochRecord) -> None:
         """Add one line to the curve, on disk when this returns."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +16,7 @@ from nas_rnn.tasks import Part, Task, TaskData
 from nas_rnn.training.checkpoint import Checkpoint
 from nas_rnn.training.device import RandomStream, resolve_device, threads
 from nas_rnn.training.errors import Diverged
+from nas_rnn.training.gradient_flow import flows_of_run
 from nas_rnn.training.loop import Batches, EvaluationPass, evaluation_pass, train_pass
 from nas_rnn.training.model import MakeRnn, backend_of, build_model, cell_rnn
 from nas_rnn.training.schedule import learning_rate
@@ -146,7 +150,7 @@ class Trainer:
         return record
 
     def result(self, status: Status = "finished", reason: str | None = None) -> RunResult:
-        """Return how the run ended, and put it into the store.
+        """Return how the run ended, and put it into the store; of a final run also its gradient flow.
 
         With ``spec.read_test`` the test part is read at the best epoch's weights, unless the run diverged or
         failed; a result that the store already holds for the same epochs is returned as it is.
@@ -176,6 +180,8 @@ class Trainer:
             fallback=fallback,
         )
         if self._store is not None:
+            if self.spec.role == "final" and self._best:
+                self._store.write_flow(self._flow())
             self._store.write_result(result)
         return result
 
@@ -197,11 +203,26 @@ class Trainer:
         return evaluation_pass(self._model, self._task, batches)
 
     def _at_best_weights(self, part: Part) -> EvaluationPass:
+        with self._best_loaded(), threads(self.spec.training.threads), self._random.drawing():
+            return self._evaluate(part)
+
+    def _flow(self) -> dict[str, Any]:
+        """Return the gradient flow before and after training, as the store keeps it."""
+        try:
+            with self._best_loaded(), threads(self.spec.training.threads):
+                flows = flows_of_run(self.spec, self._task, self._data, self._model, self._records)
+            return {"flows": [flow.to_dict() for flow in flows], "problem": None}
+        except (
+            Exception
+        ) as error:  # a task of somebody else may do what this cannot follow; the run is none the worse
+            return {"flows": [], "problem": f"{type(error).__name__}: {error}"}
+
+    @contextmanager
+    def _best_loaded(self) -> Iterator[None]:
         current = _copied(self._model)
         self._model.load_state_dict(self._best)
         try:
-            with threads(self.spec.training.threads), self._random.drawing():
-                return self._evaluate(part)
+            yield
         finally:
             self._model.load_state_dict(current)
 

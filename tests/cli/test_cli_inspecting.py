@@ -77,6 +77,29 @@ def test_show_draws_a_diagram(
     assert (tmp_path / file).read_bytes() == f"lstm as {picture}".encode()
 
 
+def test_show_says_what_differs(run: Run, tmp_path: Path) -> None:
+    outcome = run("show", "lstm_coupled", "--diff", "lstm", "--diagram", tmp_path / "a.svg")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "  - iₜ = σ(" in outcome.out and "  ~ cₜ = fₜ ⊙ cₜ₋₁ + (1 - fₜ) ⊙ gₜ" in outcome.out
+    assert "has no input gate (i) of its own: 1 - fₜ takes its place" in outcome.out
+    assert b"differs from lstm" in (tmp_path / "a.svg").read_bytes()
+    as_json = json.loads(run("show", "lstm_coupled", "--diff", "lstm", "--json").out)
+    assert as_json["base_equations"][0]["mark"] == "-" and len(as_json["sentences"]) == 1
+    assert "the same cell" in run("show", "lstm", "--diff", "lstm_np").out
+    refused = run("show", "lstm", "--diff", "gru", "--latex")
+    assert refused.code == 2 and "--diff" in refused.err
+    assert run("show", "lstm", "--diff", "lstmm").code == 2
+
+
+def test_show_draws_gradient_flow_of_fresh_weights(run: Run, tmp_path: Path) -> None:
+    sizes = ("--input-size", "4", "--hidden-size", "6")
+    outcome = run("show", "gru", "--gradient-flow", tmp_path / "flow.png", *sizes)
+    assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
+    assert (tmp_path / "flow.png").read_bytes().startswith(b"\x89PNG")
+    refused = run("show", "gru", "--gradient-flow", tmp_path / "flow.pdf")
+    assert refused.code == 2 and "--gradient-flow draws .svg and .png files" in refused.err
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_list_as_json_and_as_a_table(run: Run, kind: str) -> None:
     rows = json.loads(run("list", kind, "--json").out)

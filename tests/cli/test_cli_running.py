@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+import nas_rnn
 from nas_rnn.cli.lines import ended_line, started_line
 from nas_rnn.cli.results import print_result
 from tests.cli.conftest import RESULT, STARTED, FakeRun, Run, comparison, contender, ended, standing
@@ -135,6 +136,26 @@ def test_compare_gives_its_cells_and_baseline(run: Run, fake: FakeRun, tmp_path:
     }
     assert "better" in outcome.out
     assert "nas-rnn show" not in outcome.out
+
+
+def test_ablate_prints_the_changes_the_greatest_loss_first(
+    run: Run, fake: FakeRun, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    rows = (contender("v1"), contender("v2", difference=0.2, ci95=(0.1, 0.3), verdict="worse"))
+    changes = tuple({"name": name, "what": f"no {name} [b]"} for name in ("v1", "v2"))
+    fake.result = replace(
+        RESULT, kind="ablate", best=None, trials={}, comparison=comparison(*rows), ablation=changes
+    )
+    monkeypatch.setattr(nas_rnn, "ablate", fake, raising=False)
+    outcome = run("ablate", "mine", "--elements", "gate,path", "--seeds", "3")
+    assert outcome.code == 0
+    given = {"cells": (), "what": "mine", "elements": ("gate", "path"), "seeds": 3, "runs": tmp_path / "runs"}
+    assert fake.given == given
+    lines = [line for line in outcome.out.splitlines() if line.startswith(("nothing: ", "no v"))]
+    assert [line.split("  ")[0] for line in lines] == ["nothing: lstm", "no v2 [b]", "no v1 [b]"]
+    fake.result = replace(fake.result, status="interrupted", comparison=None, ablation=None)
+    outcome = run("ablate", "--resume", "first")
+    assert outcome.code == 130 and "Go on with: nas-rnn ablate --resume first" in outcome.out
 
 
 def test_an_interrupted_search_says_how_to_go_on(run: Run, fake: FakeRun) -> None:

@@ -16,6 +16,7 @@ import nas_rnn
 from nas_rnn.errors import UserError
 from nas_rnn.experiment.dashboard import rebuild_runs
 from nas_rnn.experiment.events import EpochDone, Event, Progress, RunEnded, RunStarted, Started
+from nas_rnn.experiment.inspection import gradient_flow, show
 from nas_rnn.experiment.saved import sample
 from nas_rnn.strategies import Study
 
@@ -140,6 +141,33 @@ def test_the_final_weights_generate_text(finished, place):
     text = sample("five", runs=place / "runs", length=40, seed=3)
     assert text == sample("five", runs=place / "runs", length=40, seed=3)
     assert len(text) >= 40
+
+
+def test_gradient_flow_is_measured_before_and_after_training(finished, place):
+    """Of the LSTM and the winner by their workers, of a vanilla RNN with fresh weights; drawn, and in MLflow."""
+    best = place / "runs/five/best"
+    kept = json.loads((best / "gradient_flow.json").read_text())
+    winner = finished[0].comparison.contenders[0].standing.name
+    assert [row["name"] for row in kept[:2]] == ["lstm", winner]
+    assert [[flow["weights"] for flow in row["flows"]] for row in kept[:2]] == [["fresh", "trained"]] * 2
+    if finished[0].best.digest != nas_rnn.load_cell("rnn").digest:
+        assert kept[2]["name"] == "rnn" and [flow["weights"] for flow in kept[2]["flows"]] == ["fresh"]
+    trained = kept[0]["flows"][1]
+    assert [path["path"] for path in trained["paths"]] == ["h", "c"] and len(trained["clipped"]) == 2
+    assert all(len(path["norms"]) == 65 and path["norms"][0] > 0 for path in trained["paths"])
+    assert (best / "gradient_flow.png").read_bytes().startswith(b"\x89PNG")
+    client, runs = _runs(place, "five")
+    (parent,) = [run for run in runs if run.data.tags["role"] == "search"]
+    names = {item.path for item in client.list_artifacts(parent.info.run_id, "best")}
+    assert {"best/gradient_flow.png", "best/gradient_flow.svg"} <= names
+    for path in (place / "runs/five/trials").glob("*/result.json"):
+        assert (path.parent / "gradient_flow.json").exists() == path.parent.name.startswith("final-")
+    drawn = gradient_flow(show("five", runs=place / "runs"), "five", "png", runs=place / "runs")
+    assert drawn == (best / "gradient_flow.png").read_bytes()
+    (best / "gradient_flow.json").rename(best / "gone.json")
+    with pytest.raises(UserError, match="has no measured gradient flow"):
+        gradient_flow(show("five", runs=place / "runs"), "five", "png", runs=place / "runs")
+    (best / "gone.json").rename(best / "gradient_flow.json")
 
 
 def _runs(place, name):

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from nas_rnn.cells.diagram.arranging import arrange
 from nas_rnn.cells.diagram.layout import Layout, Point, Stroke
-from nas_rnn.cells.diagram.painting import CARD, EDGE, INK, LINE, paint_box, paint_mark
+from nas_rnn.cells.diagram.painting import (
+    CARD,
+    EDGE,
+    INK,
+    LEGEND_HEIGHT,
+    LINE,
+    legend_width,
+    paint_box,
+    paint_frame,
+    paint_legend,
+    paint_mark,
+)
 from nas_rnn.cells.diagram.sketch import sketch
 from nas_rnn.cells.graph import Cell
 from nas_rnn.errors import unknown
@@ -34,8 +46,10 @@ _SETTINGS = (
 )
 
 
-def draw(cell: Cell, format: str = "svg") -> bytes:
+def draw(cell: Cell, format: str = "svg", marked: Collection[int] = (), legend: str = "") -> bytes:
     """Return a picture of ``cell``: ``format`` is ``"svg"`` or ``"png"`` (200 dots an inch).
+
+    Parts that show a node in ``marked`` have a heavy dashed frame, and ``legend`` says below what that means.
 
     Time runs from left to right: old states enter at the left, next states leave at the right, the input
     comes from below. Paths that only + and ⊙ change are drawn as one bold line along the top. Boxes
@@ -46,11 +60,11 @@ def draw(cell: Cell, format: str = "svg") -> bytes:
     """
     if format not in FORMATS:
         raise unknown("picture format", str(format), FORMATS)
-    return paint(arrange(sketch(cell)), format)
+    return paint(arrange(sketch(cell)), format, frozenset(marked), legend)
 
 
-def paint(layout: Layout, format: str) -> bytes:
-    """Return the picture of ``layout``."""
+def paint(layout: Layout, format: str, marked: frozenset[int] = frozenset(), legend: str = "") -> bytes:
+    """Return the picture of ``layout``; see `draw`."""
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -58,27 +72,36 @@ def paint(layout: Layout, format: str) -> bytes:
     defaults = {k: v for k, v in matplotlib.rcParamsDefault.items() if k.startswith(_SETTINGS)}
     settings = {**defaults, "svg.hashsalt": "nas_rnn", "svg.fonttype": "path", "mathtext.fontset": "stix"}
     with matplotlib.rc_context(settings):
-        figure = Figure(figsize=(layout.width / 72, layout.height / 72), facecolor="none")
+        width, height = layout.width, layout.height
+        if legend:
+            width, height = max(width, legend_width(legend) + 2 * LEGEND_HEIGHT), height + LEGEND_HEIGHT
+        figure = Figure(figsize=(width / 72, height / 72), facecolor="none")
         FigureCanvasAgg(figure)
         axes = figure.add_axes((0, 0, 1, 1))
-        axes.set_xlim(0, layout.width)
-        axes.set_ylim(layout.height, 0)
+        axes.set_xlim(0, width)
+        axes.set_ylim(height, 0)
         axes.axis("off")
+        _paint_card(axes, width, height)
         _paint_all(axes, layout)
+        for box in layout.boxes:
+            if marked.intersection(box.part.nodes):
+                paint_frame(axes, box)
+        if legend:
+            paint_legend(axes, legend, (16.0, layout.height + 0.3 * LEGEND_HEIGHT))
         target = io.BytesIO()
         metadata: dict[str, Any] = {"Date": None} if format == "svg" else {"Software": None}
         figure.savefig(target, format=format, dpi=PNG_DOTS_PER_INCH, metadata=metadata)
     return target.getvalue()
 
 
-def _paint_all(axes: Axes, layout: Layout) -> None:
+def _paint_card(axes: Axes, width: float, height: float) -> None:
     from matplotlib.patches import FancyBboxPatch
 
     axes.add_patch(
         FancyBboxPatch(
             (6.5, 6.5),
-            layout.width - 13,
-            layout.height - 13,
+            width - 13,
+            height - 13,
             boxstyle="round,pad=6,rounding_size=8",
             facecolor=CARD,
             edgecolor=EDGE,
@@ -86,6 +109,9 @@ def _paint_all(axes: Axes, layout: Layout) -> None:
             zorder=0,
         )
     )
+
+
+def _paint_all(axes: Axes, layout: Layout) -> None:
     sources = sorted({stroke.source for stroke in layout.strokes})
     bold = {stroke.source for stroke in layout.strokes if stroke.emphasised}
     for level, source in enumerate(sorted(sources, key=lambda s: (s in bold, s))):

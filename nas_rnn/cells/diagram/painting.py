@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nas_rnn.cells.diagram.layout import Box, Point, Stroke
-from nas_rnn.cells.diagram.sizes import LABEL_SIZE, NAME_SIZE
+from nas_rnn.cells.diagram.sizes import LABEL_SIZE, NAME_SIZE, text_width
 from nas_rnn.cells.equations.notation import GREEK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+LEGEND_HEIGHT, FRAME_GAP, _SAMPLE = 24.0, 2.8, 26.0
+"""The room below a picture for a legend; frames stand so far outside; the width of the legend's sample."""
 INK, CARD, EDGE, LINE = "#2b2f36", "#ffffff", "#d5dae1", "#0b6b5d"
 FILLS = {
     "gate": ("#fde8c4", "#c27803"),
@@ -48,6 +50,49 @@ def paint_box(axes: Axes, box: Box) -> None:
         _paint_text(axes, (box.x + 8, box.y - 9), italic(part.name), NAME_SIZE, beside=True)
     else:
         _paint_labelled(axes, box)
+
+
+def paint_frame(axes: Axes, box: Box) -> None:
+    """Draw a heavy dashed frame round a part."""
+    _frame(axes, (box.x - box.width / 2, box.y - box.height / 2), box.width, box.height)
+
+
+def legend_width(text: str) -> float:
+    """Return how wide a legend of ``text`` is, in points."""
+    return _SAMPLE + 8 + text_width(text, NAME_SIZE)
+
+
+def paint_legend(axes: Axes, text: str, corner: Point) -> None:
+    """Say with a sample at ``corner`` (top left) what the frames mean."""
+    _frame(axes, (corner[0] + FRAME_GAP, corner[1] - 5), _SAMPLE - 2 * FRAME_GAP, 10)
+    axes.text(
+        corner[0] + _SAMPLE + 8,
+        corner[1],
+        text,
+        fontsize=NAME_SIZE,
+        color=INK,
+        va="center_baseline",
+        zorder=4,
+        parse_math=False,
+    )
+
+
+def _frame(axes: Axes, corner: Point, width: float, height: float) -> None:
+    from matplotlib.patches import FancyBboxPatch
+
+    axes.add_patch(
+        FancyBboxPatch(
+            corner,
+            width,
+            height,
+            boxstyle=f"round,pad={FRAME_GAP},rounding_size=5",
+            facecolor="none",
+            edgecolor=INK,
+            linewidth=2.4,
+            linestyle=(0, (2.4, 1.4)),
+            zorder=5,
+        )
+    )
 
 
 def _paint_labelled(axes: Axes, box: Box) -> None:

@@ -10,6 +10,11 @@ name was. What the symbols do not say (where biases, states and learned numbers 
 the right margin.
 """
 
-from nas_rnn.cells.equations.writer import latex_equations, plain_equations
+from nas_rnn.cells.equations.writer import (
+    latex_equations,
+    plain_equations,
+    plain_lines,
+    value_text,
+)
 
-__all__ = ["latex_equations", "plain_equations"]
+__all__ = ["latex_equations", "plain_equations", "plain_lines", "value_text"]

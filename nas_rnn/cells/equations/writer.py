@@ -28,7 +28,6 @@ from nas_rnn.cells.graph import (
     LayerNorm,
     LearnedVector,
     Linear,
-    Node,
     Project,
     Scalar,
     State,
@@ -43,29 +42,43 @@ MAX_MARGIN = 100
 
 @dataclass
 class Equation:
-    """One line: ``left = right``, and the notes about it."""
+    """One line: ``left = right``, the notes about it, and the nodes that it writes out, the value itself last."""
 
     left: str
     right: str
     notes: list[str] = field(default_factory=list)
+    nodes: tuple[int, ...] = ()
 
 
 def plain_equations(cell: Cell) -> str:
     """Return the equations of ``cell`` as Unicode text, one a line, aligned at the equals sign."""
-    equations = _Writer(cell, Plain()).equations()
+    return "\n".join(text for text, _ in plain_lines(cell))
+
+
+def value_text(cell: Cell, index: int) -> str:
+    """Return what stands for node ``index`` where others read it: its name with a time, or its formula."""
+    return Writer(cell, Plain()).term(index).text
+
+
+def plain_lines(cell: Cell) -> list[tuple[str, tuple[int, ...]]]:
+    """Return the lines of `plain_equations`, each with the nodes that it writes out, the value itself last."""
+    equations = Writer(cell, Plain()).equations()
     left = max(_width(e.left) for e in equations)
     lines = [" " * (left - _width(e.left)) + f"{e.left} = {e.right}" for e in equations]
     margin = max((width for width in map(_width, lines) if width <= MAX_MARGIN), default=0)
-    return "\n".join(
-        line + (" " * max(margin - _width(line), 0) + f"    ({'; '.join(e.notes)})" if e.notes else "")
+    return [
+        (
+            line + (" " * max(margin - _width(line), 0) + f"    ({'; '.join(e.notes)})" if e.notes else ""),
+            e.nodes,
+        )
         for e, line in zip(equations, lines, strict=True)
-    )
+    ]
 
 
 def latex_equations(cell: Cell) -> str:
     """Return the equations of ``cell`` as a LaTeX ``aligned`` environment, to be put in mathematical mode."""
     lines = []
-    for equation in _Writer(cell, Latex()).equations():
+    for equation in Writer(cell, Latex()).equations():
         notes = rf" && \text{{({'; '.join(equation.notes)})}}" if equation.notes else ""
         lines.append(f"{equation.left} &= {equation.right}{notes}")
     return "\n".join(
@@ -77,7 +90,7 @@ def _width(text: str) -> int:
     return sum(not unicodedata.combining(c) + (unicodedata.east_asian_width(c) in "WF") for c in text)
 
 
-class _Writer:
+class Writer:
     """Writes one cell's equations in one notation."""
 
     def __init__(self, cell: Cell, notation: Notation) -> None:
@@ -101,7 +114,10 @@ class _Writer:
             found.append(equation)
         for path, index in zip(self.cell.states, self.cell.outputs, strict=True):
             if path.name not in of_path:
-                of_path[path.name] = Equation(self.notation.value(path.name, "t"), self.term(index).text)
+                inner = () if index in self.naming.names else tuple(self.written(index))
+                of_path[path.name] = Equation(
+                    self.notation.value(path.name, "t"), self.term(index).text, nodes=inner or (index,)
+                )
                 found.append(of_path[path.name])
             of_path[path.name].notes += self.state_notes(path)
         return found
@@ -118,15 +134,17 @@ class _Writer:
 
     def equation(self, index: int) -> Equation:
         self.notes = []
-        self.parameters = Parameters(self.cell, self.written(index), self.naming.names[index], self.notation)
+        written = self.written(index)
+        nodes = [self.cell.nodes[i] for i in written]
+        self.parameters = Parameters(self.cell, nodes, self.naming.names[index], self.notation)
         right = self.formula(index).text
-        return Equation(self.named(index), right, self.notes)
+        return Equation(self.named(index), right, self.notes, tuple(written))
 
-    def written(self, index: int) -> list[Node]:
+    def written(self, index: int) -> list[int]:
         """Return the nodes that the equation of ``index`` writes out."""
-        node = self.cell.nodes[index]
-        inner = [found for i in node.inputs if i not in self.naming.names for found in self.written(i)]
-        return [*inner, node]
+        inputs = self.cell.nodes[index].inputs
+        inner = [found for i in inputs if i not in self.naming.names for found in self.written(i)]
+        return [*inner, index]
 
     def named(self, index: int) -> str:
         name = self.naming.names[index]
