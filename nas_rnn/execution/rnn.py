@@ -142,6 +142,10 @@ class RNN(nn.Module):
         end = suffix(layer, reverse)
         return {name: self._parameters[name + end] for name, _ in self._layouts[layer].shapes}  # type: ignore[misc]
 
+    def layer(self, layer: int, reverse: bool = False) -> tuple[Layout, dict[str, Tensor]]:
+        """Return one layer and direction: its packing, and the packed parameters by the names that it uses."""
+        return self._layouts[layer], self._tensors(layer, reverse)
+
     def reset_parameters(self) -> None:
         """Start anew: matrices uniform within 1/sqrt(hidden_size), all else as the cell states it."""
         for layer, layout in enumerate(self._layouts):
