@@ -72,9 +72,9 @@ _MODULE_NAMES = {*dir(nn.Module()), "input_size", "hidden_size", "state_sizes"}
 class Step:
     """The parts of the class: ``parameters`` are lines of its __init__, ``lines`` those of its forward.
 
-    ``attributes`` gives, for a node of the canonical form and which of its parameters ("0", "1", ... for the matrix
-    of that argument, else "bias", "diagonal", "gain", "shift", "value"), the attribute's name. ``x`` is what the input is called; ``helpers`` are the
-    functions of the template that it calls, ``functions`` the operations for which torch has none.
+    ``x`` is what the input is called. ``attributes`` gives the name of a parameter of a node of the canonical form:
+    "0", "1", ... is the matrix of that argument; the others are "bias", "diagonal", "gain", "shift", and "value".
+    ``helpers`` are the templates that the lines call, ``functions`` the operations for which torch has none.
     """
 
     cell: Cell

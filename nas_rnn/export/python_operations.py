@@ -88,7 +88,8 @@ def _extreme(name: str, left: Code, right: Code) -> Code:
 def function_source(row: Operation, name: str) -> str:
     """Return the function ``name`` that computes ``row`` of tensors, from its expression."""
     variables = row.variables
-    code = evaluate(row.value_tree, {v: Code(v) for v in variables}, _functions(variables[0]))
+    values: dict[str, Part] = {v: Code(v) for v in variables}
+    code = evaluate(row.value_tree, values, _functions(variables[0]))
     assert isinstance(code, Code), "an expression is no comparison"
     text = code.text if code.value is None else f"{variables[0]}.new_tensor({code.text})"
     if not names_in(row.value_tree) >= set(variables):

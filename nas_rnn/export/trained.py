@@ -17,14 +17,15 @@ from nas_rnn.training import RunSpec
 class Learnt:
     """A task and what was learnt of it: ``model`` is whole, with the recurrent layers as ``model.rnn``.
 
-    ``meta`` is what its data is like, ``example`` some inputs (T, B, ...) as the model takes them.
+    ``meta`` is what its data is like, ``example`` some inputs (T, B, ...) as the model takes
+    them, if any were kept.
     """
 
     task: Task
     model: nn.Module
     spec: RunSpec
     meta: Mapping[str, Any]
-    example: Tensor
+    example: Tensor | None
 
 
 @dataclass(frozen=True, kw_only=True)
