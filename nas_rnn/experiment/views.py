@@ -14,7 +14,7 @@ from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.comparison import Comparison, sentence
 from nas_rnn.experiment.workspace import Workspace
 from nas_rnn.tasks import Metric
-from nas_rnn.tracking import RunView
+from nas_rnn.tracking import ModelView, RunView
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
 
 _STATUS = {"finished": "FINISHED", "stopped": "FINISHED", "diverged": "FAILED", "failed": "FAILED"}
@@ -167,8 +167,9 @@ def parent_view(
     trials: dict[str, int],
     best_gap: float | None,
     ended_ms: int | None,
+    model: ModelView | None = None,
 ) -> RunView:
-    """Return the view of the search as a whole: the verdict first."""
+    """Return the view of the search as a whole: the verdict first, and ``model`` as its winner."""
     metrics: dict[str, float] = {f"trials_{name}": float(count) for name, count in trials.items()}
     if best_gap is not None:
         metrics["best_gap_in_search"] = best_gap
@@ -208,6 +209,7 @@ def parent_view(
         note=_parent_note(about, status, comparison, trials),
         start_ms=about.began_ms,
         end_ms=ended_ms,
+        model=model,
     )
 
 
