@@ -4,13 +4,12 @@ It is read by MLflow, not imported: in an environment with nas_rnn it loads the 
 first, into the model's inputs, time first, and its outputs into arrays again.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import mlflow
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 import nas_rnn
 
@@ -23,8 +22,12 @@ class Champion(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined,misc]
         self.batch_axis = int(context.model_config["batch_axis"])
 
     @torch.inference_mode()
-    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
-        # without type hints: MLflow would take them for a schema
+    def predict(
+        self,
+        context: Any,
+        model_input: np.ndarray,  # MLflow warns of any other hint, and of none
+        params: dict[str, Any] | None = None,
+    ) -> NDArray[Any]:
         inputs = torch.from_numpy(np.array(model_input)).transpose(0, 1)
         outputs, _ = self.model(inputs, None)
         return np.ascontiguousarray(outputs.movedim(self.batch_axis, 0).numpy())
