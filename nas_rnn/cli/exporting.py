@@ -79,7 +79,7 @@ def export(
         from nas_rnn.plugins import use_folders
 
         use_folders(plugins)
-    files = saved.export(
+    exported = saved.export(
         name,
         format=format,
         output=output,
@@ -90,4 +90,6 @@ def export(
         bidirectional=bidirectional,
         seed=seed,
     )
-    emit("\n".join(["Wrote:", *(f"  {file}" for file in files)]))
+    emit("\n".join(["Wrote:", *(f"  {file}" for file in exported.files)]))
+    if exported.tested is not None:
+        emit(f"On the test data it measured {exported.tested:.4f} {exported.unit}.")

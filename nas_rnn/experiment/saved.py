@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,12 +10,22 @@ from nas_rnn import plugins
 from nas_rnn.errors import UserError
 from nas_rnn.experiment.compare import find_cell
 from nas_rnn.experiment.config import CompareConfig, SearchConfig, load_toml, read_config
+from nas_rnn.experiment.trials import test_metric
 from nas_rnn.experiment.workspace import Workspace, names
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from nas_rnn.export import Trained
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What `export` wrote, and what the model measured on the test part, in ``unit``, if it was trained."""
+
+    files: list[Path]
+    tested: float | None
+    unit: str
 
 
 def load_saved(name: str, runs: Path) -> Trained:
@@ -65,8 +75,8 @@ def export(
     layers: int = 1,
     bidirectional: bool = False,
     seed: int = 0,
-) -> list[Path]:
-    """Write the best model of the search or comparison ``what``, and return the files.
+) -> Exported:
+    """Write the best model of the search or comparison ``what``, and say what was written.
 
     With sizes, ``what`` is a cell (a name, a file, a search's best), and goes with fresh weights from ``seed``.
 
@@ -87,7 +97,15 @@ def export(
     files = export_files(trained, format, path)
     for file, content in files.items():
         LocalFiles(file.parent).write(file.name, content)
-    return list(files)
+    return Exported(list(files), *_test_metric(trained, Workspace(runs, what)))
+
+
+def _test_metric(trained: Trained, workspace: Workspace) -> tuple[float | None, str]:
+    """Return what the run that made the model measured on the test part, and in which unit."""
+    if trained.learnt is None:
+        return None, ""
+    result = workspace.store(trained.learnt.spec.id).read_result()
+    return None if result is None else test_metric(result), trained.learnt.task.metric.unit
 
 
 def _best(what: str, runs: Path, layers: int, bidirectional: bool, seed: int) -> Trained:

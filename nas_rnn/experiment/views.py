@@ -12,6 +12,7 @@ from typing import Any
 
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.comparison import Comparison, sentence
+from nas_rnn.experiment.trials import test_metric
 from nas_rnn.experiment.workspace import Workspace
 from nas_rnn.tasks import Metric
 from nas_rnn.tracking import ModelView, RunView
@@ -63,9 +64,9 @@ def run_view(
         metrics["parameters"] = float(result.parameters)
     if gap is not None:
         metrics["gap_to_lstm"] = gap
-    if result is not None and result.test_values and result.test_weights:
-        weighted = sum(v * w for v, w in zip(result.test_values, result.test_weights, strict=True))
-        metrics[f"test_{about.metric.name}"] = weighted / sum(result.test_weights)
+    tested = None if result is None else test_metric(result)
+    if tested is not None:
+        metrics[f"test_{about.metric.name}"] = tested
     tags = {
         "role": spec.role,
         "search": about.workspace.name,
