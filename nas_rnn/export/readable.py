@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from nas_rnn.cells import Canonical, Cell
-from nas_rnn.cells.graph import LearnedVector, Node
+from nas_rnn.cells.graph import Apply, LearnedVector, Node, is_commutative
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,19 @@ def readable(cell: Cell) -> Readable:
     for old in order:
         node, origin = canonical.nodes[old], canonical.original[old]
         name = None if origin is None else cell.nodes[origin].name
-        nodes.append(replace(node.with_inputs([place[i] for i in node.inputs]), name=name))
+        inputs = _as_written(node, canonical, None if origin is None else cell.nodes[origin])
+        nodes.append(replace(node.with_inputs([place[i] for i in inputs]), name=name))
     outputs = tuple(place[i] for i in canonical.outputs)
     return Readable(Cell(cell.name, cell.doc, cell.states, tuple(_named(nodes)), outputs), tuple(order))
+
+
+def _as_written(node: Node, canonical: Canonical, written: Node | None) -> tuple[int, ...]:
+    """Return what ``node`` reads, in the order of ``written`` where both orders mean the same."""
+    if not (isinstance(node, Apply) and isinstance(written, Apply) and is_commutative(node)):
+        return node.inputs
+    (left, right), origins = node.inputs, written.arguments
+    swapped = canonical.original[right] == origins[0] or canonical.original[left] == origins[-1]
+    return (right, left) if swapped and left != right else (left, right)
 
 
 def _written_order(canonical: Canonical) -> list[int]:
