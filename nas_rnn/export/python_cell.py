@@ -29,11 +29,17 @@ from nas_rnn.cells.graph import (
 from nas_rnn.cells.text import number
 from nas_rnn.execution import Layout
 from nas_rnn.execution.layout import Place
-from nas_rnn.export.python_operations import PRODUCT, SUM, Code, apply, function_source, infix, literal
+from nas_rnn.export.python_operations import (
+    PRODUCT,
+    SUM,
+    Code,
+    apply,
+    assignment,
+    function_source,
+    infix,
+    literal,
+)
 from nas_rnn.export.readable import readable
-
-WIDTH = 100
-"""Longer sums are written one summand a line."""
 
 RESERVED = {
     "torch",
@@ -291,22 +297,3 @@ def _filled(size: str, value: float) -> str:
 def _float(value: float) -> str:
     text = number(value) if math.isfinite(value) else f'float("{value}")'
     return f"{text}.0" if text.lstrip("-").isdigit() else text
-
-
-def assignment(name: str, code: Code) -> list[str]:
-    """Return ``name = code``, on several lines where it is long and a sum."""
-    line = f"{name} = {code.text}"
-    if len(line) <= WIDTH:
-        return [line]
-    return [f"{name} = (", *(f"    {part}" for part in _summands(code.text)), ")"]
-
-
-def _summands(text: str) -> list[str]:
-    """Cut ``text`` before every plus or minus outside brackets."""
-    parts, depth = [""], 0
-    for place, character in enumerate(text):
-        depth += (character in "([") - (character in ")]")
-        if depth == 0 and character in "+-" and text[place - 1 : place + 2] in (" + ", " - "):
-            parts.append("")
-        parts[-1] += character
-    return [part.strip() for part in parts]

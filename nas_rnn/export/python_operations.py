@@ -16,6 +16,10 @@ SUM, PRODUCT, ATOM = 1, 2, 3
 """How tightly Python text binds."""
 
 
+WIDTH = 100
+"""Longer sums are written one summand a line."""
+
+
 @dataclass(frozen=True)
 class Code:
     """An expression; ``value`` is set where it is a number."""
@@ -143,3 +147,22 @@ def _number(expression: str, arguments: Sequence[Code]) -> Code:
     """Return the number that ``expression`` has in torch's arithmetic, in which 1 / 0 is infinite."""
     tree = ast.parse(expression, mode="eval").body
     return literal(fold(tree, [argument.value or 0.0 for argument in arguments]))
+
+
+def assignment(name: str, code: Code) -> list[str]:
+    """Return ``name = code``, on several lines where it is long and a sum."""
+    line = f"{name} = {code.text}"
+    if len(line) <= WIDTH:
+        return [line]
+    return [f"{name} = (", *(f"    {part}" for part in _summands(code.text)), ")"]
+
+
+def _summands(text: str) -> list[str]:
+    """Cut ``text`` before every plus or minus outside brackets."""
+    parts, depth = [""], 0
+    for place, character in enumerate(text):
+        depth += (character in "([") - (character in ")]")
+        if depth == 0 and character in "+-" and text[place - 1 : place + 2] in (" + ", " - "):
+            parts.append("")
+        parts[-1] += character
+    return [part.strip() for part in parts]
