@@ -42,6 +42,7 @@ _HOMES = {
     "nas_rnn.plugins": ("load_cell", "load_space"),
     "nas_rnn.execution": ("RNN",),
     "nas_rnn.tasks": ("Metric", "Task", "TaskData"),
+    "nas_rnn.export": ("load_model",),
     "nas_rnn.experiment": ("ablate", "compare", "search"),
 }
 _WHERE = {name: home for home, names in _HOMES.items() for name in names}

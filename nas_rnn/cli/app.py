@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from nas_rnn import __version__
+from nas_rnn.cli.exporting import export
 from nas_rnn.cli.failures import INTERRUPTED, say
 from nas_rnn.cli.inspecting import list_, sample, show, ui
 from nas_rnn.cli.output import never_fail_to_encode
@@ -24,6 +25,7 @@ for _name, _function in {
     "show": show,
     "list": list_,
     "sample": sample,
+    "export": export,
     "ui": ui,
     "new": new,
     "check": check,

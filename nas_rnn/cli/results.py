@@ -159,6 +159,7 @@ def print_next(console: Console, result: Result, runs: Path) -> None:
     if result.kind == "search" and result.best is not None:
         commands.append((f"nas-rnn show {name}{where}", "the best cell: equations, costs, diagram"))
         commands.append((f"nas-rnn sample {name}{where}", "what its trained model does"))
+        commands.append((f"nas-rnn export {name}{where}", "its trained model, to take home"))
     width = max(len(command) for command, _ in commands)
     for command, what in commands:
         console.print(f"  {command:<{width}}  {what}", soft_wrap=True)

@@ -142,14 +142,9 @@ class RNN(nn.Module):
         end = suffix(layer, reverse)
         return {name: self._parameters[name + end] for name, _ in self._layouts[layer].shapes}  # type: ignore[misc]
 
-    @property
-    def layouts(self) -> tuple[Layout, ...]:
-        """How each layer's parameters are packed."""
-        return tuple(self._layouts)
-
-    def layer_tensors(self, layer: int, reverse: bool = False) -> dict[str, Tensor]:
-        """Return the parameters of one layer and direction, by the names that its layout uses."""
-        return self._tensors(layer, reverse)
+    def layer(self, layer: int, reverse: bool = False) -> tuple[Layout, dict[str, Tensor]]:
+        """Return one layer and direction: its packing, and the packed parameters by the names that it uses."""
+        return self._layouts[layer], self._tensors(layer, reverse)
 
     def start_states(self, x_TBI: Tensor, state: State | None = None) -> State:
         """Return what each state path starts at, (num_layers * directions, B, size); ``state``, if given, checked."""

@@ -35,8 +35,8 @@ class Unrolled(nn.Module):
             x_TBI = x_TBI.transpose(0, 1)
         starts = self.rnn.start_states(x_TBI, state)
         self.states = []
-        for layer, layout in enumerate(self.rnn.layouts):
-            step = Interpreter(layout, self.rnn.layer_tensors(layer)).step
+        for layer in range(self.rnn.num_layers):
+            step = Interpreter(*self.rnn.layer(layer)).step
             kept = [tuple(start[layer].detach().clone().requires_grad_() for start in starts)]
             for x_BI in x_TBI:
                 kept.append(step(x_BI, kept[-1]))

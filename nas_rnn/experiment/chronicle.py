@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from nas_rnn.comparison import Comparison
+from nas_rnn.comparison import Comparison, sentence
 from nas_rnn.experiment.bench import now_ms, tracking_uri
+from nas_rnn.experiment.champion import champion_view
 from nas_rnn.experiment.config import CompareConfig, SearchConfig
 from nas_rnn.experiment.provenance import Identities, recorded, tags
 from nas_rnn.experiment.trials import BASELINE_ID, count_endings, gap_at_same_epoch, trial_id
@@ -18,7 +20,7 @@ from nas_rnn.experiment.workspace import Workspace
 from nas_rnn.spaces import Decisions
 from nas_rnn.strategies import Trial
 from nas_rnn.tasks import Task
-from nas_rnn.tracking import Tracker
+from nas_rnn.tracking import ModelView, Tracker
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
 
 CLOSE_SECONDS = 60.0
@@ -51,6 +53,8 @@ class Chronicle:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="nas-rnn-chronicle")
         facts = workspace.read_json("search.json")
         self._plugins = recorded(facts)
+        own = type(task).__module__.startswith("nas_rnn.")
+        self._plugin_folders = [] if own else [str(Path(folder).resolve()) for folder in config.plugins]
         self._about = About(
             id=facts["id"],
             workspace=workspace,
@@ -160,9 +164,16 @@ class Chronicle:
         counts = {name: count for name, count in count_endings(trials).items() if count}
         gaps = [self._gap(trial) for trial in trials if trial.ending in ("finished", "stopped")]
         known = [gap for gap in gaps if gap is not None]
-        self._tracker.put(
-            parent_view(self._about, status, comparison, counts, min(known, default=None), now_ms())
-        )
+        best_gap = min(known, default=None)
+        model = None if comparison is None else self._champion(comparison)
+        self._tracker.put(parent_view(self._about, status, comparison, counts, best_gap, now_ms(), model))
+
+    def _champion(self, comparison: Comparison) -> ModelView | None:
+        try:
+            return champion_view(self.workspace, sentence(comparison), self._plugin_folders)
+        except Exception as error:
+            self.problems.append(f"the winner is not registered in MLflow: {type(error).__name__}: {error}")
+            return None
 
     def _gap(self, trial: Trial) -> float | None:
         result = self.workspace.store(trial_id(trial.number)).read_result()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from nas_rnn.cells import parse_cell
 from nas_rnn.comparison import (
     Comparison,
     Entry,
@@ -139,18 +138,21 @@ def _keep_best(bench: Bench, plan: FinalPlan, results: dict[str, RunResult]) -> 
 
 def _keep_weights(bench: Bench, spec: RunSpec) -> None:
     """Put the model of ``spec``, at its best epoch, into ``best/``."""
-    import safetensors.torch
-
+    from nas_rnn.execution import RNN
+    from nas_rnn.export import Learnt, Trained, example_inputs, folder_files
     from nas_rnn.training.model import build_model
 
     checkpoint = bench.workspace.store(spec.id).read_checkpoint()
     if checkpoint is None:
         return  # a resumed final whose weights were kept before
-    workspace = bench.workspace
-    workspace.write("best/weights.safetensors", safetensors.torch.save(dict(checkpoint.best)))
-    workspace.write("best/cell.cell", parse_cell(spec.cell).to_text())
-    workspace.write_json("best/model.json", {"spec": spec.to_dict(), "meta": bench.models.data.meta})
-    model = build_model(spec, bench.task, bench.models.data.meta)
+    workspace, data = bench.workspace, bench.models.data
+    model = build_model(spec, bench.task, data.meta)
     model.load_state_dict(checkpoint.best)
-    for name, content in bench.task.previews(model.eval(), bench.models.data, spec.seed).items():
+    rnn = model.eval().rnn
+    assert isinstance(rnn, RNN)
+    example = example_inputs(bench.task, data)
+    learnt = Learnt(task=bench.task, model=model, spec=spec, meta=data.meta, example=example)
+    for name, content in folder_files(Trained(name=workspace.name, rnn=rnn, learnt=learnt)).items():
+        workspace.write(f"best/{name}", content)
+    for name, content in bench.task.previews(model, data, spec.seed).items():
         workspace.write(f"best/{name}", content)

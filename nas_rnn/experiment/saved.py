@@ -2,40 +2,47 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from nas_rnn import plugins
 from nas_rnn.errors import UserError
-from nas_rnn.experiment.config import load_toml
-from nas_rnn.experiment.workspace import Workspace
-from nas_rnn.training import RunSpec
+from nas_rnn.experiment.compare import find_cell
+from nas_rnn.experiment.config import CompareConfig, SearchConfig, load_toml, read_config
+from nas_rnn.experiment.trials import test_metric
+from nas_rnn.experiment.workspace import Workspace, names
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from nas_rnn.export import Trained
 
 
-def load_saved(name: str, runs: Path) -> tuple[Any, Any, dict[str, Any]]:
-    """Return (task, model in evaluation mode, the data's meta) of the search or comparison ``name``.
+@dataclass(frozen=True)
+class Exported:
+    """What `export` wrote, and what the model measured on the test part, in ``unit``, if it was trained."""
+
+    files: list[Path]
+    tested: float | None
+    unit: str
+
+
+def load_saved(name: str, runs: Path) -> Trained:
+    """Return the best model of the search or comparison ``name``, in evaluation mode.
 
     Raises UserError where it has no final weights yet.
     """
-    import safetensors.torch
-
-    from nas_rnn.training.model import build_model
+    from nas_rnn.export import load_folder
 
     workspace = Workspace.open_existing(runs, name)
-    described = workspace.best / "model.json"
-    if not described.is_file():
+    if not (workspace.best / "model.json").is_file():
         raise UserError(
             f"{name!r} has no final weights yet: they are written at its end; go on with "
             f"`nas-rnn search --resume {name}`"
         )
     plugins.use_folders(load_toml(workspace.config_path).get("plugins", []))
-    content = json.loads(described.read_text(encoding="utf-8"))
-    spec = RunSpec.from_dict(content["spec"])
-    task = plugins.registry().find("task", spec.task).value(**spec.task_options)
-    model = build_model(spec, task, content["meta"])
-    model.load_state_dict(safetensors.torch.load_file(workspace.best / "weights.safetensors"))
-    return task, model.eval(), content["meta"]
+    return load_folder(workspace.best)
 
 
 def sample(
@@ -48,5 +55,113 @@ def sample(
     seed: int = 0,
 ) -> str:
     """Return what the best model of ``name`` gives as its task's preview."""
-    task, model, meta = load_saved(name, Path(runs))
-    return str(task.preview(model, meta, seed=seed, length=length, prompt=prompt, temperature=temperature))
+    learnt = load_saved(name, Path(runs)).learnt
+    assert learnt is not None
+    return str(
+        learnt.task.preview(
+            learnt.model, learnt.meta, seed=seed, length=length, prompt=prompt, temperature=temperature
+        )
+    )
+
+
+def export(
+    what: str,
+    *,
+    format: str,
+    output: Path | None = None,
+    runs: str | Path = "runs",
+    input_size: int | None = None,
+    hidden_size: int | None = None,
+    layers: int = 1,
+    bidirectional: bool = False,
+    seed: int = 0,
+) -> Exported:
+    """Write the best model of the search or comparison ``what``, and say what was written.
+
+    With sizes, ``what`` is a cell (a name, a file, a search's best), and goes with fresh weights from ``seed``.
+
+    Raises:
+        UserError: for a mistake in what was given, such as an output that is there already.
+        NasRnnError: where the model cannot be exported or its files not be written.
+    """
+    from nas_rnn.export import export_files, output_path
+    from nas_rnn.training.files import LocalFiles
+
+    runs = Path(runs)
+    trained = (
+        _best(what, runs, layers, bidirectional, seed)
+        if input_size is None and hidden_size is None
+        else _fresh(what, runs, input_size, hidden_size, layers, bidirectional, seed)
+    )
+    path = output_path(trained.name, format, output)
+    files = export_files(trained, format, path)
+    for file, content in files.items():
+        LocalFiles(file.parent).write(file.name, content)
+    return Exported(list(files), *_test_metric(trained, Workspace(runs, what)))
+
+
+def _test_metric(trained: Trained, workspace: Workspace) -> tuple[float | None, str]:
+    """Return what the run that made the model measured on the test part, and in which unit."""
+    if trained.learnt is None:
+        return None, ""
+    result = workspace.store(trained.learnt.spec.id).read_result()
+    return None if result is None else test_metric(result), trained.learnt.task.metric.unit
+
+
+def _best(what: str, runs: Path, layers: int, bidirectional: bool, seed: int) -> Trained:
+    """Return the trained model of a search or comparison."""
+    if what not in names(runs):
+        find_cell(what, runs)  # what is neither is said there
+        raise UserError(
+            f"{what!r} is a cell, which has no weights of its own; give --input-size and --hidden-size to export it "
+            f"with fresh ones, or the name of a search (`nas-rnn list searches`)"
+        )
+    if layers != 1 or bidirectional or seed:
+        raise UserError(
+            f"--layers, --bidirectional and --seed are for cells with fresh weights; the model of the search {what!r} "
+            "is what it was trained as (with --input-size and --hidden-size, its cell alone is exported)"
+        )
+    trained = load_saved(what, runs)
+    assert trained.learnt is not None
+    example = trained.learnt.example
+    if example is None:
+        example = load_example(Workspace.open_existing(runs, what))
+    return replace(trained, name=what, learnt=replace(trained.learnt, example=example))
+
+
+def load_example(workspace: Workspace) -> Tensor:
+    """Return inputs of a search's task, from its data: for searches that kept none."""
+    from nas_rnn.experiment.models import Models
+    from nas_rnn.export import example_inputs
+
+    stored = load_toml(workspace.config_path)
+    config: SearchConfig | CompareConfig = (
+        read_config(CompareConfig, stored) if "cells" in stored else read_config(SearchConfig, stored)
+    )
+    models = Models.prepare(config)
+    return example_inputs(models.task, models.data)
+
+
+def _fresh(
+    what: str,
+    runs: Path,
+    input_size: int | None,
+    hidden_size: int | None,
+    layers: int,
+    bidirectional: bool,
+    seed: int,
+) -> Trained:
+    """Return layers of a cell with fresh weights."""
+    import torch
+
+    from nas_rnn.execution import RNN
+    from nas_rnn.export import Trained
+
+    if input_size is None or hidden_size is None:
+        missing = "--input-size" if input_size is None else "--hidden-size"
+        raise UserError(f"a cell with fresh weights needs both sizes; {missing} is missing")
+    cell = find_cell(what, runs)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        rnn = RNN(cell, input_size, hidden_size, layers, bidirectional=bidirectional)
+    return Trained(name=cell.name, rnn=rnn.eval())

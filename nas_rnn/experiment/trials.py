@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from nas_rnn.strategies import Trial
 from nas_rnn.tasks import Metric
-from nas_rnn.training import EpochRecord
+from nas_rnn.training import EpochRecord, RunResult
 
 BASELINE_ID = "baseline"
 
@@ -36,6 +36,14 @@ def ranked(trials: Sequence[Trial], metric: Metric) -> list[Trial]:
     ]
     full = [trial for trial in scored if trial.ending == "finished"] or scored
     return sorted(full, key=lambda trial: sign_of(metric) * (trial.value or 0.0))
+
+
+def test_metric(result: RunResult) -> float | None:
+    """Return a run's metric on the test part, the weighted mean over its items; None where it read none."""
+    if not result.test_values or not result.test_weights:
+        return None
+    weighted = sum(v * w for v, w in zip(result.test_values, result.test_weights, strict=True))
+    return weighted / sum(result.test_weights)
 
 
 def gap_at_same_epoch(

@@ -12,9 +12,10 @@ from typing import Any
 
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.comparison import Comparison, sentence
+from nas_rnn.experiment.trials import test_metric
 from nas_rnn.experiment.workspace import Workspace
 from nas_rnn.tasks import Metric
-from nas_rnn.tracking import RunView
+from nas_rnn.tracking import ModelView, RunView
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
 
 _STATUS = {"finished": "FINISHED", "stopped": "FINISHED", "diverged": "FAILED", "failed": "FAILED"}
@@ -63,9 +64,9 @@ def run_view(
         metrics["parameters"] = float(result.parameters)
     if gap is not None:
         metrics["gap_to_lstm"] = gap
-    if result is not None and result.test_values and result.test_weights:
-        weighted = sum(v * w for v, w in zip(result.test_values, result.test_weights, strict=True))
-        metrics[f"test_{about.metric.name}"] = weighted / sum(result.test_weights)
+    tested = None if result is None else test_metric(result)
+    if tested is not None:
+        metrics[f"test_{about.metric.name}"] = tested
     tags = {
         "role": spec.role,
         "search": about.workspace.name,
@@ -167,8 +168,9 @@ def parent_view(
     trials: dict[str, int],
     best_gap: float | None,
     ended_ms: int | None,
+    model: ModelView | None = None,
 ) -> RunView:
-    """Return the view of the search as a whole: the verdict first."""
+    """Return the view of the search as a whole: the verdict first, and ``model`` as its winner."""
     metrics: dict[str, float] = {f"trials_{name}": float(count) for name, count in trials.items()}
     if best_gap is not None:
         metrics["best_gap_in_search"] = best_gap
@@ -208,6 +210,7 @@ def parent_view(
         note=_parent_note(about, status, comparison, trials),
         start_ms=about.began_ms,
         end_ms=ended_ms,
+        model=model,
     )
 
 

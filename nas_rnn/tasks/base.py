@@ -197,6 +197,15 @@ class Task(ABC):
         """
         return {}
 
+    def plain_model(self, meta: Mapping[str, Any]) -> str | None:
+        """Return the model in plain torch, for an exported file that must do without nas_rnn; None where it has none.
+
+        It is Python source with a class ``Model(nn.Module)``: ``Model(rnn)`` computes without dropout what `model`
+        does, and has its parameters under the same names. In the file ``torch``, ``nn``, ``F`` and ``Tensor`` are
+        imported; what turns data into inputs, and outputs into answers, may stand beside it.
+        """
+        return None
+
 
 def symbol_dtype(symbols: int) -> type[np.unsignedinteger[Any]]:
     """Return the smallest unsigned integer type for so many symbols, as data travels to every worker."""

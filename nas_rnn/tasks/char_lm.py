@@ -13,12 +13,30 @@ from torch import Tensor, nn
 
 from nas_rnn.errors import UserError
 from nas_rnn.tasks.base import Metric, Option, Part, Task, TaskData, symbol_dtype
-from nas_rnn.tasks.language_model import LanguageModel, sample
+from nas_rnn.tasks.language_model import LanguageModel, plain_source, sample
+from nas_rnn.tasks.plain import filled
 from nas_rnn.tasks.streams import IGNORED, evaluation_chunks, training_chunks
 from nas_rnn.tasks.text import Vocabulary, read_text
 
 FEWEST_CHARACTERS = 20
 """With fewer, a tenth of the text has no input and target."""
+
+PLAIN_VOCABULARY = """
+
+
+    VOCABULARY = @vocabulary@
+
+
+    def encode(text: str) -> Tensor:
+        \"""Return the symbols of ``text``, (T,).\"""
+        numbers = {character: number for number, character in enumerate(VOCABULARY)}
+        return torch.tensor([numbers[character] for character in text], dtype=torch.int64)
+
+
+    def decode(symbols: Tensor) -> str:
+        \"""Return the text of symbols (T,).\"""
+        return "".join(VOCABULARY[number] for number in symbols.tolist())
+    """
 
 
 class CharLM(Task):
@@ -136,6 +154,13 @@ class CharLM(Task):
         """Return ``sample.txt``, 1,000 characters that the model writes."""
         text = self.preview(model, data.meta, seed=seed, length=1000, prompt="", temperature=1.0)
         return {"sample.txt": text.encode()}
+
+    def plain_model(self, meta: Mapping[str, Any]) -> str:
+        """Return a `LanguageModel` in plain torch, and what turns text into its symbols and back."""
+        vocabulary = meta["vocabulary"]
+        return plain_source(len(vocabulary), int(self.options["embedding"])) + filled(
+            PLAIN_VOCABULARY, vocabulary=ascii(vocabulary)
+        )
 
 
 def python_reference() -> str:

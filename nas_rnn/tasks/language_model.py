@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nas_rnn.tasks.plain import filled
+
 
 class OneHot(nn.Module):
     """Symbols as one-hot vectors: (T, B) integers to (T, B, V) floats. No parameters.
@@ -50,6 +52,40 @@ class LanguageModel(nn.Module):
     def forward(self, symbols_TB: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         hidden_TBH, state = self.rnn(self.input(symbols_TB), state)
         return self.output(self.dropout(hidden_TBH)), state
+
+
+PLAIN = """
+    class OneHot(nn.Module):
+        \"""Symbols (T, B) as vectors (T, B, size) of zeros and a one.\"""
+
+        def __init__(self, size: int) -> None:
+            super().__init__()
+            self.size = size
+
+        def forward(self, symbols: Tensor) -> Tensor:
+            return F.one_hot(symbols, self.size).to(torch.get_default_dtype())
+
+
+    class Model(nn.Module):
+        \"""Predicts the next symbol: ``logits (T, B, @symbols@), state = model(symbols (T, B), state)``.\"""
+
+        def __init__(self, rnn: nn.Module) -> None:
+            super().__init__()
+            self.input = @input@
+            self.rnn = rnn
+            self.output = nn.Linear(rnn.hidden_size, @symbols@)
+
+        def forward(self, symbols: Tensor, state: tuple[Tensor, ...] | None = None):
+            hidden, state = self.rnn(self.input(symbols), state)
+            return self.output(hidden), state
+    """
+
+
+def plain_source(symbols: int, embedding: int) -> str:
+    """Return `LanguageModel` in plain torch, as `Task.plain_model` wants it."""
+    # The trained embedding is the first of two layers, so that its weights are called input.0.weight.
+    layer = f"nn.Sequential(nn.Embedding({symbols}, {embedding}))" if embedding else f"OneHot({symbols})"
+    return filled(PLAIN, symbols=symbols, input=layer)
 
 
 @torch.no_grad()

@@ -7,6 +7,6 @@ from nas_rnn.tracking.links import experiment_url
 from nas_rnn.tracking.server import serve
 from nas_rnn.tracking.store import check_uri, default_uri
 from nas_rnn.tracking.tracker import Tracker
-from nas_rnn.tracking.view import RunView
+from nas_rnn.tracking.view import ModelView, RunView
 
-__all__ = ["RunView", "Tracker", "check_uri", "default_uri", "experiment_url", "serve"]
+__all__ = ["ModelView", "RunView", "Tracker", "check_uri", "default_uri", "experiment_url", "serve"]

@@ -5,9 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from typing import Any
+
+from numpy.typing import NDArray
 
 STATUSES = ("RUNNING", "FINISHED", "FAILED", "KILLED")
 MAX_KEY_LENGTH = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelView:
+    """A model to be registered as ``name``, with ``alias`` on its version.
+
+    ``files`` are those of a folder for `nas_rnn.load_model`. ``config`` is what `nas_rnn.tracking.champion` must know
+    of it: ``plugins``, folders with its task's plugin, and ``batch_axis``, that of the outputs. ``example`` are inputs,
+    the batch first, and ``outputs`` what the model gives for them; in the shapes, -1 stands for any number.
+    """
+
+    name: str
+    files: Mapping[str, bytes]
+    config: Mapping[str, Any]
+    example: NDArray[Any]
+    outputs: NDArray[Any]
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    requirements: tuple[str, ...]
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    alias: str = "champion"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +44,8 @@ class RunView:
     points ``(metric, step, value)``; a name is one or the other. ``artifacts`` maps a relative path to its
     content, ``tables`` a path ending in ``.json`` to columns of equal length. ``note`` is markdown; in it
     ``![cell](get-artifact?path=cell.svg&run_uuid={run_id})`` shows an artifact of this run. Times are
-    milliseconds since 1970; ``end_ms`` counts only with a status other than RUNNING.
+    milliseconds since 1970; ``end_ms`` counts only with a status other than RUNNING. ``model`` is registered as
+    the run's.
 
     Raises ValueError where the view could not be shown: it is the calling code's mistake, not the user's.
     """
@@ -37,6 +63,7 @@ class RunView:
     note: str = ""
     start_ms: int
     end_ms: int | None = None
+    model: ModelView | None = None
 
     def __post_init__(self) -> None:
         if not self.key or len(self.key) > MAX_KEY_LENGTH or not self.key.isprintable():

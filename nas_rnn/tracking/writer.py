@@ -5,13 +5,15 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas_rnn.tracking.changes import KEY_TAG, PARENT_TAG, Changes, Known, changes, curve_names
 from nas_rnn.tracking.plain import content_digest
+from nas_rnn.tracking.registering import register
 from nas_rnn.tracking.view import RunView
 
 if TYPE_CHECKING:
@@ -59,9 +61,12 @@ class RunWriter:
         self._known[view.key] = known
         todo = changes(view, known, parent)
         self.fixed_params |= {(view.key, name) for name in todo.fixed_params}
-        self._log_contents(known, todo)
+        self._log_contents(known, todo.contents)
         self._log_entries(known, todo)
         self._name_and_status(known, view)
+        if view.model is not None:
+            files = partial(self._log_contents, known)
+            register(self._client, known.run_id, known.artifact_uri, view.model, files)
 
     def _parent(self, view: RunView, parent: str) -> str:
         known = self._known.get(parent)
@@ -119,11 +124,11 @@ class RunWriter:
             tags=dict(run.data.tags),
         )
 
-    def _log_contents(self, known: Known, todo: Changes) -> None:
-        if not todo.contents:
+    def _log_contents(self, known: Known, contents: Mapping[str, str | bytes]) -> None:
+        if not contents:
             return
         with tempfile.TemporaryDirectory(prefix="nas-rnn-") as folder:
-            for path, content in todo.contents.items():
+            for path, content in contents.items():
                 file = Path(folder, path)
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -133,7 +138,7 @@ class RunWriter:
                 shutil.copytree(folder, target, dirs_exist_ok=True)
             else:
                 self._client.log_artifacts(known.run_id, folder)
-        known.contents |= {path: content_digest(content) for path, content in todo.contents.items()}
+        known.contents |= {path: content_digest(content) for path, content in contents.items()}
 
     def _log_entries(self, known: Known, todo: Changes) -> None:
         from mlflow.entities import Metric, Param, RunTag

@@ -50,6 +50,7 @@ Next:
   nas-rnn ui            every run and curve in the browser
   nas-rnn show first    the best cell: equations, costs, diagram
   nas-rnn sample first  what its trained model does
+  nas-rnn export first  its trained model, to take home
 """
 
 

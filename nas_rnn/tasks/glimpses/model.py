@@ -11,6 +11,30 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nas_rnn.tasks.plain import filled
+
+PLAIN = """
+    class Model(nn.Module):
+        \"""Names a picture: ``logits (B, @classes@), state = model(looks (T, B, @pixels@))``; see `looks`.\"""
+
+        def __init__(self, rnn: nn.Module) -> None:
+            super().__init__()
+            self.input = @input@
+            self.rnn = rnn
+            self.output = nn.Linear(rnn.hidden_size, @classes@)
+
+        def forward(self, looks: Tensor, state: tuple[Tensor, ...] | None = None):
+            hidden, state = self.rnn(self.input(looks), state)
+            return self.output(@read@), state
+    """
+
+
+def plain_source(pixels: int, classes: int, *, embedding: int, mean: bool) -> str:
+    """Return `GlimpseModel` in plain torch, as `Task.plain_model` wants it."""
+    layer = f"nn.Linear({pixels}, {embedding})" if embedding else "nn.Identity()"
+    read = "hidden.mean(0)" if mean else "hidden[-1]"
+    return filled(PLAIN, pixels=pixels, classes=classes, input=layer, read=read)
+
 
 class GlimpseModel(nn.Module):
     """Pixels as they are, or a linear embedding of them; recurrent layers; dropout; a linear layer to classes.

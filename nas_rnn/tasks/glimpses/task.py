@@ -17,12 +17,27 @@ from torch import Tensor, nn
 from nas_rnn.errors import UserError
 from nas_rnn.tasks.base import Metric, Option, Part, Task, TaskData, symbol_dtype
 from nas_rnn.tasks.glimpses.looks import ORDERS, looks
-from nas_rnn.tasks.glimpses.model import GlimpseModel
+from nas_rnn.tasks.glimpses.model import GlimpseModel, plain_source
 from nas_rnn.tasks.glimpses.pictures import Pictures, embedded_digits, examples, read_folder, split
 from nas_rnn.tasks.glimpses.showing import Example, describe
+from nas_rnn.tasks.plain import filled, wrapped
 
 MOST_EXAMPLES, MOST_EXAMPLE_BYTES = 24, 1 << 16
 """How many validation pictures stay with a saved model, so that it can show what it does without the data."""
+
+PLAIN_LOOKS = """
+
+
+    CLASSES = @classes@
+
+    PIXELS = @pixels@
+
+
+    def looks(pictures: Tensor) -> Tensor:
+        \"""Return the looks (T, B, pixels) at grey pictures (B, @height@, @width@), 0 to @white@ as in training.\"""
+        seen = pictures.flatten(1)[:, list(PIXELS)].unflatten(1, (@looks@, -1)).transpose(0, 1)
+        return (seen.to(torch.get_default_dtype()) - @mean@) / @deviation@
+    """
 
 
 class Glimpses(Task):
@@ -169,6 +184,20 @@ class Glimpses(Task):
             "confusion.png": confusion(labels, answers, classes),
             "looks.png": looks_on(pixels[chosen], self._looks(data.meta), str(self.options["order"])),
         }
+
+    def plain_model(self, meta: Mapping[str, Any]) -> str:
+        """Return a `GlimpseModel` in plain torch, and what turns pictures into its looks."""
+        looks_TP = self._looks(meta)
+        model = plain_source(
+            looks_TP.shape[1],
+            len(meta["classes"]),
+            embedding=int(self.options["embedding"]),
+            mean=self.options["answer"] == "mean",
+        )
+        facts = {"classes": wrapped(meta["classes"]), "pixels": wrapped(looks_TP.ravel().tolist())}
+        shape = {"looks": looks_TP.shape[0], "height": meta["height"], "width": meta["width"]}
+        moments = {"mean": repr(meta["mean"]), "deviation": repr(meta["deviation"]), "white": meta["white"]}
+        return model + filled(PLAIN_LOOKS, **facts, **shape, **moments)
 
     @torch.no_grad()
     def _answers(self, model: nn.Module, data: TaskData) -> NDArray[np.int64]:

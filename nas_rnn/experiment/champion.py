@@ -1,0 +1,63 @@
+"""How the winner of a search looks in MLflow's registry, made from what lies in the search's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import nas_rnn
+from nas_rnn.experiment.workspace import Workspace
+from nas_rnn.tracking import ModelView
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+def champion_view(workspace: Workspace, verdict: str, plugins: Sequence[str]) -> ModelView | None:
+    """Return the best model as it is registered; None where there is none, or no example of its inputs was kept.
+
+    ``plugins`` are folders with its task's plugin.
+    """
+    from nas_rnn.export import load_folder
+    from nas_rnn.export.folder import CELL, EXAMPLE, MODEL, WEIGHTS
+
+    if not all((workspace.best / name).is_file() for name in (MODEL, EXAMPLE)):
+        return None
+    trained = load_folder(workspace.best)
+    learnt = trained.learnt
+    if learnt is None or learnt.example is None:
+        return None
+    outputs, axes = _outputs(learnt.model, learnt.example)
+    shape = [-1 if axis in axes else size for axis, size in enumerate(outputs.shape)]
+    shape.insert(0, shape.pop(axes[0]))
+    example = learnt.example.transpose(0, 1)
+    return ModelView(
+        name=workspace.name,
+        files={name: (workspace.best / name).read_bytes() for name in (WEIGHTS, CELL, EXAMPLE, MODEL)},
+        config={"batch_axis": axes[0], "plugins": list(plugins)},
+        example=example.contiguous().numpy(),
+        outputs=outputs.movedim(axes[0], 0).contiguous().numpy(),
+        input_shape=(-1, -1, *example.shape[2:]),
+        output_shape=tuple(shape),
+        requirements=(f"nas_rnn=={nas_rnn.__version__}",),
+        description=f"The cell `{trained.rnn.cell.name}` on the task `{learnt.task.name}`. {verdict}",
+        tags={"task": learnt.task.name, "digest": trained.rnn.cell.digest},
+    )
+
+
+def _outputs(model: nn.Module, example: Tensor) -> tuple[Tensor, list[int]]:
+    """Return the outputs for ``example`` and their axes that grow with the batch and with the length, in this order."""
+    import torch
+
+    with torch.inference_mode():
+        outputs, wider, longer = (
+            model(inputs, None)[0]
+            for inputs in (example, torch.cat([example, example], 1), torch.cat([example, example], 0))
+        )
+    grown = [
+        axis
+        for other in (wider, longer)
+        for axis in range(outputs.dim())
+        if other.shape[axis] != outputs.shape[axis]
+    ]
+    return outputs, grown

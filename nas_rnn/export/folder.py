@@ -1,0 +1,134 @@
+"""A trained model as a folder: weights as safetensors, the cell as text, sizes and options as JSON; no pickle.
+
+weights.safetensors   the state dict, of the whole model or of the layers alone
+cell.cell             the cell's text
+model.json            what `load_model` builds them from: sizes, the task, what its data is like
+example.safetensors   some inputs, where a task was learnt
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+from torch import Tensor, nn
+
+from nas_rnn import plugins
+from nas_rnn.cells import Cell, Operation, operations, parse_cell, register_operation
+from nas_rnn.cells.graph import Apply
+from nas_rnn.cells.operations import BUILT_IN
+from nas_rnn.errors import NasRnnError, UserError
+from nas_rnn.execution import RNN
+from nas_rnn.export.trained import Learnt, Trained
+from nas_rnn.tasks import Task, TaskData
+from nas_rnn.training import RunSpec
+from nas_rnn.training.model import build_model
+from nas_rnn.training.spec import EVALUATION_BATCH, EVALUATION_LENGTH
+
+MODEL, WEIGHTS, CELL, EXAMPLE = "model.json", "weights.safetensors", "cell.cell", "example.safetensors"
+EXAMPLE_STEPS, EXAMPLE_BATCH = 16, 2
+
+_RNN_OPTIONS = ("input_size", "hidden_size", "num_layers", "batch_first", "dropout", "bidirectional")
+_ROW_FIELDS = ("name", "value", "derivative", "latex", "plain", "commutative")
+
+
+def folder_files(trained: Trained) -> dict[str, bytes]:
+    """Return the files of the folder, by name; the one that says that all are there is the last."""
+    learnt = trained.learnt
+    module: nn.Module = trained.rnn if learnt is None else learnt.model
+    content: dict[str, Any] = {"name": trained.name, "operations": _added_operations(trained.rnn.cell)}
+    files = {
+        WEIGHTS: safetensors.torch.save(
+            {n: t.detach().cpu().contiguous() for n, t in module.state_dict().items()}
+        ),
+        CELL: trained.rnn.cell.to_text().encode(),
+    }
+    if learnt is None:
+        content["rnn"] = {name: getattr(trained.rnn, name) for name in _RNN_OPTIONS}
+    else:
+        content |= {"spec": learnt.spec.to_dict(), "meta": dict(learnt.meta)}
+        if learnt.example is not None:
+            files[EXAMPLE] = safetensors.torch.save({"inputs": learnt.example.contiguous()})
+    return {**files, MODEL: (json.dumps(content, indent=1, allow_nan=False) + "\n").encode()}
+
+
+def load_model(path: str | Path, *, plugins: Sequence[str | Path] = ()) -> nn.Module:
+    """Return the model of a folder that `nas-rnn export --format torch` wrote, ready to be used.
+
+    It is the whole model of a search's task, ``(inputs, state) -> (outputs, state)``, with its `RNN` as attribute
+    ``rnn``; or an `RNN` where a bare cell was exported. ``plugins`` are folders with the task, if it is a plugin's.
+    Nothing in the folder is executed.
+
+    Raises:
+        UserError: where there is no such folder, or its task is not known here.
+        NasRnnError: where its files do not belong together.
+    """
+    trained = load_folder(Path(path), plugins=plugins)
+    return trained.rnn if trained.learnt is None else trained.learnt.model
+
+
+def load_folder(folder: Path, *, plugins: Sequence[str | Path] = ()) -> Trained:
+    """Return what lies in ``folder``, in evaluation mode; see `load_model`."""
+    if not (folder / MODEL).is_file():
+        raise UserError(
+            f"{str(folder)!r} is no exported model: it has no {MODEL}; give a folder that "
+            "`nas-rnn export NAME --format torch` wrote, or runs/NAME/best"
+        )
+    if plugins:
+        _use(plugins)
+    try:
+        content = json.loads((folder / MODEL).read_text(encoding="utf-8"))
+        weights = safetensors.torch.load_file(folder / WEIGHTS)
+        for row in content.get("operations", []):
+            _register(row)
+        found = _learnt(folder, content, weights) if "spec" in content else _bare(folder, content, weights)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise NasRnnError(f"the model in {str(folder)!r} cannot be read: {reason}") from error
+    return found
+
+
+def example_inputs(task: Task, data: TaskData) -> Tensor:
+    """Return the first inputs of the validation part: a few sequences of some steps."""
+    shape = {"batch": EVALUATION_BATCH, "length": EVALUATION_LENGTH}
+    inputs, _ = next(iter(task.batches(data, "valid", **shape, seed=None)))
+    return inputs[:EXAMPLE_STEPS, :EXAMPLE_BATCH].clone() if inputs.dim() > 1 else inputs
+
+
+def _learnt(folder: Path, content: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Trained:
+    spec = RunSpec.from_dict(content["spec"])
+    task = plugins.registry().find("task", spec.task).value(**spec.task_options)
+    model = build_model(spec, task, content["meta"])
+    model.load_state_dict(weights)
+    rnn = model.rnn
+    assert isinstance(rnn, RNN)
+    kept = folder / EXAMPLE
+    example = safetensors.torch.load_file(kept)["inputs"] if kept.is_file() else None
+    learnt = Learnt(task=task, model=model.eval(), spec=spec, meta=content["meta"], example=example)
+    return Trained(name=content.get("name", spec.name), rnn=rnn, learnt=learnt)
+
+
+def _bare(folder: Path, content: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Trained:
+    rnn = RNN(parse_cell((folder / CELL).read_text(encoding="utf-8")), **content["rnn"])
+    dtype = next((tensor.dtype for tensor in weights.values()), None)
+    rnn = rnn if dtype is None else rnn.to(dtype)
+    rnn.load_state_dict(weights)
+    return Trained(name=content["name"], rnn=rnn.eval())
+
+
+def _added_operations(cell: Cell) -> list[dict[str, Any]]:
+    """Return the rows of those operations of ``cell`` that do not come with nas_rnn."""
+    used = {node.operation for node in cell.nodes if isinstance(node, Apply)} - BUILT_IN
+    return [{name: getattr(operations()[row], name) for name in _ROW_FIELDS} for row in sorted(used)]
+
+
+def _register(row: Mapping[str, Any]) -> None:
+    register_operation(Operation(**{**row, "derivative": tuple(row["derivative"])}))
+
+
+def _use(folders: Sequence[str | Path]) -> None:
+    plugins.use_folders([Path(folder) for folder in folders])

@@ -1,0 +1,36 @@
+"""What MLflow runs to serve a registered winner: kept as this text beside the model's files, so without pickle.
+
+It is read by MLflow, not imported: in an environment with nas_rnn it loads the folder and turns arrays, the batch
+first, into the model's inputs, time first, and its outputs into arrays again.
+"""
+
+from typing import Any
+
+import mlflow
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import nas_rnn
+
+
+class Champion(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined,misc]
+    """A trained model: ``predict(inputs (B, T, ...)) -> outputs (B, ...)``, every sequence from its start."""
+
+    def load_context(self, context: Any) -> None:
+        self.model = nas_rnn.load_model(context.artifacts["model"], plugins=context.model_config["plugins"])
+        self.batch_axis = int(context.model_config["batch_axis"])
+
+    @torch.inference_mode()
+    def predict(
+        self,
+        context: Any,
+        model_input: np.ndarray,  # MLflow warns of any other hint, and of none
+        params: dict[str, Any] | None = None,
+    ) -> NDArray[Any]:
+        inputs = torch.from_numpy(np.array(model_input)).transpose(0, 1)
+        outputs, _ = self.model(inputs, None)
+        return np.ascontiguousarray(outputs.movedim(self.batch_axis, 0).numpy())
+
+
+mlflow.models.set_model(Champion())

@@ -1,0 +1,99 @@
+"""Puts the model of a view into MLflow's registry: the files with its run, a version, and the alias."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas_rnn.tracking.view import ModelView
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+FOLDER = "champion"
+"""Where the files lie among the artifacts of the run."""
+
+DIGEST_TAG = "nas_rnn.model"
+CODE = Path(__file__).with_name("champion.py")
+
+LogFiles = Callable[[Mapping[str, str | bytes]], None]
+
+
+def register(
+    client: MlflowClient, run_id: str, artifact_uri: str, model: ModelView, log_files: LogFiles
+) -> None:
+    """Have ``model`` be the version of its name that bears its alias; the same files are registered once.
+
+    ``log_files`` puts files among the artifacts of the run, which are at ``artifact_uri``.
+    """
+    name, digest = model_name(model.name), _digest(model)
+    version = _find(client, name, run_id, digest)
+    if version is None:
+        log_files({f"{FOLDER}/{path}": content for path, content in _as_pyfunc(model).items()})
+        _ensure_name(client, name)
+        version = client.create_model_version(
+            name,
+            f"{artifact_uri.rstrip('/')}/{FOLDER}",
+            run_id,
+            tags={DIGEST_TAG: digest, **model.tags},
+            description=model.description,
+            await_creation_for=0,
+        ).version
+    client.set_registered_model_alias(name, model.alias, version)
+
+
+def model_name(name: str) -> str:
+    """Return ``name`` as one that a registered model may have and that needs no quoting in addresses and filters."""
+    return re.sub(r"[^\w.-]", "_", name).strip(".") or "_"
+
+
+def _find(client: MlflowClient, name: str, run_id: str, digest: str) -> str | None:
+    for found in client.search_model_versions(f"name = '{name}'"):
+        if found.run_id == run_id and found.tags.get(DIGEST_TAG) == digest:
+            return str(found.version)
+    return None
+
+
+def _ensure_name(client: MlflowClient, name: str) -> None:
+    if not client.search_registered_models(f"name = '{name}'"):
+        client.create_registered_model(name)
+
+
+def _as_pyfunc(model: ModelView) -> dict[str, bytes]:
+    """Return the files of MLflow's form of the model: code as text, and the model's own files; no pickle."""
+    import mlflow
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    def schema(dtype: Any, shape: tuple[int, ...]) -> Any:
+        return Schema([TensorSpec(dtype, shape)])
+
+    with tempfile.TemporaryDirectory(prefix="nas-rnn-") as folder:
+        files, saved = Path(folder, "model"), Path(folder, "pyfunc")
+        files.mkdir()
+        for name, content in model.files.items():
+            (files / name).write_bytes(content)
+        mlflow.pyfunc.save_model(
+            saved,
+            python_model=str(CODE),
+            artifacts={"model": str(files)},
+            model_config=dict(model.config),
+            signature=ModelSignature(
+                inputs=schema(model.example.dtype, model.input_shape),
+                outputs=schema(model.outputs.dtype, model.output_shape),
+            ),
+            input_example=model.example,
+            pip_requirements=list(model.requirements),
+        )
+        return {str(p.relative_to(saved)): p.read_bytes() for p in sorted(saved.rglob("*")) if p.is_file()}
+
+
+def _digest(model: ModelView) -> str:
+    """Return what differs where the registered model would."""
+    parts = [CODE.read_bytes(), repr((model.config, model.input_shape, model.output_shape)).encode()]
+    parts += [part for name in sorted(model.files) for part in (name.encode(), model.files[name])]
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
