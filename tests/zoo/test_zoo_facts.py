@@ -13,7 +13,7 @@ from nas_rnn.cells import parse_cell, zoo
 from nas_rnn.cells.costs import costs
 from nas_rnn.cells.verify import violations
 from nas_rnn.execution.layout import parameter_count
-from nas_rnn.experiment.inspection import _cell_row
+from nas_rnn.experiment.inspection import listing
 from tests.execution.zoo import zoo_cells
 from tests.zoo.reference_searched import PUBLISHED_PARAMETERS
 
@@ -98,7 +98,7 @@ def test_a_published_cell_says_who_and_when(name: str) -> None:
 
 
 def test_a_row_of_the_list() -> None:
-    row = _cell_row("lstm")
+    row = next(row for row in listing("cells") if row["name"] == "lstm")
     expected = {"family": "classic", "year": "1997", "states": "h, c", "products": 4, "levels": 1}
     assert {key: row[key] for key in expected} == expected
     assert list(row)[:6] == ["name", "family", "year", "states", "products", "operations"]
