@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from nas_rnn.execution.fused.cpp import CppCode, print_cpp
 from nas_rnn.execution.fused.gradient import Gradient
+from nas_rnn.execution.fused.openmp import find_openmp
 from nas_rnn.execution.fused.schedule import Schedule, make_schedule
 from nas_rnn.execution.fused.toolchain import compile_library, text_of
 from nas_rnn.execution.layout import Layout
@@ -31,6 +31,7 @@ class Products:
 
     address: int
     pack: Function
+    share_out: Function
     columns: int
 
     def size(self, rows: int, columns: int) -> int:
@@ -51,43 +52,42 @@ class Kernels:
     def call(self, name: str, arguments: ctypes.Array[ctypes.c_int64], rows: int, scratch: Scratch) -> None:
         """Run a function over ``rows``, shared out over the scratch's threads."""
         function, address = self.functions[name], ctypes.addressof(arguments)
-        if len(scratch.threads) == 1:
-            function(address, 0, rows, *scratch.threads[0])
+        if scratch.parts == 1:
+            function(address, 0, rows, scratch.gathered.data_ptr(), scratch.spilled.data_ptr())
             return
-        ends = [rows * k // len(scratch.threads) for k in range(len(scratch.threads) + 1)]
-        parts = list(zip(ends, ends[1:], scratch.threads, strict=False))
-        waiting = [_pool().submit(function, address, first, end, *own) for first, end, own in parts[1:]]
-        first, end, own = parts[0]
-        function(address, first, end, *own)
-        for part in waiting:
-            part.result()
+        openmp = find_openmp()
+        assert openmp is not None, "work is cut into parts only where threads are found for them"
+        shares = (ctypes.c_int64 * 10)(
+            _address(function),
+            address,
+            rows,
+            scratch.parts,
+            scratch.gathered.data_ptr(),
+            scratch.gathered[0].numel(),
+            scratch.spilled.data_ptr(),
+            scratch.spilled[0].numel(),
+            openmp.number,
+            openmp.threads,
+        )
+        self.products.share_out(openmp.parallel, ctypes.addressof(shares))
 
 
 class Scratch:
-    """What each thread of a call writes to for itself: sums of learned numbers' gradients, and spilled rows."""
+    """What each part of a call writes to for itself: sums of learned numbers' gradients, and spilled rows."""
 
-    def __init__(self, like: Tensor, threads: int, learned: int, spilled: int) -> None:
-        self.gathered = like.new_zeros(threads, 2, learned)
-        self.spilled = like.new_empty(threads, spilled)
-        self.threads = [
-            (g.data_ptr(), s.data_ptr()) for g, s in zip(self.gathered, self.spilled, strict=True)
-        ]
-
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(thread_name_prefix="nas_rnn")
-
-
-os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not survive a fork
+    def __init__(self, like: Tensor, parts: int, learned: int, spilled: int) -> None:
+        self.parts = parts if find_openmp() is not None else 1
+        self.gathered = like.new_zeros(self.parts, 2, learned)
+        self.spilled = like.new_empty(self.parts, spilled)
 
 
 @lru_cache(maxsize=1024)
 def make_kernels(layout: Layout, dtype: torch.dtype) -> Kernels:
     """Return the compiled functions for ``layout``; `CompileError` where they cannot be had."""
     schedule, gradient, code = printed(layout)
-    shared = _pool().submit(products, dtype)  # a machine's first cell waits for both, side by side
-    functions = _functions([code], dtype)[0]
+    with ThreadPoolExecutor(1) as beside:  # a machine's first cell waits for both, side by side
+        shared = beside.submit(products, dtype)
+        functions = _functions([code], dtype)[0]
     return Kernels(schedule, gradient, code, functions, shared.result())
 
 
@@ -132,6 +132,12 @@ def products(dtype: torch.dtype) -> Products:
     pack = library.pack
     pack.argtypes = [number, number, pointer, number, number, pointer, number, number, number]
     pack.restype = None
-    address = ctypes.cast(library.product, pointer).value
+    library.share_out.argtypes = [pointer, pointer]
+    library.share_out.restype = None
+    return Products(_address(library.product), pack, library.share_out, library.panel_columns())
+
+
+def _address(function: Any) -> int:
+    address = ctypes.cast(function, ctypes.c_void_p).value
     assert address is not None
-    return Products(address, pack, library.panel_columns())
+    return address

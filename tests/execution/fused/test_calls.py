@@ -72,21 +72,20 @@ def test_all_ways_to_call(dtype: torch.dtype) -> None:
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_work_is_shared_out_and_nothing_depends_on_it(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Outputs are the same bits with two threads; and with two, another thread did compute."""
-    shares: list[int] = []
-    pool = kernels._pool()
+    """Outputs are the same bits with two threads; and with two, the work is cut in two."""
+    parts: list[int] = []
+    made = kernels.Scratch.__init__
 
-    class Watched:
-        def submit(self, function, address, first, end, *own):  # type: ignore[no-untyped-def]
-            shares.append(end - first)
-            return pool.submit(function, address, first, end, *own)
+    def watched(self, *arguments):  # type: ignore[no-untyped-def]
+        made(self, *arguments)
+        parts.append(self.parts)
 
     problem = make_problem(lstm, Case(batch=8), torch.float64)
     alone = solve(problem, "fused")
-    monkeypatch.setattr(kernels, "_pool", Watched)
+    monkeypatch.setattr(kernels.Scratch, "__init__", watched)
     torch.set_num_threads(threads)
     found = solve(problem, "fused")
-    assert shares[:1] == ([] if threads == 1 else [4])
+    assert parts[:1] == [threads]
     assert torch.equal(found["output"], alone["output"])
     for name, value in found.items():
         torch.testing.assert_close(value, alone[name], rtol=1e-12, atol=1e-13)

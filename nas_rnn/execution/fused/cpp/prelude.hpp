@@ -4,6 +4,9 @@
 #include <stdint.h>
 #include <string.h>
 
+// Inlined whatever it costs: a loop with one call left in it is not vectorised.
+#define INLINE static inline __attribute__((always_inline))
+
 #ifdef SINGLE
 typedef float F;
 typedef int32_t Bits;
@@ -11,11 +14,11 @@ typedef int32_t Bits;
 #define MANTISSA 23
 #define LOW (-105.0f)   // exp of less is 0, of more than HIGH infinite
 #define HIGH 88.8f
-static inline F reduced(F x, F n) {
+INLINE F reduced(F x, F n) {
   return __builtin_fmaf(n, 2.12194440e-4f, __builtin_fmaf(n, -0.693359375f, x));
 }
-static inline F nearest(F x) { return __builtin_rintf(x * 1.44269504088896341f); }
-static inline F expm1_near_zero(F r) {
+INLINE F nearest(F x) { return __builtin_rintf(x * 1.44269504088896341f); }
+INLINE F expm1_near_zero(F r) {
   F p = 1.9875691500e-4f;
   p = __builtin_fmaf(p, r, 1.3981999507e-3f);
   p = __builtin_fmaf(p, r, 8.3334519073e-3f);
@@ -32,11 +35,11 @@ typedef int64_t Bits;
 #define MANTISSA 52
 #define LOW (-746.0)
 #define HIGH 709.9
-static inline F reduced(F x, F n) {
+INLINE F reduced(F x, F n) {
   return __builtin_fma(n, -1.90821492927058770002e-10, __builtin_fma(n, -6.93147180369123816490e-1, x));
 }
-static inline F nearest(F x) { return __builtin_rint(x * 1.4426950408889634074); }
-static inline F expm1_near_zero(F r) {
+INLINE F nearest(F x) { return __builtin_rint(x * 1.4426950408889634074); }
+INLINE F expm1_near_zero(F r) {
   F p = 1.0 / 6227020800.0;
   p = __builtin_fma(p, r, 1.0 / 479001600.0);
   p = __builtin_fma(p, r, 1.0 / 39916800.0);
@@ -54,29 +57,31 @@ static inline F expm1_near_zero(F r) {
 #define LIBM(name) __builtin_##name
 #endif
 
-static inline Bits whole(F n) { return (Bits)(n != n ? F(0) : n); }
-static inline F power_of_two(Bits k) {
+INLINE Bits whole(F n) { return (Bits)(n != n ? F(0) : n); }
+INLINE F power_of_two(Bits k) {
   Bits bits = (k + BIAS) << MANTISSA;
   F result;
   memcpy(&result, &bits, sizeof result);
   return result;
 }
 
-static inline F scaled_exp(F y) {  // y >= LOW; scaled in two steps: runs into 0 through the denormals
+INLINE F scaled_exp(F y) {  // y >= LOW; scaled in two steps: runs into 0 through the denormals
   F n = nearest(y);
   Bits k = whole(n), half = k >> 1;
   return (expm1_near_zero(reduced(y, n)) + F(1)) * power_of_two(half) * power_of_two(k - half);
 }
-static inline F op_exp(F x) {
-  F y = x > F(HIGH) ? F(HIGH) : x;
-  return scaled_exp(y < F(LOW) ? F(LOW) : y);
+// exp of y <= HIGH. What is too small for any number is set aside first: a result that underflows costs as much as
+// a hundred others.
+INLINE F low_exp(F y) {
+  const bool gone = y < F(LOW);
+  return scaled_exp(gone ? F(0) : y) * (gone ? F(0) : F(1));  // no choice of a constant: GCC would follow it up
 }
-static inline F op_sigmoid(F x) {
-  F y = x < F(0) ? x : -x;
-  F e = scaled_exp(y < F(LOW) ? F(LOW) : y);
+INLINE F op_exp(F x) { return low_exp(x > F(HIGH) ? F(HIGH) : x); }
+INLINE F op_sigmoid(F x) {
+  F e = low_exp(x < F(0) ? x : -x);
   return (x < F(0) ? e : F(1)) / (F(1) + e);
 }
-static inline F op_tanh(F x) {  // -E / (2 + E) with E = expm1(-2 |x|), which loses nothing near zero
+INLINE F op_tanh(F x) {  // -E / (2 + E) with E = expm1(-2 |x|), which loses nothing near zero
   F y = LIBM(fabs)(x) * F(-2);
   y = y < F(-60) ? F(-60) : y;
   F n = nearest(y);
@@ -85,7 +90,7 @@ static inline F op_tanh(F x) {  // -E / (2 + E) with E = expm1(-2 |x|), which lo
   return LIBM(copysign)(-e / (F(2) + e), x);
 }
 #ifdef SINGLE
-static inline F log_of(F x) {  // x > 0 and normal; Cephes' logf
+INLINE F log_of(F x) {  // x > 0 and normal; Cephes' logf
   int32_t bits;
   memcpy(&bits, &x, 4);
   int32_t e = (bits - 0x3f3504f3) >> 23;  // so that the mantissa lies within sqrt(1/2) and sqrt(2)
@@ -106,26 +111,27 @@ static inline F log_of(F x) {  // x > 0 and normal; Cephes' logf
   F y = __builtin_fmaf(n, -2.12194440e-4f, p * m * z);
   return __builtin_fmaf(n, 0.693359375f, m + __builtin_fmaf(-0.5f, z, y));
 }
-static inline F op_log1p(F x) {
+INLINE F op_log1p(F x) {
   F u = 1.0f + x;
-  F inside = u > 0.0f && u <= 3.40282347e38f ? u : 1.0f;
+  F inside = u > 0.0f ? u : 1.0f;
+  inside = inside <= 3.40282347e38f ? inside : 1.0f;
   F near = log_of(inside) + (x - (inside - 1.0f)) / inside;  // with what was lost in 1 + x
-  F edge = u == 0.0f ? -__builtin_inff() : u > 0.0f ? u : __builtin_nanf("");
-  return x == 0.0f ? x : inside == u ? near : edge;
+  F far = (u - inside) * 3.40282347e38f * 3.40282347e38f;    // 0 inside; else -inf at u = 0, inf or NaN as u is
+  return __builtin_copysignf(near + far + (u < 0.0f ? __builtin_nanf("") : 0.0f), x);
 }
 #else
-static inline F op_log1p(F x) { return LIBM(log1p)(x); }
+INLINE F op_log1p(F x) { return LIBM(log1p)(x); }
 #endif
-static inline F op_log(F x) { return LIBM(log)(x); }
-static inline F op_expm1(F x) { return LIBM(expm1)(x); }
-static inline F op_sqrt(F x) { return LIBM(sqrt)(x); }
-static inline F op_sin(F x) { return LIBM(sin)(x); }
-static inline F op_cos(F x) { return LIBM(cos)(x); }
-static inline F op_erf(F x) { return LIBM(erf)(x); }
-static inline F op_abs(F x) { return LIBM(fabs)(x); }
-static inline F op_sign(F x) { return F(x > F(0)) - F(x < F(0)); }
-static inline F op_maximum(F a, F b) { return a > b || a != a ? a : b; }
-static inline F op_minimum(F a, F b) { return a < b || a != a ? a : b; }
+INLINE F op_log(F x) { return LIBM(log)(x); }
+INLINE F op_expm1(F x) { return LIBM(expm1)(x); }
+INLINE F op_sqrt(F x) { return LIBM(sqrt)(x); }
+INLINE F op_sin(F x) { return LIBM(sin)(x); }
+INLINE F op_cos(F x) { return LIBM(cos)(x); }
+INLINE F op_erf(F x) { return LIBM(erf)(x); }
+INLINE F op_abs(F x) { return LIBM(fabs)(x); }
+INLINE F op_sign(F x) { return F(x > F(0)) - F(x < F(0)); }
+INLINE F op_maximum(F a, F b) { return a > b || a != a ? a : b; }
+INLINE F op_minimum(F a, F b) { return a < b || a != a ? a : b; }
 
 typedef void (*Product)(int64_t, int64_t, int64_t, const F*, int64_t, const F*, F*, int64_t, int64_t);
 

@@ -75,8 +75,33 @@ static void panel_product(int64_t M, int64_t K, const F* a, int64_t lda, const F
   for (; m < M; m++) block<1, NV>(K, a + m * lda, lda, panel, c + m * ldc, ldc, adds, keep);
 }
 
+// A function of a cell over its rows in parts, each with room of its own.
+typedef void (*Part)(const void*, int64_t, int64_t, F*, F*);
+struct Shares {
+  Part function;
+  const void* call;
+  int64_t rows, parts;
+  F* gathered;
+  int64_t gathered_apart;
+  F* spilled;
+  int64_t spilled_apart;
+  int (*number)();  // of this thread, and how many there are: OpenMP may give fewer than were asked for
+  int (*threads)();
+};
+static void work(void* data) {
+  const Shares& s = *(const Shares*)data;
+  for (int64_t k = s.number(); k < s.parts; k += s.threads())
+    s.function(s.call, s.rows * k / s.parts, s.rows * (k + 1) / s.parts, s.gathered + k * s.gathered_apart,
+               s.spilled + k * s.spilled_apart);
+}
+
 extern "C" {
 int64_t panel_columns() { return PANEL; }
+
+// Runs the parts on the threads of the OpenMP whose function is given.
+void share_out(void (*parallel)(void (*)(void*), void*, unsigned, unsigned), Shares* shares) {
+  parallel(work, shares, (unsigned)shares->parts, 0);
+}
 
 // c (M x N, rows ldc apart) = [c +] a (M x K, rows lda apart) times the packed matrix.
 void product(int64_t M, int64_t N, int64_t K, const F* a, int64_t lda, const F* packed, F* c, int64_t ldc,
