@@ -35,7 +35,10 @@ def loops(source: str, folder: Path) -> tuple[int, int]:
 @pytest.mark.parametrize("name", UNARY)
 def test_a_stage_with_an_operation(name: str, tmp_path: Path) -> None:
     tested = parse_cell(
-        f"@cell\ndef f(x, h, c):\n    c = c + sigmoid(linear(x, h)) * {name}(linear(x, h))\n    return tanh(c), c\n"
+        "@cell\ndef f(x, h, c):\n"
+        "    i = sigmoid(linear(x, h) + diagonal(c))\n"
+        f"    c = c + i * {name}(linear(x, h))\n"
+        "    return sigmoid(linear(x, h) + diagonal(c)) * tanh(c), c\n"
     )
     there, vectorised = loops(printed(make_layout(tested.canonical(), 4, 6))[2].source, tmp_path)
     assert there == 2
