@@ -5,6 +5,7 @@ No module here imports torch.
 """
 
 from nas_rnn.cells.canonical import Canonical, parameter_owners
+from nas_rnn.cells.gate_bias import gate_bias, with_gate_bias
 from nas_rnn.cells.graph import Cell, CellError, StatePath, value_sizes
 from nas_rnn.cells.language import (
     cell,
@@ -29,6 +30,7 @@ __all__ = [
     "cell",
     "diagonal",
     "find_operation",
+    "gate_bias",
     "layer_norm",
     "linear",
     "operations",
@@ -41,4 +43,5 @@ __all__ = [
     "trace_cell",
     "value_sizes",
     "vector",
+    "with_gate_bias",
 ]

@@ -14,8 +14,10 @@ from nas_rnn.experiment.events import Event, Notice, PhaseStarted, Progress, Run
 
 PHASES: Final[Mapping[str, str]] = {
     "search": "Search: every candidate is trained once, beside the LSTM",
+    "control": "Random search: as many random cells, to compare with",
     "selection": "Selection: the best few again, with fresh seeds",
-    "final": "Final: the chosen cell against the baseline, several seeds, test data read once",
+    "tuning": "Tuning: as many settings for every cell, by validation data",
+    "final": "Final: everyone on the same fresh seeds; the test data is read once",
 }
 
 

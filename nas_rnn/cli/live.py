@@ -34,7 +34,13 @@ from nas_rnn.experiment.events import (
     Started,
 )
 
-NAMES: Final = {"search": "Search", "selection": "Selection", "final": "Final"}
+NAMES: Final = {
+    "search": "Search",
+    "control": "Random search",
+    "selection": "Selection",
+    "tuning": "Tuning",
+    "final": "Final",
+}
 REDRAWS_PER_SECOND: Final = 4
 FIXED_LINES: Final = 6
 """Lines of the view besides those of running runs, and a free one below."""

@@ -101,9 +101,48 @@ Params = Annotated[
     int | None,
     _whole("--params", "Parameters of every whole model; sets hidden sizes. Default: 60000.", BUDGET),
 ]
-Seeds = Annotated[
+Tune = Annotated[
     int | None,
-    _whole("--seeds", "Runs of each cell in the final, each with its own seed. Default: 5.", BUDGET),
+    _whole(
+        "--tune",
+        "Trials of learning rate, dropout, clipping and gate bias for each cell, the LSTM too; 0: none. Default: 8.",
+        BUDGET,
+    ),
+]
+TuneNone = Annotated[
+    int | None, _whole("--tune", "Trials of training settings for each variant; 0: none. Default: 0.", BUDGET)
+]
+Seeds = Annotated[
+    str | None,
+    _text(
+        "--seeds",
+        "N|auto",
+        "Runs of each cell in the final, each with its own seed; auto: until it is settled. Default: 5.",
+        BUDGET,
+    ),
+]
+MostSeeds = Annotated[int | None, _whole("--most-seeds", "Where --seeds auto gives up. Default: 32.", BUDGET)]
+Match = Annotated[
+    str | None,
+    _text(
+        "--match",
+        "params|time|hidden",
+        "What is equal for all cells: parameters, measured time of a step, or hidden size. Default: params.",
+        TRAINING,
+    ),
+]
+Controls = Annotated[
+    str | None,
+    _text(
+        "--controls",
+        "all|mean|none",
+        "What stands beside the winner: a random search as long (all), random cells (all, mean). Default: all.",
+        BUDGET,
+    ),
+]
+Top = Annotated[
+    int | None,
+    _whole("--top", "How many of its best cells the name of a search stands for. Default: 1.", WHAT),
 ]
 
 Layers = Annotated[
@@ -173,7 +212,7 @@ Name = Annotated[
 ]
 Resume = Annotated[
     str | None,
-    _text("--resume", "NAME", "Go on with the search of that name. Default: begin a new one.", RUN),
+    _text("--resume", "NAME", "Go on with the one of that name. Default: begin a new one.", RUN),
 ]
 ChangedPlugins = Annotated[
     bool,

@@ -31,7 +31,11 @@ def search(
     epochs: o.Epochs = None,
     scheduler: o.Scheduler = None,
     params: o.Params = None,
+    tune: o.Tune = None,
     seeds: o.Seeds = None,
+    most_seeds: o.MostSeeds = None,
+    controls: o.Controls = None,
+    match: o.Match = None,
     layers: o.Layers = None,
     dropout: o.Dropout = None,
     batch: o.Batch = None,
@@ -65,19 +69,25 @@ def search(
 @command
 def compare(
     cells: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
-            metavar="CELL...", help="Names of cells (`nas-rnn list cells`), .cell files or recipes (.json)."
+            metavar="CELL...",
+            help="Names of cells (`nas-rnn list cells`), .cell files, recipes (.json), or searches: their best cells.",
+            show_default=False,
         ),
-    ],
+    ] = None,
     baseline: o.Baseline = None,
+    top: o.Top = None,
     task: o.Task = None,
     data: o.Data = None,
     task_option: o.TaskOption = None,
     plugins: o.Plugins = None,
     epochs: o.Epochs = None,
     params: o.Params = None,
+    tune: o.Tune = None,
     seeds: o.Seeds = None,
+    most_seeds: o.MostSeeds = None,
+    match: o.Match = None,
     layers: o.Layers = None,
     dropout: o.Dropout = None,
     batch: o.Batch = None,
@@ -93,17 +103,18 @@ def compare(
     gpus_per_trial: o.GpusPerTrial = None,
     storage: o.Storage = None,
     name: o.Name = None,
+    resume: o.Resume = None,
     seed: o.Seed = None,
     config: o.Config = None,
     json: o.Json = False,
     runs: o.Runs = o.RUNS,
     debug: o.Debug = False,
 ) -> None:
-    """Compare cells with an LSTM, or another baseline, at equal size and with paired seeds."""
+    """Compare cells with an LSTM, or another baseline: tuned alike, at equal size, with paired seeds."""
     given = dict(locals())
     import nas_rnn
 
-    _run(lambda cells, **rest: nas_rnn.compare(*cells, **rest), given)
+    _run(lambda cells=(), **rest: nas_rnn.compare(*cells, **rest), given)
 
 
 @command
@@ -132,7 +143,10 @@ def ablate(
     plugins: o.Plugins = None,
     epochs: o.Epochs = None,
     params: o.Params = None,
+    tune: o.TuneNone = None,
     seeds: o.Seeds = None,
+    most_seeds: o.MostSeeds = None,
+    match: o.Match = None,
     layers: o.Layers = None,
     dropout: o.Dropout = None,
     batch: o.Batch = None,
@@ -148,16 +162,7 @@ def ablate(
     gpus_per_trial: o.GpusPerTrial = None,
     storage: o.Storage = None,
     name: o.Name = None,
-    resume: Annotated[
-        str | None,
-        typer.Option(
-            "--resume",
-            metavar="NAME",
-            help="Go on with the ablation of that name. Default: begin a new one.",
-            rich_help_panel=o.RUN,
-            show_default=False,
-        ),
-    ] = None,
+    resume: o.Resume = None,
     seed: o.Seed = None,
     config: o.Config = None,
     json: o.Json = False,

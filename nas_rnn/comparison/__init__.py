@@ -11,12 +11,14 @@ from nas_rnn.comparison.matching import Match, mismatch_warning, nearest_hidden_
 from nas_rnn.comparison.plan import (
     Entry,
     FinalPlan,
+    Member,
     Planned,
     TaskChoice,
     Winner,
     final_specs,
     pick_winner,
     selection_specs,
+    tuning_spec,
 )
 from nas_rnn.comparison.ranking import ranked_rows, ranking_sentence
 from nas_rnn.comparison.result import Comparison, ContenderRow, Standing
@@ -32,6 +34,7 @@ __all__ = [
     "Entry",
     "FinalPlan",
     "Match",
+    "Member",
     "PairedInterval",
     "Planned",
     "Standing",
@@ -50,5 +53,6 @@ __all__ = [
     "ranking_sentence",
     "selection_specs",
     "sentence",
+    "tuning_spec",
     "verdict_of",
 ]

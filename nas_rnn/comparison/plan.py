@@ -1,19 +1,33 @@
-"""Which runs a fair comparison needs: fresh seeds for the best candidates, then paired final runs."""
+"""Which runs a fair comparison needs: fresh seeds for the best candidates, equal tuning, then paired final runs."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
-from nas_rnn.comparison.seeds import Part, derived_seed
+from nas_rnn.cells import parse_cell, with_gate_bias
+from nas_rnn.comparison.seeds import derived_seed
 from nas_rnn.errors import UserError
 from nas_rnn.tasks import Metric
 from nas_rnn.training import RunResult, RunSpec, TrainingOptions
 
+Part = Literal["selection", "tuning", "final"]
+"""The parts of an experiment for which this module plans runs: their roles, and whose seeds they have."""
+
 MOST_ENTRIES = 254
 _STREAMS = MOST_ENTRIES + 2  # of seeds in one round: data order, baseline, contenders
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """One of the cells that stand for a kind of cells: its name, its text, and the size it is trained at."""
+
+    name: str
+    cell: str
+    hidden_size: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +35,10 @@ class Entry:
     """One cell that takes part: what to train, at which size, and how.
 
     ``parameters`` counts the whole model and ``mismatch`` is its relative distance from the baseline's;
-    ``training`` holds the full budget, and the tuned learning rate and so on where ``tuned``; ``score`` is
-    the validation metric of the search (None: it never got one).
+    ``training`` holds the full budget, and the tuned learning rate and so on where ``tuned``, when ``gate_bias``
+    is where the biases start that do not start at zero (None: where the cell says). ``score`` is the validation
+    metric of the search (None: it never got one). ``seconds_per_step`` was measured where sizes were matched by it.
+    ``control`` says what the entry is a control for ("": it is none); with ``members`` its run p is member p's.
     """
 
     name: str
@@ -33,7 +49,17 @@ class Entry:
     training: TrainingOptions
     mismatch: float = 0.0
     tuned: bool = False
+    gate_bias: float | None = None
     score: float | None = None
+    seconds_per_step: float | None = None
+    control: str = ""
+    members: tuple[Member, ...] = ()
+
+    def with_settings(self, settings: Mapping[str, float]) -> Entry:
+        """Return the entry trained with ``settings``: those of `TrainingOptions`, and ``gate_bias``."""
+        own = {name: value for name, value in settings.items() if name != "gate_bias"}
+        training = TrainingOptions.from_dict({**self.training.to_dict(), **own})
+        return replace(self, training=training, gate_bias=settings.get("gate_bias", self.gate_bias))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,14 +104,21 @@ class TaskChoice:
 
 
 def selection_specs(
-    candidates: Iterable[Entry], metric: Metric, *, task: TaskChoice, seed: int, top: int = 3, seeds: int = 2
+    candidates: Iterable[Entry],
+    metric: Metric,
+    *,
+    task: TaskChoice,
+    seed: int,
+    top: int = 3,
+    seeds: int = 2,
+    control: str = "",
 ) -> tuple[Planned, ...]:
     """Return the ``top`` candidates by validation score, each with ``seeds`` runs on fresh seeds.
 
     The best score of a search is flattered by luck, so the few best are trained anew before one is picked.
     Candidates of one digest count once, with their best score; those without a finite score are left out.
-    At equal scores the one with fewer parameters comes first, then the earlier one. Raises UserError for
-    top or seeds below 1.
+    At equal scores the one with fewer parameters comes first, then the earlier one. The runs of a ``control`` have
+    ids of their own. Raises UserError for top or seeds below 1.
     """
     _at_least_one("top", top)
     scored = [entry for entry in candidates if entry.score is not None and math.isfinite(entry.score)]
@@ -95,7 +128,8 @@ def selection_specs(
     for entry in ranked:
         best.setdefault(entry.digest, entry)
     chosen = list(best.values())[:top]
-    return _planned(chosen, part="selection", task=task, seed=seed, seeds=seeds, read_test=False)
+    verb = f"select-{file_safe(control)}" if control else "select"
+    return _planned(chosen, part="selection", verb=verb, task=task, seed=seed, seeds=seeds)
 
 
 def final_specs(
@@ -107,10 +141,33 @@ def final_specs(
     shared ones would mean something only for equal cells, whose comparison they would make a comparison of
     nothing. More seeds, or more contenders, leave the earlier runs as they were.
     """
-    planned = _planned(
-        [baseline, *contenders], part="final", task=task, seed=seed, seeds=seeds, read_test=True
-    )
+    entries = [baseline, *contenders]
+    planned = _planned(entries, part="final", verb="final", task=task, seed=seed, seeds=seeds)
     return FinalPlan(baseline=planned[0], contenders=planned[1:])
+
+
+def tuning_spec(
+    entries: Sequence[Entry],
+    position: int,
+    number: int,
+    settings: Mapping[str, float],
+    *,
+    task: TaskChoice,
+    seed: int,
+) -> RunSpec:
+    """Return the run that tries ``settings``, its ``number``-th, for the entry at ``position``.
+
+    Run ``number`` of all entries shares one data order; weights start from seeds of their own.
+    """
+    stem = _distinct(f"tune-{file_safe(entry.name)}" for entry in entries)[position]
+    return _spec(
+        entries[position].with_settings(settings),
+        f"{stem}-{number:03d}",
+        part="tuning",
+        task=task,
+        seed=derived_seed(seed, "tuning", number * _STREAMS + 1 + position),
+        data_seed=derived_seed(seed, "tuning", number * _STREAMS),
+    )
 
 
 def pick_winner(plan: Sequence[Planned], results: Mapping[str, RunResult], metric: Metric) -> Winner:
@@ -151,34 +208,55 @@ def file_safe(name: str) -> str:
 
 
 def _planned(
-    entries: Sequence[Entry], *, part: Part, task: TaskChoice, seed: int, seeds: int, read_test: bool
+    entries: Sequence[Entry], *, part: Part, verb: str, task: TaskChoice, seed: int, seeds: int
 ) -> tuple[Planned, ...]:
     """Return each entry with ``seeds`` runs; seeds are numbered by run, then data order and entries."""
     _at_least_one("seeds", seeds)
     if len(entries) > MOST_ENTRIES + 1:
         raise UserError(f"at most {MOST_ENTRIES} cells can be compared at once, got {len(entries)}")
-    verb = "select" if part == "selection" else "final"
     stems = _distinct(f"{verb}-{file_safe(entry.name)}" for entry in entries)
     plan = []
     for position, (entry, stem) in enumerate(zip(entries, stems, strict=True)):
         specs = tuple(
-            RunSpec(
-                id=f"{stem}-s{run}",
-                role="selection" if part == "selection" else "final",
-                name=entry.name,
-                cell=entry.cell,
-                hidden_size=entry.hidden_size,
-                task=task.name,
-                task_options=dict(task.options),
-                training=entry.training,
+            _spec(
+                _member(entry, run),
+                f"{stem}-s{run}",
+                part=part,
+                task=task,
                 seed=derived_seed(seed, part, run * _STREAMS + 1 + position),
                 data_seed=derived_seed(seed, part, run * _STREAMS),
-                read_test=read_test,
             )
             for run in range(seeds)
         )
         plan.append(Planned(entry=entry, specs=specs))
     return tuple(plan)
+
+
+def _member(entry: Entry, run: int) -> Entry:
+    """Return what run ``run`` of an entry trains."""
+    if not entry.members:
+        return entry
+    member = entry.members[run % len(entry.members)]
+    return replace(entry, name=member.name, cell=member.cell, hidden_size=member.hidden_size)
+
+
+def _spec(entry: Entry, id: str, *, part: Part, task: TaskChoice, seed: int, data_seed: int) -> RunSpec:
+    text = entry.cell
+    if entry.gate_bias is not None:
+        text = with_gate_bias(parse_cell(text), entry.gate_bias).to_text()
+    return RunSpec(
+        id=id,
+        role=part,
+        name=entry.name,
+        cell=text,
+        hidden_size=entry.hidden_size,
+        task=task.name,
+        task_options=dict(task.options),
+        training=entry.training,
+        seed=seed,
+        data_seed=data_seed,
+        read_test=part == "final",
+    )
 
 
 def _distinct(stems: Iterable[str]) -> list[str]:

@@ -11,6 +11,10 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialSch
 FIRST_RUNG_SHARE = 0.06
 """The least share of the full budget at which trials are compared: ranks before that mislead."""
 REDUCTION = 3
+FREE_ROLES = ("candidate", "control")
+"""Runs that may be stopped early, each among its like."""
+TIMED_ROLE = "candidate"
+"""Runs that end with the time; a control gets as many trials as what it is compared with had."""
 
 
 def first_rung(epochs: int) -> int:
@@ -28,9 +32,13 @@ def make_scheduler(name: str, epochs: int, deadline: float | None) -> TrialSched
     return _Deadline(deadline)
 
 
+def _role(trial: Any) -> str:
+    return str(trial.config["spec"]["role"])
+
+
 def _is_free(trial: Any) -> bool:
     """Whether the run in ``trial`` may be stopped early: candidates may, the baseline may not."""
-    return bool(trial.config["spec"]["role"] == "candidate")
+    return _role(trial) in FREE_ROLES
 
 
 class _Deadline(FIFOScheduler):
@@ -41,36 +49,44 @@ class _Deadline(FIFOScheduler):
         self._deadline = deadline
 
     def on_trial_result(self, controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        if self._deadline is not None and time.monotonic() > self._deadline and _is_free(trial):
+        if self._deadline is not None and time.monotonic() > self._deadline and _role(trial) == TIMED_ROLE:
             return str(TrialScheduler.STOP)
         return str(TrialScheduler.CONTINUE)
 
 
-class _Asha(AsyncHyperBandScheduler):
-    """ASHA over candidates; the baseline always runs to its end."""
+class _Asha(_Deadline):
+    """ASHA over candidates, and over those of a control among themselves; other runs go to their end."""
 
     def __init__(self, epochs: int, deadline: float | None) -> None:
-        super().__init__(
-            time_attr="epoch",
-            metric="score",
-            mode="min",
-            max_t=max(epochs, 1),
-            grace_period=first_rung(epochs),
-            reduction_factor=REDUCTION,
-            stop_last_trials=False,
-        )
-        self._deadline = deadline
+        super().__init__(deadline)
+        self._of_role = {role: _halving(epochs) for role in FREE_ROLES}
 
-    def set_search_properties(self, metric: str | None, mode: str | None, **spec: Any) -> bool:
-        return True
+    def on_trial_add(self, controller: Any, trial: Any) -> None:
+        if _is_free(trial):
+            self._of_role[_role(trial)].on_trial_add(controller, trial)
 
     def on_trial_result(self, controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        if not _is_free(trial):
-            return str(TrialScheduler.CONTINUE)
-        if self._deadline is not None and time.monotonic() > self._deadline:
-            return str(TrialScheduler.STOP)
-        return str(super().on_trial_result(controller, trial, result))
+        decision = super().on_trial_result(controller, trial, result)
+        if decision == TrialScheduler.CONTINUE and _is_free(trial):
+            decision = str(self._of_role[_role(trial)].on_trial_result(controller, trial, result))
+        return decision
 
     def on_trial_complete(self, controller: Any, trial: Any, result: dict[str, Any]) -> None:
         if _is_free(trial):
-            super().on_trial_complete(controller, trial, result)
+            self._of_role[_role(trial)].on_trial_complete(controller, trial, result)
+
+    def on_trial_remove(self, controller: Any, trial: Any) -> None:
+        if _is_free(trial):
+            self._of_role[_role(trial)].on_trial_remove(controller, trial)
+
+
+def _halving(epochs: int) -> AsyncHyperBandScheduler:
+    return AsyncHyperBandScheduler(
+        time_attr="epoch",
+        metric="score",
+        mode="min",
+        max_t=max(epochs, 1),
+        grace_period=first_rung(epochs),
+        reduction_factor=REDUCTION,
+        stop_last_trials=False,
+    )

@@ -22,7 +22,7 @@ from nas_rnn.experiment.workspace import Workspace, names
 from nas_rnn.spaces.ablations import USUAL, Ablation, ablations
 
 STORED = "ablation.json"
-_FROM_SEARCH = set(CompareConfig.model_fields) - {"cells", "baseline", "name", "storage", "address"}
+_FROM_SEARCH = set(CompareConfig.model_fields) - {"cells", "baseline", "name", "storage", "address", "tune"}
 _MAY_CHANGE = {"address", "gpus_per_trial", "workers"}
 
 
@@ -57,7 +57,7 @@ def ablate(
         raise UserError("an ablation needs a cell, or the name of a search: nas-rnn ablate NAME")
     given = {**(load_toml(config) if config else {}), **_given(options)}
     title = what.name if isinstance(what, Cell) else what
-    values = {**_search_options(title, runs), **given, "cells": (title,), "baseline": title}
+    values = {"tune": 0, **_search_options(title, runs), **given, "cells": (title,), "baseline": title}
     settings = absolute(read_config(CompareConfig, values))
     check_machine(settings, runs)
     models = Models.prepare(settings)

@@ -1,4 +1,4 @@
-"""Compare cells with a baseline on one task: paired seeds, equal parameters, one verdict each."""
+"""Compare cells with a baseline on one task: equal tuning, paired seeds, equal parameters, one verdict each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from nas_rnn import plugins
-from nas_rnn.cells import Cell
+from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.comparison import Comparison, sentence
 from nas_rnn.errors import UserError, unknown
 from nas_rnn.experiment.bench import Bench, Interrupted, check_machine, named_apart, now_ms
@@ -18,26 +18,38 @@ from nas_rnn.experiment.config import CompareConfig, absolute, dump_toml, load_t
 from nas_rnn.experiment.events import Observer, Started, silent
 from nas_rnn.experiment.finals import Final
 from nas_rnn.experiment.models import Models
-from nas_rnn.experiment.provenance import identities
+from nas_rnn.experiment.provenance import STUDY, identities
 from nas_rnn.experiment.results import Result
+from nas_rnn.experiment.trials import ranked
 from nas_rnn.experiment.workspace import Workspace, names
 from nas_rnn.spaces import load_recipe, names_recipe
+from nas_rnn.strategies import Study
+
+_MAY_CHANGE = {"address", "gpus_per_trial", "workers"}
+CELLS = "cells.json"
+"""Where the texts of a comparison's cells are kept: files and searches may change before it is taken up again."""
 
 
 def compare(
     *cells: str | Cell,
+    resume: str | None = None,
     config: Path | None = None,
     observer: Observer = silent,
     runs: str | Path = "runs",
     **options: Any,
 ) -> Result:
-    """Train ``cells`` and the baseline on paired seeds at equal parameters, and judge each against the baseline.
+    """Tune and train ``cells`` and the baseline alike, at equal parameters, and judge each against the baseline.
 
-    ``cells`` are names, ``.cell`` files, recipes (``.json``), names of searches (their best cell) or `Cell` values;
-    ``options`` are the other fields of `CompareConfig`. Raises UserError for a mistake in what was given.
+    ``cells`` are names, ``.cell`` files, recipes (``.json``), names of searches (their ``top`` best cells) or `Cell`
+    values; ``options`` are the other fields of `CompareConfig`. ``resume`` names a comparison under ``runs`` to go on
+    with, by its own configuration. Raises UserError for a mistake in what was given.
     """
     runs = Path(runs)
     given = {name: value for name, value in options.items() if value is not None}
+    if resume is not None:
+        if cells or config is not None:
+            raise UserError("a resumed comparison has its cells and configuration already: leave them out")
+        return _resume(runs, resume, given, observer)
     asked = tuple(cell.name if isinstance(cell, Cell) else str(cell) for cell in cells)
     settings = read_config(
         CompareConfig,
@@ -49,7 +61,11 @@ def compare(
     settings = cast(CompareConfig, models.config)
     known = {cell.name: cell for cell in cells if isinstance(cell, Cell)}
     baseline = find_cell(settings.baseline, runs)
-    contenders = [known.get(name) or find_cell(name, runs) for name in settings.cells]
+    contenders = [
+        cell
+        for name in settings.cells
+        for cell in ([known[name]] if name in known else find_cells(name, runs, settings.top))
+    ]
     models.match(baseline, settings.params)  # too few parameters show here
     workspace = Workspace.create(runs, settings.name, "compare")
     with workspace.held(new=True):
@@ -64,8 +80,51 @@ def compare(
                 "plugins": identities(settings),
             },
         )
+        workspace.write_json(CELLS, [cell.to_text() for cell in (baseline, *contenders)])
         workspace.write("config.toml", dump_toml(settings))
         return run_duel(Bench(settings, workspace, models, observer), baseline, contenders)
+
+
+def _resume(runs: Path, name: str, changed: dict[str, Any], observer: Observer) -> Result:
+    workspace = Workspace.open_existing(runs, name)
+    texts = workspace.read_json(CELLS)
+    if texts is None:
+        kind = (workspace.read_json("search.json") or {}).get("kind", "search")
+        raise UserError(f"{name!r} is no comparison; it goes on with `nas-rnn {kind} --resume {name}`")
+    refused = sorted(set(changed) - _MAY_CHANGE)
+    if refused:
+        raise UserError(
+            f"a resumed comparison keeps its own configuration; {', '.join(refused)} cannot be changed "
+            f"(only {', '.join(sorted(_MAY_CHANGE))} can); begin a new comparison for that"
+        )
+    values = {**load_toml(workspace.config_path), **changed, "name": name}
+    settings = absolute(read_config(CompareConfig, values))
+    check_machine(settings, runs)
+    with workspace.hold().held(new=False):
+        workspace.keep_checkpoints_at(settings.storage)
+        models = Models.prepare(settings)
+        workspace.write("config.toml", dump_toml(settings))
+        baseline, *contenders = map(parse_cell, texts)
+        return run_duel(Bench(settings, workspace, models, observer), baseline, contenders)
+
+
+def find_cells(name: str, runs: Path, top: int) -> list[Cell]:
+    """Return what ``name`` stands for: of a search its ``top`` best cells, else one cell, as `find_cell` does."""
+    if top == 1 or name not in names(runs):
+        return [find_cell(name, runs)]
+    workspace = Workspace(runs, name)
+    if not workspace.study_path.is_file():
+        raise UserError(f"{name!r} is no search, so it has no best {top} cells; give its name without --top")
+    stored = load_toml(workspace.config_path)
+    metric = plugins.registry().find("task", stored["task"]).value.metric
+    best: dict[str, Cell] = {}
+    for trial in ranked(Study.open(workspace.study_path, STUDY).trials(), metric):
+        best.setdefault(trial.digest, trial.candidate.cell)
+    if not best:
+        raise UserError(
+            f"no trial of the search {name!r} has a score yet; finish it with `nas-rnn search --resume {name}`"
+        )
+    return list(best.values())[:top]
 
 
 def find_cell(name: str, runs: Path) -> Cell:
@@ -120,15 +179,21 @@ def run_duel(
     ]
     chronicle = Chronicle(bench.workspace, task, settings, bench.warn)
     status, final = "complete", Final(bench, chronicle.run_changed)
-    with chronicle:
-        try:
-            bench.run(final.duel(standard, entries, {}, keep_best=kind == "compare", say=say))
-        except Interrupted:
-            status = "interrupted"
-        finally:
-            chronicle.end(status, final.comparison, [])
-    bench.tell_all(chronicle.problems)
-    comparison = final.comparison
+    kept = bench.workspace.read_json("comparison.json")
+    if kept is not None:
+        comparison: Comparison | None = Comparison.from_dict(kept)
+    else:
+        with chronicle:
+            for run in bench.workspace.ended():  # MLflow may have missed it
+                chronicle.stored_run_changed(run)
+            try:
+                bench.run(final.contest(standard, entries, keep_best=kind == "compare", say=say))
+            except Interrupted:
+                status = "interrupted"
+            finally:
+                chronicle.end(status, final.comparison, [])
+        bench.tell_all(chronicle.problems)
+        comparison = final.comparison
     return Result(
         kind=kind,
         name=bench.workspace.name,

@@ -14,6 +14,7 @@ from nas_rnn.errors import UserError, suggest
 from nas_rnn.training import TrainingOptions
 from nas_rnn.training.spec import Backend
 
+MOST_SEEDS = 100
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -41,6 +42,14 @@ def _texts(value: object) -> object:
     return value
 
 
+def _seeds(value: object) -> object:
+    if value == "auto" or (type(value) is int and 1 <= value <= MOST_SEEDS):
+        return value
+    if isinstance(value, str) and value.isdecimal():
+        return _seeds(int(value))
+    raise ValueError(f"a whole number from 1 to {MOST_SEEDS} is needed, or auto, not {value!r}")
+
+
 Duration = Annotated[float | None, BeforeValidator(seconds), Field(gt=0)]
 Name = Annotated[str | None, BeforeValidator(_folder_name)]
 
@@ -53,7 +62,10 @@ class _Config(BaseModel):
     data: Path | None = None
     epochs: int = Field(TrainingOptions.epochs, ge=1)
     params: int = Field(60_000, ge=1)
-    seeds: int = Field(5, ge=1, le=100)
+    tune: int = Field(8, ge=0, le=1000)
+    match: Literal["params", "time", "hidden"] = "params"
+    seeds: Annotated[int | Literal["auto"], BeforeValidator(_seeds)] = 5
+    most_seeds: int = Field(32, ge=1, le=MOST_SEEDS)
     workers: int | None = Field(None, ge=1)
     address: str | None = Field(None, min_length=1)
     gpus_per_trial: float = Field(0.0, ge=0, allow_inf_nan=False)
@@ -94,6 +106,7 @@ class SearchConfig(_Config):
     scheduler: Literal["asha", "none"] = "asha"
     trials: int = Field(24, ge=1)
     time: Duration = None
+    controls: Literal["all", "mean", "none"] = "all"
 
 
 class CompareConfig(_Config):
@@ -101,6 +114,7 @@ class CompareConfig(_Config):
 
     cells: tuple[str, ...] = Field(min_length=1)
     baseline: str = "lstm"
+    top: int = Field(1, ge=1, le=50)
 
 
 C = TypeVar("C", bound=_Config)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-Phase = Literal["search", "selection", "final"]
+Phase = Literal["search", "control", "selection", "tuning", "final"]
 RunEnding = Literal["finished", "stopped", "diverged", "failed", "reused"]
 
 

@@ -1,8 +1,8 @@
-"""The final: the best few on fresh seeds, then the winner and the baseline on paired seeds, and the verdict."""
+"""The end: the best few on fresh seeds, equal tuning, everyone on paired seeds, and the verdict."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from nas_rnn.comparison import (
@@ -16,11 +16,13 @@ from nas_rnn.comparison import (
     selection_specs,
     sentence,
 )
-from nas_rnn.engine import RunList
+from nas_rnn.engine import RunList, RunSource
 from nas_rnn.experiment.bench import Bench
 from nas_rnn.experiment.events import Notice, Phase, PhaseStarted
 from nas_rnn.experiment.flow import keep_flow
+from nas_rnn.experiment.test_part import settle
 from nas_rnn.experiment.trials import sign_of
+from nas_rnn.experiment.tuning import TuneSource
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
 
 TOP, SELECTION_SEEDS = 3, 2
@@ -45,7 +47,7 @@ class _Watch:
 
     def on_done(self, spec: RunSpec, result: RunResult) -> None:
         self.bench.store_result(result)
-        if spec.role == "selection":
+        if spec.role in ("selection", "tuning"):
             self.bench.workspace.store(spec.id).drop_checkpoint()
         self.bench.tell(self.bench.ended(spec, result, None))
         self.on_change(spec, result)
@@ -57,12 +59,17 @@ class Final:
     def __init__(self, bench: Bench, on_change: OnChange) -> None:
         self._bench = bench
         self._watch = _Watch(bench, on_change)
+        self._spent: dict[str, float] = {}
         self.comparison: Comparison | None = None
 
-    def stages(
-        self, baseline: Entry, candidates: Sequence[Entry], spent: dict[str, float]
-    ) -> Iterator[RunList]:
-        """Pick the best of ``candidates`` by fresh seeds on validation data, and judge it against ``baseline``."""
+    def spend(self, part: str, results: Iterable[RunResult]) -> None:
+        """Count what the runs of an earlier part took."""
+        self._spent[part] = self._spent.get(part, 0.0) + sum(result.seconds for result in results)
+
+    def select(
+        self, candidates: Sequence[Entry], control: str = ""
+    ) -> Generator[RunSource, None, Entry | None]:
+        """Pick the best of ``candidates`` by fresh seeds on validation data; those of a ``control`` bear its name."""
         bench = self._bench
         plan = selection_specs(
             candidates,
@@ -71,46 +78,82 @@ class Final:
             seed=bench.config.seed,
             top=TOP,
             seeds=SELECTION_SEEDS,
+            control=control,
         )
         runs = self._phase("selection", [spec for planned in plan for spec in planned.specs])
         yield runs
+        self.spend("selection", runs.results.values())
         winner = pick_winner(plan, runs.results, bench.task.metric)
         if winner.entry is None:
-            bench.tell(Notice(message=f"there is no final: {winner.reason}"))
-            return
-        spent = {**spent, "selection": sum(result.seconds for result in runs.results.values())}
-        yield from self.duel(baseline, [winner.entry], spent)
+            bench.tell(Notice(message=f"there is no {control or 'final'}: {winner.reason}"))
+        return winner.entry
 
-    def duel(
+    def contest(
         self,
         baseline: Entry,
         contenders: Sequence[Entry],
-        spent: dict[str, float],
         *,
         keep_best: bool = True,
         say: Callable[[Comparison], str] = sentence,
-    ) -> Iterator[RunList]:
-        """Train everyone on paired seeds, read the test part once, keep comparison and chart.
+    ) -> Iterator[RunSource]:
+        """Tune everyone, train everyone on paired seeds, read the test part once, keep comparison and chart.
 
         With ``keep_best`` also the first contender's best weights and everyone's gradient flow.
         """
         bench = self._bench
         for contender in contenders:
             bench.warn_of_mismatch(contender)
+        entries = [baseline, *contenders]
+        if bench.config.tune:
+            tuned = yield from self._tune([entry for entry in entries if not entry.members])
+            entries = _tuned_entries(entries, tuned)
+        before = settle(bench.workspace, bench.models.data, entries)
+        if before:
+            bench.warn(f"the test part of these data was read before, in {_listed(before)}")
         plan = final_specs(
-            baseline, contenders, task=bench.models.choice, seed=bench.config.seed, seeds=bench.config.seeds
+            entries[0],
+            entries[1:],
+            task=bench.models.choice,
+            seed=bench.config.seed,
+            seeds=bench.config.seeds if isinstance(bench.config.seeds, int) else 5,
         )
         runs = self._phase("final", plan.specs)
         yield runs
-        self.comparison = judge(bench.task.metric, plan, runs.results, item=bench.task.item, spent=spent)
+        self.comparison = judge(
+            bench.task.metric, plan, runs.results, item=bench.task.item, spent=self._spent
+        )
         if keep_best:
             _keep_best(bench, plan, runs.results)
         _keep(bench, plan, self.comparison, say(self.comparison))
+
+    def _tune(self, entries: Sequence[Entry]) -> Generator[RunSource, None, list[Entry]]:
+        source = TuneSource(self._bench, self._watch, entries, self._bench.config.tune)
+        done = sum(
+            self._bench.workspace.store(folder.name).read_result() is not None
+            for folder in self._bench.workspace.trials.glob("tune-*")
+        )
+        self._bench.tell(PhaseStarted(phase="tuning", runs=source.runs, before=done))
+        yield source
+        self.spend("tuning", source.results)
+        return source.best()
 
     def _phase(self, phase: Phase, specs: Sequence[RunSpec]) -> RunList:
         runs = self._bench.unfinished(specs, self._watch)
         self._bench.tell(PhaseStarted(phase=phase, runs=len(specs), before=len(runs.results)))
         return runs
+
+
+def _tuned_entries(entries: Sequence[Entry], tuned: Sequence[Entry]) -> list[Entry]:
+    """Return ``entries`` as tuning left them; those of several cells have the first contender's settings."""
+    found = {entry.name: entry for entry in tuned}
+    leader = found[next(entry.name for entry in entries[1:] if not entry.members)]
+    settings = {name: getattr(leader.training, name) for name in ("learning_rate", "dropout", "clip")}
+    return [found[e.name] if not e.members else e.with_settings(settings) for e in entries]
+
+
+def _listed(names: Sequence[str], most: int = 3) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _keep(bench: Bench, plan: FinalPlan, comparison: Comparison, answer: str) -> None:

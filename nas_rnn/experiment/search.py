@@ -4,29 +4,39 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 from nas_rnn import plugins
-from nas_rnn.comparison import Comparison, sentence
+from nas_rnn.comparison import Comparison, Entry, sentence
 from nas_rnn.engine import RunSource
 from nas_rnn.errors import UserError
 from nas_rnn.experiment.bench import Bench, Interrupted, check_machine, now_ms
 from nas_rnn.experiment.chronicle import Chronicle
 from nas_rnn.experiment.config import SearchConfig, absolute, dump_toml, load_toml, read_config
+from nas_rnn.experiment.controls import mean_of_random
 from nas_rnn.experiment.events import Observer, PhaseStarted, Started, silent
 from nas_rnn.experiment.finals import TOP, Final
 from nas_rnn.experiment.models import Models
-from nas_rnn.experiment.provenance import STUDY, identities, require_unchanged
+from nas_rnn.experiment.provenance import STUDY, Identities, identities, require_unchanged
 from nas_rnn.experiment.results import BestCell, Result
-from nas_rnn.experiment.search_source import CONSTRAINED_SECONDS, SearchSource, make_strategy
+from nas_rnn.experiment.search_source import (
+    CONSTRAINED_SECONDS,
+    CONTROL,
+    SearchSource,
+    make_strategy,
+)
+from nas_rnn.experiment.test_part import require_unread
 from nas_rnn.experiment.trials import BASELINE_ID, count_endings, ranked, trial_id
 from nas_rnn.experiment.workspace import Workspace
-from nas_rnn.spaces import Infeasible
+from nas_rnn.spaces import Decisions, Infeasible
 from nas_rnn.strategies import Strategy, Study, Trial
+from nas_rnn.training import RunResult
 
 _MAY_CHANGE = {"address", "gpus_per_trial", "plugins", "time", "trials", "workers"}
+CONTROL_JOURNAL = "control.journal"
 
 
 def search(
@@ -103,7 +113,8 @@ def _resume(
     workspace = Workspace.open_existing(runs, name)
     facts = workspace.read_json("search.json") or {}
     if facts.get("kind") != "search":
-        raise UserError(f"{name!r} is a comparison; only searches are resumed with `search --resume`")
+        kind = facts.get("kind", "compare")
+        raise UserError(f"{name!r} is no search; it goes on with `nas-rnn {kind} --resume {name}`")
     stored = load_toml(workspace.config_path)
     changed = {key: value for key, value in options.items() if value is not None}
     refused = sorted(set(changed) - _MAY_CHANGE)
@@ -112,6 +123,8 @@ def _resume(
             f"a resumed search keeps its own configuration; {', '.join(refused) or 'config'} cannot be changed "
             f"(only {', '.join(sorted(_MAY_CHANGE))} can); begin a new search for that"
         )
+    for option in sorted({"time", "trials"} & set(changed)):
+        require_unread(workspace, f"--{option}")
     settings = absolute(read_config(SearchConfig, {**stored, **changed, "name": name}))
     check_machine(settings, runs)
     with workspace.hold().held(new=False):
@@ -131,6 +144,7 @@ class _Search:
         self.began = time.monotonic()
         self.study = Study.take_up(bench.workspace.study_path, STUDY)
         self.chronicle = Chronicle(bench.workspace, bench.task, settings, bench.warn)
+        self._sources: list[SearchSource] = []
 
     def run(self) -> Result:
         status = "complete"
@@ -158,18 +172,62 @@ class _Search:
         return self._result(status, final.comparison)
 
     def _stages(self, before: int, deadline: float | None, final: Final) -> Iterator[RunSource]:
-        """Search, then pick from the best few, then compare; each stage skips what is done already."""
+        """Search, pick from the best few, tune, compare; each stage skips what is done already."""
         source = self._source(before, deadline)
         yield source
-        trials = self.study.trials()
+        final.spend("search", self._results([BASELINE_ID, *self._trial_ids(self.study)]))
         baseline = self.bench.models.baseline_entry(source.baseline)
-        best = ranked(trials, self.bench.task.metric)[:TOP]
-        entries = [
+        winner = yield from final.select(self._best(self.study, baseline))
+        if winner is not None:
+            controls = yield from self._controls(final, baseline)
+            yield from final.contest(baseline, [winner, *controls])
+
+    def _best(self, study: Study, baseline: Entry) -> list[Entry]:
+        """Return the best few trials as entries."""
+        return [
             self.bench.models.entry(trial.candidate.cell, baseline.parameters, score=trial.value)
-            for trial in best
+            for trial in ranked(study.trials(), self.bench.task.metric)[:TOP]
         ]
-        spent = {"search": self._seconds([BASELINE_ID, *(trial_id(trial.number) for trial in trials)])}
-        yield from final.stages(baseline, entries, spent)
+
+    def _controls(self, final: Final, baseline: Entry) -> Generator[RunSource, None, list[Entry]]:
+        """Return what random choice comes to: the best of a random search of equal cost, and the mean of the space."""
+        controls = []
+        if self.settings.controls == "all" and self.settings.strategy != CONTROL:
+            best = yield from self._random_search(final, baseline)
+            if best is not None:
+                name = f"random search: {best.name}"
+                controls.append(
+                    replace(best, name=name, control=f"random search, {len(self.study.trials())} trials")
+                )
+        if self.settings.controls != "none":
+            controls.append(mean_of_random(self.bench, self.settings, baseline))
+        return controls
+
+    def _random_search(self, final: Final, baseline: Entry) -> Generator[RunSource, None, Entry | None]:
+        path = self.bench.workspace.folder / CONTROL_JOURNAL
+        if not path.exists():
+            Study.create(path, STUDY, self.bench.task.metric.direction)
+        study = Study.take_up(path, STUDY)
+        trials = len(self.study.trials())
+        before = sum(trial.ending is not None for trial in study.trials())
+        self.bench.tell(PhaseStarted(phase="control", runs=trials, before=before))
+        source = SearchSource(
+            bench=self.bench,
+            study=study,
+            strategy=make_strategy(self.settings, len(study.trials()), control=True),
+            baseline=plugins.load_cell("lstm"),
+            trials=trials,
+            deadline=None,
+            on_change=self.chronicle.run_changed,
+            control=True,
+        )
+        self._sources.append(source)
+        yield source
+        final.spend("control", self._results(self._trial_ids(study, control=True)))
+        return (yield from final.select(self._best(study, baseline), control="random search"))
+
+    def _trial_ids(self, study: Study, *, control: bool = False) -> list[str]:
+        return [trial_id(trial.number, control=control) for trial in study.trials()]
 
     def _tell_start(self, before: int) -> None:
         bench = self.bench
@@ -199,21 +257,28 @@ class _Search:
             study=self.study,
             strategy=make_strategy(self.settings, len(self.study.trials())),
             baseline=plugins.load_cell("lstm"),
+            trials=self.settings.trials,
             deadline=deadline,
             on_change=self.chronicle.run_changed,
         )
         self.chronicle.baseline_records = source.baseline_records
-        self.chronicle.decisions_of = source.decisions_of
-        self.chronicle.plugins_of = source.plugins_of
+        self._sources.append(source)
+        self.chronicle.decisions_of = self._decisions_of
+        self.chronicle.plugins_of = self._plugins_of
         # Whatever ended before, in any stage: MLflow may have missed it.
-        for folder in sorted(self.bench.workspace.trials.iterdir()):
-            if self.bench.workspace.store(folder.name).read_result() is not None:
-                self.chronicle.stored_run_changed(folder.name)
+        for run in self.bench.workspace.ended():
+            self.chronicle.stored_run_changed(run)
         return source
 
-    def _seconds(self, runs: Iterable[str]) -> float:
+    def _decisions_of(self, run: str) -> Decisions:
+        return next(filter(None, (source.decisions_of(run) for source in self._sources)), {})
+
+    def _plugins_of(self, run: str) -> Identities:
+        return next(filter(None, (source.plugins_of(run) for source in self._sources)), {})
+
+    def _results(self, runs: Iterable[str]) -> list[RunResult]:
         results = [self.bench.workspace.store(run).read_result() for run in runs]
-        return sum(result.seconds for result in results if result is not None)
+        return [result for result in results if result is not None]
 
     def _result(self, status: str, comparison: Comparison | None) -> Result:
         trials = self.study.trials()

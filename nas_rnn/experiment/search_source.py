@@ -21,9 +21,13 @@ from nas_rnn.plugins.records import place
 from nas_rnn.spaces import Candidate, Decisions, Infeasible, constrained, parse_constraints
 from nas_rnn.strategies import Exhausted, Strategy, Study, Trial
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
+from nas_rnn.training.spec import Role
 
 _BASELINE_SEED, _DATA_SEED = 0, 1
-_FIRST_TRIAL_SEED = 2
+_FIRST_TRIAL_SEED, _FIRST_CONTROL_SEED = 2, 1 << 17
+
+CONTROL = "random"
+"""The strategy that every other one is measured against."""
 
 CONSTRAINED_SECONDS = 600.0
 """How long a proposal may take where a space has constraints: a thousand candidates may be drawn for one."""
@@ -33,15 +37,19 @@ CONSTRAINED_SECONDS = 600.0
 class SearchSource:
     """Hands out a search's runs and keeps the study; after a resume it goes on where the study ends.
 
-    ``on_change`` hears of each run after it began, went on or ended, with its result once there is one.
+    It ends after ``trials``. ``on_change`` hears of each run after it began, went on or ended, with its result once
+    there is one. With ``control`` it is the random search beside a search, whose runs have ids and seeds of their own;
+    it trains no baseline.
     """
 
     bench: Bench
     study: Study
     strategy: Strategy
     baseline: Cell
+    trials: int
     deadline: float | None
     on_change: Callable[[RunSpec, RunResult | None], None]
+    control: bool = False
     _queue: list[RunSpec] = field(default_factory=list)
     _numbers: dict[str, int] = field(default_factory=dict)
     _candidates: dict[int, Candidate] = field(default_factory=dict)
@@ -58,6 +66,7 @@ class SearchSource:
         assert isinstance(self.bench.config, SearchConfig)
         self.config = self.bench.config
         self._identities = identities(self.config)
+        self.role: Role = "control" if self.control else "candidate"
         self._begin_baseline()
         for trial in self.study.trials():
             self._take_up(trial)
@@ -67,6 +76,8 @@ class SearchSource:
         self.baseline_result = store.read_result()
         if self.baseline_result is not None and self.baseline_result.status != "failed":
             self.baseline_records = list(self.baseline_result.epochs)
+            return
+        if self.control:
             return
         match = self.bench.models.match(self.baseline, self.config.params)
         self._queue.append(
@@ -83,12 +94,15 @@ class SearchSource:
     def _seed(self, index: int) -> int:
         return derived_seed(self.config.seed, "search", index)
 
+    def _id(self, number: int) -> str:
+        return trial_id(number, control=self.control)
+
     def _take_up(self, trial: Trial) -> None:
         """Continue with a trial that the study knows: a finished one counts, an unfinished one goes on."""
         self._count += 1
         self._candidates[trial.number] = trial.candidate
-        self._numbers[trial_id(trial.number)] = trial.number
-        self._plugins[trial_id(trial.number)] = trial.details.get("plugins", {})
+        self._numbers[self._id(trial.number)] = trial.number
+        self._plugins[self._id(trial.number)] = trial.details.get("plugins", {})
         original = self._known.setdefault(trial.digest, trial.number)
         if trial.ending is not None:
             self._ended[trial.number] = trial
@@ -125,7 +139,7 @@ class SearchSource:
                 self.bench.tell(self.bench.started(spec))
                 self.on_change(spec, None)
                 return spec
-            if self._count >= self.config.trials:
+            if self._count >= self.trials:
                 return Next.END
             if self.deadline is not None and time.monotonic() > self.deadline:
                 self._say("the time is over: no further trials begin")
@@ -155,7 +169,7 @@ class SearchSource:
 
     @property
     def _strategy_plugin(self) -> plugins.Plugin:
-        return plugins.registry().find("strategy", self.config.strategy)
+        return plugins.registry().find("strategy", CONTROL if self.control else self.config.strategy)
 
     def _tell(self, candidate: Candidate, loss: float | None) -> None:
         """Tell the strategy how ``candidate`` ended; `PluginError` where it fails or hangs."""
@@ -192,13 +206,14 @@ class SearchSource:
         made_by = used_by(self._identities, candidate.cell)
         number = self.study.add(candidate, hidden_size=hidden_size, plugins=made_by)
         self._candidates[number] = candidate
-        self._plugins[trial_id(number)] = made_by
+        self._plugins[self._id(number)] = made_by
         return number
 
     def _spec(self, number: int, candidate: Candidate, hidden_size: int) -> RunSpec:
-        seed = self._seed(_FIRST_TRIAL_SEED + number)
+        first = _FIRST_CONTROL_SEED if self.control else _FIRST_TRIAL_SEED
+        seed = self._seed(first + number)
         return self.bench.models.spec(
-            trial_id(number), "candidate", candidate.cell, hidden_size, seed, self._seed(_DATA_SEED)
+            self._id(number), self.role, candidate.cell, hidden_size, seed, self._seed(_DATA_SEED)
         )
 
     def _fail(self, number: int, candidate: Candidate, reason: str) -> None:
@@ -206,8 +221,8 @@ class SearchSource:
         self._tell(candidate, None)
         self.bench.tell(
             RunEnded(
-                id=trial_id(number),
-                role="candidate",
+                id=self._id(number),
+                role=self.role,
                 name=candidate.cell.name,
                 ending="failed",
                 value=None,
@@ -228,13 +243,13 @@ class SearchSource:
         self._tell(candidate, self._loss(trial.ending, trial.value))
         self.bench.tell(
             RunEnded(
-                id=trial_id(number),
-                role="candidate",
+                id=self._id(number),
+                role=self.role,
                 name=candidate.cell.name,
                 ending="reused",
                 value=trial.value,
                 gap=None,
-                reason=f"the same cell as trial {trial_id(original)}",
+                reason=f"the same cell as trial {self._id(original)}",
             )
         )
 
@@ -293,17 +308,20 @@ class SearchSource:
         return gap_at_same_epoch(self.bench.task.metric, records, self.baseline_records)
 
 
-def make_strategy(config: SearchConfig, earlier_trials: int) -> Strategy:
+def make_strategy(config: SearchConfig, earlier_trials: int, *, control: bool = False) -> Strategy:
     """Return the strategy that ``config`` names; its seed moves on with the trials there are already.
+
+    With ``control`` it is the random one, with a seed of its own.
 
     Raises `UserError` for constraints that cannot be read, or a space that the strategy cannot search; `PluginError`
     where it fails.
     """
     plugin = plugins.registry().find("space", config.space)
-    kind = plugins.registry().find("strategy", config.strategy)
+    kind = plugins.registry().find("strategy", CONTROL if control else config.strategy)
+    seed = derived_seed(config.seed, "search", _FIRST_CONTROL_SEED - 1) if control else config.seed
     space = constrained(plugin.value, parse_constraints(config.constraints))
     with plugins.running(kind, plugin, passing=(UserError,)):
-        strategy = kind.value(space, config.seed + earlier_trials)
+        strategy = kind.value(space, seed + earlier_trials)
         if not isinstance(strategy, Strategy):
             raise TypeError("a strategy is a subclass of nas_rnn.strategies.Strategy")
     return strategy

@@ -11,9 +11,9 @@ from nas_rnn.training import EpochRecord, RunResult
 BASELINE_ID = "baseline"
 
 
-def trial_id(number: int) -> str:
-    """Return the id of a trial's run, and the name of its folder."""
-    return f"t{number:04d}"
+def trial_id(number: int, *, control: bool = False) -> str:
+    """Return the id of a trial's run, and the name of its folder; ``control``: of the random search beside it."""
+    return f"{'r' if control else 't'}{number:04d}"
 
 
 def count_endings(trials: Sequence[Trial]) -> dict[str, int]:

@@ -70,7 +70,7 @@ class Workspace:
     def held(self, *, new: bool) -> Iterator[Workspace]:
         """Release the folder after the block; remove a ``new`` one where nothing was trained before a failure.
 
-        A failure after that says how to go on with a search.
+        A failure after that says how to go on.
         """
         try:
             yield self
@@ -78,10 +78,11 @@ class Workspace:
             if new and not any(self.trials.glob("*/*")):
                 self.release()
                 shutil.rmtree(self.folder, ignore_errors=True)
-            elif not isinstance(error, UserError) and self.study_path.exists():
+            elif not isinstance(error, UserError):
+                kind = (self.read_json("search.json") or {}).get("kind", "search")
                 raise NasRnnError(
                     f"{error}. What is finished is kept: once that is put right, go on with "
-                    f"`nas-rnn search --resume {self.name}`"
+                    f"`nas-rnn {kind} --resume {self.name}`"
                 ) from error
             raise
         finally:
@@ -107,6 +108,14 @@ class Workspace:
         """Return the files of one run; its checkpoint lies at ``storage``, if that is set."""
         files = LocalFiles(self.trials / run)
         return RunStore(files if self.storage is None else StoredFiles(files, self.storage, run))
+
+    def ended(self) -> list[str]:
+        """Return the runs that have a result."""
+        return [
+            run.name
+            for run in sorted(self.trials.iterdir())
+            if self.store(run.name).read_result() is not None
+        ]
 
     def changed_ms(self, run: str, name: str) -> int | None:
         """Return when a file of a run was last written, in milliseconds since 1970."""

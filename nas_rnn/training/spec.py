@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 from nas_rnn.errors import UserError
 from nas_rnn.training.plain import from_plain, to_plain
 
-Role = Literal["candidate", "baseline", "selection", "final"]
+Role = Literal["candidate", "control", "baseline", "selection", "tuning", "final"]
 Status = Literal["finished", "stopped", "diverged", "failed"]
 Decay = Literal["cosine", "linear", "none"]
 Backend = Literal["auto", "fused", "eager", "reference"]
@@ -84,10 +84,11 @@ class RunSpec:
 
     ``cell`` is its text, ``name`` what to call it. ``seed`` fixes the initial weights and dropout,
     ``data_seed`` the order of the training data, equal in runs that are to be compared in pairs. The test
-    part is read only with ``read_test``.
+    part is read only with ``read_test``, which only a final run may have: nothing is chosen by it.
 
     Raises:
         UserError: for a value out of its range.
+        ValueError: when a run that is not final is to read the test part.
     """
 
     id: str
@@ -107,6 +108,8 @@ class RunSpec:
         _require_whole("seed", self.seed, 0)
         _require_whole("data_seed", self.data_seed, 0)
         _require_one_of("role", self.role, get_args(Role))
+        if self.read_test and self.role != "final":
+            raise ValueError(f"only final runs read the test part; {self.id!r} is a {self.role} run")
 
     def to_dict(self) -> dict[str, Any]:
         return to_plain(self)

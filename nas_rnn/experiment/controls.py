@@ -1,0 +1,60 @@
+"""The mean of random cells: what a search is worth shows beside what no search at all comes to.
+
+Yang, Esperança & Carlucci 2020, "NAS evaluation is frustratingly hard", compare every method with this.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from statistics import fmean
+
+from nas_rnn import plugins
+from nas_rnn.comparison import Entry, Member, derived_seed
+from nas_rnn.errors import NasRnnError, UserError
+from nas_rnn.experiment.bench import Bench
+from nas_rnn.experiment.config import SearchConfig
+from nas_rnn.experiment.search_source import CONSTRAINED_SECONDS
+from nas_rnn.spaces import Infeasible, constrained, parse_constraints
+
+MEMBERS = 8
+"""How many random cells stand for a space where the number of seeds is not known beforehand."""
+_FIRST_SEED = 1 << 16
+_MOST_DRAWS = 1000
+
+
+def mean_of_random(bench: Bench, config: SearchConfig, baseline: Entry) -> Entry:
+    """Return an entry of which every run trains another random cell of the space.
+
+    Raises NasRnnError where hardly a cell of the space can have as many parameters as ``baseline``.
+    """
+    count = config.seeds if isinstance(config.seeds, int) else MEMBERS
+    entries = _random_entries(bench, config, count, baseline.parameters)
+    parameters = round(fmean(entry.parameters for entry in entries))
+    return replace(
+        entries[0],
+        name=f"mean of {count} random cells",
+        digest="",
+        parameters=parameters,
+        mismatch=parameters / baseline.parameters - 1,
+        control="random cells, another one in each run, trained with the settings of the best",
+        members=tuple(Member(name=e.name, cell=e.cell, hidden_size=e.hidden_size) for e in entries),
+    )
+
+
+def _random_entries(bench: Bench, config: SearchConfig, count: int, parameters: int) -> list[Entry]:
+    plugin = plugins.registry().find("space", config.space)
+    space = constrained(plugin.value, parse_constraints(config.constraints))
+    entries: list[Entry] = []
+    for number in range(_MOST_DRAWS):
+        seed = derived_seed(config.seed, "search", _FIRST_SEED + number)
+        with plugins.running(plugin, seconds=CONSTRAINED_SECONDS, passing=(Infeasible,)):
+            candidate = space.sample(seed)
+        with contextlib.suppress(UserError):  # no hidden size of it has so few parameters
+            entries.append(bench.models.entry(candidate.cell, parameters))
+        if len(entries) == count:
+            return entries
+    raise NasRnnError(
+        f"of {_MOST_DRAWS} random cells of the space {config.space!r} only {len(entries)} can have {parameters} "
+        "parameters; leave the mean of random cells out with --controls none"
+    )

@@ -1,0 +1,150 @@
+"""Equal tuning: every cell of a comparison gets as many trials of training settings, over the same ranges."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from nas_rnn.cells import gate_bias, parse_cell
+from nas_rnn.comparison import Entry, derived_seed, tuning_spec
+from nas_rnn.engine import Next
+from nas_rnn.experiment.bench import Bench, Watch
+from nas_rnn.experiment.trials import sign_of
+from nas_rnn.strategies.settings import Range, Settings, SettingsStudy
+from nas_rnn.training import EpochRecord, RunResult, RunSpec
+
+SIGNIFICANT_DIGITS = 3
+_SAMPLER_INDEX = (1 << 18) - 1  # beyond those of the runs
+
+LEAST_LEARNING_RATE, MOST_LEARNING_RATE = 1 / 10, 3.0
+"""The learning rates to try, as multiples of the one that was given."""
+
+
+def ranges(entries: Sequence[Entry]) -> dict[str, Range]:
+    """Return over which ranges settings are tuned, the same for all ``entries``; the settings given lie within.
+
+    The gradient is clipped to a norm from 0.1 to 10 where it was to be clipped at all. ``gate_bias`` concerns cells
+    with biases that do not start at zero.
+    """
+    firsts = [_first(entry) for entry in entries]
+    given = firsts[0]
+    rate, clip = given["learning_rate"], given["clip"]
+    found = {
+        "learning_rate": Range(low=rate * LEAST_LEARNING_RATE, high=rate * MOST_LEARNING_RATE, log=True),
+        "dropout": Range(low=0.0, high=max(0.5, given["dropout"])),
+        "clip": Range(low=min(0.1, clip or 0.1), high=max(10.0, clip), log=True),
+        "gate_bias": Range(low=0.0, high=max(2.0, *(first.get("gate_bias", 0.0) for first in firsts), 2.0)),
+    }
+    return found if clip else {name: range for name, range in found.items() if name != "clip"}
+
+
+@dataclass
+class _Tuned:
+    """One cell's tuning: its study, and the settings and results of its runs by number."""
+
+    entry: Entry
+    study: SettingsStudy
+    settings: list[Settings] = field(default_factory=list)
+    results: dict[int, RunResult] = field(default_factory=dict)
+
+    def told(self, sign: int) -> list[tuple[Settings, float | None]]:
+        """Return settings and losses as far as they are known without a gap."""
+        known: list[tuple[Settings, float | None]] = []
+        for number, settings in enumerate(self.settings):
+            if number not in self.results:
+                break
+            known.append((settings, _loss(self.results[number], sign)))
+        return known
+
+
+class TuneSource:
+    """The runs that tune ``entries``, ``trials`` each; those that have a result already are not run again."""
+
+    def __init__(self, bench: Bench, watch: Watch, entries: Sequence[Entry], trials: int) -> None:
+        self._bench, self._watch = bench, watch
+        self._entries, self._trials = entries, trials
+        self._sign = sign_of(bench.task.metric)
+        seed = derived_seed(bench.config.seed, "tuning", _SAMPLER_INDEX)
+        where = ranges(entries)
+        self._tuned = [_Tuned(e, SettingsStudy(where, _first(e), seed=seed)) for e in entries]
+        self._running: dict[str, tuple[_Tuned, int]] = {}
+
+    @property
+    def results(self) -> list[RunResult]:
+        """The results of all runs so far."""
+        return [result for tuned in self._tuned for result in tuned.results.values()]
+
+    @property
+    def runs(self) -> int:
+        """How many runs there are in all."""
+        return self._trials * len(self._entries)
+
+    def next(self) -> RunSpec | Next:
+        while True:
+            # The cell that has begun least comes first, so that none waits for another's round.
+            order = sorted(range(len(self._tuned)), key=lambda p: len(self._tuned[p].settings))
+            unfinished = [p for p in order if len(self._tuned[p].settings) < self._trials]
+            spec = next(filter(None, map(self._propose, unfinished)), None)
+            if spec is None:
+                return Next.WAIT if unfinished else Next.END
+            result = self._bench.workspace.store(spec.id).read_result()
+            if result is None or result.status == "failed":
+                self._watch.on_start(spec)
+                return spec
+            self._keep(result)
+
+    def on_epoch(self, spec: RunSpec, record: EpochRecord) -> None:
+        self._watch.on_epoch(spec, record)
+
+    def on_done(self, spec: RunSpec, result: RunResult) -> None:
+        self._keep(result)
+        self._watch.on_done(spec, result)
+
+    def _keep(self, result: RunResult) -> None:
+        tuned, number = self._running.pop(result.id)
+        tuned.results[number] = result
+
+    def best(self) -> list[Entry]:
+        """Return the entries with the settings that were best on validation data, once all have run.
+
+        Where every run of a cell diverged it keeps the settings that were given.
+        """
+        return [self._best(tuned) for tuned in self._tuned]
+
+    def _best(self, tuned: _Tuned) -> Entry:
+        losses = [
+            (loss, number) for number, (_, loss) in enumerate(tuned.told(self._sign)) if loss is not None
+        ]
+        if not losses:
+            self._bench.warn(f"{tuned.entry.name}: every run of its tuning diverged or failed")
+        settings = tuned.settings[min(losses)[1] if losses else 0]
+        return replace(tuned.entry.with_settings(settings), tuned=True)
+
+    def _propose(self, position: int) -> RunSpec | None:
+        """Return the next run of one cell; None where runs before it must end first."""
+        tuned, number = self._tuned[position], len(self._tuned[position].settings)
+        told = tuned.told(self._sign)
+        if len(told) < tuned.study.needs(number):
+            return None
+        proposed = tuned.study.propose(number, told)
+        settings = {name: float(f"{value:.{SIGNIFICANT_DIGITS}g}") for name, value in proposed.items()}
+        tuned.settings.append(settings)
+        choice, seed = self._bench.models.choice, self._bench.config.seed
+        spec = tuning_spec(self._entries, position, number, settings, task=choice, seed=seed)
+        self._running[spec.id] = (tuned, number)
+        return spec
+
+
+def _first(entry: Entry) -> Settings:
+    """Return the settings that a cell has before it is tuned."""
+    given = entry.training
+    first = {"learning_rate": given.learning_rate, "dropout": given.dropout, "clip": given.clip}
+    bias = gate_bias(parse_cell(entry.cell))
+    return first if bias is None else {**first, "gate_bias": bias}
+
+
+def _loss(result: RunResult, sign: int) -> float | None:
+    """Return what tuning minimises; None for a run that diverged or failed."""
+    if result.best_metric is None or result.status in ("diverged", "failed"):
+        return None
+    return sign * result.best_metric
