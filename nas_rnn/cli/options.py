@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from nas_rnn.cli.parsing import number, path, whole
+from nas_rnn.cli.parsing import number, path, whole, whole_or
 
 WHAT: Final = "What to search for"
 BUDGET: Final = "Budget"
@@ -113,12 +113,13 @@ TuneNone = Annotated[
     int | None, _whole("--tune", "Trials of training settings for each variant; 0: none. Default: 0.", BUDGET)
 ]
 Seeds = Annotated[
-    str | None,
-    _text(
+    Any,
+    _option(
         "--seeds",
-        "N|auto",
         "Runs of each cell in the final, each with its own seed; auto: until it is settled. Default: 5.",
         BUDGET,
+        metavar="N|auto",
+        parser=whole_or("auto"),
     ),
 ]
 MostSeeds = Annotated[int | None, _whole("--most-seeds", "Where --seeds auto gives up. Default: 32.", BUDGET)]

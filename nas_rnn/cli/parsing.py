@@ -25,6 +25,18 @@ def whole(low: int | None = None, high: int | None = None) -> Callable[[str], in
     return read
 
 
+def whole_or(word: str) -> Callable[[str], int | str]:
+    """Return the reader of a whole number, or of ``word``."""
+
+    def read(text: str) -> int | str:
+        try:
+            return word if text == word else int(text)
+        except ValueError:
+            raise typer.BadParameter(f"a whole number is needed, or {word}, not {text!r}") from None
+
+    return read
+
+
 def number(text: str) -> float:
     """Read a number, such as 3, 0.5 or 1e-3."""
     try:

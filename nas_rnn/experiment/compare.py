@@ -51,10 +51,12 @@ def compare(
             raise UserError("a resumed comparison has its cells and configuration already: leave them out")
         return _resume(runs, resume, given, observer)
     asked = tuple(cell.name if isinstance(cell, Cell) else str(cell) for cell in cells)
-    settings = read_config(
-        CompareConfig,
-        {**(load_toml(config) if config else {}), **given, **({"cells": asked} if asked else {})},
-    )
+    values = {**(load_toml(config) if config else {}), **given, **({"cells": asked} if asked else {})}
+    if not values.get("cells"):
+        raise UserError(
+            "a comparison needs a cell, or the name of a search: nas-rnn compare gru; see `nas-rnn list cells`"
+        )
+    settings = read_config(CompareConfig, values)
     settings = absolute(settings)
     check_machine(settings, runs)
     models = Models.prepare(settings)

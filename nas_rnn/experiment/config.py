@@ -45,9 +45,7 @@ def _texts(value: object) -> object:
 def _seeds(value: object) -> object:
     if value == "auto" or (type(value) is int and 1 <= value <= MOST_SEEDS):
         return value
-    if isinstance(value, str) and value.isdecimal():
-        return _seeds(int(value))
-    raise ValueError(f"a whole number from 1 to {MOST_SEEDS} is needed, or auto, not {value!r}")
+    raise ValueError(f"a whole number from 1 to {MOST_SEEDS}, or auto, is needed, not {value!r}")
 
 
 Duration = Annotated[float | None, BeforeValidator(seconds), Field(gt=0)]

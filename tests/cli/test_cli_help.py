@@ -67,8 +67,8 @@ def test_help_states_the_defaults_of_the_configuration(
             )
         else:
             assert stated == str(field.default), f"--{name}"
-    left = {"config", "json", "runs", "debug"} | (
-        {"resume", "changed_plugins"} if command == "search" else set()
+    left = {"config", "json", "runs", "debug", "resume"} | (
+        {"changed_plugins"} if command == "search" else set()
     )
     assert set(options) == left
 

@@ -26,7 +26,7 @@ Search: every candidate is trained once, beside the LSTM (4 runs)
   [3/4] gated-cccc diverged, loss is nan at step 3
   [4/4] gated-[red]d seen before, 2.400, level with the LSTM
 Note: [bold]the search space is exhausted
-Final: the chosen cell against the baseline, several seeds, test data read once (4 runs, 1 done before)
+Final: everyone on the same fresh seeds; the test data is read once (4 runs, 1 done before)
 """
 
 GOLDEN_END = """\
