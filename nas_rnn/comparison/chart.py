@@ -62,9 +62,9 @@ def _draw(comparison: Comparison) -> Figure:
 
 
 def _label(standing: Standing) -> str:
-    """Return a row's label: the name (of a control, what it is), cut where it is long, and the model's size."""
-    title = standing.control or standing.name
-    name = title if len(title) <= 28 else title[:27] + "…"
+    """Return a row's label: the name, cut where it is long, and the model's size."""
+    name = standing.name if len(standing.name) <= 28 else standing.name[:27] + "…"
+    name += " (control)" if standing.control else ""
     return f"{name}\n{standing.parameters:,} parameters{'' if standing.tuned else ', untuned'}"
 
 

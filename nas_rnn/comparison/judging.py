@@ -119,9 +119,10 @@ def _draft(
     )
     if verdict is not None or not pairs:
         return _Draft(row)
+    weights_N = common_weights(pairs)
     candidate_SN = sign * np.stack([run.values_N for run, _ in pairs])
     baseline_SN = sign * np.stack([other.values_N for _, other in pairs])
-    interval = paired_interval(candidate_SN, baseline_SN, common_weights(pairs), item=item, alpha=alpha)
+    interval = paired_interval(candidate_SN, baseline_SN, weights_N, item=item, alpha=alpha)
     level = float(np.mean([other.mean for _, other in pairs]))
     gap = metric.gap(level + sign * interval.difference, level)
     margin = metric.margin_at(level)
@@ -132,8 +133,8 @@ def _draft(
         ci95=interval.ci95,
         relative_difference=gap if math.isfinite(gap) else None,
         covers=interval.covers,
-        p_value=tests and tests.difference,
-        p_equivalence=tests and tests.equivalence,
+        p_value=tests.difference if tests else None,
+        p_equivalence=tests.equivalence if tests else None,
     )
     return _Draft(row, interval, margin)
 

@@ -24,8 +24,10 @@ def sentence(comparison: Comparison) -> str:
 
 
 def _sentence(comparison: Comparison, row: ContenderRow) -> str:
-    """Return one row's sentence; a control goes by what it is."""
-    subject = row.standing.control or f"`{row.standing.name}`"
+    """Return one row's sentence."""
+    subject = f"`{row.standing.name}`"
+    if row.standing.control:
+        subject = f"the control {subject}"
     other = baseline_name(comparison.baseline)
     untuned = "" if row.standing.tuned else "untuned"
     if row.verdict == "undecided":
@@ -42,6 +44,7 @@ def _sentence(comparison: Comparison, row: ContenderRow) -> str:
         _correction(comparison, row),
         _seeds_wanted(row),
         untuned,
+        row.standing.control,
         row.reason,
     ]
     return f"{claim}: {_figures(comparison, row)} ({'; '.join(remark for remark in remarks if remark)})."
@@ -126,23 +129,20 @@ def _seeds_wanted(row: ContenderRow) -> str:
 def cost_sentence(comparison: Comparison) -> str:
     """Return what it took: runs by part, core time and targets learned from; empty where nothing was kept.
 
-    For example: "Cost: 24 trials, 6 selection and 10 final runs: 12.3 core-minutes, 41.2 million characters."
+    For example: "Cost: 25 search, 6 selection and 10 final runs: 12.3 core-minutes, 41.2 million characters."
     """
     costs = [cost for cost in comparison.costs if cost.runs or cost.seconds]
     if not costs:
         return ""
-    trials = sum(cost.runs for cost in costs if cost.part == "search")
-    others = [cost for cost in costs if cost.part != "search" and cost.runs]
-    listed = [f"{trials:,} {'trial' if trials == 1 else 'trials'}"] if trials else []
-    listed += [f"{cost.runs:,} {cost.part}" for cost in others]
-    runs = ", ".join(listed[:-1]) + (" and " if len(listed) > 1 else "") + "".join(listed[-1:])
-    if others:
-        runs += " run" if others[-1].runs == 1 else " runs"
+    listed = [f"{cost.runs:,} {cost.part}" for cost in costs if cost.runs]
+    runs = " and ".join(", ".join(part) for part in (listed[:-1], listed[-1:]) if part)
+    if listed:
+        runs += " run: " if listed == [f"1 {costs[-1].part}"] else " runs: "
     amounts = [_core_time(comparison.seconds)]
     units = sum(cost.units for cost in costs)
     if units:
         amounts.append(f"{_large(units)} {comparison.counted}")
-    return f"Cost: {runs + ': ' if runs else ''}{', '.join(amounts)}."
+    return f"Cost: {runs}{', '.join(amounts)}."
 
 
 def _core_time(seconds: float) -> str:
