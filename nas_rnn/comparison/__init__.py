@@ -1,11 +1,13 @@
 """Comparison: plans the runs that a fair answer needs, and judges their results; runs nothing itself.
 
-``matching`` finds hidden sizes of equal parameters, ``seeds`` and ``plan`` the runs, ``statistics`` the
-interval, ``verdict`` the word for it, ``judging`` puts results together, ``wording`` and ``chart`` show
-them.
+``matching`` finds hidden sizes of equal parameters, ``seeds`` and ``plan`` the runs, ``stopping`` how many;
+``outcomes`` reads how they ended, ``statistics`` has the interval, ``testing`` its p-values, ``verdict`` the word
+for them, ``power`` what more seeds would do; ``judging`` puts results together, ``costs`` adds up, ``wording``
+and ``chart`` show them.
 """
 
 from nas_rnn.comparison.chart import Chart, chart
+from nas_rnn.comparison.costs import cost_of
 from nas_rnn.comparison.judging import judge
 from nas_rnn.comparison.matching import Match, mismatch_warning, nearest_hidden_size
 from nas_rnn.comparison.plan import (
@@ -20,39 +22,55 @@ from nas_rnn.comparison.plan import (
     selection_specs,
     tuning_spec,
 )
+from nas_rnn.comparison.power import Levels, Spread, more_seeds, power
 from nas_rnn.comparison.ranking import ranked_rows, ranking_sentence
-from nas_rnn.comparison.result import Comparison, ContenderRow, Standing
+from nas_rnn.comparison.result import Comparison, ContenderRow, Cost, Standing
 from nas_rnn.comparison.seeds import derived_seed
 from nas_rnn.comparison.statistics import PairedInterval, paired_interval
+from nas_rnn.comparison.stopping import Look, looks, settled
+from nas_rnn.comparison.testing import PValues, holm, p_values
 from nas_rnn.comparison.verdict import Verdict, verdict_of
-from nas_rnn.comparison.wording import sentence
+from nas_rnn.comparison.wording import cost_sentence, sentence
 
 __all__ = [
     "Chart",
     "Comparison",
     "ContenderRow",
+    "Cost",
     "Entry",
     "FinalPlan",
+    "Levels",
+    "Look",
     "Match",
     "Member",
+    "PValues",
     "PairedInterval",
     "Planned",
+    "Spread",
     "Standing",
     "TaskChoice",
     "Verdict",
     "Winner",
     "chart",
+    "cost_of",
+    "cost_sentence",
     "derived_seed",
     "final_specs",
+    "holm",
     "judge",
+    "looks",
     "mismatch_warning",
+    "more_seeds",
     "nearest_hidden_size",
+    "p_values",
     "paired_interval",
     "pick_winner",
+    "power",
     "ranked_rows",
     "ranking_sentence",
     "selection_specs",
     "sentence",
+    "settled",
     "tuning_spec",
     "verdict_of",
 ]

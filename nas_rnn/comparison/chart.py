@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nas_rnn.comparison.result import Comparison, ContenderRow, Standing
-from nas_rnn.comparison.wording import baseline_name, decimals
+from nas_rnn.comparison.wording import baseline_name, decimals, percent
 
 if TYPE_CHECKING:  # matplotlib takes half a second to import, and most commands draw nothing
     from matplotlib.axes import Axes
@@ -44,12 +44,12 @@ def _draw(comparison: Comparison) -> Figure:
     """Lay out the two panels over common rows: the baseline on top, the contenders below it."""
     from matplotlib.figure import Figure
 
-    rows = 1 + len(comparison.contenders)
+    rows = 1 + len(comparison.rows)
     figure = Figure(figsize=(10.4, 1.55 + 0.56 * rows), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True, gridspec_kw={"width_ratios": [2, 3]})
     _measured(left, comparison)
     _differences(right, comparison)
-    standings = [comparison.baseline, *(row.standing for row in comparison.contenders)]
+    standings = [comparison.baseline, *(row.standing for row in comparison.rows)]
     figure.supxlabel(_legend(comparison), fontsize=8.8, color=QUIET)
     left.set_yticks(range(rows), [_label(standing) for standing in standings])
     left.set_ylim(rows - 0.45, -0.55)
@@ -64,6 +64,7 @@ def _draw(comparison: Comparison) -> Figure:
 def _label(standing: Standing) -> str:
     """Return a row's label: the name, cut where it is long, and the model's size."""
     name = standing.name if len(standing.name) <= 28 else standing.name[:27] + "…"
+    name += " (control)" if standing.control else ""
     return f"{name}\n{standing.parameters:,} parameters{'' if standing.tuned else ', untuned'}"
 
 
@@ -73,14 +74,15 @@ def _legend(comparison: Comparison) -> str:
         f"grey band: equivalent (±{comparison.margin:.2g})" if comparison.margin else "no equivalence margin"
     )
     return (
-        f"dots: single seeds    diamond: mean ± standard deviation    square: mean, 95 % interval    {band}"
+        "dots: single seeds    diamond: mean ± standard deviation    "
+        f"square: mean, {percent(comparison.level)} interval    {band}"
     )
 
 
 def _measured(axes: Axes, comparison: Comparison) -> None:
     """Draw each cell's metric: a dot a seed, the mean with one standard deviation, and both in figures."""
-    digits = max((decimals(comparison, row) for row in comparison.contenders), default=3)
-    standings = [comparison.baseline, *(row.standing for row in comparison.contenders)]
+    digits = max((decimals(comparison, row) for row in comparison.rows), default=3)
+    standings = [comparison.baseline, *(row.standing for row in comparison.rows)]
     for y, standing in enumerate(standings):
         values = [value for value in standing.values if value is not None]
         _dots(axes, values, y)
@@ -104,7 +106,7 @@ def _differences(axes: Axes, comparison: Comparison) -> None:
         for edge in (-comparison.margin, comparison.margin):
             axes.axvline(edge, color=QUIET, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
     axes.axvline(0, color=INK, linewidth=1.1, zorder=1.5)
-    for y, row in enumerate(comparison.contenders, start=1):
+    for y, row in enumerate(comparison.rows, start=1):
         _dots(axes, [value for value in row.seed_differences if value is not None], y)
         if row.difference is not None:
             low, high = row.ci95 or (row.difference, row.difference)
@@ -169,7 +171,7 @@ def _verdict_text(comparison: Comparison, row: ContenderRow) -> str:
 def _always_show_zero(axes: Axes, comparison: Comparison) -> None:
     """Keep zero and the whole margin in sight, with some air beside them."""
     reach = [0.0, comparison.margin or 0.0, -(comparison.margin or 0.0)]
-    for row in comparison.contenders:
+    for row in comparison.rows:
         reach += [*(row.ci95 or ()), *(value for value in row.seed_differences if value is not None)]
     low, high = min(reach), max(reach)
     air = 0.08 * (high - low) or 1.0

@@ -3,38 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nas_rnn.comparison.costs import UnitsOf, cost_of
+from nas_rnn.comparison.outcomes import Outcome, common_weights, outcomes_of, standing, without_interval
 from nas_rnn.comparison.plan import FinalPlan, Planned, direction_sign
-from nas_rnn.comparison.result import Comparison, ContenderRow, Standing
-from nas_rnn.comparison.statistics import paired_interval
-from nas_rnn.comparison.verdict import Verdict, verdict_of
-from nas_rnn.errors import NasRnnError
+from nas_rnn.comparison.power import Levels, items_too_few, more_seeds
+from nas_rnn.comparison.result import Comparison, ContenderRow, Cost
+from nas_rnn.comparison.statistics import PairedInterval, paired_interval, plural
+from nas_rnn.comparison.stopping import ALPHA, settled
+from nas_rnn.comparison.testing import holm, p_values
+from nas_rnn.comparison.verdict import verdict_of
 from nas_rnn.tasks import Metric
 from nas_rnn.training import RunResult
 
-Floats = NDArray[np.float64]
-
 
 @dataclass(frozen=True)
-class _Run:
-    """One final run as far as judging needs it; values and weights (N,) are there when it ``finished``."""
+class _Draft:
+    """A row before the others of its family are known; without an interval its verdict stands."""
 
-    id: str
-    ending: Literal["finished", "diverged", "missing"]
-    reason: str
-    values_N: Floats
-    weights_N: Floats
-
-    @property
-    def mean(self) -> float | None:
-        """The run's metric on the test part."""
-        return float(np.average(self.values_N, weights=self.weights_N)) if self.ending == "finished" else None
+    row: ContenderRow
+    interval: PairedInterval | None = None
+    margin: float = 0.0
+    kept: bool = False
 
 
 def judge(
@@ -43,186 +37,153 @@ def judge(
     results: Mapping[str, RunResult],
     *,
     item: str = "item",
-    spent: Mapping[str, float] | None = None,
+    alpha: float = ALPHA,
+    earlier: Comparison | None = None,
+    costs: Sequence[Cost] = (),
+    units_of: UnitsOf | None = None,
+    counted: str = "targets",
 ) -> Comparison:
     """Return the verdict on every contender of a final plan.
 
-    ``results`` are by run id; ``item`` is the task's word for one test item; ``spent`` has the seconds that
-    went into earlier parts (search, tuning, selection), to which "final" is added.
+    ``results`` are by run id; ``item`` is the task's word for one test item, ``counted`` for one target.
+    ``costs`` are those of earlier parts (search, selection, tuning), to which "final" is added, with its
+    targets where ``units_of`` counts them.
 
-    A contender that diverged on a final seed has an infinite loss: it is ``worse``. Where the baseline
-    itself diverged, nothing was shown about anybody: ``undecided``. Pairs with a run that is missing or
-    failed for other reasons are left out, and the reason says so. Each interval holds at 95 % for itself,
-    not for all contenders together.
+    The chance that any contender is wrongly called better or worse is at most ``alpha``: Holm's method over
+    all of them but the controls, each of which is judged by itself. For one look of several ``alpha`` is that
+    look's (`nas_rnn.comparison.stopping`) and ``earlier`` the comparison of the look before: who was settled
+    in it keeps the row it has.
+
+    A contender that diverged on a final seed has an infinite loss: it is ``worse``, no test is needed, and
+    the others are judged as if it were not there (which is what Holm's method does with p = 0). Where the
+    baseline itself diverged, nothing was shown about anybody: ``undecided``. Pairs with a run that is missing
+    or failed for other reasons are left out, and the reason says so.
 
     Raises NasRnnError when two runs were not measured on the same test items.
     """
-    baseline_runs = _runs(plan.baseline, results)
-    baseline = _standing(plan.baseline, baseline_runs)
-    rows = tuple(
-        _row(metric, contender, _runs(contender, results), baseline_runs, baseline, item)
-        for contender in plan.contenders
-    )
-    seconds = sum(results[spec.id].seconds for spec in plan.specs if spec.id in results)
+    base = outcomes_of(plan.baseline, results)
+    asked = [planned for planned in plan.contenders if not planned.entry.control]
+    controls = [planned for planned in plan.contenders if planned.entry.control]
+
+    def drafts(group: Sequence[Planned], before: Sequence[ContenderRow]) -> list[_Draft]:
+        rows = [*before, *[None] * (len(group) - len(before))]
+        return [
+            _Draft(row, kept=True)
+            if row is not None and settled(row)
+            else _draft(metric, planned, outcomes_of(planned, results), base, item, alpha)
+            for planned, row in zip(group, rows, strict=True)
+        ]
+
+    contenders = _judged(drafts(asked, earlier.contenders if earlier else ()), alpha, item)
+    scales = [
+        _judged([draft], alpha, item) for draft in drafts(controls, earlier.controls if earlier else ())
+    ]
+    baseline = standing(plan.baseline, base)
     return Comparison(
         metric=metric.name,
         unit=metric.unit,
         direction=metric.direction,
         margin=None if baseline.mean is None else metric.margin_at(baseline.mean),
         baseline=baseline,
-        contenders=rows,
-        spent={**(spent or {}), "final": seconds},
+        contenders=contenders,
+        controls=tuple(row for rows in scales for row in rows),
+        level=1 - alpha,
+        costs=(*costs, cost_of("final", plan.specs, results, units_of)),
+        counted=counted,
     )
 
 
-def _runs(planned: Planned, results: Mapping[str, RunResult]) -> list[_Run]:
-    """Return how each planned run ended."""
-    return [_run(spec.id, results.get(spec.id)) for spec in planned.specs]
-
-
-def _run(id: str, result: RunResult | None) -> _Run:
-    """Read one result; values that are not finite count as divergence, whatever the status says."""
-    none = np.zeros(0)
-    if result is None:
-        return _Run(id, "missing", "did not run", none, none)
-    if result.status == "diverged":
-        return _Run(id, "diverged", result.reason or "diverged", none, none)
-    if result.test_values is None or result.test_weights is None:
-        return _Run(id, "missing", result.reason or f"{result.status} without a test result", none, none)
-    values_N, weights_N = np.asarray(result.test_values), np.asarray(result.test_weights)
-    if not np.isfinite(values_N[weights_N > 0]).all():
-        return _Run(id, "diverged", "test values are not finite", none, none)
-    return _Run(id, "finished", "", values_N, weights_N)
-
-
-def _standing(planned: Planned, runs: list[_Run]) -> Standing:
-    """Return one entry's figures, without anybody to compare with."""
-    values = tuple(run.mean for run in runs)
-    known = [value for value in values if value is not None]
-    diverged = sum(run.ending == "diverged" for run in runs)
-    entry = planned.entry
-    return Standing(
-        name=entry.name,
-        digest=entry.digest,
-        hidden_size=entry.hidden_size,
-        parameters=entry.parameters,
-        mismatch=entry.mismatch,
-        tuned=entry.tuned,
-        seeds=tuple(spec.seed for spec in planned.specs),
-        values=values,
-        mean=float(np.mean(known)) if known and not diverged else None,
-        std=float(np.std(known, ddof=1)) if len(known) > 1 and not diverged else None,
-        diverged=diverged,
-    )
-
-
-def _row(
-    metric: Metric,
-    contender: Planned,
-    runs: list[_Run],
-    baseline_runs: list[_Run],
-    baseline: Standing,
-    item: str,
-) -> ContenderRow:
-    """Judge one contender over the pairs of which both runs finished."""
+def _draft(
+    metric: Metric, planned: Planned, runs: list[Outcome], base: list[Outcome], item: str, alpha: float
+) -> _Draft:
+    """Compare one contender with the baseline over the pairs of which both runs finished."""
     pairs = [
         (run, other)
-        for run, other in zip(runs, baseline_runs, strict=True)
+        for run, other in zip(runs, base, strict=True)
         if run.ending == other.ending == "finished"
     ]
-    standing = _standing(contender, runs)
-    verdict, reason = _without_interval(runs, baseline_runs)
-    if verdict is not None or not pairs:
-        return _incomparable(standing, metric, runs, baseline_runs, verdict or "undecided", reason)
-    weights_N = _common_weights(pairs)
     sign = direction_sign(metric)
-    candidate_SN = sign * np.stack([run.values_N for run, _ in pairs])
-    baseline_SN = sign * np.stack([other.values_N for _, other in pairs])
-    interval = paired_interval(candidate_SN, baseline_SN, weights_N, item=item)
-    level = float(np.mean([other.mean for _, other in pairs]))
-    gap = metric.gap(level + sign * interval.difference, level)
-    return ContenderRow(
-        standing=standing,
-        difference=interval.difference,
-        ci95=interval.ci95,
-        relative_difference=gap if math.isfinite(gap) else None,
-        seed_differences=_seed_differences(metric, runs, baseline_runs),
-        pairs=len(pairs),
-        covers=interval.covers,
-        verdict=verdict_of(interval.ci95, metric.margin_at(level)),
-        reason=reason,
-    )
-
-
-def _incomparable(
-    standing: Standing,
-    metric: Metric,
-    runs: list[_Run],
-    baseline_runs: list[_Run],
-    verdict: Verdict,
-    reason: str | None,
-) -> ContenderRow:
-    """Return the row of a contender whose difference is not a number."""
-    differences = _seed_differences(metric, runs, baseline_runs)
-    return ContenderRow(
-        standing=standing,
+    verdict, reason = without_interval(runs, base)
+    row = ContenderRow(
+        standing=standing(planned, runs),
         difference=None,
         ci95=None,
         relative_difference=None,
-        seed_differences=differences,
-        pairs=sum(difference is not None for difference in differences),
+        seed_differences=_seed_differences(sign, runs, base),
+        pairs=len(pairs),
         covers="nothing",
-        verdict=verdict,
+        verdict=verdict or "undecided",
         reason=reason,
+        level=1 - alpha,
+        more_seeds_reason="the baseline diverges" if verdict == "undecided" else "",
+    )
+    if verdict is not None or not pairs:
+        return _Draft(row)
+    weights_N = common_weights(pairs)
+    candidate_SN = sign * np.stack([run.values_N for run, _ in pairs])
+    baseline_SN = sign * np.stack([other.values_N for _, other in pairs])
+    interval = paired_interval(candidate_SN, baseline_SN, weights_N, item=item, alpha=alpha)
+    level = float(np.mean([other.mean for _, other in pairs]))
+    gap = metric.gap(level + sign * interval.difference, level)
+    margin = metric.margin_at(level)
+    tests = p_values(interval, margin)
+    row = replace(
+        row,
+        difference=interval.difference,
+        ci95=interval.ci95,
+        relative_difference=gap if math.isfinite(gap) else None,
+        covers=interval.covers,
+        p_value=tests.difference if tests else None,
+        p_equivalence=tests.equivalence if tests else None,
+    )
+    return _Draft(row, interval, margin)
+
+
+def _judged(family: Sequence[_Draft], alpha: float, item: str) -> tuple[ContenderRow, ...]:
+    """Return the rows of one family with their verdicts; rows that are kept count as what they were called."""
+    differences = holm([_counts(draft, draft.row.p_value, ("better", "worse")) for draft in family])
+    equivalences = holm([_counts(draft, draft.row.p_equivalence, ("equivalent",)) for draft in family])
+    rows = []
+    for draft, difference, equivalence in zip(family, differences, equivalences, strict=True):
+        row = draft.row
+        if not draft.kept and difference is not None and equivalence is not None:
+            row = replace(
+                row,
+                p_adjusted=difference,
+                p_equivalence_adjusted=equivalence,
+                verdict=verdict_of(row.difference or 0.0, difference, equivalence, alpha),
+            )
+        rows.append(row)
+    tested = [row for draft, row in zip(family, rows, strict=True) if draft.kept or row.p_value is not None]
+    different = sum(row.verdict in ("better", "worse") for row in tested)
+    equivalent = sum(row.verdict == "equivalent" for row in tested)
+    # What Holm's method has left for the next one, with those settled out of its way.
+    share = alpha / max(1, len(tested) - different), alpha / max(1, len(tested) - equivalent)
+    return tuple(
+        _with_more_seeds(
+            row, draft.interval, Levels(difference=share[0], equivalence=share[1], margin=draft.margin), item
+        )
+        for draft, row in zip(family, rows, strict=True)
     )
 
 
-def _without_interval(runs: list[_Run], baseline_runs: list[_Run]) -> tuple[Verdict | None, str | None]:
-    """Return the verdict that divergence alone settles, if it does, and what the reader should know."""
-    broken = [run for run in baseline_runs if run.ending == "diverged"]
-    if broken:
-        count = f"{len(broken)} of {len(baseline_runs)} runs"
-        return (
-            "undecided",
-            f"the baseline itself diverged in {count} ({_first(broken)}); a lower learning rate may help",
-        )
-    broken = [run for run in runs if run.ending == "diverged"]
-    if broken:
-        return (
-            "worse",
-            f"diverged in {len(broken)} of {len(runs)} runs, the baseline in none ({_first(broken)})",
-        )
-    missing = [
-        pair for pair in zip(runs, baseline_runs, strict=True) if any(run.ending == "missing" for run in pair)
-    ]
-    if not missing:
-        return None, None
-    first = next(run for run in missing[0] if run.ending == "missing")
-    return None, f"{len(missing)} of {len(runs)} pairs left out ({_first([first])})"
+def _counts(draft: _Draft, p_value: float | None, called: tuple[str, ...]) -> float | None:
+    """Return the p-value with which a draft takes part in Holm's method."""
+    return float(draft.row.verdict not in called) if draft.kept else p_value
 
 
-def _first(runs: list[_Run]) -> str:
-    """Name the first of some runs and how it ended."""
-    return f"{runs[0].id}: {runs[0].reason}"
+def _with_more_seeds(
+    row: ContenderRow, interval: PairedInterval | None, levels: Levels, item: str
+) -> ContenderRow:
+    """Return an undecided row with what more seeds would do."""
+    if interval is None or row.verdict != "undecided":
+        return row
+    if items_too_few(interval, levels):
+        return replace(row, more_seeds_reason=f"the test part has too few {plural(item)}")
+    return replace(row, more_seeds=more_seeds(interval, levels))
 
 
-def _seed_differences(
-    metric: Metric, runs: list[_Run], baseline_runs: list[_Run]
-) -> tuple[float | None, ...]:
+def _seed_differences(sign: int, runs: list[Outcome], base: list[Outcome]) -> tuple[float | None, ...]:
     """Return the signed difference of each pair's means, None where one is missing."""
-    sign = direction_sign(metric)
-    means = [(run.mean, other.mean) for run, other in zip(runs, baseline_runs, strict=True)]
+    means = [(run.mean, other.mean) for run, other in zip(runs, base, strict=True)]
     return tuple(None if a is None or b is None else sign * (a - b) for a, b in means)
-
-
-def _common_weights(pairs: list[tuple[_Run, _Run]]) -> Floats:
-    """Return the items' weights, which all runs must share."""
-    everyone = [run for pair in pairs for run in pair]
-    first = everyone[0]
-    for run in everyone[1:]:
-        if run.weights_N.shape != first.weights_N.shape or not np.allclose(run.weights_N, first.weights_N):
-            raise NasRnnError(
-                f"runs {first.id} and {run.id} were not measured on the same test items "
-                f"({len(first.weights_N)} and {len(run.weights_N)} items); paired runs need equal data"
-            )
-    return first.weights_N

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any
 
 from nas_rnn.comparison.verdict import Verdict
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 Interval = tuple[float, float]
 
@@ -17,6 +20,8 @@ class Standing:
 
     ``mean`` is None when a run diverged (its loss is infinite) or none finished; ``std`` is over
     seeds (n - 1), and None for fewer than two of them. ``diverged`` counts the runs that did.
+    ``training`` has the options that tuning may set, by their names. ``control`` says what stands here for
+    scale ("the mean of random cells"); it is empty for a cell somebody asked about.
     """
 
     name: str
@@ -30,6 +35,8 @@ class Standing:
     mean: float | None
     std: float | None
     diverged: int
+    training: dict[str, Any] = field(default_factory=dict)
+    control: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +46,13 @@ class ContenderRow:
     ``difference`` and ``ci95`` are None where nothing could be compared; ``relative_difference`` is the
     difference divided by the baseline (0.01: one per cent worse). ``seed_differences`` has one number per
     pair, None where a run of it is missing. ``pairs`` counts those compared, ``covers`` says what the
-    interval speaks for, ``reason`` what else to know.
+    interval speaks for, ``reason`` what else to know. ``ci95`` is one interval of ``level``: 0.95, or more
+    for one look of several, which together leave out the true difference with a chance of 5 %.
+
+    ``p_value`` tests that there is no difference, ``p_equivalence`` that it is the margin or more; the
+    ``adjusted`` ones hold for all contenders together (see `nas_rnn.comparison.testing`), and decide the
+    verdict. Where that is "undecided", ``more_seeds`` says how many more for each cell would settle it, at
+    the difference and the spread seen, with a chance of 80 %; ``more_seeds_reason`` why no number does.
     """
 
     standing: Standing
@@ -51,6 +64,13 @@ class ContenderRow:
     covers: str
     verdict: Verdict
     reason: str | None
+    level: float = 0.95
+    p_value: float | None = None
+    p_adjusted: float | None = None
+    p_equivalence: float | None = None
+    p_equivalence_adjusted: float | None = None
+    more_seeds: int | None = None
+    more_seeds_reason: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return one flat JSON object: the standing's fields and the row's own."""
@@ -60,18 +80,25 @@ class ContenderRow:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ContenderRow:
         """Return the row that ``to_dict`` described."""
-        ci95 = values["ci95"]
-        return cls(
-            standing=_standing(values),
-            difference=values["difference"],
-            ci95=None if ci95 is None else (ci95[0], ci95[1]),
-            relative_difference=values["relative_difference"],
-            seed_differences=tuple(values["seed_differences"]),
-            pairs=values["pairs"],
-            covers=values["covers"],
-            verdict=values["verdict"],
-            reason=values["reason"],
-        )
+        own = _known(cls, values)
+        ci95 = own["ci95"]
+        own["ci95"] = None if ci95 is None else (ci95[0], ci95[1])
+        own["seed_differences"] = tuple(own["seed_differences"])
+        return cls(standing=_standing(values), **own)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What one part of the whole took: how many runs, their core-seconds, the targets they learned from.
+
+    ``part`` is "search", "control", "selection", "tuning" or "final". Core-seconds are seconds times
+    threads. Each epoch counts its targets anew; ``units`` is 0 where nobody counted them.
+    """
+
+    part: str
+    runs: int
+    seconds: float
+    units: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +106,10 @@ class Comparison:
     """Contenders against one baseline on one task: the whole answer.
 
     ``metric`` is the metric's name, ``unit`` its unit, ``margin`` the equivalence margin in that unit at
-    the baseline's mean (None when that diverged). ``spent`` gives the seconds of computing by what they
-    went into.
+    the baseline's mean (None when that diverged). ``controls`` are judged as the contenders are, but nobody
+    asked about them: they do not count among the contenders of Holm's method. ``level`` is that of an
+    interval: of the last look, where there were several. ``costs`` has the parts in their order, ``counted``
+    the word for what their units are ("characters").
     """
 
     metric: str
@@ -89,12 +118,20 @@ class Comparison:
     margin: float | None
     baseline: Standing
     contenders: tuple[ContenderRow, ...]
-    spent: dict[str, float] = field(default_factory=dict)
+    controls: tuple[ContenderRow, ...] = ()
+    level: float = 0.95
+    costs: tuple[Cost, ...] = ()
+    counted: str = "targets"
+
+    @property
+    def rows(self) -> tuple[ContenderRow, ...]:
+        """The contenders, then the controls."""
+        return (*self.contenders, *self.controls)
 
     @property
     def seconds(self) -> float:
-        """All that was spent, in seconds."""
-        return sum(self.spent.values())
+        """All core-seconds."""
+        return sum(cost.seconds for cost in self.costs)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values (no infinities, no NaN)."""
@@ -103,38 +140,36 @@ class Comparison:
             "unit": self.unit,
             "direction": self.direction,
             "margin": self.margin,
+            "level": self.level,
             "baseline": asdict(self.baseline),
             "contenders": [row.to_dict() for row in self.contenders],
-            "spent": dict(self.spent),
+            "controls": [row.to_dict() for row in self.controls],
+            "costs": [asdict(cost) for cost in self.costs],
+            "counted": self.counted,
             "seconds": self.seconds,
         }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Comparison:
-        """Return the comparison that ``to_dict`` described, also after a trip through JSON."""
-        return cls(
-            metric=values["metric"],
-            unit=values["unit"],
-            direction=values["direction"],
-            margin=values["margin"],
-            baseline=_standing(values["baseline"]),
-            contenders=tuple(ContenderRow.from_dict(row) for row in values["contenders"]),
-            spent=dict(values["spent"]),
+        """Return the comparison that ``to_dict`` described, also after a trip through JSON.
+
+        Files from before there were costs have the seconds of each part alone, as ``spent``.
+        """
+        own = _known(cls, values)
+        for name in ("contenders", "controls"):
+            own[name] = tuple(ContenderRow.from_dict(row) for row in own.get(name, ()))
+        own["costs"] = tuple(Cost(**cost) for cost in own.get("costs", ())) or tuple(
+            Cost(part=part, runs=0, seconds=seconds) for part, seconds in values.get("spent", {}).items()
         )
+        return cls(**{**own, "baseline": _standing(values["baseline"])})
+
+
+def _known(cls: type[DataclassInstance], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of ``values`` that are fields of ``cls``; what older files lack, they lack here."""
+    return {field.name: values[field.name] for field in fields(cls) if field.name in values}
 
 
 def _standing(values: Mapping[str, Any]) -> Standing:
     """Return the standing in a JSON object that may hold more."""
-    return Standing(
-        name=values["name"],
-        digest=values["digest"],
-        hidden_size=values["hidden_size"],
-        parameters=values["parameters"],
-        mismatch=values["mismatch"],
-        tuned=values["tuned"],
-        seeds=tuple(values["seeds"]),
-        values=tuple(values["values"]),
-        mean=values["mean"],
-        std=values["std"],
-        diverged=values["diverged"],
-    )
+    own = _known(Standing, values)
+    return Standing(**{**own, "seeds": tuple(own["seeds"]), "values": tuple(own["values"])})

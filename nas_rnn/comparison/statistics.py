@@ -1,4 +1,4 @@
-"""The 95 % interval of a paired difference, over random seeds and over the items of the test part at once.
+"""The interval of a paired difference, over random seeds and over the items of the test part at once.
 
 Two cells are trained on S paired seeds and measured on the same N test items. With d[s, i] the difference
 of the two on item i for seed pair s, signed and weighted as the caller says, the crossed random-effects
@@ -40,6 +40,7 @@ part.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,29 +57,49 @@ Floats = NDArray[np.float64]
 class PairedInterval:
     """What ``paired_interval`` found, all in the units of the values.
 
-    ``ci95`` is None where one seed on one item leaves no spread to judge by. ``per_seed`` has S differences.
-    ``seed_variance`` and ``item_variance`` are the two parts of the variance of ``difference``.
+    ``ci95`` is the interval at level 1 - alpha (95 % by default), None where one seed on one item leaves no
+    spread to judge by. ``per_seed`` has S differences. ``seed_variance`` and ``item_variance`` are the two
+    parts of the variance of ``difference``, None where there is one seed, or one item. ``rest_variance`` is
+    var_rest / N, which is in the first S times less and in the second as well: the share of ``item_variance``
+    that more seeds make smaller. ``item_freedom`` are the degrees of freedom of ``item_variance``.
     """
 
     difference: float
     ci95: tuple[float, float] | None
     per_seed: tuple[float, ...]
-    seed_variance: float
-    item_variance: float
+    seed_variance: float | None
+    item_variance: float | None
+    rest_variance: float
     degrees_of_freedom: float
+    item_freedom: float
     super_blocks: int
     covers: str
 
+    @property
+    def seeds(self) -> int:
+        """How many pairs of seeds."""
+        return len(self.per_seed)
+
+    @property
+    def variance(self) -> float:
+        """The variance of ``difference``."""
+        return (self.seed_variance or 0.0) + (self.item_variance or 0.0)
+
 
 def paired_interval(
-    candidate: ArrayLike, baseline: ArrayLike, weights: ArrayLike, *, item: str = "item"
+    candidate: ArrayLike,
+    baseline: ArrayLike,
+    weights: ArrayLike,
+    *,
+    item: str = "item",
+    alpha: float = 0.05,
 ) -> PairedInterval:
     """Return the mean difference candidate - baseline and its interval over seeds and items (see the module).
 
     ``candidate`` and ``baseline`` are (S, N): row s of both is one pair of seeds, column i the same test
-    item in the order of the test part; ``weights`` is (N,), not negative. With S = 1 the interval covers
-    the test items only, with one item the seeds only; ``covers`` says so with the task's word for an
-    ``item``.
+    item in the order of the test part; ``weights`` is (N,), not negative. The interval misses the true
+    difference with a chance of ``alpha``. With S = 1 it covers the test items only, with one item the seeds
+    only; ``covers`` says so with the task's word for an ``item``.
 
     Raises ValueError for shapes that do not agree, values that are not finite, and weights that are
     negative or all zero.
@@ -88,26 +109,27 @@ def paired_interval(
     seeds = len(difference_SB)
     per_seed = difference_SB @ weights_B
     mean = float(per_seed.mean())
-    parts = []
-    seed_variance = item_variance = 0.0
-    if seeds > 1:
-        seed_variance = float(per_seed.var(ddof=1)) / seeds
-        parts.append((seed_variance, seeds - 1.0))
+    seed_variance = float(per_seed.var(ddof=1)) / seeds if seeds > 1 else None
     blocks = _item_part(difference_SB.mean(axis=0) - mean, weights_B)
-    if blocks is not None:
-        item_variance = blocks[0]
-        parts.append(blocks)
-    freedom = _satterthwaite(parts)
+    item_variance, item_freedom = (None, 0.0) if blocks is None else blocks
+    parts = [
+        (part, freedom)
+        for part, freedom in ((seed_variance, seeds - 1.0), (item_variance, item_freedom))
+        if part is not None
+    ]
+    freedom = float(satterthwaite(parts))
     half = 0.0
-    if seed_variance + item_variance > 0:
-        half = float(special.stdtrit(freedom, 0.975)) * (seed_variance + item_variance) ** 0.5
+    if any(part > 0 for part, _ in parts):
+        half = float(special.stdtrit(freedom, 1 - alpha / 2)) * sum(part for part, _ in parts) ** 0.5
     return PairedInterval(
         difference=mean,
         ci95=(mean - half, mean + half) if parts else None,
         per_seed=tuple(float(value) for value in per_seed),
         seed_variance=seed_variance,
         item_variance=item_variance,
+        rest_variance=_rest_part(difference_SB, per_seed, weights_B) if len(parts) == 2 else 0.0,
         degrees_of_freedom=freedom,
+        item_freedom=item_freedom,
         super_blocks=len(weights_B),
         covers=_covers(seeds > 1, blocks is not None, item),
     )
@@ -157,14 +179,27 @@ def _item_part(deviation_B: Floats, weights_B: Floats) -> tuple[float, float] | 
     return variance, max(1.0, 1 / concentration - 1)
 
 
-def _satterthwaite(parts: list[tuple[float, float]]) -> float:
-    """Return the degrees of freedom of a sum of (variance, its degrees of freedom); see the module."""
-    parts = [(v * n / (2 * float(special.gammaincinv(n / 2, CAREFUL_QUANTILE))), n) for v, n in parts]
-    total = sum(variance for variance, _ in parts)
-    if total <= 0:
-        return max((freedom for _, freedom in parts), default=1.0)
+def _rest_part(difference_SB: Floats, per_seed_S: Floats, weights_B: Floats) -> float:
+    """Return the variance that what is left besides seeds and blocks gives the mean of one seed."""
+    rest_SB = difference_SB - difference_SB.mean(axis=0) - per_seed_S[:, None] + per_seed_S.mean()
+    squares = float((weights_B**2 * rest_SB**2).sum())
+    return squares / ((len(per_seed_S) - 1) * (1 - float((weights_B**2).sum())))
+
+
+def satterthwaite(parts: Sequence[tuple[float | Floats, float]]) -> Floats:
+    """Return the degrees of freedom of the sum of (variance, its degrees of freedom); see the module.
+
+    The variances may be arrays of one shape, which is that of the answer.
+    """
+    if not parts:
+        return np.asarray(1.0)
+    bounds = [np.asarray(v) * (n / (2 * special.gammaincinv(n / 2, CAREFUL_QUANTILE))) for v, n in parts]
+    total = np.asarray(sum(bounds))
     # Shares of the total, so that tiny or huge units neither underflow nor overflow when squared.
-    return max(1.0, 1 / sum((variance / total) ** 2 / freedom for variance, freedom in parts))
+    divisor = np.where(total > 0, total, 1.0)
+    inverse = np.asarray(sum((bound / divisor) ** 2 / n for bound, (_, n) in zip(bounds, parts, strict=True)))
+    most = max(freedom for _, freedom in parts)
+    return np.maximum(1.0, 1 / np.where(total > 0, inverse, 1 / most))
 
 
 def _covers(seeds: bool, items: bool, item: str) -> str:

@@ -1,4 +1,4 @@
-"""Four words for a difference: where its interval lies, against zero and against the task's margin."""
+"""Four words for a difference, by its two tests."""
 
 from __future__ import annotations
 
@@ -7,23 +7,21 @@ from typing import Literal
 Verdict = Literal["better", "equivalent", "worse", "undecided"]
 
 
-def verdict_of(ci95: tuple[float, float] | None, margin: float) -> Verdict:
-    """Return the word for an interval of a difference signed so that negative is better.
+def verdict_of(difference: float, p_value: float, p_equivalence: float, alpha: float) -> Verdict:
+    """Return the word for a difference signed so that negative is better.
 
-    ``margin`` (not negative, the metric's units) is what the task holds to be no difference worth having:
+    ``p_value`` is that of no difference and ``p_equivalence`` that of a difference beyond the margin (see
+    `nas_rnn.comparison.testing`), both adjusted where there are several contenders:
 
-    - ``equivalent``: the interval lies wholly within -margin .. margin, ends included (two one-sided tests,
-      Schuirmann 1987), even where it excludes zero;
-    - ``better``, ``worse``: wholly below, or above, zero, and not equivalent;
-    - ``undecided``: anything else, and no interval at all.
+    - ``equivalent``: ``p_equivalence`` is at most alpha / 2, even where there is a difference;
+    - ``better``, ``worse``: ``p_value`` is below alpha, and not equivalent;
+    - ``undecided``: anything else.
+
+    Of a single contender this says where its interval at level 1 - alpha lies: wholly within the margin,
+    wholly on one side of zero, or neither.
     """
-    if margin < 0:
-        raise ValueError(f"a margin is not negative, got {margin}")
-    if ci95 is None:
-        return "undecided"
-    low, high = ci95
-    if -margin <= low and high <= margin:
+    if p_equivalence <= alpha / 2:
         return "equivalent"
-    if high < 0:
-        return "better"
-    return "worse" if low > 0 else "undecided"
+    if p_value < alpha:
+        return "better" if difference < 0 else "worse"
+    return "undecided"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from nas_rnn.comparison.result import Comparison, ContenderRow, Standing
+from nas_rnn.comparison.verdict import verdict_of
 
 _RELATION = {
     "better": "is better than",
@@ -14,39 +15,51 @@ _RELATION = {
 
 
 def sentence(comparison: Comparison) -> str:
-    """Return the answer, one sentence for each contender, with the figures it rests on.
+    """Return the answer, one sentence for each contender and control, with the figures it rests on.
 
     For example: "`gated-3f2a` is worse than the LSTM: 2.310 against 2.250 UNIT, difference
     +0.060 [+0.030, +0.090] (95 %, over 5 seeds and the test blocks; untuned)."
     """
-    return " ".join(_sentence(comparison, row) for row in comparison.contenders) or "Nothing was compared."
+    return " ".join(_sentence(comparison, row) for row in comparison.rows) or "Nothing was compared."
 
 
 def _sentence(comparison: Comparison, row: ContenderRow) -> str:
-    """Return one contender's sentence."""
+    """Return one row's sentence."""
     subject = f"`{row.standing.name}`"
+    if row.standing.control:
+        subject = f"the control {subject}"
     other = baseline_name(comparison.baseline)
-    notes = "" if row.standing.tuned else "untuned"
+    untuned = "" if row.standing.tuned else "untuned"
     if row.verdict == "undecided":
         claim = f"It is undecided whether {subject} beats {other}"
     else:
-        claim = f"{subject} {_RELATION[row.verdict]} {other}"
+        claim = f"{subject[:1].upper()}{subject[1:]} {_RELATION[row.verdict]} {other}"
     if row.difference is None:
         reason = row.reason or "no run of it has a test result"
-        return f"{claim}: {reason}{'; untuned' if notes else ''}."
+        return f"{claim}: {reason}{'; untuned' if untuned else ''}."
+    remarks = [
+        _cover(row),
+        "negative is better" if comparison.direction == "maximize" else "",
+        _margin(comparison, row),
+        _correction(comparison, row),
+        _seeds_wanted(row),
+        untuned,
+        row.standing.control,
+        row.reason,
+    ]
+    return f"{claim}: {_figures(comparison, row)} ({'; '.join(remark for remark in remarks if remark)})."
+
+
+def _figures(comparison: Comparison, row: ContenderRow) -> str:
+    """Return the two means, the difference and its interval."""
     digits = decimals(comparison, row)
-    figures = f"difference {row.difference:+.{digits}f}"
+    text = f"difference {row.difference:+.{digits}f}"
     if row.standing.mean is not None and comparison.baseline.mean is not None:
         means = (
             f"{row.standing.mean:.{digits}f} against {comparison.baseline.mean:.{digits}f} {comparison.unit}"
         )
-        figures = f"{means}, {figures}"
-    if row.ci95 is not None:
-        figures += f" [{row.ci95[0]:+.{digits}f}, {row.ci95[1]:+.{digits}f}]"
-    remarks = [_cover(row), *(text for text in (_margin(comparison, row, digits), notes, row.reason) if text)]
-    if comparison.direction == "maximize":
-        remarks.insert(1, "negative is better")
-    return f"{claim}: {figures} ({'; '.join(remarks)})."
+        text = f"{means}, {text}"
+    return text if row.ci95 is None else f"{text} [{row.ci95[0]:+.{digits}f}, {row.ci95[1]:+.{digits}f}]"
 
 
 def baseline_name(baseline: Standing) -> str:
@@ -63,20 +76,86 @@ def decimals(comparison: Comparison, row: ContenderRow) -> int:
     return min(6, max(2, 1 - math.floor(math.log10(scale))))
 
 
+def percent(level: float) -> str:
+    """Return a level in per cent, with as many digits as tell it from 100 %."""
+    return f"{100 * level:.3g} %"
+
+
 def _cover(row: ContenderRow) -> str:
-    """Say what the interval covers."""
+    """Say what the interval covers, and how surely."""
     if row.ci95 is None:
         return "one seed and one test item: no interval"
-    seeds = f"{row.pairs} seeds"
+    seeds, level = f"{row.pairs} seeds", percent(row.level)
+    if row.level > 0.95:
+        level = f"95 % whenever it ends, {level} now"
     if row.covers.startswith("seeds and "):
-        return f"95 %, over {seeds} and the {row.covers.removeprefix('seeds and ')}"
+        return f"{level}, over {seeds} and the {row.covers.removeprefix('seeds and ')}"
     if row.covers == "seeds only":
-        return f"95 %, over {seeds} only, not the test items"
-    return f"95 %, over the {row.covers}: one seed, so another may turn it round"
+        return f"{level}, over {seeds} only, not the test items"
+    return f"{level}, over the {row.covers}: one seed, so another may turn it round"
 
 
-def _margin(comparison: Comparison, row: ContenderRow, digits: int) -> str:
+def _margin(comparison: Comparison, row: ContenderRow) -> str:
     """Say how wide equivalence is, where the word was used."""
     if row.verdict != "equivalent" or comparison.margin is None:
         return ""
-    return f"within the margin of {comparison.margin:.{digits}f}"
+    return f"within the margin of {comparison.margin:.{decimals(comparison, row)}f}"
+
+
+def _correction(comparison: Comparison, row: ContenderRow) -> str:
+    """Say where a contender by itself would have been called something else."""
+    difference, p_value, p_equivalence = row.difference, row.p_value, row.p_equivalence
+    if difference is None or p_value is None or p_equivalence is None:
+        return ""
+    alone = verdict_of(difference, p_value, p_equivalence, 1 - row.level)
+    if alone == row.verdict:
+        return ""
+    count = sum(other.p_value is not None for other in comparison.contenders)
+    return f"{alone} if it were the only one, but not after Holm's correction for {count} contenders"
+
+
+def _seeds_wanted(row: ContenderRow) -> str:
+    """Say what more seeds would do, where it is undecided."""
+    if row.verdict != "undecided" or row.pairs < 2:
+        return ""
+    if row.more_seeds_reason:
+        return f"more seeds cannot settle it: {row.more_seeds_reason}"
+    if row.more_seeds is None:
+        return "more seeds alone would hardly settle it at this difference"
+    seeds = "1 more seed" if row.more_seeds == 1 else f"{row.more_seeds:,} more seeds"
+    return f"{seeds} for each would settle it at this difference and spread"
+
+
+def cost_sentence(comparison: Comparison) -> str:
+    """Return what it took: runs by part, core time and targets learned from; empty where nothing was kept.
+
+    For example: "Cost: 25 search, 6 selection and 10 final runs: 12.3 core-minutes, 41.2 million characters."
+    """
+    costs = [cost for cost in comparison.costs if cost.runs or cost.seconds]
+    if not costs:
+        return ""
+    listed = [f"{cost.runs:,} {cost.part}" for cost in costs if cost.runs]
+    runs = " and ".join(", ".join(part) for part in (listed[:-1], listed[-1:]) if part)
+    if listed:
+        runs += " run: " if listed == [f"1 {costs[-1].part}"] else " runs: "
+    amounts = [_core_time(comparison.seconds)]
+    units = sum(cost.units for cost in costs)
+    if units:
+        amounts.append(f"{_large(units)} {comparison.counted}")
+    return f"Cost: {runs}{', '.join(amounts)}."
+
+
+def _core_time(seconds: float) -> str:
+    """Return core-seconds in the unit that keeps the figure readable."""
+    for size, unit in ((3600, "core-hours"), (60, "core-minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.1f} {unit}"
+    return f"{seconds:.1f} core-seconds"
+
+
+def _large(count: int) -> str:
+    """Return a count with a word for its thousands of thousands."""
+    for size, word in ((10**9, "billion"), (10**6, "million")):
+        if count >= size:
+            return f"{count / size:,.3g} {word}"
+    return f"{count:,}"

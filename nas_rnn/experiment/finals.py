@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from nas_rnn.comparison import (
     Comparison,
+    Cost,
     Entry,
     FinalPlan,
     chart,
+    cost_of,
     final_specs,
     judge,
     pick_winner,
@@ -59,12 +61,20 @@ class Final:
     def __init__(self, bench: Bench, on_change: OnChange) -> None:
         self._bench = bench
         self._watch = _Watch(bench, on_change)
-        self._spent: dict[str, float] = {}
+        self._spent: dict[str, dict[str, RunResult]] = {}
         self.comparison: Comparison | None = None
 
     def spend(self, part: str, results: Iterable[RunResult]) -> None:
         """Count what the runs of an earlier part took."""
-        self._spent[part] = self._spent.get(part, 0.0) + sum(result.seconds for result in results)
+        self._spent.setdefault(part, {}).update({result.id: result for result in results})
+
+    def _costs(self) -> list[Cost]:
+        """Return what the earlier parts cost, in their order."""
+        store, units = self._bench.workspace.store, self._bench.models.targets
+        specs = {part: [store(id).read_spec() for id in results] for part, results in self._spent.items()}
+        return [
+            cost_of(part, filter(None, specs[part]), results, units) for part, results in self._spent.items()
+        ]
 
     def select(
         self, candidates: Sequence[Entry], control: str = ""
@@ -120,7 +130,13 @@ class Final:
         runs = self._phase("final", plan.specs)
         yield runs
         self.comparison = judge(
-            bench.task.metric, plan, runs.results, item=bench.task.item, spent=self._spent
+            bench.task.metric,
+            plan,
+            runs.results,
+            item=bench.task.item,
+            costs=self._costs(),
+            units_of=bench.models.targets,
+            counted=bench.task.unit,
         )
         if keep_best:
             _keep_best(bench, plan, runs.results)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from nas_rnn import plugins
 from nas_rnn.cells import Cell
@@ -22,6 +22,7 @@ class Models:
     config: SearchConfig | CompareConfig
     task: Task
     data: TaskData
+    _targets: dict[tuple[int, int], int] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def prepare(cls, config: SearchConfig | CompareConfig) -> Models:
@@ -64,6 +65,15 @@ class Models:
         from nas_rnn.training.model import count_parameters
 
         return count_parameters(self.spec("count", "candidate", cell, hidden_size), self.task, self.data.meta)
+
+    def targets(self, spec: RunSpec) -> int:
+        """Return how many targets a run learns from in one epoch: the batches of every epoch are as many."""
+        batch, length = spec.training.batch, spec.training.length
+        if (batch, length) not in self._targets:
+            with plugins.running(plugins.registry().find("task", self.task.name), seconds=math.inf):
+                batches = self.task.batches(self.data, "train", batch=batch, length=length, seed=0)
+                self._targets[batch, length] = sum(targets.numel() for _, targets in batches)
+        return self._targets[batch, length]
 
     def spec(
         self, id: str, role: Role, cell: Cell, hidden_size: int, seed: int = 0, data_seed: int = 0

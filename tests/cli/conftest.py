@@ -11,7 +11,7 @@ import pytest
 
 import nas_rnn
 from nas_rnn.cli import failures, main
-from nas_rnn.comparison import Comparison, ContenderRow, Standing
+from nas_rnn.comparison import Comparison, ContenderRow, Cost, Standing
 from nas_rnn.experiment.events import (
     EpochDone,
     Event,
@@ -100,7 +100,7 @@ def comparison(*rows: ContenderRow) -> Comparison:
         margin=0.023,
         baseline=standing(),
         contenders=rows or (contender(),),
-        spent={"search": 60.0, "final": 40.0},
+        costs=(Cost(part="search", runs=6, seconds=60.0), Cost(part="final", runs=10, seconds=40.0)),
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 from nas_rnn.comparison import (
     Comparison,
     ContenderRow,
+    Cost,
     Entry,
     FinalPlan,
     TaskChoice,
@@ -75,7 +76,13 @@ def compared(
     *names: str, shifts: dict[str, float], metric: Metric = BITS, seeds: int = 5, spread: float = 0.002
 ) -> Comparison:
     plan = plan_for(*names, seeds=seeds)
-    return judge(metric, plan, measured(plan, shifts, spread=spread), item="block", spent={"search": 100.0})
+    return judge(
+        metric,
+        plan,
+        measured(plan, shifts, spread=spread),
+        item="block",
+        costs=[Cost(part="search", runs=25, seconds=100.0)],
+    )
 
 
 def with_status(results: dict[str, RunResult], id: str, status: str, reason: str | None = None) -> None:
@@ -119,7 +126,10 @@ def test_standings_hold_the_figures() -> None:
         np.std([value for value in baseline.values if value is not None], ddof=1)
     )
     assert comparison.margin == pytest.approx(0.005 * (baseline.mean or 0))
-    assert comparison.spent == {"search": 100.0, "final": 20.0}
+    assert comparison.costs == (
+        Cost(part="search", runs=25, seconds=100.0),
+        Cost(part="final", runs=10, seconds=20.0),
+    )
     assert comparison.seconds == 120.0
     assert not only(comparison).standing.tuned and baseline.tuned
 

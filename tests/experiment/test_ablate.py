@@ -98,7 +98,7 @@ def test_it_goes_on_where_it_was_and_comes_to_the_same_table(
     assert started == [lost.name]
     after = json.loads((folder / "comparison.json").read_text())
     for kept in (before, after):
-        kept.pop("spent")
+        kept.pop("costs")
         kept.pop("seconds")
     assert after == before and again.verdict == finished.verdict
     rebuild_runs(place / "runs", "parts")

@@ -1,0 +1,90 @@
+"""Train many LSTMs and GRUs that differ in nothing but their seeds, and keep what each measured on every test item.
+
+    python benchmarks/calibration_runs.py char-lm --epochs 2 --parameters 12000 --out char-lm.npz
+    python benchmarks/calibration_runs.py glimpses --epochs 6 --parameters 6000 --out glimpses.npz
+
+It is what `calibration.py` resamples, and the tests do. The data come with the tasks. A file holds, for each
+cell, ``CELL`` (runs, items) in the metric's units, and the items' ``weights`` (items,).
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas_rnn import plugins
+from nas_rnn.comparison import nearest_hidden_size
+from nas_rnn.tasks import Task, TaskData
+from nas_rnn.training import RunSpec, TrainingOptions
+from nas_rnn.training.model import count_parameters
+from nas_rnn.training.trainer import Trainer
+
+
+def run_spec(task: Task, cell: str, options: TrainingOptions, hidden_size: int, seed: int) -> RunSpec:
+    """Return run number ``seed`` of ``cell``."""
+    return RunSpec(
+        id=f"{cell}-{seed}",
+        role="baseline",
+        name=cell,
+        cell=plugins.load_cell(cell).to_text(),
+        hidden_size=hidden_size,
+        task=task.name,
+        training=options,
+        seed=2 * seed,
+        data_seed=2 * seed + 1,
+        read_test=True,
+    )
+
+
+def measured(
+    task: Task, data: TaskData, cell: str, options: TrainingOptions, parameters: int, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Train one model of about ``parameters``; return the value and the weight of each test item, (N,)."""
+
+    def count(size: int) -> int:
+        return count_parameters(run_spec(task, cell, options, size, seed), task, data.meta)
+
+    size = nearest_hidden_size(count, parameters).hidden_size
+    trainer = Trainer(run_spec(task, cell, options, size, seed), task, data)
+    while not trainer.finished:
+        trainer.run_epoch()
+    result = trainer.result()
+    return np.asarray(result.test_values), np.asarray(result.test_weights)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("task")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--epochs", type=int, required=True)
+    parser.add_argument("--parameters", type=int, required=True, help="of each model")
+    parser.add_argument("--lstm", type=int, default=32, help="how many runs of the LSTM")
+    parser.add_argument("--gru", type=int, default=16, help="how many runs of the GRU")
+    given = parser.parse_args()
+    task = plugins.registry().find("task", given.task).value()
+    data = task.load(None)
+    defaults = {"batch": 32, "length": 32, **task.training_defaults}
+    options = TrainingOptions(device="cpu", **{**defaults, "epochs": given.epochs})
+    kept: dict[str, NDArray[np.float32]] = {}
+    for cell, runs in (("lstm", given.lstm), ("gru", given.gru)):
+        began, rows = time.monotonic(), []
+        for seed in range(runs):
+            values, weights = measured(task, data, cell, options, given.parameters, seed)
+            rows.append(values)
+            kept["weights"] = weights.astype(np.float32)
+            mean = float(np.average(values, weights=weights))
+            print(
+                f"{cell} {seed}: {mean:.4f} ({(time.monotonic() - began) / (seed + 1):.1f} s a run)",
+                flush=True,
+            )
+        kept[cell] = np.stack(rows).astype(np.float32)
+        np.savez_compressed(given.out, **kept)
+    print(f"{given.out}: {given.out.stat().st_size:,} bytes, {len(kept['weights'])} items")
+
+
+if __name__ == "__main__":
+    main()
