@@ -89,6 +89,10 @@ Time = Annotated[
     str | None,
     _text("--time", "TIME", "Try no more candidates after 90s, 30m, 1h30m, ... Default: no limit.", BUDGET),
 ]
+TimeForSeeds = Annotated[
+    str | None,
+    _text("--time", "TIME", "Add no more seeds (--seeds auto) after 30m, 2h, ... Default: no limit.", BUDGET),
+]
 Epochs = Annotated[
     int | None,
     _whole("--epochs", "Passes over the training data that a full run makes. Default: 4.", BUDGET),

@@ -14,7 +14,7 @@ from rich.text import Text
 from nas_rnn.cli.options import RUNS
 from nas_rnn.cli.output import print_block, width_of
 from nas_rnn.cli.wording import duration, endings, figure, one_line
-from nas_rnn.comparison import Comparison, ContenderRow, Standing, ranked_rows
+from nas_rnn.comparison import Comparison, ContenderRow, Standing, cost_sentence, ranked_rows
 from nas_rnn.experiment.results import Result
 
 VERDICT_STYLES = {
@@ -38,6 +38,7 @@ def print_result(console: Console, result: Result, runs: Path) -> None:
         _print_verdict(console, result)
     elif result.comparison is not None:
         _print_comparison(console, result.comparison)
+        _print_settings(console, result.comparison)
         _print_verdict(console, result)
     else:
         _print_without_verdict(console, result)
@@ -70,6 +71,21 @@ def _print_comparison(console: Console, comparison: Comparison) -> None:
         console.print(f"  {mean}" + (f", difference {difference} (95 %)" if difference else ""))
 
 
+def _print_settings(console: Console, comparison: Comparison) -> None:
+    """Print with which settings each tuned cell was trained."""
+    standings = [comparison.baseline, *(row.standing for row in comparison.rows)]
+    tuned = [standing for standing in standings if standing.tuned and standing.training]
+    if tuned:
+        console.print("\nTuned on validation data:", style="bold")
+    for standing in tuned:
+        settings = ", ".join(
+            f"{name.replace('_', ' ')} {value:.3g}"
+            for name, value in standing.training.items()
+            if value is not None
+        )
+        console.print(f"  {one_line(standing.name)}: {settings}", soft_wrap=True)
+
+
 def _print_ablation(console: Console, result: Result) -> None:
     """Print what each change costs, the greatest loss first, below the whole cell."""
     comparison = result.comparison
@@ -96,14 +112,18 @@ def comparison_table(comparison: Comparison) -> Table:
     for column in COLUMNS:
         table.add_column(column, justify="left" if column in ("cell", "verdict") else "right")
     for *figures, verdict in _rows(comparison):
-        table.add_row(*figures, Text(verdict, style=VERDICT_STYLES.get(verdict, "")))
+        table.add_row(*figures, Text(verdict, style=VERDICT_STYLES.get(verdict.partition(" ")[0], "")))
     return table
 
 
 def _rows(comparison: Comparison) -> list[list[str]]:
     """Return the texts of the table's rows, in the order of `COLUMNS`."""
-    contenders = [[*_standing(row.standing), _difference(row), row.verdict] for row in comparison.contenders]
-    return [[*_standing(comparison.baseline), "", "baseline"], *contenders]
+    rows = [[*_standing(row.standing), _difference(row), _verdict(row)] for row in comparison.rows]
+    return [[*_standing(comparison.baseline), "", "baseline"], *rows]
+
+
+def _verdict(row: ContenderRow) -> str:
+    return f"{row.verdict} (control)" if row.standing.control else row.verdict
 
 
 def _standing(standing: Standing) -> list[str]:
@@ -132,6 +152,9 @@ def _print_verdict(console: Console, result: Result) -> None:
     style = VERDICT_STYLES[rows[0].verdict] if len(rows) == 1 else "bold"
     console.print()
     console.print(Text(one_line(result.verdict or ""), style=style))
+    cost = cost_sentence(result.comparison)
+    if cost:
+        console.print(cost)
     console.print()
 
 
@@ -149,10 +172,7 @@ def print_next(console: Console, result: Result, runs: Path) -> None:
     name, where = shlex.quote(result.name), "" if runs == RUNS else f" --runs {shlex.quote(str(runs))}"
     if result.status == "interrupted":
         console.print("\nInterrupted; what was done is kept.", style="bold")
-        if result.kind == "search":
-            console.print(f"Go on with: nas-rnn search --resume {name}{where}", soft_wrap=True)
-        if result.kind == "ablate":
-            console.print(f"Go on with: nas-rnn ablate --resume {name}{where}", soft_wrap=True)
+        console.print(f"Go on with: nas-rnn {result.kind} --resume {name}{where}", soft_wrap=True)
         return
     console.print("\nNext:")
     commands = [(f"nas-rnn ui{where}", "every run and curve in the browser")]

@@ -27,12 +27,13 @@ from nas_rnn.comparison.ranking import ranked_rows, ranking_sentence
 from nas_rnn.comparison.result import Comparison, ContenderRow, Cost, Standing
 from nas_rnn.comparison.seeds import derived_seed
 from nas_rnn.comparison.statistics import PairedInterval, paired_interval
-from nas_rnn.comparison.stopping import Look, looks, settled
+from nas_rnn.comparison.stopping import ALPHA, Look, looks, settled
 from nas_rnn.comparison.testing import PValues, holm, p_values
 from nas_rnn.comparison.verdict import Verdict, verdict_of
 from nas_rnn.comparison.wording import cost_sentence, sentence
 
 __all__ = [
+    "ALPHA",
     "Chart",
     "Comparison",
     "ContenderRow",

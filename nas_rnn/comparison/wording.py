@@ -15,25 +15,23 @@ _RELATION = {
 
 
 def sentence(comparison: Comparison) -> str:
-    """Return the answer, one sentence for each contender and control, with the figures it rests on.
+    """Return the answer, one sentence for each contender, with the figures it rests on.
 
     For example: "`gated-3f2a` is worse than the LSTM: 2.310 against 2.250 UNIT, difference
     +0.060 [+0.030, +0.090] (95 %, over 5 seeds and the test blocks; untuned)."
     """
-    return " ".join(_sentence(comparison, row) for row in comparison.rows) or "Nothing was compared."
+    return " ".join(_sentence(comparison, row) for row in comparison.contenders) or "Nothing was compared."
 
 
 def _sentence(comparison: Comparison, row: ContenderRow) -> str:
     """Return one row's sentence."""
     subject = f"`{row.standing.name}`"
-    if row.standing.control:
-        subject = f"the control {subject}"
     other = baseline_name(comparison.baseline)
     untuned = "" if row.standing.tuned else "untuned"
     if row.verdict == "undecided":
         claim = f"It is undecided whether {subject} beats {other}"
     else:
-        claim = f"{subject[:1].upper()}{subject[1:]} {_RELATION[row.verdict]} {other}"
+        claim = f"{subject} {_RELATION[row.verdict]} {other}"
     if row.difference is None:
         reason = row.reason or "no run of it has a test result"
         return f"{claim}: {reason}{'; untuned' if untuned else ''}."
@@ -44,7 +42,6 @@ def _sentence(comparison: Comparison, row: ContenderRow) -> str:
         _correction(comparison, row),
         _seeds_wanted(row),
         untuned,
-        row.standing.control,
         row.reason,
     ]
     return f"{claim}: {_figures(comparison, row)} ({'; '.join(remark for remark in remarks if remark)})."

@@ -22,7 +22,15 @@ from nas_rnn.experiment.workspace import Workspace, names
 from nas_rnn.spaces.ablations import USUAL, Ablation, ablations
 
 STORED = "ablation.json"
-_FROM_SEARCH = set(CompareConfig.model_fields) - {"cells", "baseline", "name", "storage", "address", "tune"}
+_FROM_SEARCH = set(CompareConfig.model_fields) - {
+    "cells",
+    "baseline",
+    "name",
+    "storage",
+    "address",
+    "tune",
+    "time",
+}
 _MAY_CHANGE = {"address", "gpus_per_trial", "workers"}
 
 

@@ -20,6 +20,7 @@ from nas_rnn.experiment.finals import Final
 from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.provenance import STUDY, identities
 from nas_rnn.experiment.results import Result
+from nas_rnn.experiment.sizes import matched
 from nas_rnn.experiment.trials import ranked
 from nas_rnn.experiment.workspace import Workspace, names
 from nas_rnn.spaces import load_recipe, names_recipe
@@ -176,9 +177,7 @@ def run_duel(
         )
     )
     standard = bench.models.baseline_entry(baseline)
-    entries = [
-        bench.models.entry(cell, standard.parameters) for cell in named_apart([baseline, *contenders])[1:]
-    ]
+    entries = [matched(bench, cell, standard) for cell in named_apart([baseline, *contenders])[1:]]
     chronicle = Chronicle(bench.workspace, task, settings, bench.warn)
     status, final = "complete", Final(bench, chronicle.run_changed)
     kept = bench.workspace.read_json("comparison.json")
@@ -189,7 +188,8 @@ def run_duel(
             for run in bench.workspace.ended():  # MLflow may have missed it
                 chronicle.stored_run_changed(run)
             try:
-                bench.run(final.contest(standard, entries, keep_best=kind == "compare", say=say))
+                deadline = None if settings.time is None else began + settings.time
+                bench.run(final.contest(standard, entries, deadline, keep_best=kind == "compare", say=say))
             except Interrupted:
                 status = "interrupted"
             finally:

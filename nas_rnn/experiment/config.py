@@ -63,7 +63,7 @@ class _Config(BaseModel):
     tune: int = Field(8, ge=0, le=1000)
     match: Literal["params", "time", "hidden"] = "params"
     seeds: Annotated[int | Literal["auto"], BeforeValidator(_seeds)] = 5
-    most_seeds: int = Field(32, ge=1, le=MOST_SEEDS)
+    most_seeds: int = Field(32, ge=2, le=MOST_SEEDS)
     workers: int | None = Field(None, ge=1)
     address: str | None = Field(None, min_length=1)
     gpus_per_trial: float = Field(0.0, ge=0, allow_inf_nan=False)
@@ -113,6 +113,7 @@ class CompareConfig(_Config):
     cells: tuple[str, ...] = Field(min_length=1)
     baseline: str = "lstm"
     top: int = Field(1, ge=1, le=50)
+    time: Duration = None
 
 
 C = TypeVar("C", bound=_Config)

@@ -15,6 +15,7 @@ from nas_rnn.errors import NasRnnError, UserError
 from nas_rnn.experiment.bench import Bench
 from nas_rnn.experiment.config import SearchConfig
 from nas_rnn.experiment.search_source import CONSTRAINED_SECONDS
+from nas_rnn.experiment.sizes import matched
 from nas_rnn.spaces import Infeasible, constrained, parse_constraints
 
 MEMBERS = 8
@@ -29,7 +30,7 @@ def mean_of_random(bench: Bench, config: SearchConfig, baseline: Entry) -> Entry
     Raises NasRnnError where hardly a cell of the space can have as many parameters as ``baseline``.
     """
     count = config.seeds if isinstance(config.seeds, int) else MEMBERS
-    entries = _random_entries(bench, config, count, baseline.parameters)
+    entries = _random_entries(bench, config, count, baseline)
     parameters = round(fmean(entry.parameters for entry in entries))
     return replace(
         entries[0],
@@ -42,7 +43,7 @@ def mean_of_random(bench: Bench, config: SearchConfig, baseline: Entry) -> Entry
     )
 
 
-def _random_entries(bench: Bench, config: SearchConfig, count: int, parameters: int) -> list[Entry]:
+def _random_entries(bench: Bench, config: SearchConfig, count: int, baseline: Entry) -> list[Entry]:
     plugin = plugins.registry().find("space", config.space)
     space = constrained(plugin.value, parse_constraints(config.constraints))
     entries: list[Entry] = []
@@ -51,10 +52,10 @@ def _random_entries(bench: Bench, config: SearchConfig, count: int, parameters: 
         with plugins.running(plugin, seconds=CONSTRAINED_SECONDS, passing=(Infeasible,)):
             candidate = space.sample(seed)
         with contextlib.suppress(UserError):  # no hidden size of it has so few parameters
-            entries.append(bench.models.entry(candidate.cell, parameters))
+            entries.append(matched(bench, candidate.cell, baseline))
         if len(entries) == count:
             return entries
     raise NasRnnError(
-        f"of {_MOST_DRAWS} random cells of the space {config.space!r} only {len(entries)} can have {parameters} "
-        "parameters; leave the mean of random cells out with --controls none"
+        f"of {_MOST_DRAWS} random cells of the space {config.space!r} only {len(entries)} can have about "
+        f"{baseline.parameters} parameters; leave the mean of random cells out with --controls none"
     )

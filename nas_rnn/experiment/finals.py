@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from nas_rnn.comparison import (
+    ALPHA,
     Comparison,
     Cost,
     Entry,
     FinalPlan,
+    Look,
     chart,
     cost_of,
     final_specs,
     judge,
+    looks,
     pick_winner,
     selection_specs,
     sentence,
+    settled,
 )
 from nas_rnn.engine import RunList, RunSource
 from nas_rnn.experiment.bench import Bench
@@ -102,12 +107,14 @@ class Final:
         self,
         baseline: Entry,
         contenders: Sequence[Entry],
+        deadline: float | None,
         *,
         keep_best: bool = True,
         say: Callable[[Comparison], str] = sentence,
     ) -> Iterator[RunSource]:
         """Tune everyone, train everyone on paired seeds, read the test part once, keep comparison and chart.
 
+        After ``deadline`` (of `time.monotonic`) no more seeds are added where their number is "auto".
         With ``keep_best`` also the first contender's best weights and everyone's gradient flow.
         """
         bench = self._bench
@@ -120,27 +127,51 @@ class Final:
         before = settle(bench.workspace, bench.models.data, entries)
         if before:
             bench.warn(f"the test part of these data was read before, in {_listed(before)}")
-        plan = final_specs(
-            entries[0],
-            entries[1:],
-            task=bench.models.choice,
-            seed=bench.config.seed,
-            seeds=bench.config.seeds if isinstance(bench.config.seeds, int) else 5,
-        )
-        runs = self._phase("final", plan.specs)
-        yield runs
-        self.comparison = judge(
-            bench.task.metric,
-            plan,
-            runs.results,
-            item=bench.task.item,
-            costs=self._costs(),
-            units_of=bench.models.targets,
-            counted=bench.task.unit,
-        )
+        plan, results = yield from self._looks(entries, deadline)
+        assert self.comparison is not None
         if keep_best:
-            _keep_best(bench, plan, runs.results)
+            _keep_best(bench, plan, results)
         _keep(bench, plan, self.comparison, say(self.comparison))
+
+    def _looks(
+        self, entries: Sequence[Entry], deadline: float | None
+    ) -> Generator[RunSource, None, tuple[FinalPlan, dict[str, RunResult]]]:
+        """Train on so many seeds, or on more and more of them until all is settled or the time is over; judge."""
+        bench, config = self._bench, self._bench.config
+        results: dict[str, RunResult] = {}
+        for look in looks(config.most_seeds) if config.seeds == "auto" else (Look(int(config.seeds), ALPHA),):
+            plan = final_specs(
+                entries[0], entries[1:], task=bench.models.choice, seed=config.seed, seeds=look.seeds
+            )
+            runs = self._phase("final", self._unsettled(plan))
+            yield runs
+            results |= runs.results
+            self.comparison = judge(
+                bench.task.metric,
+                plan,
+                results,
+                item=bench.task.item,
+                alpha=look.alpha,
+                earlier=self.comparison,
+                costs=self._costs(),
+                units_of=bench.models.targets,
+                counted=bench.task.unit,
+            )
+            if all(map(settled, self.comparison.contenders)):
+                break
+            if deadline is not None and time.monotonic() > deadline:
+                bench.warn(f"the time is over: no more than {look.seeds} seeds")
+                break
+        return plan, results
+
+    def _unsettled(self, plan: FinalPlan) -> list[RunSpec]:
+        """Return the plan's runs without those of cells that need no more seeds: they keep the verdict they have."""
+        rows = () if self.comparison is None else self.comparison.rows
+        names = {row.standing.name for row in rows if settled(row)}
+        done = {
+            spec.id for planned in plan.contenders if planned.entry.name in names for spec in planned.specs
+        }
+        return [spec for spec in plan.specs if spec.id not in done]
 
     def _tune(self, entries: Sequence[Entry]) -> Generator[RunSource, None, list[Entry]]:
         source = TuneSource(self._bench, self._watch, entries, self._bench.config.tune)

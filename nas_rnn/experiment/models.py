@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from nas_rnn import plugins
-from nas_rnn.cells import Cell
+from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.comparison import Entry, Match, TaskChoice, nearest_hidden_size
 from nas_rnn.errors import UserError
 from nas_rnn.experiment.config import CompareConfig, SearchConfig
@@ -54,11 +54,14 @@ class Models:
 
     def match(self, cell: Cell, target: int) -> Match:
         """Return the hidden size at which the whole model of ``cell`` is nearest to ``target`` parameters."""
-        heads = [getattr(node, "heads", 1) for node in cell.nodes]
         with plugins.running(plugins.registry().find("task", self.task.name), passing=(UserError,)):
             return nearest_hidden_size(
-                lambda size: self.count(cell, size), target, multiple_of=math.lcm(*heads)
+                lambda size: self.count(cell, size), target, multiple_of=self.size_step(cell)
             )
+
+    def size_step(self, cell: Cell) -> int:
+        """Return of what a hidden size of ``cell`` must be a multiple, since its heads share it out."""
+        return math.lcm(*(getattr(node, "heads", 1) for node in cell.nodes))
 
     def count(self, cell: Cell, hidden_size: int) -> int:
         """Return how many parameters the whole model has."""
@@ -92,20 +95,35 @@ class Models:
             data_seed=data_seed,
         )
 
-    def entry(self, cell: Cell, target: int, *, score: float | None = None) -> Entry:
-        """Return ``cell`` as it enters a comparison, matched to ``target`` parameters."""
-        match = self.match(cell, target)
+    def entry(self, cell: Cell, baseline: Entry, *, score: float | None = None) -> Entry:
+        """Return ``cell`` as it enters a comparison, of the baseline's parameters or, so configured, hidden size."""
+        if self.config.match == "hidden":
+            step = self.size_step(cell)
+            size = max(step, round(baseline.hidden_size / step) * step)
+        else:
+            size = self.match(cell, baseline.parameters).hidden_size
+        return self.entry_of_size(cell, size, baseline, score=score)
+
+    def entry_of_size(
+        self, cell: Cell, hidden_size: int, baseline: Entry | None, *, score: float | None = None
+    ) -> Entry:
+        """Return ``cell`` as it enters a comparison with this hidden size."""
+        parameters = self.count(cell, hidden_size)
         return Entry(
             name=cell.name,
             cell=cell.to_text(),
             digest=cell.digest,
-            hidden_size=match.hidden_size,
-            parameters=match.parameters,
-            mismatch=match.mismatch,
+            hidden_size=hidden_size,
+            parameters=parameters,
+            mismatch=0.0 if baseline is None else parameters / baseline.parameters - 1,
             training=self.config.training(),
             score=score,
         )
 
     def baseline_entry(self, cell: Cell) -> Entry:
         """Return the baseline as it enters a comparison: of the size asked for, and itself the measure of it."""
-        return replace(self.entry(cell, self.config.params), mismatch=0.0)
+        return self.entry_of_size(cell, self.match(cell, self.config.params).hidden_size, None)
+
+    def spec_of(self, entry: Entry) -> RunSpec:
+        """Return the spec of a run that only measures ``entry``."""
+        return self.spec("timing", "candidate", parse_cell(entry.cell), entry.hidden_size)

@@ -49,8 +49,8 @@ class Result:
     ablation: tuple[dict[str, Any], ...] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values, as ``--json`` prints them."""
-        return {
+        """Return plain JSON values, as ``--json`` prints them; a comparison's own stand among them."""
+        values = {
             **{
                 key: value
                 for key, value in vars(self).items()
@@ -61,3 +61,6 @@ class Result:
             "comparison": None if self.comparison is None else self.comparison.to_dict(),
             "notices": list(self.notices),
         }
+        if self.kind != "search" and values["comparison"] is not None:
+            values |= values.pop("comparison")
+        return values

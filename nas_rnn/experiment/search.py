@@ -28,6 +28,7 @@ from nas_rnn.experiment.search_source import (
     SearchSource,
     make_strategy,
 )
+from nas_rnn.experiment.sizes import matched
 from nas_rnn.experiment.test_part import require_unread
 from nas_rnn.experiment.trials import BASELINE_ID, count_endings, ranked, trial_id
 from nas_rnn.experiment.workspace import Workspace
@@ -180,12 +181,12 @@ class _Search:
         winner = yield from final.select(self._best(self.study, baseline))
         if winner is not None:
             controls = yield from self._controls(final, baseline)
-            yield from final.contest(baseline, [winner, *controls])
+            yield from final.contest(baseline, [winner, *controls], None)
 
     def _best(self, study: Study, baseline: Entry) -> list[Entry]:
         """Return the best few trials as entries."""
         return [
-            self.bench.models.entry(trial.candidate.cell, baseline.parameters, score=trial.value)
+            matched(self.bench, trial.candidate.cell, baseline, score=trial.value)
             for trial in ranked(study.trials(), self.bench.task.metric)[:TOP]
         ]
 

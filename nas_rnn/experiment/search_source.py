@@ -66,6 +66,7 @@ class SearchSource:
         assert isinstance(self.bench.config, SearchConfig)
         self.config = self.bench.config
         self._identities = identities(self.config)
+        self._standard = self.bench.models.baseline_entry(self.baseline)
         self.role: Role = "control" if self.control else "candidate"
         self._begin_baseline()
         for trial in self.study.trials():
@@ -79,13 +80,12 @@ class SearchSource:
             return
         if self.control:
             return
-        match = self.bench.models.match(self.baseline, self.config.params)
         self._queue.append(
             self.bench.models.spec(
                 BASELINE_ID,
                 "baseline",
                 self.baseline,
-                match.hidden_size,
+                self._standard.hidden_size,
                 self._seed(_BASELINE_SEED),
                 self._seed(_DATA_SEED),
             )
@@ -190,7 +190,7 @@ class SearchSource:
             self._copy(number, original)
             return
         try:
-            size = self.bench.models.match(candidate.cell, self.config.params).hidden_size
+            size = self.bench.models.entry(candidate.cell, self._standard).hidden_size
         except UserError as error:
             number = self._add(candidate, None)
             self._fail(number, candidate, str(error))

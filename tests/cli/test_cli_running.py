@@ -41,6 +41,7 @@ lstm                 96      60,123    +0.2 %  2.310 ± 0.0071                  
 gated-3f2a          101      59,876    -0.2 %  2.250 ± 0.0071  -0.060 [-0.090, -0.030]  better
 
 `gated-3f2a` is better than the LSTM: 2.250 against 2.310.
+Cost: 6 search and 10 final runs: 100.0 core-seconds.
 
 Trials: 5 finished, 2 stopped early, 1 seen before, 1 failed
 Time: 3 min 20 s

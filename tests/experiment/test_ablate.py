@@ -16,7 +16,7 @@ from nas_rnn.experiment.events import Event, Progress, RunStarted
 from nas_rnn.experiment.inspection import listing
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from experiment_runs import TINY, write_text
+from experiment_runs import TINY_RUNS, write_text
 
 CELL = """@cell
 def found(x, h):
@@ -33,7 +33,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     best = folder / "runs" / "mine" / "best"
     best.mkdir(parents=True)
     (best / "cell.cell").write_text(CELL)
-    options = {name: value for name, value in TINY.items() if name != "workers"}
+    options = {name: value for name, value in TINY_RUNS.items() if name != "workers"}
     lines = [f"{name} = {value}" for name, value in options.items()]
     lines += [f'data = "{folder / "text.txt"}"', 'space = "gated"', "trials = 3", 'name = "mine"']
     (best.parent / "config.toml").write_text("\n".join(lines) + "\n")
@@ -72,8 +72,8 @@ def test_it_ranks_what_each_element_is_worth(finished: nas_rnn.experiment.Result
 def test_it_trains_with_the_searchs_options(finished: nas_rnn.experiment.Result, place: Path) -> None:
     specs = [json.loads(path.read_text()) for path in (place / "runs/parts/trials").glob("*/spec.json")]
     assert len(specs) == 8
-    assert {spec["training"]["batch"] for spec in specs} == {TINY["batch"]}
-    assert {spec["training"]["epochs"] for spec in specs} == {TINY["epochs"]}
+    assert {spec["training"]["batch"] for spec in specs} == {TINY_RUNS["batch"]}
+    assert {spec["training"]["epochs"] for spec in specs} == {TINY_RUNS["epochs"]}
     by_pair: dict[str, set[int]] = {}
     for spec in specs:
         by_pair.setdefault(spec["id"][-1], set()).add(spec["data_seed"])

@@ -1,0 +1,106 @@
+"""Settings of training: the same proposals whoever ends first, the same first points for every cell, and learning."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nas_rnn.strategies.settings import Range, Settings, SettingsStudy
+
+RANGES = {
+    "learning_rate": Range(low=1e-3, high=3e-2, log=True),
+    "dropout": Range(low=0.0, high=0.5),
+    "gate_bias": Range(low=0.0, high=2.0),
+}
+FIRST = {"learning_rate": 0.01, "dropout": 0.0}
+
+
+def loss(settings: Settings) -> float:
+    return abs(math.log(settings["learning_rate"] / 0.002)) + settings["dropout"]
+
+
+def told(study: SettingsStudy, count: int) -> list[tuple[Settings, float | None]]:
+    known: list[tuple[Settings, float | None]] = []
+    for number in range(count):
+        settings = study.propose(number, known)
+        known.append((settings, loss(settings)))
+    return known
+
+
+def test_number_0_is_what_was_given() -> None:
+    assert SettingsStudy(RANGES, FIRST, seed=1).propose(0, []) == FIRST
+
+
+def test_what_was_given_outside_the_ranges_is_brought_inside() -> None:
+    assert SettingsStudy(RANGES, {**FIRST, "dropout": 0.9}, seed=1).propose(0, [])["dropout"] == 0.5
+
+
+def test_cells_with_and_without_a_setting_share_their_first_points() -> None:
+    gated = SettingsStudy(RANGES, {**FIRST, "gate_bias": 1.0}, seed=3)
+    plain = SettingsStudy(RANGES, FIRST, seed=3)
+    for number in range(1, SettingsStudy.START):
+        of_gated = gated.propose(number, [])
+        assert of_gated.pop("gate_bias") is not None
+        assert plain.propose(number, []) == of_gated
+
+
+def test_other_seeds_give_other_points() -> None:
+    assert SettingsStudy(RANGES, FIRST, seed=1).propose(1, []) != SettingsStudy(RANGES, FIRST, seed=2).propose(1, [])
+
+
+def test_the_first_points_fill_the_ranges() -> None:
+    points = [settings for settings, _ in told(SettingsStudy(RANGES, FIRST, seed=5), SettingsStudy.START)][1:]
+    for name in FIRST:
+        low, high = RANGES[name].low, RANGES[name].high
+        places = sorted(
+            (math.log(p[name] / low) / math.log(high / low)) if RANGES[name].log else (p[name] - low) / (high - low)
+            for p in points
+        )
+        assert places[0] < 0.3 and places[-1] > 0.7
+
+
+@pytest.mark.parametrize("number", [8, 9, 13])
+def test_a_proposal_depends_on_whole_rounds_alone(number: int) -> None:
+    """Results that happen to be known beyond them, as after a kill, change nothing."""
+    study = SettingsStudy(RANGES, FIRST, seed=7)
+    known = told(study, 16)
+    needed = study.needs(number)
+    assert needed % SettingsStudy.ROUND == 0 and needed <= number
+    assert study.propose(number, known[:needed]) == study.propose(number, known)
+
+
+def test_too_little_told_is_an_error() -> None:
+    study = SettingsStudy(RANGES, FIRST, seed=7)
+    with pytest.raises(ValueError, match="need the losses of 8 earlier ones, got 7"):
+        study.propose(8, told(study, 7))
+
+
+def test_it_learns_from_what_it_is_told() -> None:
+    """Over seeds, the later half of 24 settings is better on average than random ones are."""
+    early, late = [], []
+    for seed in range(8):
+        losses = [value for _, value in told(SettingsStudy(RANGES, FIRST, seed=seed), 24)]
+        early += losses[1:8]
+        late += losses[12:]
+    assert sum(late) / len(late) < 0.75 * sum(early) / len(early)
+
+
+def test_diverged_settings_are_the_worst() -> None:
+    """High rates diverge here: hardly any later proposal goes there."""
+    study = SettingsStudy(RANGES, FIRST, seed=11)
+    known: list[tuple[Settings, float | None]] = []
+    for number in range(24):
+        settings = study.propose(number, known)
+        known.append((settings, None if settings["learning_rate"] > 0.006 else 1.0))
+    high = sum(settings["learning_rate"] > 0.006 for settings, _ in known[12:])
+    assert high <= 4
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 7))
+def test_every_proposal_lies_in_the_ranges(seed: int, number: int) -> None:
+    settings = SettingsStudy(RANGES, FIRST, seed=seed).propose(number, [])
+    for name, value in settings.items():
+        assert RANGES[name].low <= value <= RANGES[name].high
