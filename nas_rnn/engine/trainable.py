@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from nas_rnn.training.trainer import Trainer
 
 
+WORST = 1e30
+"""The score of a run without an epoch: no infinity, of which Tune's schedulers cannot take quantiles."""
+
+
 @dataclass(frozen=True)
 class WorkerSetup:
     """What every worker gets once, as plain data: the task's data, plugins' sources, and where runs are kept.
@@ -140,7 +144,7 @@ class RunTrainable(tune.Trainable):
             "backend": backend,
             "fallback": fallback,
             "epoch": max(1, len(records)),
-            "score": self._sign * records[-1].metric if records else float("inf"),
+            "score": self._sign * records[-1].metric if records else WORST,
         }
 
 

@@ -33,6 +33,7 @@ from nas_rnn.experiment.tuning import TuneSource
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
 
 TOP, SELECTION_SEEDS = 3, 2
+PARTS = ("search", "control", "selection", "tuning")
 
 OnChange = Callable[[RunSpec, RunResult | None], None]
 
@@ -78,7 +79,9 @@ class Final:
         store, units = self._bench.workspace.store, self._bench.models.targets
         specs = {part: [store(id).read_spec() for id in results] for part, results in self._spent.items()}
         return [
-            cost_of(part, filter(None, specs[part]), results, units) for part, results in self._spent.items()
+            cost_of(part, filter(None, specs[part]), self._spent[part], units)
+            for part in PARTS
+            if part in specs
         ]
 
     def select(
