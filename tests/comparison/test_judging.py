@@ -266,7 +266,8 @@ def test_the_chart_is_a_picture_in_two_formats_and_the_same_every_time() -> None
 
 def test_the_chart_draws_single_seeds_and_no_difference_at_all() -> None:
     plan = plan_for("gated", seeds=1)
-    results = {id: replace(result, test_values=[2.0] * ITEMS) for id, result in measured(plan, {}).items()}
+    same = [2.0 + item / ITEMS for item in range(ITEMS)]
+    results = {id: replace(result, test_values=same) for id, result in measured(plan, {}).items()}
     comparison = judge(BITS, plan, results)
     assert only(comparison).verdict == "equivalent"
     assert chart(comparison).png
