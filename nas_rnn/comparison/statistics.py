@@ -31,11 +31,12 @@ With weights w[i] that sum to one the means are weighted, and V_item = sum w[i]^
 w[i]^2), which for equal weights is the estimate above; N becomes the effective number 1 / sum w[i]^2 (Kish
 1965).
 
-Of values that are only right or wrong, some dozen items often show no difference at all, or one, and a
-variance of nothing, or next to it: cells of 99.5 % and 100 % were called equivalent within half a point, on
-40 items, in 22 to 57 % of simulated comparisons. So where all values are one of two, R apart, (R / (N + 2))^2 is added to V_item: what one more item in each direction with weight one
-half adds to the variance of a difference of matched proportions (Agresti & Min, *Statistics in Medicine* 24,
-2005, 729-740). Where all values are one and the same, v, they may be so by being all right: R is then abs(v).
+Of values that are only right or wrong, a few dozen items often show no difference at all, or a single one,
+and so a variance of nothing or next to it: cells of 99.5 % and 100 % were called equivalent within half a
+point, on 40 items, in 22 to 57 % of simulated comparisons. So where all values are one of two, R apart,
+(R / (N + 2))^2 is added to V_item: what one more item in each direction, with weight one half, adds to the
+variance of a difference of matched proportions (Agresti & Min, *Statistics in Medicine* 24, 2005, 729-740).
+Where all values are one and the same, v, they may be so by being all right: R is then abs(v).
 
 Neighbouring items may resemble each other, which the spread of single items does not see. So
 consecutive items are first joined into contiguous super-blocks of about equal weight, 10 to 16 of them:

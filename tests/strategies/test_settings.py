@@ -48,7 +48,9 @@ def test_cells_with_and_without_a_setting_share_their_first_points() -> None:
 
 
 def test_other_seeds_give_other_points() -> None:
-    assert SettingsStudy(RANGES, FIRST, seed=1).propose(1, []) != SettingsStudy(RANGES, FIRST, seed=2).propose(1, [])
+    assert SettingsStudy(RANGES, FIRST, seed=1).propose(1, []) != SettingsStudy(
+        RANGES, FIRST, seed=2
+    ).propose(1, [])
 
 
 def test_the_first_points_fill_the_ranges() -> None:
@@ -56,7 +58,9 @@ def test_the_first_points_fill_the_ranges() -> None:
     for name in FIRST:
         low, high = RANGES[name].low, RANGES[name].high
         places = sorted(
-            (math.log(p[name] / low) / math.log(high / low)) if RANGES[name].log else (p[name] - low) / (high - low)
+            (math.log(p[name] / low) / math.log(high / low))
+            if RANGES[name].log
+            else (p[name] - low) / (high - low)
             for p in points
         )
         assert places[0] < 0.3 and places[-1] > 0.7
