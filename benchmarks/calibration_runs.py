@@ -28,7 +28,7 @@ def run_spec(task: Task, cell: str, options: TrainingOptions, hidden_size: int, 
     """Return run number ``seed`` of ``cell``."""
     return RunSpec(
         id=f"{cell}-{seed}",
-        role="baseline",
+        role="final",
         name=cell,
         cell=plugins.load_cell(cell).to_text(),
         hidden_size=hidden_size,

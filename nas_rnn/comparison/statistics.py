@@ -31,6 +31,13 @@ With weights w[i] that sum to one the means are weighted, and V_item = sum w[i]^
 w[i]^2), which for equal weights is the estimate above; N becomes the effective number 1 / sum w[i]^2 (Kish
 1965).
 
+Of values that are only right or wrong, a few dozen items often show no difference at all, or a single one,
+and so a variance of nothing or next to it: cells of 99.5 % and 100 % were called equivalent within half a
+point, on 40 items, in 22 to 57 % of simulated comparisons. So where all values are one of two, R apart,
+(R / (N + 2))^2 is added to V_item: what one more item in each direction, with weight one half, adds to the
+variance of a difference of matched proportions (Agresti & Min, *Statistics in Medicine* 24, 2005, 729-740).
+Where all values are one and the same, v, they may be so by being all right: R is then abs(v).
+
 Neighbouring items may resemble each other, which the spread of single items does not see. So
 consecutive items are first joined into contiguous super-blocks of about equal weight, 10 to 16 of them:
 batch means, of which 10 to 30 are enough (Schmeiser, *Operations Research* 30, 1982, 556-568). Independent
@@ -104,14 +111,18 @@ def paired_interval(
     Raises ValueError for shapes that do not agree, values that are not finite, and weights that are
     negative or all zero.
     """
-    difference_SN, weights_N = _checked(candidate, baseline, weights)
+    candidate_SN, baseline_SN, weights_N = _checked(candidate, baseline, weights)
+    difference_SN = candidate_SN - baseline_SN
+    if not np.isfinite(difference_SN).all():
+        raise ValueError("values must be finite: a run that diverged has no interval")
+    unseen = (_step(candidate_SN, baseline_SN) / (1 / float((weights_N**2).sum()) + 2)) ** 2
     difference_SB, weights_B = _super_blocks(difference_SN, weights_N)
     seeds = len(difference_SB)
     per_seed = difference_SB @ weights_B
     mean = float(per_seed.mean())
     seed_variance = float(per_seed.var(ddof=1)) / seeds if seeds > 1 else None
     blocks = _item_part(difference_SB.mean(axis=0) - mean, weights_B)
-    item_variance, item_freedom = (None, 0.0) if blocks is None else blocks
+    item_variance, item_freedom = (None, 0.0) if blocks is None else (blocks[0] + unseen, blocks[1])
     parts = [
         (part, freedom)
         for part, freedom in ((seed_variance, seeds - 1.0), (item_variance, item_freedom))
@@ -135,8 +146,8 @@ def paired_interval(
     )
 
 
-def _checked(candidate: ArrayLike, baseline: ArrayLike, weights: ArrayLike) -> tuple[Floats, Floats]:
-    """Return the differences (S, N) and the weights (N,) summing to one, or raise ValueError."""
+def _checked(candidate: ArrayLike, baseline: ArrayLike, weights: ArrayLike) -> tuple[Floats, Floats, Floats]:
+    """Return the values (S, N) of items that have a weight, and these weights (N,) summing to one; or ValueError."""
     candidate_SN = np.asarray(candidate, dtype=np.float64)
     baseline_SN = np.asarray(baseline, dtype=np.float64)
     weights_N = np.asarray(weights, dtype=np.float64)
@@ -151,10 +162,16 @@ def _checked(candidate: ArrayLike, baseline: ArrayLike, weights: ArrayLike) -> t
     if not (np.isfinite(weights_N).all() and (weights_N >= 0).all() and weights_N.sum() > 0):
         raise ValueError("weights must be finite, not negative, and not all zero")
     kept = weights_N > 0
-    difference_SN = candidate_SN[:, kept] - baseline_SN[:, kept]
-    if not np.isfinite(difference_SN).all():
-        raise ValueError("values must be finite: a run that diverged has no interval")
-    return difference_SN, weights_N[kept] / weights_N.sum()
+    return candidate_SN[:, kept], baseline_SN[:, kept], weights_N[kept] / weights_N.sum()
+
+
+def _step(candidate_SN: Floats, baseline_SN: Floats) -> float:
+    """Return how far apart the values are where there are but two, or one that stands for all right; else 0."""
+    both = (candidate_SN, baseline_SN)
+    low, high = min(float(v.min()) for v in both), max(float(v.max()) for v in both)
+    if low == high:
+        return abs(low)
+    return high - low if all(bool(((v == low) | (v == high)).all()) for v in both) else 0.0
 
 
 def _super_blocks(difference_SN: Floats, weights_N: Floats) -> tuple[Floats, Floats]:

@@ -16,13 +16,15 @@ from nas_rnn.comparison import (
     FinalPlan,
     TaskChoice,
     chart,
+    cost_of,
+    cost_sentence,
     final_specs,
     judge,
     sentence,
 )
 from nas_rnn.errors import NasRnnError
 from nas_rnn.tasks import Metric
-from nas_rnn.training import RunResult, TrainingOptions
+from nas_rnn.training import EpochRecord, RunResult, TrainingOptions
 
 BITS = Metric("bits_per_char", "bits per character", "minimize", 0.005, "relative")
 ACCURACY = Metric("accuracy", "share", "maximize", 0.01, "absolute")
@@ -83,6 +85,10 @@ def compared(
         item="block",
         costs=[Cost(part="search", runs=25, seconds=100.0)],
     )
+
+
+def by_name(comparison: Comparison) -> dict[str, ContenderRow]:
+    return {row.standing.name: row for row in comparison.rows}
 
 
 def with_status(results: dict[str, RunResult], id: str, status: str, reason: str | None = None) -> None:
@@ -266,7 +272,166 @@ def test_the_chart_is_a_picture_in_two_formats_and_the_same_every_time() -> None
 
 def test_the_chart_draws_single_seeds_and_no_difference_at_all() -> None:
     plan = plan_for("gated", seeds=1)
-    results = {id: replace(result, test_values=[2.0] * ITEMS) for id, result in measured(plan, {}).items()}
+    same = [2.0 + item / ITEMS for item in range(ITEMS)]
+    results = {id: replace(result, test_values=same) for id, result in measured(plan, {}).items()}
     comparison = judge(BITS, plan, results)
     assert only(comparison).verdict == "equivalent"
     assert chart(comparison).png
+
+
+def close_ones(*, controls: tuple[str, ...] = (), names: tuple[str, ...] = ("a", "b", "c")) -> Comparison:
+    """Contenders of which each by itself would be called worse, but not all of them together."""
+    plan = final_specs(
+        entry("lstm"),
+        [replace(entry(name), control="for scale" if name in controls else "") for name in names],
+        task=TaskChoice("char-lm", {}),
+        seed=0,
+        seeds=4,
+    )
+    step = {"lstm": 0.0, "a": 0.023, "b": 0.0225, "c": 0.0235}
+    noise = np.array([-0.012, 0.012, -0.004, 0.004])
+    ramp = np.linspace(2.0, 2.5, ITEMS)
+    results = measured(plan, {})
+    for run in range(4):
+        for planned in (plan.baseline, *plan.contenders):
+            name = planned.entry.name
+            values = ramp + step[name] + (noise[run] if name != "lstm" else 0.0)
+            id = planned.specs[run].id
+            results[id] = replace(results[id], test_values=values.tolist())
+    return judge(BITS, plan, results, item="block")
+
+
+def test_several_contenders_are_several_chances_to_be_wrong() -> None:
+    """By itself each has p < 0.05; Holm's method takes three times the smallest."""
+    rows = by_name(close_ones())
+    values = [rows[name].p_value or 0.0 for name in "abc"]
+    assert all(0.05 / 3 < value < 0.05 for value in values)
+    assert rows["c"].p_adjusted == pytest.approx(3 * min(values))
+    assert {row.verdict for row in rows.values()} == {"undecided"}
+    alone = only(close_ones(names=("a",)))
+    assert (alone.verdict, alone.p_adjusted) == ("worse", alone.p_value)
+
+
+def test_the_sentence_says_where_holms_method_mattered() -> None:
+    text = sentence(close_ones())
+    assert text.count("worse if it were the only one, but not after Holm's correction for 3 contenders") == 3
+    assert "Holm" not in sentence(close_ones(names=("a",)))
+
+
+def test_controls_are_judged_but_are_not_among_the_contenders() -> None:
+    comparison = close_ones(controls=("b", "c"))
+    assert [row.standing.name for row in comparison.contenders] == ["a"]
+    assert [row.standing.name for row in comparison.controls] == ["b", "c"]
+    assert {row.verdict for row in comparison.rows} == {"worse"}
+    assert all(row.p_adjusted == row.p_value for row in comparison.rows)
+    assert [row.standing.control for row in comparison.rows] == ["", "for scale", "for scale"]
+    assert chart(comparison) != chart(close_ones(names=("a",)))
+
+
+def test_one_that_diverged_leaves_the_others_as_they_would_be_without_it() -> None:
+    plan = plan_for("gated", "other", "diverger")
+    results = measured(plan, {"gated": 0.003, "other": 0.004})
+    with_status(results, "final-diverger-s0", "diverged")
+    rows = by_name(judge(BITS, plan, results))
+    fewer = plan_for("gated", "other")
+    others = by_name(judge(BITS, fewer, {spec.id: results[spec.id] for spec in fewer.specs}))
+    assert rows["diverger"].verdict == "worse" and rows["diverger"].p_value is None
+    assert {name: rows[name] for name in others} == others
+
+
+def test_an_undecided_one_says_how_many_more_seeds_settle_it() -> None:
+    comparison = compared("gated", shifts={"gated": 0.06}, spread=0.05)
+    row = only(comparison)
+    assert row.verdict == "undecided" and row.more_seeds is not None and row.more_seeds > 0
+    assert f"{row.more_seeds} more seeds for each would settle it" in sentence(comparison)
+    decided = only(compared("gated", shifts={"gated": 0.06}))
+    assert decided.more_seeds is None and "more seed" not in sentence(compared("gated", shifts={}))
+
+
+def test_equal_answers_to_a_few_questions_decide_nothing_and_seeds_do_not_help() -> None:
+    plan = plan_for("gated")
+    right = {id: replace(result, test_values=[1.0] * ITEMS) for id, result in measured(plan, {}).items()}
+    comparison = judge(ACCURACY, plan, right, item="picture")
+    row = only(comparison)
+    assert (row.verdict, row.difference, row.p_value) == ("undecided", 0.0, 1.0)
+    assert row.ci95 is not None and 0.01 < row.ci95[1] < 0.03
+    assert "more seeds cannot settle it: the test part has too few pictures" in sentence(comparison)
+
+
+def test_the_interval_has_the_level_that_was_asked_for() -> None:
+    plan = plan_for("gated")
+    results = measured(plan, {"gated": 0.06})
+    usual, strict = judge(BITS, plan, results), judge(BITS, plan, results, alpha=0.01)
+    assert (usual.level, strict.level) == (0.95, 0.99)
+    narrow, wide = only(usual).ci95, only(strict).ci95
+    assert narrow is not None and wide is not None and wide[0] < narrow[0] < narrow[1] < wide[1]
+    assert "95 % whenever it ends, 99 % now, over 5 seeds" in sentence(strict)
+
+
+def test_standings_hold_the_settings_that_tuning_may_choose() -> None:
+    plan = plan_for("gated")
+    tuned = replace(plan.baseline.entry, gate_bias=1.5)
+    plan = replace(plan, baseline=replace(plan.baseline, entry=tuned))
+    comparison = judge(BITS, plan, measured(plan, {}))
+    training = TrainingOptions()
+    expected = {"learning_rate": training.learning_rate, "dropout": training.dropout, "clip": training.clip}
+    assert comparison.baseline.training == {**expected, "gate_bias": 1.5}
+    assert only(comparison).standing.training == expected
+
+
+def test_costs_are_threads_times_seconds_and_the_targets_of_every_epoch() -> None:
+    plan = plan_for("gated")
+    results = measured(plan, {})
+    epoch = EpochRecord(
+        epoch=1,
+        train_loss=1.0,
+        valid_loss=1.0,
+        metric=1.0,
+        seconds=1.0,
+        units_per_second=1.0,
+        gradient_norm=1.0,
+        clipped=0.0,
+    )
+    results = {id: replace(result, epochs=[epoch, epoch]) for id, result in results.items()}
+    two_threads = [
+        replace(spec, training=replace(spec.training, threads=2)) if spec.name == "gated" else spec
+        for spec in plan.specs[:4]
+    ]
+    cost = cost_of("tuning", two_threads, results, lambda spec: 100 if spec.name == "gated" else 10)
+    assert cost == Cost(part="tuning", runs=4, seconds=2 * 4.0 + 2 * 2.0, units=2 * 200 + 2 * 20)
+    assert cost_of("tuning", plan.specs, {}) == Cost(part="tuning", runs=0, seconds=0.0, units=0)
+
+
+def test_the_cost_in_a_sentence() -> None:
+    costs = (
+        Cost(part="search", runs=25, seconds=500.0, units=30_000_000),
+        Cost(part="tuning", runs=0, seconds=0.0),
+        Cost(part="selection", runs=1, seconds=38.0, units=1_200_000),
+        Cost(part="final", runs=1_000, seconds=200.0, units=10_000_000),
+    )
+    comparison = replace(compared("gated", shifts={}), costs=costs, counted="characters")
+    assert cost_sentence(comparison) == (
+        "Cost: 25 search, 1 selection and 1,000 final runs: 12.3 core-minutes, 41.2 million characters."
+    )
+    assert cost_sentence(replace(comparison, costs=costs[2:3])) == (
+        "Cost: 1 selection run: 38.0 core-seconds, 1.2 million characters."
+    )
+    assert cost_sentence(replace(comparison, costs=())) == ""
+
+
+def test_files_from_before_there_were_p_values_and_costs_still_load() -> None:
+    comparison = compared("gated", shifts={"gated": 0.06})
+    values = json.loads(json.dumps(comparison.to_dict()))
+    for key in ("level", "controls", "costs", "counted"):
+        del values[key]
+    values["spent"] = {"search": 100.0, "final": 20.0}
+    for key in ("level", "p_value", "p_adjusted", "p_equivalence", "p_equivalence_adjusted"):
+        del values["contenders"][0][key]
+    for row in (values["baseline"], *values["contenders"]):
+        del row["training"], row["control"]
+    old = Comparison.from_dict(values)
+    assert old.seconds == 120.0 and [cost.part for cost in old.costs] == ["search", "final"]
+    assert only(old).verdict == "worse" and only(old).p_value is None
+    assert cost_sentence(old) == "Cost: 2.0 core-minutes."
+    assert sentence(old) == sentence(comparison)
+    assert Comparison.from_dict(json.loads(json.dumps(old.to_dict()))) == old

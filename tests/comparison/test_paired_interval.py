@@ -160,10 +160,33 @@ def test_two_seeds_and_items_cover_both() -> None:
 
 
 def test_no_spread_gives_an_interval_of_no_width() -> None:
-    interval = paired_interval(np.full((5, 60), 2.0), np.full((5, 60), 1.5), np.ones(60))
+    items = np.tile(np.arange(60.0), (5, 1))
+    interval = paired_interval(items + 0.5, items, np.ones(60))
     assert interval.ci95 == pytest.approx((0.5, 0.5))
-    same = paired_interval(np.full((5, 60), 2.0), np.full((5, 60), 2.0), np.ones(60))
-    assert same.ci95 == (0.0, 0.0)
+    assert paired_interval(items, items, np.ones(60)).ci95 == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("correct", [100.0, 1.0])
+@pytest.mark.parametrize("others_err", [False, True])
+def test_a_few_items_all_right_do_not_show_that_there_is_no_difference(
+    correct: float, others_err: bool
+) -> None:
+    """With N items the half width is about 2 / N of the step between right and wrong."""
+    values = np.full((5, 40), correct)
+    values[:, 7] = 0.0 if others_err else correct
+    low, high = paired_interval(values, values, np.ones(40)).ci95 or (0.0, 0.0)
+    assert low == -high
+    assert 2.0 / 42 < high / correct < 2.3 / 42
+    many = np.tile(values, 100)
+    assert (paired_interval(many, many, np.ones(4000)).ci95 or (0.0, 1.0))[1] < 2.3 * correct / 4000
+
+
+def test_values_of_many_kinds_need_no_such_care() -> None:
+    candidate, baseline, weights = samples(3, 5, 60)
+    plain = paired_interval(candidate, baseline, weights)
+    assert plain.item_variance is not None
+    deviations = np.average(candidate - baseline, axis=0)
+    assert plain.item_variance < 2 * deviations.var() / 60
 
 
 def test_one_item_that_outweighs_all_others_leaves_one_degree_of_freedom_and_no_error() -> None:
