@@ -33,17 +33,18 @@ def draw_flow(models: Sequence[tuple[str, Sequence[GradientFlow]]], format: str 
     import matplotlib
 
     with matplotlib.rc_context({"svg.hashsalt": "nas_rnn", "font.size": 9.5, "text.parse_math": False}):
-        figure = _draw(models)
+        figure = flow_figure(models)
         target = io.BytesIO()
         metadata = {"Date": None} if format == "svg" else {"Software": None}
         figure.savefig(target, format=format, dpi=160, metadata=metadata)
     return target.getvalue()
 
 
-def _draw(models: Sequence[tuple[str, Sequence[GradientFlow]]]) -> Figure:
+def flow_figure(models: Sequence[tuple[str, Sequence[GradientFlow]]], most_columns: int = COLUMNS) -> Figure:
+    """Draw as `draw_flow` does, at most so many panels side by side."""
     from matplotlib.figure import Figure
 
-    columns = min(COLUMNS, len(models))
+    columns = min(most_columns, len(models))
     rows = math.ceil(len(models) / columns)
     figure = Figure(figsize=(1.0 + 4.2 * columns, 0.7 + 4.4 * rows), layout="constrained")
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)

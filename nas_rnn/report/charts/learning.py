@@ -1,0 +1,94 @@
+"""Learning curves of the final: the mean over seeds, and the band between the best and the worst seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from nas_rnn.report.charts.panel import Panel, begin, finish, name_ends, whole_ticks
+from nas_rnn.report.facts import Report, Run
+from nas_rnn.report.inline import DASHES, MARKERS, PAPER, SERIES
+from nas_rnn.report.wording import figure as written
+from nas_rnn.training import EpochRecord
+
+MOST = len(SERIES)
+"""So many cells have a curve; more could not be told apart."""
+
+Curve = list[tuple[int, float, float, float]]
+"""(epoch, mean, lowest, highest) over the seeds that came so far."""
+
+
+def cells_with_curves(report: Report) -> list[str]:
+    """Return the names of the cells that are drawn, the baseline first, then as the table has them."""
+    if report.comparison is None:
+        return []
+    rows = [row.standing.name for row in report.comparison.contenders]
+    return [report.comparison.baseline.name, *rows][:MOST]
+
+
+def learning_curves(report: Report) -> list[Panel]:
+    """Return two panels: the validation metric, and the training loss, by epoch; none where there was no final."""
+    runs = report.of_role("final")
+    names = [name for name in cells_with_curves(report) if _of(runs, name)]
+    if not names:
+        return []
+    metric = report.metric
+    better = "less" if metric.direction == "minimize" else "more"
+    return [
+        _panel(
+            "learning-valid",
+            f"Validation: {metric.unit}, {better} is better",
+            metric.unit,
+            names,
+            runs,
+            lambda record: record.metric,
+        ),
+        _panel("learning-train", "Training loss in nats", "nats", names, runs, lambda record: record.train_loss),
+    ]
+
+
+def _panel(
+    id: str,
+    title: str,
+    unit: str,
+    names: Sequence[str],
+    runs: Sequence[Run],
+    value: Callable[[EpochRecord], float],
+) -> Panel:
+    figure, axes = begin("epoch", unit)
+    ends, told = [], []
+    for number, name in enumerate(names):
+        curve = band(_of(runs, name), value)
+        epochs = [epoch for epoch, *_ in curve]
+        axes.fill_between(
+            epochs, [low for *_, low, _ in curve], [high for *_, high in curve], color=SERIES[number], alpha=0.16,
+            linewidth=0,
+        )  # fmt: skip
+        axes.plot(
+            epochs,
+            [mean for _, mean, _, _ in curve],
+            color=SERIES[number],
+            linestyle=DASHES[number],
+            linewidth=1.9,
+            marker=MARKERS[number],
+            markersize=5.5,
+            markerfacecolor=PAPER if number else SERIES[number],
+            markevery=max(1, len(epochs) // 8),
+        )
+        ends.append((float(epochs[-1]), curve[-1][1], name))
+        told.append(f"{name} ends at {written(curve[-1][1])}")
+    whole_ticks(axes)
+    name_ends(axes, ends)
+    return finish(figure, id, title, f"{'; '.join(told)}.")
+
+
+def _of(runs: Sequence[Run], name: str) -> list[Run]:
+    return [run for run in runs if run.spec.name == name and run.result.epochs]
+
+
+def band(runs: Sequence[Run], value: Callable[[EpochRecord], float]) -> Curve:
+    """Return mean, lowest and highest of ``value`` for every epoch that some run came to."""
+    of_epoch: dict[int, list[float]] = {}
+    for run in runs:
+        for record in run.result.epochs:
+            of_epoch.setdefault(record.epoch, []).append(value(record))
+    return [(epoch, sum(found) / len(found), min(found), max(found)) for epoch, found in sorted(of_epoch.items())]

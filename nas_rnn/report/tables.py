@@ -1,0 +1,190 @@
+"""The rows of the page's tables, as texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nas_rnn.comparison import ContenderRow, Standing, ranked_rows
+from nas_rnn.comparison.wording import decimals
+from nas_rnn.report.facts import Report, Run
+from nas_rnn.report.wording import chance, duration, figure, percent, signed
+
+SHAPES = {"better": "▲", "equivalent": "=", "worse": "▼", "undecided": "?", "baseline": "■"}
+"""What stands beside each verdict, for those who do not see its colour."""
+MOST_SEEDS = 5
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of texts; the first column names its rows. ``words`` are the columns of words, the rest are figures."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    words: tuple[str, ...] = ()
+    chosen: frozenset[int] = frozenset()
+
+
+def results(report: Report) -> Table | None:
+    """Return the comparison, the baseline first; columns that say nothing here are left out."""
+    comparison = report.comparison
+    if comparison is None:
+        return None
+    more = {row["name"]: row for row in report.kept.get("contenders", [])}
+    ordered = ranked_rows(comparison) if report.kind == "ablate" else comparison.contenders
+    level = float(report.kept.get("level", 0.95))
+    rows = [_result(report, comparison.baseline, None, {}, level)]
+    rows += [_result(report, row.standing, row, more.get(row.standing.name, {}), level) for row in ordered]
+    columns = [name for name in rows[0] if any(row[name] not in ("", "–") for row in rows)]
+    return Table(
+        tuple(columns),
+        tuple(tuple(row[name] for name in columns) for row in rows),
+        words=("cell", "change", "verdict", "tuned"),
+        chosen=frozenset({1}) if report.kind == "search" else frozenset(),
+    )
+
+
+def _result(
+    report: Report, standing: Standing, row: ContenderRow | None, more: Mapping[str, Any], level: float
+) -> dict[str, str]:
+    assert report.comparison is not None
+    digits = 3 if row is None else decimals(report.comparison, row)
+    word = "baseline" if row is None else row.verdict
+    interval = ""
+    if row is not None and row.ci95 is not None:
+        interval = f"[{signed(row.ci95[0], digits)}, {signed(row.ci95[1], digits)}]"
+    return {
+        "cell": standing.name,
+        "change": report.changes.get(standing.name, ""),
+        "verdict": f"{SHAPES[word]} {word}",
+        f"mean ± std ({report.metric.unit})": _mean(standing),
+        "difference": "" if row is None else signed(row.difference, digits),
+        f"{level * 100:g} % interval": interval,
+        "relative": "" if row is None else percent(row.relative_difference),
+        "p": chance(more["p_value"]) if more.get("p_value") is not None else "",
+        "p, adjusted": chance(more["p_adjusted"]) if more.get("p_adjusted") is not None else "",
+        "p, equivalence": chance(more["p_equivalence"]) if more.get("p_equivalence") is not None else "",
+        "seeds": str(len(standing.seeds)),
+        "more seeds needed": _more_seeds(more.get("more_seeds")),
+        "parameters": f"{standing.parameters:,}",
+        "hidden size": f"{standing.hidden_size:,}",
+        "mismatch": "" if row is None else percent(standing.mismatch),
+        "tuned": "tuned" if standing.tuned else "untuned",
+    }
+
+
+def _mean(standing: Standing) -> str:
+    if standing.diverged:
+        return f"{standing.diverged} of {len(standing.seeds)} diverged"
+    spread = "" if standing.std is None else f" ± {standing.std:.2g}"
+    return f"{figure(standing.mean)}{spread}"
+
+
+def _more_seeds(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) and value > 0 else ""
+
+
+def selection(report: Report) -> Table | None:
+    """Return how the best of the search did on fresh seeds; None where there was no selection."""
+    of_cell: dict[str, list[Run]] = {}
+    for run in report.of_role("selection"):
+        of_cell.setdefault(run.spec.name, []).append(run)
+    if not of_cell:
+        return None
+    searched = {draw.name: draw.value for draw in report.draws}
+    chosen = {run.spec.cell for run in report.of_role("final")}
+    rows, picked = [], set()
+    sign = 1 if report.metric.direction == "minimize" else -1
+    means = {name: _mean_of(runs) for name, runs in of_cell.items()}
+    for number, (name, mean) in enumerate(
+        sorted(means.items(), key=lambda item: sign * item[1] if item[1] is not None else float("inf"))
+    ):
+        runs = of_cell[name]
+        if runs[0].spec.cell in chosen:
+            picked.add(number)
+        fresh = ", ".join(figure(run.result.best_metric) for run in runs)
+        went = "to the final" if number in picked else ""
+        rows.append((name, figure(searched.get(name)), fresh, figure(mean), went))
+    columns = ("candidate", "in the search", "on fresh seeds", "their mean", "went")
+    return Table(columns, tuple(rows), words=("candidate", "went"), chosen=frozenset(picked))
+
+
+def _mean_of(runs: list[Run]) -> float | None:
+    values = [run.result.best_metric for run in runs if run.result.best_metric is not None]
+    return sum(values) / len(values) if values else None
+
+
+def tuning(report: Report) -> Table | None:
+    """Return every tuning run, cell by cell, the best first; of the options those that were varied."""
+    runs = [run for run in report.of_role("tuning")]
+    if not runs:
+        return None
+    given = [run.spec.training.to_dict() for run in runs]
+    varied = [name for name in given[0] if len({str(options.get(name)) for options in given}) > 1]
+    sign = 1 if report.metric.direction == "minimize" else -1
+    cells = list(dict.fromkeys(run.spec.name for run in runs))
+
+    def order(run: Run) -> tuple[int, float]:
+        value = run.result.best_metric
+        return cells.index(run.spec.name), float("inf") if value is None else sign * value
+
+    rows, best = [], set()
+    ordered = sorted(runs, key=order)
+    for number, run in enumerate(ordered):
+        if number == 0 or ordered[number - 1].spec.name != run.spec.name:
+            best.add(number)
+        options = run.spec.training.to_dict()
+        rows.append(
+            (run.spec.name, figure(run.result.best_metric), run.result.status)
+            + tuple(_option(options.get(name)) for name in varied)
+        )
+    columns = ("cell", report.metric.unit, "ended", *(name.replace("_", " ") for name in varied))
+    return Table(columns, tuple(rows), words=("cell", "ended"), chosen=frozenset(best))
+
+
+def _option(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def costs(report: Report) -> list[dict[str, str | float]]:
+    """Return what each part cost, with its share of the whole, and the sum last."""
+    total = sum(part.seconds for part in report.parts)
+    rows: list[dict[str, str | float]] = [
+        {
+            "part": part.part,
+            "runs": "" if part.runs is None else f"{part.runs:,}",
+            "time": duration(part.seconds),
+            "units": "" if part.units is None else f"{part.units:,}",
+            "share": part.seconds / total if total else 0.0,
+        }
+        for part in report.parts
+    ]
+    if len(rows) > 1:
+        runs = [part.runs for part in report.parts if part.runs is not None]
+        units = [part.units for part in report.parts if part.units is not None]
+        rows.append(
+            {
+                "part": "all",
+                "runs": f"{sum(runs):,}" if len(runs) == len(report.parts) else "",
+                "time": duration(total),
+                "units": f"{sum(units):,}" if len(units) == len(report.parts) else "",
+                "share": 1.0,
+            }
+        )
+    return rows
+
+
+def flow(report: Report) -> Table | None:
+    """Return growth and memory horizon of every model and state path."""
+    rows = []
+    for title, flows in report.flows:
+        for measured in flows:
+            layers = len({path.layer for path in measured.paths})
+            for path in measured.paths:
+                name = path.path if layers == 1 else f"{path.path}, layer {path.layer + 1}"
+                growth = "–" if path.growth is None else f"× {path.growth:.3g}"
+                reach = f"beyond {measured.steps}" if path.horizon is None else str(path.horizon)
+                rows.append((title.partition(":")[0], name, measured.weights, growth, reach))
+    columns = ("model", "state path", "weights", "a step", "1 % at lag")
+    return Table(columns, tuple(rows), words=columns[:3]) if rows else None
