@@ -13,9 +13,7 @@ from typing import Literal
 
 Reply = Literal["yes", "partly", "open", "no", "not asked"]
 
-SOURCE = (
-    "Lindauer & Hutter, Best Practices for Scientific Research on Neural Architecture Search, JMLR 21 (243), 2020"
-)
+SOURCE = "Lindauer & Hutter, Best Practices for Scientific Research on Neural Architecture Search, JMLR 21 (243), 2020"
 CLOSE = 0.01
 """Up to this relative mismatch of parameters two models count as equally large."""
 
@@ -25,7 +23,7 @@ class Facts:
     """What is known of a run, as far as the checklist asks; counts are of runs, ``seconds`` of training.
 
     ``candidates`` and ``control`` count those that the strategy, and a random search beside it, proposed; ``best``,
-    ``control_best`` and ``typical`` (the mean of random candidates) are relative gaps to the baseline on validation
+    ``control_best`` and ``typical`` (the median of random candidates) are relative gaps to the baseline on validation
     data, negative is better. ``searches`` counts the independent repeats of the whole search, this one included.
     ``tuning`` has each contender's and the baseline's tuning runs. ``parts`` are (name, runs, seconds).
     ``environment`` is one line on machine and versions, empty where that was not recorded.
@@ -72,7 +70,8 @@ class Answer:
 def checklist(facts: Facts) -> list[Answer]:
     """Return the 14 answers."""
     return [
-        Answer(number, practice, *answer(facts)) for number, (practice, answer) in enumerate(_PRACTICES, start=1)
+        Answer(number, practice, *answer(facts))
+        for number, (practice, answer) in enumerate(_PRACTICES, start=1)
     ]
 
 
@@ -80,7 +79,9 @@ Said = tuple[Reply, str]
 
 
 def _training_code(facts: Facts) -> Said:
-    told = f"The pipeline is nas_rnn {facts.version} with the task {facts.task}; every run's options and seeds are kept."
+    told = (
+        f"It is nas_rnn {facts.version} with the task {facts.task}; every run's options and seeds are kept."
+    )
     return "partly", f"{told} {_to_publish(facts)}"
 
 
@@ -98,7 +99,10 @@ def _to_publish(facts: Facts) -> str:
 
 
 def _publish_now(facts: Facts) -> Said:
-    return "open", "The folder of this run is complete as it lies: it can be published without tidying it first."
+    return (
+        "open",
+        "The folder of this run is complete as it lies: it can be published without tidying it first.",
+    )
 
 
 def _same_benchmark(facts: Facts) -> Said:
@@ -109,21 +113,29 @@ def _same_benchmark(facts: Facts) -> Said:
     missing += [f"own plugins ({', '.join(facts.own_plugins)})"] if facts.own_plugins else []
     if missing:
         return "partly", f"{told} Others need {' and '.join(missing)} to measure on the same benchmark."
-    return "yes", f"{told} Data, task and space come with nas_rnn {facts.version}, so others can measure on the same."
+    return (
+        "yes",
+        f"{told} Data, task and space come with nas_rnn {facts.version}, so others can measure on the same.",
+    )
 
 
 def _ablation(facts: Facts) -> Said:
     if facts.kind == "ablate":
         return "partly", "This run is one: of the cell's parts. The search method was not taken apart."
     if facts.ablations:
-        return "partly", f"The cell was taken apart in {', '.join(facts.ablations)}; the search method was not."
+        return (
+            "partly",
+            f"The cell was taken apart in {', '.join(facts.ablations)}; the search method was not.",
+        )
     return "open", f"None yet. `nas-rnn ablate {facts.name}` trains the cell without one part at a time."
 
 
 def _same_protocol(facts: Facts) -> Said:
     if not facts.complete:
         return "open", "It has not come to the final, in which all cells are measured alike."
-    told = f"Paired data order, {_count(facts.final_seeds, 'seed')} each, the same epochs, test data read once"
+    told = (
+        f"Paired data order, {_count(facts.final_seeds, 'seed')} each, the same epochs, test data read once"
+    )
     if len(set(facts.tuned)) > 1:
         return "no", f"{told}; but only some of the cells were tuned."
     if len(set(facts.tuning)) > 1:
@@ -148,15 +160,24 @@ def _over_budget(facts: Facts) -> Said:
 def _against_random(facts: Facts) -> Said:
     if facts.kind != "search":
         return "not asked", "Nothing was searched for."
-    typical = "" if facts.typical is None else f" A single random candidate came to {_gap(facts.typical)} on average."
+    typical = (
+        ""
+        if facts.typical is None
+        else f" The median random candidate came to {_gap(facts.typical)} of the LSTM."
+    )
     if facts.strategy == "random":
         return "yes", f"The strategy is random search itself, so there is nothing more to beat.{typical}"
     if facts.control:
-        both = "" if facts.best is None or facts.control_best is None else (
-            f": {_gap(facts.best)} against {_gap(facts.control_best)} of the LSTM on validation data"
+        both = (
+            ""
+            if facts.best is None or facts.control_best is None
+            else (f": {_gap(facts.best)} against {_gap(facts.control_best)} of the LSTM on validation data")
         )
         fewer = facts.control < facts.candidates
-        text = f"{facts.strategy} with {facts.candidates} candidates beside random search with {facts.control}{both}.{typical}"
+        sizes = (
+            f"{facts.strategy} with {facts.candidates} candidates beside random search with {facts.control}"
+        )
+        text = f"{sizes}{both}.{typical}"
         return ("partly", f"{text} Random search had the smaller budget.") if fewer else ("yes", text)
     return "open", (
         f"No random search ran beside {facts.strategy}, so whether {facts.strategy} helped is not known. "
@@ -172,30 +193,45 @@ def _several_runs(facts: Facts) -> Said:
         return "yes", f"{told}."
     if facts.searches > 1:
         return "yes", f"{told}; the whole search ran {facts.searches} times."
-    return "partly", f"{told}. The search as a whole ran once, from seed {facts.seed}; another seed may find another cell."
+    return (
+        "partly",
+        f"{told}. The search as a whole ran once, from seed {facts.seed}; another seed may find another cell.",
+    )
 
 
 def _tabular(facts: Facts) -> Said:
     if facts.kind != "search":
         return "not asked", "Nothing was searched for."
-    return "no", f"All {_count(facts.candidates, 'candidate')} were trained; no table or surrogate model was used."
+    return (
+        "no",
+        f"All {_count(facts.candidates, 'candidate')} were trained; no table or surrogate model was used.",
+    )
 
 
 def _confounders(facts: Facts) -> Said:
     if not facts.hosts:
         return "open", "On which machines the runs were trained is not recorded."
-    told = f"One version of nas_rnn for all runs; machines: {', '.join(facts.hosts)}; backends: {', '.join(facts.backends)}."
+    told = f"Machines: {', '.join(facts.hosts)}; backends: {', '.join(facts.backends)}; one nas_rnn for all runs."
     if len(facts.hosts) > 1 or len(facts.backends) > 1:
         return "partly", f"{told} Not all runs had the same, so their speeds are not to be compared."
-    return "yes", f"{told} Runs that shared the machine slow each other down, so seconds are less sure than scores."
+    return (
+        "yes",
+        f"{told} Runs that shared the machine slow each other down, so seconds are less sure than scores.",
+    )
 
 
 def _tuning_told(facts: Facts) -> Said:
     if facts.tuning and any(facts.tuned):
         seconds = sum(spent for part, _, spent in facts.parts if part == "tuning")
         time = f", in {_duration(seconds)} of training" if seconds else ""
-        return "yes", f"{_range(facts.tuning)} tuning runs a cell{time}; what they came to is in the section on tuning."
-    return "partly", f"Told, but not done: no cell was tuned. All had {facts.options}. Tuned, the verdict may be another."
+        return (
+            "yes",
+            f"{_range(facts.tuning)} tuning runs a cell{time}; what they came to is in the section on tuning.",
+        )
+    return (
+        "partly",
+        f"Told, but not done: no cell was tuned. All had {facts.options}. Tuned, the verdict may be another.",
+    )
 
 
 def _end_to_end(facts: Facts) -> Said:

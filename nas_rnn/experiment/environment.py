@@ -7,8 +7,6 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import psutil
-
 from nas_rnn import __version__
 
 ENVIRONMENT = "environment.json"
@@ -29,9 +27,17 @@ def environment() -> dict[str, str]:
         "system": f"{platform.system()} {platform.release()}",
         "processor": _processor(),
         "cores": str(os.cpu_count() or "unknown"),
-        "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
-        "GPU": _gpus() or "none used",
+        "memory": _memory(),
+        "GPU": _gpus() or "none",
     }
+
+
+def _memory() -> str:
+    """Return how much memory there is, where the system tells."""
+    try:
+        return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.1f} GiB"
+    except (AttributeError, ValueError, OSError):
+        return "unknown"
 
 
 def _processor() -> str:
@@ -45,7 +51,7 @@ def _processor() -> str:
 
 
 def _gpus() -> str:
-    """Return the GPUs that torch sees, where it has been imported already."""
+    """Return the GPUs that torch sees."""
     import torch
 
     if not torch.cuda.is_available():

@@ -77,9 +77,7 @@ def measured_flows(workspace: Workspace) -> Models:
     from nas_rnn.training.gradient_flow import GradientFlow
 
     kept: list[dict[str, Any]] = workspace.read_json(f"{FLOW}.json") or []
-    return _titled(
-        [(row["name"], [GradientFlow.from_dict(flow) for flow in row["flows"]]) for row in kept]
-    )
+    return _titled([(row["name"], [GradientFlow.from_dict(flow) for flow in row["flows"]]) for row in kept])
 
 
 def _of_run(bench: Bench, planned: Planned, pair: int) -> list[GradientFlow]:

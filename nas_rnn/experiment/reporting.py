@@ -8,26 +8,33 @@ import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from statistics import median
+from typing import TYPE_CHECKING, Any
 
 from nas_rnn import __version__, plugins
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.comparison import Comparison
 from nas_rnn.comparison.checklist import Facts, checklist
+from nas_rnn.experiment.bench import Bench
 from nas_rnn.experiment.config import load_toml
 from nas_rnn.experiment.environment import ENVIRONMENT
 from nas_rnn.experiment.flow import measured_flows
 from nas_rnn.experiment.provenance import STUDY, recorded
 from nas_rnn.experiment.trials import BASELINE_ID, count_endings, trial_id
-from nas_rnn.experiment.workspace import Workspace
+from nas_rnn.experiment.workspace import REPORT, Workspace
 from nas_rnn.strategies import Study, Trial
-from nas_rnn.tasks import Metric, Task
+from nas_rnn.tasks import Task
 
 if TYPE_CHECKING:
     from nas_rnn.report import Draw, Part, Report, Run
 
-REPORT = "report.html"
-_PARTS = {"candidate": "search", "baseline": "search", "selection": "selection", "tuning": "tuning", "final": "final"}
+_PARTS = {
+    "candidate": "search",
+    "baseline": "search",
+    "selection": "selection",
+    "tuning": "tuning",
+    "final": "final",
+}
 
 
 def make_report(name: str, *, runs: str | Path = "runs") -> Path:
@@ -38,21 +45,34 @@ def make_report(name: str, *, runs: str | Path = "runs") -> Path:
     return write_report(Workspace.open_existing(Path(runs), name))
 
 
-def write_report(workspace: Workspace) -> Path:
-    """Write the report of what lies in ``workspace``, finished or not; return where it is."""
+def write_report(workspace: Workspace, task: Task | None = None) -> Path:
+    """Write the report of what lies in ``workspace``, finished or not; return where it is.
+
+    Where ``task`` is not given, the plugins of the configuration are loaded for it.
+    """
     from nas_rnn.report import render
 
-    workspace.write(REPORT, render(gather(workspace)))
+    workspace.write(REPORT, render(gather(workspace, task)))
     return workspace.folder / REPORT
 
 
-def gather(workspace: Workspace) -> Report:
-    """Return everything that the report shows."""
+def keep_report(bench: Bench) -> None:
+    """Write the report of a run that came to its end; where that fails, a notice says why, and nothing is lost."""
+    try:
+        write_report(bench.workspace, bench.task)
+    except Exception as error:
+        bench.warn(
+            f"the report was not written: {type(error).__name__}: {error}; try again with "
+            f"`nas-rnn report {bench.workspace.name}`"
+        )
+
+
+def gather(workspace: Workspace, task: Task | None = None) -> Report:
+    """Return everything that the report shows; see `write_report`."""
     from nas_rnn.report import Report
 
     config = load_toml(workspace.config_path)
-    plugins.use_folders(tuple(Path(folder) for folder in config.get("plugins", ())))
-    task: Task = plugins.registry().find("task", config["task"]).value(**config.get("task_options", {}))
+    task = task or _task(config)
     facts = workspace.read_json("search.json") or {}
     kind = facts.get("kind", "search")
     kept = workspace.read_json("comparison.json") or {}
@@ -77,7 +97,11 @@ def gather(workspace: Workspace) -> Report:
         runs=tuple(runs),
         strategy=config.get("strategy"),
         trials=count_endings(trials) if trials else {},
-        draws=tuple(_draw(trial, of_id.get(trial_id(trial.number))) for trial in trials if trial.ending or trial.copy_of),
+        draws=tuple(
+            _draw(trial, of_id.get(trial_id(trial.number)))
+            for trial in trials
+            if trial.ending or trial.copy_of
+        ),
         control=tuple(_control(run) for run in runs if re.fullmatch(r"r\d+", run.spec.id)),
         baseline_value=None if baseline is None else baseline.result.best_metric,
         cells=_cells(comparison, runs),
@@ -87,6 +111,14 @@ def gather(workspace: Workspace) -> Report:
         environment=workspace.read_json(ENVIRONMENT) or {},
     )
     return _with_checklist(report, workspace)
+
+
+def _task(config: Mapping[str, Any]) -> Task:
+    """Return the task of a stored configuration, found among its plugins."""
+    plugins.use_folders(tuple(Path(folder) for folder in config.get("plugins", ())))
+    task = plugins.registry().find("task", config["task"]).value(**config.get("task_options", {}))
+    assert isinstance(task, Task)
+    return task
 
 
 def _runs(workspace: Workspace) -> list[Run]:
@@ -192,7 +224,9 @@ def _with_checklist(report: Report, workspace: Workspace) -> Report:
 def _facts(report: Report, workspace: Workspace) -> Facts:
     """Return what the checklist asks."""
     comparison = report.comparison
-    rows = [] if comparison is None else [comparison.baseline, *(row.standing for row in comparison.contenders)]
+    rows = (
+        [] if comparison is None else [comparison.baseline, *(row.standing for row in comparison.contenders)]
+    )
     used = report.of_role("final", "selection", "candidate", "baseline", "tuning")
     tuning = [run.spec.name for run in report.of_role("tuning")]
     random = report.draws if report.strategy == "random" else report.control
@@ -210,7 +244,7 @@ def _facts(report: Report, workspace: Workspace) -> Facts:
         control=len(report.control),
         best=_best_gap(report, report.draws),
         control_best=_best_gap(report, report.control),
-        typical=_mean_gap(report, random),
+        typical=_median_gap(report, random),
         ablations=_ablations_of(workspace),
         final_seeds=0 if comparison is None else len(comparison.baseline.seeds),
         mismatch=max((abs(row.mismatch) for row in rows), default=0.0),
@@ -230,10 +264,10 @@ def _best_gap(report: Report, draws: Sequence[Draw]) -> float | None:
     return min((gap for gap in gaps if gap is not None), default=None)
 
 
-def _mean_gap(report: Report, draws: Sequence[Draw]) -> float | None:
-    """Return the mean gap of random candidates; those that were stopped early count with the value they had."""
+def _median_gap(report: Report, draws: Sequence[Draw]) -> float | None:
+    """Return the median gap of random candidates; those that were stopped early count with the value they had."""
     gaps = [gap for draw in draws if (gap := report.gap(draw.value)) is not None]
-    return sum(gaps) / len(gaps) if gaps else None
+    return median(gaps) if gaps else None
 
 
 def _own_plugins(found: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
@@ -243,7 +277,8 @@ def _own_plugins(found: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
     return tuple(
         name
         for name, identity in found.items()
-        if not identity.get("origin", "").startswith("nas_rnn ") and Path(identity.get("origin", "")).parent not in ours
+        if not identity.get("origin", "").startswith("nas_rnn ")
+        and Path(identity.get("origin", "")).parent not in ours
     )
 
 
@@ -261,7 +296,9 @@ def _ablations_of(workspace: Workspace) -> tuple[str, ...]:
 def _options(settings: Mapping[str, Any]) -> str:
     """Return the training options that tuning would have chosen."""
     return ", ".join(
-        f"{name.replace('_', ' ')} {settings[name]:g}" for name in ("learning_rate", "dropout", "clip") if name in settings
+        f"{name.replace('_', ' ')} {settings[name]:g}"
+        for name in ("learning_rate", "dropout", "clip")
+        if name in settings
     )
 
 

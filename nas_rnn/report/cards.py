@@ -37,7 +37,7 @@ class Card:
 
 
 def cards(report: Report) -> list[Card]:
-    """Return the cells worth a card: the contenders, of an ablation the whole cell; in a search that found none, none."""
+    """Return the cells worth a card: the contenders, of an ablation the whole cell; none without a comparison."""
     if not report.cells:
         return []
     base, *contenders = report.cells

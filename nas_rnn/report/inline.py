@@ -7,7 +7,7 @@ import io
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from markupsafe import Markup
 
@@ -18,7 +18,14 @@ INK, QUIET, PAPER, GRID, SHADE = "#1a1a1a", "#6b6b6b", "#ffffff", "#eeeeee", "#e
 SERIES: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Okabe & Ito's palette (2008); markers, dashes and words say the same without colour."""
 MARKERS: Final = ("o", "s", "^", "D", "v", "P")
-DASHES: Final[tuple[object, ...]] = ("solid", (0, (5, 2)), (0, (1.5, 1.5)), (0, (5, 2, 1.5, 2)), (0, (8, 3)), (0, (3, 1)))
+DASHES: Final[tuple[object, ...]] = (
+    "solid",
+    (0, (5, 2)),
+    (0, (1.5, 1.5)),
+    (0, (5, 2, 1.5, 2)),
+    (0, (8, 3)),
+    (0, (3, 1)),
+)
 
 VARIABLES: Final = {
     INK: "ink",
@@ -57,10 +64,10 @@ def drawing() -> Iterator[None]:
     """Have what is drawn inside keep its words as text, in the page's font; names may hold dollar signs."""
     import matplotlib
 
-    settings = {
+    settings: Any = {
         "svg.fonttype": "none",
         "svg.hashsalt": "nas_rnn",
-        "font.size": 10,
+        "font.size": 10.5,
         "text.parse_math": False,
         "axes.edgecolor": QUIET,
         "axes.labelcolor": INK,
@@ -111,10 +118,12 @@ def _value(key: str, value: str, name: str) -> str:
     if key.endswith("href"):
         return f"#{name}-{value[1:]}" if value.startswith("#") else ""
     value = _REFERENCE.sub(rf"url(#{name}-\1)", value)
+    if key in ("d", "x", "y", "points"):
+        return _LONG.sub(lambda found: f"{float(found[0]):.2f}", value)
     if key in ("style", "fill", "stroke"):
         value = _FONT.sub("", value)
         return _COLOUR.sub(lambda found: _variable(found[0]), value)
-    return _LONG.sub(lambda found: f"{float(found[0]):.2f}", value)
+    return value
 
 
 def _variable(colour: str) -> str:

@@ -33,7 +33,13 @@ def render(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"coded": coded, "duration": duration, "figure": figure, "percent": percent, "count": count}
+    environment.filters |= {
+        "coded": coded,
+        "duration": duration,
+        "figure": figure,
+        "percent": percent,
+        "count": count,
+    }
     return environment.get_template("report.html").render(_content(report))
 
 
@@ -43,7 +49,8 @@ def coded(text: str) -> Markup:
     if len(parts) % 2 == 0:
         return escape(text)
     return Markup("").join(
-        Markup("<code>{}</code>").format(part) if number % 2 else escape(part) for number, part in enumerate(parts)
+        Markup("<code>{}</code>").format(part) if number % 2 else escape(part)
+        for number, part in enumerate(parts)
     )
 
 
@@ -54,6 +61,7 @@ def _content(report: Report) -> dict[str, Any]:
             "anytime": charts.anytime(report),
             "pareto": charts.pareto(report),
             "tuning_chart": charts.tuning(report),
+            "flow": pictures.flow_panels(report),
         }
     shown = {
         **drawn,
@@ -62,7 +70,6 @@ def _content(report: Report) -> dict[str, Any]:
         "selection": tables.selection(report),
         "tuning": tables.tuning(report),
         "cards": cards(report),
-        "flow": pictures.flow_chart(report),
         "flow_table": tables.flow(report),
         "costs": tables.costs(report),
     }
@@ -88,12 +95,14 @@ def _content(report: Report) -> dict[str, Any]:
 
 def _sections(report: Report, shown: dict[str, Any]) -> list[tuple[str, str, bool]]:
     """Return every section's id and title, and whether there is anything to put into it."""
-    cell = {"search": "The cell that was found", "compare": "The cells", "ablate": "The whole cell"}[report.kind]
+    cell = {"search": "The cell that was found", "compare": "The cells", "ablate": "The whole cell"}[
+        report.kind
+    ]
     return [
         ("results", "Results", shown["results"] is not None),
         ("learning", "Learning curves", bool(shown["learning"])),
         ("cells", cell, bool(shown["cards"])),
-        ("flow", "Gradient flow", shown["flow"] is not None),
+        ("flow", "Gradient flow", bool(shown["flow"])),
         ("search", "The search over its budget", bool(shown["anytime"]) or bool(report.draws)),
         ("pareto", "Quality and cost", bool(shown["pareto"])),
         ("tuning", "Tuning", shown["tuning"] is not None),
@@ -121,7 +130,8 @@ def _facts(report: Report) -> list[tuple[str, str]]:
     facts = [("task", report.task), ("metric", f"{report.metric.name}, {report.metric.unit}")]
     if report.kind == "search":
         settings = report.settings
-        facts.append(("search", f"{count(len(report.draws), 'candidate')} of {settings.get('space')}, {report.strategy}"))
+        facts.append(("space", str(settings.get("space"))))
+        facts.append(("strategy", f"{report.strategy}, {count(len(report.draws), 'candidate')}"))
     if report.comparison is not None:
         baseline = report.comparison.baseline
         facts.append(("size", f"{baseline.parameters:,} parameters"))
@@ -129,7 +139,6 @@ def _facts(report: Report) -> list[tuple[str, str]]:
     total = sum(part.seconds for part in report.parts)
     if total:
         facts.append(("training", duration(total)))
-    facts.append(("begun", report.began))
     return facts
 
 

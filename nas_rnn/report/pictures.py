@@ -9,6 +9,7 @@ from markupsafe import Markup
 from nas_rnn.cells.diagram import draw
 from nas_rnn.cells.difference import Difference
 from nas_rnn.comparison.chart import draw_chart
+from nas_rnn.report.charts.panel import SIZE, Panel, begin, finish
 from nas_rnn.report.facts import Report
 from nas_rnn.report.inline import drawing, figure_svg, inline_svg
 
@@ -33,18 +34,25 @@ def comparison_chart(report: Report) -> Picture | None:
         )
 
 
-def flow_chart(report: Report) -> Picture | None:
-    """Return how far back each model's gradient reaches; None where that was not measured."""
-    if not report.flows:
-        return None
-    from nas_rnn.training.flow_chart import flow_figure
+def flow_panels(report: Report) -> list[Panel]:
+    """Return how far back each model's gradient reaches, a panel each at one scale; none where it was not measured."""
+    from nas_rnn.training.flow_chart import draw_panel, set_scale
 
-    told = "Gradient norm by lag, one panel a model; the table below has growth and horizon of every line."
-    with drawing():
-        return Picture(
-            figure_svg(flow_figure(report.flows), "flow-wide", told),
-            figure_svg(flow_figure(report.flows, most_columns=1), "flow-narrow", told),
+    every = [path for _, flows in report.flows for flow in flows for path in flow.paths]
+    panels = []
+    for number, (title, flows) in enumerate(report.flows):
+        lines = sum(len(flow.paths) for flow in flows)
+        figure, axes = begin(
+            "lag: steps back from the loss", "gradient norm, lag 0 is 1", (SIZE[0], 3.5 + 0.19 * lines)
         )
+        draw_panel(axes, "", flows)
+        set_scale(axes, every)
+        axes.legend(
+            loc="upper left", bbox_to_anchor=(-0.14, -0.17), fontsize=9.5, frameon=False, handlelength=3.2
+        )
+        told = "The table below has growth and horizon of every line."
+        panels.append(finish(figure, f"flow-{number}", title, told))
+    return panels
 
 
 def cell_diagram(found: Difference, number: int) -> Markup:
@@ -52,4 +60,6 @@ def cell_diagram(found: Difference, number: int) -> Markup:
     same = found.cell.digest == found.base.digest
     legend = "" if same else f"heavy dashed frame: differs from {found.base.name}"
     picture = draw(found.cell, "svg", frozenset() if same else found.differing, legend)
-    return inline_svg(picture, f"cell-{number}", f"Diagram of {found.cell.name}; its equations stand beside it.")
+    return inline_svg(
+        picture, f"cell-{number}", f"Diagram of {found.cell.name}; its equations stand beside it."
+    )

@@ -13,7 +13,6 @@ from nas_rnn.report.wording import chance, duration, figure, percent, signed
 
 SHAPES = {"better": "▲", "equivalent": "=", "worse": "▼", "undecided": "?", "baseline": "■"}
 """What stands beside each verdict, for those who do not see its colour."""
-MOST_SEEDS = 5
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ def results(report: Report) -> Table | None:
     return Table(
         tuple(columns),
         tuple(tuple(row[name] for name in columns) for row in rows),
-        words=("cell", "change", "verdict", "tuned"),
+        words=("cell", "verdict", "tuned"),
         chosen=frozenset({1}) if report.kind == "search" else frozenset(),
     )
 
@@ -53,19 +52,18 @@ def _result(
     word = "baseline" if row is None else row.verdict
     interval = ""
     if row is not None and row.ci95 is not None:
-        interval = f"[{signed(row.ci95[0], digits)}, {signed(row.ci95[1], digits)}]"
+        interval = f" [{signed(row.ci95[0], digits)}, {signed(row.ci95[1], digits)}]"
     return {
-        "cell": standing.name,
-        "change": report.changes.get(standing.name, ""),
+        "cell": report.changes.get(standing.name, standing.name),
         "verdict": f"{SHAPES[word]} {word}",
-        f"mean ± std ({report.metric.unit})": _mean(standing),
-        "difference": "" if row is None else signed(row.difference, digits),
-        f"{level * 100:g} % interval": interval,
+        "mean ± std": _mean(standing),
+        f"difference [{level * 100:g} %]": ""
+        if row is None
+        else f"{signed(row.difference, digits)}{interval}",
         "relative": "" if row is None else percent(row.relative_difference),
         "p": chance(more["p_value"]) if more.get("p_value") is not None else "",
         "p, adjusted": chance(more["p_adjusted"]) if more.get("p_adjusted") is not None else "",
         "p, equivalence": chance(more["p_equivalence"]) if more.get("p_equivalence") is not None else "",
-        "seeds": str(len(standing.seeds)),
         "more seeds needed": _more_seeds(more.get("more_seeds")),
         "parameters": f"{standing.parameters:,}",
         "hidden size": f"{standing.hidden_size:,}",
@@ -117,7 +115,7 @@ def _mean_of(runs: list[Run]) -> float | None:
 
 def tuning(report: Report) -> Table | None:
     """Return every tuning run, cell by cell, the best first; of the options those that were varied."""
-    runs = [run for run in report.of_role("tuning")]
+    runs = report.of_role("tuning")
     if not runs:
         return None
     given = [run.spec.training.to_dict() for run in runs]
@@ -135,10 +133,8 @@ def tuning(report: Report) -> Table | None:
         if number == 0 or ordered[number - 1].spec.name != run.spec.name:
             best.add(number)
         options = run.spec.training.to_dict()
-        rows.append(
-            (run.spec.name, figure(run.result.best_metric), run.result.status)
-            + tuple(_option(options.get(name)) for name in varied)
-        )
+        chosen = (_option(options.get(name)) for name in varied)
+        rows.append((run.spec.name, figure(run.result.best_metric), run.result.status, *chosen))
     columns = ("cell", report.metric.unit, "ended", *(name.replace("_", " ") for name in varied))
     return Table(columns, tuple(rows), words=("cell", "ended"), chosen=frozenset(best))
 

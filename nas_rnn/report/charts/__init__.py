@@ -1,4 +1,4 @@
-"""The page's own pictures, one file each; every one is a list of panels that stand side by side or one below another."""
+"""The page's own pictures, one file each: lists of panels that stand side by side, or one below another."""
 
 from nas_rnn.report.charts.anytime import anytime
 from nas_rnn.report.charts.learning import learning_curves

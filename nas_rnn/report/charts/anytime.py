@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 EXPECTED = "random, expected"
+HIGHEST = 0.25
+"""The expectation is followed up to this gap: one draw alone may be far off."""
 Line = tuple[str, list[float], list[float | None]]
 """A name, and where the best so far stood (a relative gap) at each place of the budget."""
 
@@ -33,14 +35,18 @@ def anytime(report: Report) -> list[Panel]:
     if report.control:
         found.append(("random", report.control))
     by_count: list[Line] = [
-        (name, [float(n) for n in range(1, len(draws) + 1)], best_gaps(report, draws)) for name, draws in found
+        (name, [float(n) for n in range(1, len(draws) + 1)], best_gaps(report, draws))
+        for name, draws in found
     ]
     by_time: list[Line] = [
-        (name, list(accumulate(draw.seconds for draw in draws)), best_gaps(report, draws)) for name, draws in found
+        (name, list(accumulate(draw.seconds for draw in draws)), best_gaps(report, draws))
+        for name, draws in found
     ]
     return [
         _panel("anytime-count", "By candidates tried", "candidates", by_count, report, whole=True),
-        _panel("anytime-time", "By training time, all workers together", "seconds of training", by_time, report),
+        _panel(
+            "anytime-time", "By training time, all workers together", "seconds of training", by_time, report
+        ),
     ]
 
 
@@ -72,6 +78,7 @@ def _panel(
     if whole:
         shown += _expected(axes, report, ends)
     _limits(axes, shown)
+    axes.set_xlim(left=0)
     per_cent(axes)
     if whole:
         whole_ticks(axes)
@@ -93,11 +100,18 @@ def _expected(axes: Axes, report: Report, ends: list[tuple[float, float, str]]) 
         return []
     counts = [float(best.draws) for best in found]
     axes.fill_between(
-        counts, [best.low for best in found], [best.high for best in found], color=SERIES[2], alpha=0.16, linewidth=0
+        counts,
+        [best.low for best in found],
+        [best.high for best in found],
+        color=SERIES[2],
+        alpha=0.16,
+        linewidth=0,
     )
-    axes.plot(counts, [best.expected for best in found], color=SERIES[2], linewidth=1.6, linestyle=(0, (1.5, 1.5)))
+    axes.plot(
+        counts, [best.expected for best in found], color=SERIES[2], linewidth=1.6, linestyle=(0, (1.5, 1.5))
+    )
     ends.append((counts[-1], found[-1].expected, EXPECTED))
-    return [best.expected for best in found[2:]]
+    return [min(best.expected, HIGHEST) for best in found]
 
 
 def _limits(axes: Axes, shown: Sequence[float]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from nas_rnn.comparison import ranked_rows
 from nas_rnn.report.charts.panel import Panel, begin, finish, name_ends, whole_ticks
 from nas_rnn.report.facts import Report, Run
 from nas_rnn.report.inline import DASHES, MARKERS, PAPER, SERIES
@@ -13,6 +14,9 @@ from nas_rnn.training import EpochRecord
 MOST = len(SERIES)
 """So many cells have a curve; more could not be told apart."""
 
+FAR_APART = 30
+"""From this ratio of the highest to the lowest value on, the axis is logarithmic."""
+
 Curve = list[tuple[int, float, float, float]]
 """(epoch, mean, lowest, highest) over the seeds that came so far."""
 
@@ -21,8 +25,9 @@ def cells_with_curves(report: Report) -> list[str]:
     """Return the names of the cells that are drawn, the baseline first, then as the table has them."""
     if report.comparison is None:
         return []
-    rows = [row.standing.name for row in report.comparison.contenders]
-    return [report.comparison.baseline.name, *rows][:MOST]
+    ranked = report.kind == "ablate"
+    rows = ranked_rows(report.comparison) if ranked else report.comparison.contenders
+    return [report.comparison.baseline.name, *(row.standing.name for row in rows)][:MOST]
 
 
 def learning_curves(report: Report) -> list[Panel]:
@@ -42,7 +47,9 @@ def learning_curves(report: Report) -> list[Panel]:
             runs,
             lambda record: record.metric,
         ),
-        _panel("learning-train", "Training loss in nats", "nats", names, runs, lambda record: record.train_loss),
+        _panel(
+            "learning-train", "Training loss in nats", "nats", names, runs, lambda record: record.train_loss
+        ),
     ]
 
 
@@ -76,6 +83,9 @@ def _panel(
         )
         ends.append((float(epochs[-1]), curve[-1][1], name))
         told.append(f"{name} ends at {written(curve[-1][1])}")
+    low, high = axes.dataLim.intervaly
+    if low > 0 and high > FAR_APART * low:  # one seed that began badly would flatten all the rest
+        axes.set_yscale("log")
     whole_ticks(axes)
     name_ends(axes, ends)
     return finish(figure, id, title, f"{'; '.join(told)}.")
@@ -91,4 +101,6 @@ def band(runs: Sequence[Run], value: Callable[[EpochRecord], float]) -> Curve:
     for run in runs:
         for record in run.result.epochs:
             of_epoch.setdefault(record.epoch, []).append(value(record))
-    return [(epoch, sum(found) / len(found), min(found), max(found)) for epoch, found in sorted(of_epoch.items())]
+    return [
+        (epoch, sum(found) / len(found), min(found), max(found)) for epoch, found in sorted(of_epoch.items())
+    ]

@@ -69,14 +69,17 @@ def per_cent(axes: Axes) -> None:
 
 def name_ends(axes: Axes, ends: Sequence[tuple[float, float, str]]) -> None:
     """Write names beside the ends (x, y) of their lines, apart where they would hide each other."""
-    low, high = sorted(axes.get_ylim())
-    apart = (high - low) * 0.075
-    places = _spread([min(max(y, low), high) for _, y, _ in ends], apart)
+    if not ends:
+        return
+    up = axes.transScale + axes.transLimits
+    shares = [float(up.transform((x, y))[1]) for x, y, _ in ends]
+    places = _spread([min(max(share, 0.0), 1.0) for share in shares], 0.075)
     right = max(x for x, _, _ in ends)
-    for (_, _, name), y in zip(ends, places, strict=True):
+    for (_, _, name), share in zip(ends, places, strict=True):
         axes.annotate(
             short(name),
-            (right, y),
+            (right, share),
+            xycoords=axes.get_xaxis_transform(),
             xytext=(7, 0),
             textcoords="offset points",
             va="center",

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 Point = tuple[float, float]
 """(cost, metric)."""
-BESIDE = ((8, 7), (8, -13), (-8, 7), (-8, -13))
+
+
+LETTER = 0.022
+"""The width of a letter as a share of a panel's, about."""
 
 
 def front(points: Sequence[Point], *, minimize: bool) -> list[Point]:
@@ -51,16 +54,17 @@ _COSTS = (
 
 
 def _finals(report: Report, cost: str) -> list[tuple[str, Point]]:
-    """Return the cells of the final with their means over seeds."""
-    found: dict[str, list[Point]] = {}
+    """Return the cells of the final with their means over seeds, the baseline first."""
+    found: dict[str, list[Point]] = {} if report.comparison is None else {report.comparison.baseline.name: []}
     for run in report.of_role("final"):
         spent = run.result.parameters if cost == "parameters" else run.epoch_seconds
         if run.result.best_metric is not None and spent:
             found.setdefault(run.spec.name, []).append((spent, run.result.best_metric))
-    return [
-        (name, (sum(c for c, _ in points) / len(points), sum(v for _, v in points) / len(points)))
-        for name, points in found.items()
-    ]
+    return [(name, _mean(points)) for name, points in found.items() if points]
+
+
+def _mean(points: Sequence[Point]) -> Point:
+    return sum(cost for cost, _ in points) / len(points), sum(value for _, value in points) / len(points)
 
 
 def _panel(
@@ -83,28 +87,47 @@ def _panel(
             [cost for cost, _ in tried], [value for _, value in tried], s=26, facecolors=PAPER,
             edgecolors=SERIES[0], linewidths=1.2, zorder=3,
         )  # fmt: skip
-    for number, (name, (cost, value)) in enumerate(finals):
+    for number, (_, (cost, value)) in enumerate(finals):
         axes.scatter(
-            [cost], [value], s=58, marker="s" if number == 0 else "D", color=SERIES[number % len(SERIES)], zorder=4
+            [cost],
+            [value],
+            s=58,
+            marker="s" if number == 0 else "D",
+            color=SERIES[number % len(SERIES)],
+            zorder=4,
         )
     axes.margins(0.12)
     if unit.startswith("parameters"):
         _grouped(axes)
     if len(finals) <= len(SERIES):
-        _names(axes, finals)
+        _names(axes, finals, tried)
     told = "; ".join(f"{name}: {written(value)} at {cost:,.4g}" for name, (cost, value) in finals)
-    return finish(figure, id, title, f"{len(tried)} candidates. Final: {told or 'none'}. Down and left is best."
-                  if minimize else f"{len(tried)} candidates. Final: {told or 'none'}. Up and left is best.")  # fmt: skip
+    told = (
+        f"{len(tried)} candidates. Final: {told or 'none'}. {'Down' if minimize else 'Up'} and left is best."
+    )
+    return finish(figure, id, title, told)
 
 
-def _names(axes: Axes, finals: Sequence[tuple[str, Point]]) -> None:
-    """Write each final cell's name beside its mark, towards the middle of the panel."""
-    low, high = axes.get_xlim()
-    for name, (cost, value) in finals:
-        left = cost > (low + high) / 2
+def _names(axes: Axes, finals: Sequence[tuple[str, Point]], tried: Sequence[Point]) -> None:
+    """Write each final cell's name beside its mark, on that side where it hides the fewest others."""
+    within = axes.transScale + axes.transLimits
+    marks = within.transform([*tried, *(point for _, point in finals)])
+    for name, point in finals:
+        x, y = within.transform(point)
+        width = LETTER * len(short(name))
+        sides = [(dx, dy) for dx in (1, -1) for dy in (1, -1)]
+
+        def hidden(side: tuple[int, int], x: float = x, y: float = y, width: float = width) -> float:
+            dx, dy = side
+            end = x + dx * (0.03 + width)
+            low, high = sorted((x + dx * 0.02, end))
+            over = [1 for mx, my in marks if low < mx < high and abs(my - y - dy * 0.05) < 0.05]
+            return len(over) + 9 * (not 0 <= end <= 1)
+
+        dx, dy = min(sides, key=hidden)
         axes.annotate(
-            short(name), (cost, value), xytext=(-7 if left else 7, 6), textcoords="offset points",
-            ha="right" if left else "left", color=INK, zorder=5,
+            short(name), point, xytext=(7 * dx, 6 if dy > 0 else -13), textcoords="offset points",
+            ha="left" if dx > 0 else "right", color=INK, zorder=5,
         )  # fmt: skip
 
 

@@ -19,13 +19,13 @@ def tuning(report: Report) -> list[Panel]:
     axes.set_xscale("log")
     for number, (name, runs) in enumerate(of_cell.items()):
         colour, marker = SERIES[number % len(SERIES)], MARKERS[number % len(MARKERS)]
-        points = [(run.spec.training.learning_rate, run.result.best_metric) for run in runs]
+        points = [(run.spec.training.learning_rate, run.result.best_metric or 0.0) for run in runs]
         axes.scatter(
             [rate for rate, _ in points], [value for _, value in points], s=34, marker=marker, facecolors="none",
             edgecolors=colour, linewidths=1.4, label=short(name), zorder=3,
         )  # fmt: skip
         sign = 1 if report.metric.direction == "minimize" else -1
-        best = min(points, key=lambda point: sign * (point[1] or 0.0))
+        best = min(points, key=lambda point: sign * point[1])
         axes.scatter([best[0]], [best[1]], s=70, marker=marker, color=colour, zorder=4)
     axes.legend(frameon=False, fontsize=9)
     told = ", ".join(f"{name} {len(runs)} runs" for name, runs in of_cell.items())
