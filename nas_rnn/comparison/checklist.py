@@ -19,13 +19,27 @@ CLOSE = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
+class OnTest:
+    """Relative differences to the baseline on the test part, negative is better; None for what was not measured.
+
+    ``winner`` is the cell that was found, ``random_search`` the best of a random search with as many candidates,
+    ``random_cells`` the mean of cells drawn at random.
+    """
+
+    winner: float | None = None
+    random_search: float | None = None
+    random_cells: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Facts:
     """What is known of a run, as far as the checklist asks; counts are of runs, ``seconds`` of training.
 
-    ``candidates`` and ``control`` count those that the strategy, and a random search beside it, proposed; ``best``,
-    ``control_best`` and ``typical`` (the median of random candidates) are relative gaps to the baseline on validation
-    data, negative is better. ``searches`` counts the independent repeats of the whole search, this one included.
-    ``tuning`` has each contender's and the baseline's tuning runs. ``parts`` are (name, runs, seconds).
+    ``candidates`` and ``control`` count those that the strategy, and a random search beside it, proposed; ``typical``
+    is the median gap of random candidates to the baseline on validation data. ``mismatch`` is the largest of the
+    parameters, where sizes were made equal by ``match``. ``read_before`` names those that read the same test part
+    earlier. ``tuned`` says so of everybody in the final, ``tuning`` counts the tuning runs of each cell that has any.
+    ``options`` are those that tuning would choose. ``parts`` are (name, runs, core-seconds).
     ``environment`` is one line on machine and versions, empty where that was not recorded.
     """
 
@@ -40,13 +54,13 @@ class Facts:
     seed: int = 0
     candidates: int = 0
     control: int = 0
-    best: float | None = None
-    control_best: float | None = None
+    found: OnTest = OnTest()
     typical: float | None = None
-    searches: int = 1
     ablations: tuple[str, ...] = ()
     final_seeds: int = 0
+    match: str = "params"
     mismatch: float = 0.0
+    read_before: tuple[str, ...] = ()
     tuned: tuple[bool, ...] = ()
     tuning: tuple[int, ...] = ()
     options: str = ""
@@ -133,17 +147,25 @@ def _ablation(facts: Facts) -> Said:
 def _same_protocol(facts: Facts) -> Said:
     if not facts.complete:
         return "open", "It has not come to the final, in which all cells are measured alike."
-    told = (
-        f"Paired data order, {_count(facts.final_seeds, 'seed')} each, the same epochs, test data read once"
-    )
+    told = f"Paired data order, {_count(facts.final_seeds, 'seed')} each, the same epochs"
     if len(set(facts.tuned)) > 1:
         return "no", f"{told}; but only some of the cells were tuned."
     if len(set(facts.tuning)) > 1:
         return "partly", f"{told}; but tuning took {_range(facts.tuning)} runs, not equally many for all."
-    if abs(facts.mismatch) > CLOSE:
-        return "partly", f"{told}; but parameters differ by up to {abs(facts.mismatch):.1%}."
-    tuned = f"; {facts.tuning[0]} tuning runs each" if facts.tuning and facts.tuned[:1] == (True,) else ""
-    return "yes", f"{told}; parameters equal within {abs(facts.mismatch):.1%}{tuned}."
+    told += f"; {facts.tuning[0]} tuning runs each" if facts.tuning else ""
+    if facts.match != "params":
+        how = {"time": "time a step", "hidden": "hidden size"}.get(facts.match, facts.match)
+        told += f"; sizes of equal {how}, parameters within {facts.mismatch:.1%}"
+    elif facts.mismatch > CLOSE:
+        return "partly", f"{told}; but parameters differ by up to {facts.mismatch:.1%}."
+    else:
+        told += f"; parameters equal within {facts.mismatch:.1%}"
+    if facts.read_before:
+        return (
+            "partly",
+            f"{told}; but the same test data had been read before, in {', '.join(facts.read_before)}.",
+        )
+    return "yes", f"{told}; test data read once."
 
 
 def _over_budget(facts: Facts) -> Said:
@@ -157,32 +179,37 @@ def _over_budget(facts: Facts) -> Said:
     )
 
 
+_NO_SAMPLING = " What a single random cell comes to was not measured in the final."
+
+
 def _against_random(facts: Facts) -> Said:
     if facts.kind != "search":
         return "not asked", "Nothing was searched for."
-    typical = (
-        ""
-        if facts.typical is None
-        else f" The median random candidate came to {_gap(facts.typical)} of the LSTM."
-    )
+    sampling = _random_cells(facts)
     if facts.strategy == "random":
-        return "yes", f"The strategy is random search itself, so there is nothing more to beat.{typical}"
-    if facts.control:
-        both = (
-            ""
-            if facts.best is None or facts.control_best is None
-            else (f": {_gap(facts.best)} against {_gap(facts.control_best)} of the LSTM on validation data")
+        return (
+            "yes" if sampling else "partly"
+        ), f"The strategy is random search itself.{sampling or _NO_SAMPLING}"
+    if not facts.control:
+        return ("partly" if sampling else "open"), (
+            f"No random search ran beside {facts.strategy}, so whether {facts.strategy} helped is not known.{sampling}"
         )
-        fewer = facts.control < facts.candidates
-        sizes = (
-            f"{facts.strategy} with {facts.candidates} candidates beside random search with {facts.control}"
-        )
-        text = f"{sizes}{both}.{typical}"
-        return ("partly", f"{text} Random search had the smaller budget.") if fewer else ("yes", text)
-    return "open", (
-        f"No random search ran beside {facts.strategy}, so whether {facts.strategy} helped is not known. "
-        "The same command with `--strategy random` gives it."
+    found, both = facts.found, ""
+    if found.winner is not None and found.random_search is not None:
+        both = f" On the test data {_gap(found.winner)} against {_gap(found.random_search)}."
+    told = f"Random search had {facts.control} candidates, {facts.strategy} {facts.candidates}.{both}"
+    enough = facts.control >= facts.candidates and both and sampling
+    return ("yes" if enough else "partly"), f"{told}{sampling or _NO_SAMPLING}"
+
+
+def _random_cells(facts: Facts) -> str:
+    """Say what a single random cell comes to; empty where the final did not measure that."""
+    if facts.found.random_cells is None:
+        return ""
+    median = (
+        "" if facts.typical is None else f"; the median candidate on validation data {_gap(facts.typical)}"
     )
+    return f" Random cells came to {_gap(facts.found.random_cells)} on average on the test data{median}."
 
 
 def _several_runs(facts: Facts) -> Said:
@@ -191,8 +218,6 @@ def _several_runs(facts: Facts) -> Said:
     told = f"The final had {facts.final_seeds} paired seeds, all recorded"
     if facts.kind != "search":
         return "yes", f"{told}."
-    if facts.searches > 1:
-        return "yes", f"{told}; the whole search ran {facts.searches} times."
     return (
         "partly",
         f"{told}. The search as a whole ran once, from seed {facts.seed}; another seed may find another cell.",
@@ -221,7 +246,7 @@ def _confounders(facts: Facts) -> Said:
 
 
 def _tuning_told(facts: Facts) -> Said:
-    if facts.tuning and any(facts.tuned):
+    if facts.tuning:
         seconds = sum(spent for part, _, spent in facts.parts if part == "tuning")
         time = f", in {_duration(seconds)} of training" if seconds else ""
         return (
@@ -230,7 +255,7 @@ def _tuning_told(facts: Facts) -> Said:
         )
     return (
         "partly",
-        f"Told, but not done: no cell was tuned. All had {facts.options}. Tuned, the verdict may be another.",
+        f"No cell was tuned: all had {facts.options}. Tuned, the verdict may be another.",
     )
 
 

@@ -66,12 +66,12 @@ def _card(report: Report, cell: Cell, base: Cell, number: int) -> Card:
 
 def _figures(report: Report, cell: Cell) -> tuple[tuple[str, str], ...]:
     """Return what a step costs at the size that was trained."""
-    sizes = [run.spec.hidden_size for run in report.of_role("final") if run.spec.name == cell.name]
-    if not sizes:
+    size = next((standing.hidden_size for standing in report.standings if standing.name == cell.name), None)
+    if size is None:
         return ()
-    found = costs(cell, sizes[0], sizes[0])
+    found = costs(cell, size, size)
     return (
-        ("hidden size", f"{sizes[0]:,}"),
+        ("hidden size", f"{size:,}"),
         ("matrix products in the loop over time", str(found.products)),
         ("of them one after another", str(found.levels)),
         ("elementwise operations a step", str(found.elementwise)),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from nas_rnn.cells import Cell
-from nas_rnn.comparison import Comparison
+from nas_rnn.comparison import Comparison, ContenderRow, Standing, ranked_rows
 from nas_rnn.comparison.checklist import Answer
 from nas_rnn.tasks import Metric
 from nas_rnn.training import RunResult, RunSpec
@@ -62,9 +62,9 @@ class Part:
 class Report:
     """Everything on the page. What was not done or not kept is empty or None, and its section is left out.
 
-    ``kept`` is ``comparison.json`` as it lies in the folder; ``changes`` says of an ablation's variants what they have
-    otherwise; ``draws`` are the search's candidates and ``control`` those of the random search beside it;
-    ``baseline_value`` is the baseline's best validation metric in the search. ``cells`` has the baseline first.
+    ``sentence`` is the answer in words. ``changes`` says of an ablation's variants what they have otherwise; ``draws``
+    are the search's candidates and ``control`` those of the random search beside it; ``baseline_value`` is the
+    baseline's best validation metric in the search. ``cells`` has the baseline first, then the contenders.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Report:
     config: str
     command: str
     comparison: Comparison | None = None
-    kept: Mapping[str, Any] = field(default_factory=dict)
+    sentence: str = ""
     changes: Mapping[str, str] = field(default_factory=dict)
     runs: tuple[Run, ...] = ()
     strategy: str | None = None
@@ -92,9 +92,27 @@ class Report:
     plugins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def rows(self) -> tuple[ContenderRow, ...]:
+        """All that was compared with the baseline: contenders and controls; of an ablation the greatest loss first."""
+        if self.comparison is None:
+            return ()
+        return ranked_rows(self.comparison) if self.kind == "ablate" else self.comparison.rows
+
+    @property
+    def standings(self) -> tuple[Standing, ...]:
+        """Everybody in the final, the baseline first."""
+        if self.comparison is None:
+            return ()
+        return (self.comparison.baseline, *(row.standing for row in self.rows))
+
     def of_role(self, *roles: str) -> list[Run]:
         """Return the runs of the given roles, in order."""
         return [run for run in self.runs if run.spec.role in roles]
+
+    def of_standing(self, standing: Standing) -> list[Run]:
+        """Return the final runs of one that was compared; a standing may be that of several cells."""
+        return [run for run in self.of_role("final") if run.spec.seed in standing.seeds]
 
     def gap(self, value: float | None) -> float | None:
         """Return a validation metric relative to the baseline's in the search; negative is better."""

@@ -17,7 +17,7 @@ from nas_rnn.report.charts.learning import MOST
 from nas_rnn.report.facts import Report
 from nas_rnn.report.inline import drawing
 from nas_rnn.report.tables import SHAPES
-from nas_rnn.report.wording import count, duration, figure, percent
+from nas_rnn.report.wording import count, duration, figure
 
 REPLIES = {"yes": "✓", "partly": "◐", "open": "○", "no": "✕", "not asked": "–"}
 """What stands beside each reply of the checklist."""
@@ -37,7 +37,6 @@ def render(report: Report) -> str:
         "coded": coded,
         "duration": duration,
         "figure": figure,
-        "percent": percent,
         "count": count,
     }
     return environment.get_template("report.html").render(_content(report))
@@ -136,6 +135,11 @@ def _facts(report: Report) -> list[tuple[str, str]]:
         baseline = report.comparison.baseline
         facts.append(("size", f"{baseline.parameters:,} parameters"))
         facts.append(("final", f"{count(len(baseline.seeds), 'paired seed')}"))
+    tuned = {run.spec.name for run in report.of_role("tuning")}
+    if tuned:
+        facts.append(("tuning", f"{count(len(report.of_role('tuning')) // len(tuned), 'run')} a cell"))
+    elif report.comparison is not None:
+        facts.append(("tuning", "none"))
     total = sum(part.seconds for part in report.parts)
     if total:
         facts.append(("training", duration(total)))
@@ -144,4 +148,4 @@ def _facts(report: Report) -> list[tuple[str, str]]:
 
 def _left_out(report: Report) -> int:
     """Return how many cells have no learning curve, because there are too many."""
-    return 0 if report.comparison is None else max(0, 1 + len(report.comparison.contenders) - MOST)
+    return max(0, len(report.standings) - MOST)

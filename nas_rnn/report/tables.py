@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from nas_rnn.comparison import ContenderRow, Standing, ranked_rows
-from nas_rnn.comparison.wording import decimals
+from nas_rnn.cells import gate_bias, parse_cell
+from nas_rnn.comparison import ContenderRow, Standing
+from nas_rnn.comparison.wording import decimals, percent
 from nas_rnn.report.facts import Report, Run
-from nas_rnn.report.wording import chance, duration, figure, percent, signed
+from nas_rnn.report.wording import chance, duration, figure, gap, signed
 
 SHAPES = {"better": "▲", "equivalent": "=", "worse": "▼", "undecided": "?", "baseline": "■"}
 """What stands beside each verdict, for those who do not see its colour."""
+
+
+OF_CONTROL = "select-random-search-"
+"""How the ids of those selection runs begin that belong to the random search beside the strategy."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +33,14 @@ def results(report: Report) -> Table | None:
     comparison = report.comparison
     if comparison is None:
         return None
-    more = {row["name"]: row for row in report.kept.get("contenders", [])}
-    ordered = ranked_rows(comparison) if report.kind == "ablate" else comparison.contenders
-    level = float(report.kept.get("level", 0.95))
-    rows = [_result(report, comparison.baseline, None, {}, level)]
-    rows += [_result(report, row.standing, row, more.get(row.standing.name, {}), level) for row in ordered]
-    columns = [name for name in rows[0] if any(row[name] not in ("", "–") for row in rows)]
+    rows = [
+        _result(report, comparison.baseline, None),
+        *(_result(report, row.standing, row) for row in report.rows),
+    ]
+    same_tuning = len({row["tuned"] for row in rows}) == 1
+    columns = [
+        name for name in rows[0] if any(row[name] for row in rows) and not (name == "tuned" and same_tuning)
+    ]
     return Table(
         tuple(columns),
         tuple(tuple(row[name] for name in columns) for row in rows),
@@ -44,30 +49,32 @@ def results(report: Report) -> Table | None:
     )
 
 
-def _result(
-    report: Report, standing: Standing, row: ContenderRow | None, more: Mapping[str, Any], level: float
-) -> dict[str, str]:
+def _result(report: Report, standing: Standing, row: ContenderRow | None) -> dict[str, str]:
     assert report.comparison is not None
-    digits = 3 if row is None else decimals(report.comparison, row)
-    word = "baseline" if row is None else row.verdict
-    interval = ""
-    if row is not None and row.ci95 is not None:
-        interval = f" [{signed(row.ci95[0], digits)}, {signed(row.ci95[1], digits)}]"
+    level = percent(report.comparison.level)
+    shown = {"cell": report.changes.get(standing.name, standing.name)}
+    if row is None:
+        shown |= {"verdict": f"{SHAPES['baseline']} baseline", "mean ± std": _mean(standing)}
+        shown |= dict.fromkeys((f"difference [{level}]", "relative", "p", "p, equivalence"), "")
+    else:
+        digits = decimals(report.comparison, row)
+        low, high = row.ci95 or (None, None)
+        interval = "" if row.ci95 is None else f" [{signed(low, digits)}, {signed(high, digits)}]"
+        shown |= {
+            "verdict": f"{SHAPES[row.verdict]} {row.verdict}{' (control)' if standing.control else ''}",
+            "mean ± std": _mean(standing),
+            f"difference [{level}]": signed(row.difference, digits) + interval,
+            "relative": gap(row.relative_difference),
+            "p": chance(row.p_value if row.p_adjusted is None else row.p_adjusted),
+            "p, equivalence": chance(
+                row.p_equivalence if row.p_equivalence_adjusted is None else row.p_equivalence_adjusted
+            ),
+        }
+    size = "" if row is None else f" ({gap(standing.mismatch)})"
     return {
-        "cell": report.changes.get(standing.name, standing.name),
-        "verdict": f"{SHAPES[word]} {word}",
-        "mean ± std": _mean(standing),
-        f"difference [{level * 100:g} %]": ""
-        if row is None
-        else f"{signed(row.difference, digits)}{interval}",
-        "relative": "" if row is None else percent(row.relative_difference),
-        "p": chance(more["p_value"]) if more.get("p_value") is not None else "",
-        "p, adjusted": chance(more["p_adjusted"]) if more.get("p_adjusted") is not None else "",
-        "p, equivalence": chance(more["p_equivalence"]) if more.get("p_equivalence") is not None else "",
-        "more seeds needed": _more_seeds(more.get("more_seeds")),
-        "parameters": f"{standing.parameters:,}",
-        "hidden size": f"{standing.hidden_size:,}",
-        "mismatch": "" if row is None else percent(standing.mismatch),
+        **shown,
+        "parameters": f"{standing.parameters:,}{size}",
+        "hidden size": f"{standing.hidden_size:,}" if standing.digest else "",
         "tuned": "tuned" if standing.tuned else "untuned",
     }
 
@@ -79,19 +86,16 @@ def _mean(standing: Standing) -> str:
     return f"{figure(standing.mean)}{spread}"
 
 
-def _more_seeds(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) and value > 0 else ""
-
-
 def selection(report: Report) -> Table | None:
     """Return how the best of the search did on fresh seeds; None where there was no selection."""
     of_cell: dict[str, list[Run]] = {}
     for run in report.of_role("selection"):
-        of_cell.setdefault(run.spec.name, []).append(run)
+        if not run.spec.id.startswith(OF_CONTROL):
+            of_cell.setdefault(run.spec.name, []).append(run)
     if not of_cell:
         return None
     searched = {draw.name: draw.value for draw in report.draws}
-    chosen = {run.spec.cell for run in report.of_role("final")}
+    chosen = {standing.name for standing in report.standings}
     rows, picked = [], set()
     sign = 1 if report.metric.direction == "minimize" else -1
     means = {name: _mean_of(runs) for name, runs in of_cell.items()}
@@ -99,7 +103,7 @@ def selection(report: Report) -> Table | None:
         sorted(means.items(), key=lambda item: sign * item[1] if item[1] is not None else float("inf"))
     ):
         runs = of_cell[name]
-        if runs[0].spec.cell in chosen:
+        if name in chosen:
             picked.add(number)
         fresh = ", ".join(figure(run.result.best_metric) for run in runs)
         went = "to the final" if number in picked else ""
@@ -114,14 +118,15 @@ def _mean_of(runs: list[Run]) -> float | None:
 
 
 def tuning(report: Report) -> Table | None:
-    """Return every tuning run, cell by cell, the best first; of the options those that were varied."""
+    """Return every tuning run, cell by cell, the best first; of the settings those that were varied."""
     runs = report.of_role("tuning")
     if not runs:
         return None
-    given = [run.spec.training.to_dict() for run in runs]
-    varied = [name for name in given[0] if len({str(options.get(name)) for options in given}) > 1]
+    settings = {run.spec.id: _settings(run) for run in runs}
+    names = dict.fromkeys(name for given in settings.values() for name in given)
+    varied = [name for name in names if len({given.get(name) for given in settings.values()}) > 1]
     sign = 1 if report.metric.direction == "minimize" else -1
-    cells = list(dict.fromkeys(run.spec.name for run in runs))
+    cells = list(dict.fromkeys([*(s.name for s in report.standings), *(run.spec.name for run in runs)]))
 
     def order(run: Run) -> tuple[int, float]:
         value = run.result.best_metric
@@ -132,14 +137,20 @@ def tuning(report: Report) -> Table | None:
     for number, run in enumerate(ordered):
         if number == 0 or ordered[number - 1].spec.name != run.spec.name:
             best.add(number)
-        options = run.spec.training.to_dict()
-        chosen = (_option(options.get(name)) for name in varied)
+        chosen = (_option(settings[run.spec.id].get(name)) for name in varied)
         rows.append((run.spec.name, figure(run.result.best_metric), run.result.status, *chosen))
     columns = ("cell", report.metric.unit, "ended", *(name.replace("_", " ") for name in varied))
     return Table(columns, tuple(rows), words=("cell", "ended"), chosen=frozenset(best))
 
 
+def _settings(run: Run) -> dict[str, object]:
+    """Return what a run was trained with, and where the biases of its gates start."""
+    return {**run.spec.training.to_dict(), "gate_bias": gate_bias(parse_cell(run.spec.cell))}
+
+
 def _option(value: object) -> str:
+    if value is None:
+        return ""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

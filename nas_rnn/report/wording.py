@@ -17,7 +17,7 @@ def signed(value: float | None, digits: int = 3) -> str:
     return "–" if value is None else f"{value:+.{digits}f}".replace("-", "−")
 
 
-def percent(value: float | None) -> str:
+def gap(value: float | None) -> str:
     """Return a relative difference with its sign: ``+1.2 %``."""
     if value is None or not math.isfinite(value):
         return "–"
@@ -37,9 +37,9 @@ def duration(seconds: float) -> str:
 
 
 def chance(value: float | None) -> str:
-    """Return a p-value as papers print it."""
+    """Return a p-value as papers print it; an empty text where there is none."""
     if value is None:
-        return "–"
+        return ""
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 

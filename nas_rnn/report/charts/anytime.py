@@ -10,7 +10,7 @@ from nas_rnn.comparison.budget import best_so_far, expected_best
 from nas_rnn.report.charts.panel import Panel, begin, finish, name_ends, per_cent, whole_ticks, zero_line
 from nas_rnn.report.facts import Draw, Report
 from nas_rnn.report.inline import SERIES
-from nas_rnn.report.wording import percent
+from nas_rnn.report.wording import gap as written
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,7 +74,7 @@ def _panel(
         ends.append((places[-1], points[-1][1], name))
         axes.plot([points[-1][0], places[-1]], [points[-1][1]] * 2, color=SERIES[number], linewidth=2.2)
         shown += [gap for _, gap in points]
-        told.append(f"{name} ends at {percent(points[-1][1])} after {places[-1]:.0f} {unit}")
+        told.append(f"{name} ends at {written(points[-1][1])} after {places[-1]:.0f} {unit}")
     if whole:
         shown += _expected(axes, report, ends)
     _limits(axes, shown)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from nas_rnn.comparison import ranked_rows
+from nas_rnn.comparison import Standing
 from nas_rnn.report.charts.panel import Panel, begin, finish, name_ends, whole_ticks
 from nas_rnn.report.facts import Report, Run
 from nas_rnn.report.inline import DASHES, MARKERS, PAPER, SERIES
@@ -21,50 +21,36 @@ Curve = list[tuple[int, float, float, float]]
 """(epoch, mean, lowest, highest) over the seeds that came so far."""
 
 
-def cells_with_curves(report: Report) -> list[str]:
-    """Return the names of the cells that are drawn, the baseline first, then as the table has them."""
-    if report.comparison is None:
-        return []
-    ranked = report.kind == "ablate"
-    rows = ranked_rows(report.comparison) if ranked else report.comparison.contenders
-    return [report.comparison.baseline.name, *(row.standing.name for row in rows)][:MOST]
-
-
 def learning_curves(report: Report) -> list[Panel]:
     """Return two panels: the validation metric, and the training loss, by epoch; none where there was no final."""
-    runs = report.of_role("final")
-    names = [name for name in cells_with_curves(report) if _of(runs, name)]
-    if not names:
+    found = [(standing.name, _trained(report, standing)) for standing in report.standings]
+    groups = [(name, runs) for name, runs in found if runs][:MOST]
+    if not groups:
         return []
-    metric = report.metric
-    better = "less" if metric.direction == "minimize" else "more"
+    unit = report.metric.unit
+    better = "less" if report.metric.direction == "minimize" else "more"
+    title = f"Validation: {unit}, {better} is better"
     return [
-        _panel(
-            "learning-valid",
-            f"Validation: {metric.unit}, {better} is better",
-            metric.unit,
-            names,
-            runs,
-            lambda record: record.metric,
-        ),
-        _panel(
-            "learning-train", "Training loss in nats", "nats", names, runs, lambda record: record.train_loss
-        ),
+        _panel("learning-valid", title, unit, groups, lambda record: record.metric),
+        _panel("learning-train", "Training loss in nats", "nats", groups, lambda record: record.train_loss),
     ]
+
+
+def _trained(report: Report, standing: Standing) -> list[Run]:
+    return [run for run in report.of_standing(standing) if run.result.epochs]
 
 
 def _panel(
     id: str,
     title: str,
     unit: str,
-    names: Sequence[str],
-    runs: Sequence[Run],
+    groups: Sequence[tuple[str, Sequence[Run]]],
     value: Callable[[EpochRecord], float],
 ) -> Panel:
     figure, axes = begin("epoch", unit)
     ends, told = [], []
-    for number, name in enumerate(names):
-        curve = band(_of(runs, name), value)
+    for number, (name, runs) in enumerate(groups):
+        curve = band(runs, value)
         epochs = [epoch for epoch, *_ in curve]
         axes.fill_between(
             epochs, [low for *_, low, _ in curve], [high for *_, high in curve], color=SERIES[number], alpha=0.16,
@@ -89,10 +75,6 @@ def _panel(
     whole_ticks(axes)
     name_ends(axes, ends)
     return finish(figure, id, title, f"{'; '.join(told)}.")
-
-
-def _of(runs: Sequence[Run], name: str) -> list[Run]:
-    return [run for run in runs if run.spec.name == name and run.result.epochs]
 
 
 def band(runs: Sequence[Run], value: Callable[[EpochRecord], float]) -> Curve:

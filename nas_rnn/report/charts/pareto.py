@@ -54,13 +54,18 @@ _COSTS = (
 
 
 def _finals(report: Report, cost: str) -> list[tuple[str, Point]]:
-    """Return the cells of the final with their means over seeds, the baseline first."""
-    found: dict[str, list[Point]] = {} if report.comparison is None else {report.comparison.baseline.name: []}
-    for run in report.of_role("final"):
-        spent = run.result.parameters if cost == "parameters" else run.epoch_seconds
-        if run.result.best_metric is not None and spent:
-            found.setdefault(run.spec.name, []).append((spent, run.result.best_metric))
-    return [(name, _mean(points)) for name, points in found.items() if points]
+    """Return everybody in the final with their means over seeds, the baseline first."""
+    found = []
+    for standing in report.standings:
+        points = [
+            (spent, run.result.best_metric)
+            for run in report.of_standing(standing)
+            if run.result.best_metric is not None
+            and (spent := run.result.parameters if cost == "parameters" else run.epoch_seconds)
+        ]
+        if points:
+            found.append((standing.name, _mean(points)))
+    return found
 
 
 def _mean(points: Sequence[Point]) -> Point:
