@@ -24,6 +24,7 @@ def test_an_import_upwards_would_be_found(tmp_path: Path) -> None:
         "cli",
         "engine",
         "tracking",
+        "report",
         "comparison",
         "strategies",
         "training",

@@ -15,6 +15,7 @@ from nas_rnn.cli.failures import INTERRUPTED, say
 from nas_rnn.cli.inspecting import list_, sample, show, ui
 from nas_rnn.cli.output import never_fail_to_encode
 from nas_rnn.cli.plugin_kit import check, new
+from nas_rnn.cli.reporting import report
 from nas_rnn.cli.running import ablate, compare, search
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
@@ -26,6 +27,7 @@ for _name, _function in {
     "list": list_,
     "sample": sample,
     "export": export,
+    "report": report,
     "ui": ui,
     "new": new,
     "check": check,

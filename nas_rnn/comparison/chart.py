@@ -17,6 +17,8 @@ if TYPE_CHECKING:  # matplotlib takes half a second to import, and most commands
 
 # Okabe & Ito's palette (2008), safe for colour-blind readers; shapes and words carry the meaning as well.
 INK, QUIET, BLUE, BAND = "#1a1a1a", "#6b6b6b", "#0072B2", "#e3e3e3"
+ROOM, NARROW_ROOM = 28, 16
+"""Letters of a name that a row has room for."""
 
 
 @dataclass(frozen=True)
@@ -33,25 +35,29 @@ def chart(comparison: Comparison) -> Chart:
 
     # A fixed salt and no date: the same comparison gives the same bytes. Names may hold dollar signs.
     with matplotlib.rc_context({"svg.hashsalt": "nas_rnn", "font.size": 9.5, "text.parse_math": False}):
-        figure = _draw(comparison)
+        figure = draw_chart(comparison)
         png, svg = io.BytesIO(), io.BytesIO()
         figure.savefig(png, format="png", dpi=160)
         figure.savefig(svg, format="svg", metadata={"Date": None})
     return Chart(png.getvalue(), svg.getvalue())
 
 
-def _draw(comparison: Comparison) -> Figure:
-    """Lay out the two panels over common rows: the baseline on top, the contenders below it."""
+def draw_chart(comparison: Comparison, *, narrow: bool = False) -> Figure:
+    """Lay out the two panels over common rows, or ``narrow``, one below the other: the baseline on top."""
     from matplotlib.figure import Figure
 
     rows = 1 + len(comparison.rows)
-    figure = Figure(figsize=(10.4, 1.55 + 0.56 * rows), layout="constrained")
-    left, right = figure.subplots(1, 2, sharey=True, gridspec_kw={"width_ratios": [2, 3]})
+    if narrow:
+        figure = Figure(figsize=(4.7, 2.5 + 1.0 * rows), layout="constrained")
+        left, right = figure.subplots(2, 1, sharey=True)
+    else:
+        figure = Figure(figsize=(10.4, 1.55 + 0.56 * rows), layout="constrained")
+        left, right = figure.subplots(1, 2, sharey=True, gridspec_kw={"width_ratios": [2, 3]})
     _measured(left, comparison)
     _differences(right, comparison)
     standings = [comparison.baseline, *(row.standing for row in comparison.rows)]
-    figure.supxlabel(_legend(comparison), fontsize=8.8, color=QUIET)
-    left.set_yticks(range(rows), [_label(standing) for standing in standings])
+    figure.supxlabel(_legend(comparison, "\n" if narrow else "    "), fontsize=8.8, color=QUIET)
+    left.set_yticks(range(rows), [_label(standing, narrow) for standing in standings])
     left.set_ylim(rows - 0.45, -0.55)
     for axes in (left, right):
         axes.spines[["top", "right", "left"]].set_visible(False)
@@ -61,22 +67,23 @@ def _draw(comparison: Comparison) -> Figure:
     return figure
 
 
-def _label(standing: Standing) -> str:
-    """Return a row's label: the name, cut where it is long, and the model's size."""
-    name = standing.name if len(standing.name) <= 28 else standing.name[:27] + "…"
+def _label(standing: Standing, narrow: bool) -> str:
+    """Return a row's label: the name, cut where it is long, and, unless it is ``narrow``, the model's size."""
+    room = NARROW_ROOM if narrow else ROOM
+    name = standing.name if len(standing.name) <= room else standing.name[: room - 1] + "…"
+    if narrow:
+        return f"{name}\n(control)" if standing.control else name
     name += " (control)" if standing.control else ""
     return f"{name}\n{standing.parameters:,} parameters{'' if standing.tuned else ', untuned'}"
 
 
-def _legend(comparison: Comparison) -> str:
+def _legend(comparison: Comparison, between: str) -> str:
     """Say what the marks are."""
     band = (
         f"grey band: equivalent (±{comparison.margin:.2g})" if comparison.margin else "no equivalence margin"
     )
-    return (
-        "dots: single seeds    diamond: mean ± standard deviation    "
-        f"square: mean, {percent(comparison.level)} interval    {band}"
-    )
+    interval = f"square: mean, {percent(comparison.level)} interval"
+    return between.join(["dots: single seeds", "diamond: mean ± standard deviation", interval, band])
 
 
 def _measured(axes: Axes, comparison: Comparison) -> None:

@@ -25,8 +25,10 @@ from nas_rnn.comparison import (
 )
 from nas_rnn.engine import RunList, RunSource
 from nas_rnn.experiment.bench import Bench
+from nas_rnn.experiment.environment import ENVIRONMENT, environment
 from nas_rnn.experiment.events import Notice, Phase, PhaseStarted
 from nas_rnn.experiment.flow import keep_flow
+from nas_rnn.experiment.reporting import keep_report
 from nas_rnn.experiment.test_part import settle
 from nas_rnn.experiment.trials import sign_of
 from nas_rnn.experiment.tuning import TuneSource
@@ -214,7 +216,9 @@ def _keep(bench: Bench, plan: FinalPlan, comparison: Comparison, answer: str) ->
     workspace.write("comparison.svg", picture.svg)
     for spec in plan.specs:
         workspace.store(spec.id).drop_checkpoint()
+    workspace.write_json(ENVIRONMENT, environment())
     workspace.write_json("comparison.json", {**comparison.to_dict(), "sentence": answer})
+    keep_report(bench)
 
 
 def _keep_best(bench: Bench, plan: FinalPlan, results: dict[str, RunResult]) -> None:

@@ -54,23 +54,30 @@ def flow_picture(
     """
     from nas_rnn.training.device import threads
     from nas_rnn.training.flow_chart import draw_flow
-    from nas_rnn.training.gradient_flow import GradientFlow, fresh_flow
+    from nas_rnn.training.gradient_flow import fresh_flow
 
     if search:
         workspace = Workspace.open_existing(runs, what)
-        kept: list[dict[str, Any]] | None = workspace.read_json(f"{FLOW}.json")
-        if not kept:
+        measured = measured_flows(workspace)
+        if not measured:
             raise UserError(
                 f"{what!r} has no measured gradient flow: its final is not done, or could not measure it; its cell "
                 f"with fresh weights: nas-rnn show {workspace.best / 'cell.cell'} --gradient-flow FILE"
             )
-        stored = [(row["name"], [GradientFlow.from_dict(flow) for flow in row["flows"]]) for row in kept]
-        return draw_flow(_titled(stored), format)
+        return draw_flow(measured, format)
     cells = {known.digest: known for known in (cell, *map(plugins.load_cell, REFERENCES))}
     cells[cell.digest] = cell
     with threads(1):  # products are small, and threads only wait for each other
         models = [(each.name, [fresh_flow(each, input_size, hidden_size)]) for each in cells.values()]
     return draw_flow(_titled(models), format)
+
+
+def measured_flows(workspace: Workspace) -> Models:
+    """Return the models whose flow was kept with a search or comparison, each under its title."""
+    from nas_rnn.training.gradient_flow import GradientFlow
+
+    kept: list[dict[str, Any]] = workspace.read_json(f"{FLOW}.json") or []
+    return _titled([(row["name"], [GradientFlow.from_dict(flow) for flow in row["flows"]]) for row in kept])
 
 
 def _of_run(bench: Bench, planned: Planned, pair: int) -> list[GradientFlow]:

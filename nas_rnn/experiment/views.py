@@ -13,7 +13,7 @@ from typing import Any
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.comparison import Comparison, sentence
 from nas_rnn.experiment.trials import test_metric
-from nas_rnn.experiment.workspace import Workspace
+from nas_rnn.experiment.workspace import REPORT, Workspace
 from nas_rnn.tasks import Metric
 from nas_rnn.tracking import ModelView, RunView
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
@@ -195,6 +195,7 @@ def parent_view(
         }
         if (about.workspace.best / "cell.cell").is_file():
             artifacts["best/cell.py"] = (about.workspace.best / "cell.cell").read_text(encoding="utf-8")
+    artifacts |= {path.name: path.read_bytes() for path in about.workspace.folder.glob(REPORT)}
     config = about.workspace.config_path
     if config.is_file():
         artifacts["config.toml"] = config.read_text(encoding="utf-8")

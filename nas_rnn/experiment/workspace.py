@@ -16,6 +16,8 @@ from nas_rnn.training import RunStore
 from nas_rnn.training.files import LocalFiles
 from nas_rnn.training.storage import StoredFiles, make_stored_folder, open_storage
 
+REPORT = "report.html"
+
 
 class Workspace:
     """``runs/<name>/``; made by `create` or `open_existing`, and held by one process at a time."""

@@ -49,10 +49,10 @@ def _draw(models: Sequence[tuple[str, Sequence[GradientFlow]]]) -> Figure:
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     panels = [axes for row in grid for axes in row]
     for axes, (title, flows) in zip(panels, models, strict=False):
-        _panel(axes, title, flows)
+        draw_panel(axes, title, flows)
     for axes in panels[len(models) :]:
         axes.set_visible(False)
-    _scale(panels[0], [path for _, flows in models for flow in flows for path in flow.paths])
+    set_scale(panels[0], [path for _, flows in models for flow in flows for path in flow.paths])
     for row in grid:
         row[0].set_ylabel("gradient norm, as a multiple of that at lag 0")
     kinds = {flow.weights for _, flows in models for flow in flows}
@@ -63,8 +63,8 @@ def _draw(models: Sequence[tuple[str, Sequence[GradientFlow]]]) -> Figure:
     return figure
 
 
-def _scale(axes: Axes, paths: Sequence[PathFlow]) -> None:
-    """Set the shared vertical axis: all that lies within `LOWEST` .. `HIGHEST`, with marks at powers of ten."""
+def set_scale(axes: Axes, paths: Sequence[PathFlow]) -> None:
+    """Set the vertical axis for panels of ``paths``: what lies within `LOWEST` .. `HIGHEST`, with powers of ten."""
     from matplotlib.ticker import FuncFormatter, LogLocator
 
     values = [value for path in paths for value in path.relative if value]
@@ -84,7 +84,8 @@ def _power(value: float) -> str:
     return "10" + f"{math.log10(value):.0f}".translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
-def _panel(axes: Axes, title: str, flows: Sequence[GradientFlow]) -> None:
+def draw_panel(axes: Axes, title: str, flows: Sequence[GradientFlow]) -> None:
+    """Draw one model into ``axes``, its legend below them."""
     steps = max(flow.steps for flow in flows)
     axes.axhline(REMEMBERED, color=QUIET, linewidth=1.0, linestyle=(0, (1, 2)), zorder=1)
     axes.axhline(1.0, color="#d0d0d0", linewidth=0.8, zorder=0.5)

@@ -13,7 +13,7 @@ from nas_rnn.cli.app import app
 from nas_rnn.experiment.config import CompareConfig, SearchConfig
 from tests.cli.conftest import Run
 
-COMMANDS = ("search", "compare", "ablate", "show", "list", "sample", "export", "ui", "new", "check")
+COMMANDS = ("search", "compare", "ablate", "show", "list", "sample", "export", "report", "ui", "new", "check")
 SLOW = ("torch", "ray", "mlflow", "optuna", "pydantic", "numpy", "nas_rnn.experiment", "nas_rnn.plugins")
 
 

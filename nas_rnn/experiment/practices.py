@@ -1,0 +1,123 @@
+"""What is known of a run, as far as the checklist of good practice asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from nas_rnn import __version__
+from nas_rnn.comparison.checklist import Facts, OnTest
+from nas_rnn.experiment.config import load_toml
+from nas_rnn.experiment.test_part import FINAL
+from nas_rnn.experiment.workspace import Workspace, names
+
+if TYPE_CHECKING:
+    from nas_rnn.report import Draw, Report
+
+_TUNABLE = ("learning_rate", "dropout", "clip")
+
+
+def run_facts(report: Report, workspace: Workspace) -> Facts:
+    """Return what the checklist asks of the run in ``workspace``, whose ``report`` has the rest already."""
+    contenders = () if report.comparison is None else report.comparison.contenders
+    asked = [*report.standings[:1], *(row.standing for row in contenders)]
+    used = [run for run in report.runs if run.spec.role != "control"]
+    tuning = [run.spec.name for run in report.of_role("tuning")]
+    return Facts(
+        kind=report.kind,
+        name=report.name,
+        task=report.task,
+        own_data=report.settings.get("data") is not None,
+        version=__version__,
+        own_plugins=_own_plugins(report.plugins),
+        space=report.settings.get("space"),
+        strategy=report.strategy,
+        seed=report.settings.get("seed", 0),
+        candidates=len(report.draws),
+        control=len(report.control),
+        found=_against_random(report),
+        typical=_median_gap(report, report.draws if report.strategy == "random" else report.control),
+        ablations=_ablations_of(workspace),
+        final_seeds=len(asked[0].seeds) if asked else 0,
+        match=report.settings.get("match", "params"),
+        mismatch=max((abs(standing.mismatch) for standing in asked), default=0.0),
+        read_before=_read_before(workspace),
+        tuned=tuple(standing.tuned for standing in asked),
+        tuning=tuple(tuning.count(name) for name in dict.fromkeys(tuning)),
+        options=_options(report.settings),
+        parts=tuple((part.part, part.runs or 0, part.seconds) for part in report.parts),
+        hosts=_hosts(workspace, [run.spec.id for run in used]),
+        backends=tuple(sorted({run.result.backend for run in used if run.result.backend})),
+        environment=", ".join(f"{name} {value}" for name, value in report.environment.items()),
+        complete=report.comparison is not None,
+    )
+
+
+def _against_random(report: Report) -> OnTest:
+    """Return how the cell that was found and the controls did against the baseline on the test part."""
+    if report.comparison is None or not report.comparison.contenders:
+        return OnTest()
+    controls = {bool(row.standing.digest): row.relative_difference for row in report.comparison.controls}
+    return OnTest(
+        winner=report.comparison.contenders[0].relative_difference,
+        random_search=controls.get(True),
+        random_cells=controls.get(False),  # several cells have no digest together
+    )
+
+
+def _median_gap(report: Report, draws: Sequence[Draw]) -> float | None:
+    """Return the median gap of random candidates; those that were stopped early count with the value they had."""
+    gaps = [gap for draw in draws if (gap := report.gap(draw.value)) is not None]
+    return median(gaps) if gaps else None
+
+
+def _own_plugins(found: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
+    """Return the plugins that do not come with nas_rnn."""
+    package = Path(__file__).resolve().parents[1]
+    ours = {package / "search_spaces", package.parent / "search_spaces"}
+    origins = {name: identity.get("origin", "") for name, identity in found.items()}
+    return tuple(
+        name
+        for name, origin in origins.items()
+        if not origin.startswith("nas_rnn ") and Path(origin).parent not in ours
+    )
+
+
+def _ablations_of(workspace: Workspace) -> tuple[str, ...]:
+    """Return the finished ablations of this search's cell that lie beside it."""
+    found = []
+    for path in sorted(workspace.runs.glob("*/ablation.json")):
+        other = Workspace(workspace.runs, path.parent.name)
+        stored = load_toml(other.config_path) if other.config_path.is_file() else {}
+        if stored.get("baseline") == workspace.name and (other.folder / "comparison.json").is_file():
+            found.append(other.name)
+    return tuple(found)
+
+
+def _read_before(workspace: Workspace) -> tuple[str, ...]:
+    """Return whose finals had read the same test part before this one's began."""
+    own = workspace.folder / FINAL
+    if not own.is_file():
+        return ()
+    data = workspace.read_json(FINAL)["data"]
+    others = [Workspace(workspace.runs, name) for name in names(workspace.runs) if name != workspace.name]
+    return tuple(
+        other.name
+        for other in others
+        if (path := other.folder / FINAL).is_file()
+        and path.stat().st_mtime < own.stat().st_mtime
+        and other.read_json(FINAL)["data"] == data
+    )
+
+
+def _options(settings: Mapping[str, Any]) -> str:
+    """Return the training options that tuning would have chosen."""
+    return ", ".join(f"{name.replace('_', ' ')} {settings[name]:g}" for name in _TUNABLE if name in settings)
+
+
+def _hosts(workspace: Workspace, ids: Sequence[str]) -> tuple[str, ...]:
+    """Return the machines on which the runs were trained."""
+    places = [place for id in ids for place in workspace.store(id).read_workers()]
+    return tuple(sorted({str(place["host"]) for place in places if place.get("host")}))

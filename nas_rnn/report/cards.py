@@ -1,0 +1,79 @@
+"""Cells as the page shows them: picture, equations, and what they have otherwise than the baseline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import count
+
+from markupsafe import Markup
+
+from nas_rnn.cells import Cell
+from nas_rnn.cells.costs import costs
+from nas_rnn.cells.difference import difference
+from nas_rnn.report.facts import Report
+from nas_rnn.report.pictures import cell_diagram
+
+MOST_CARDS = 4
+MARKS = {" ": "as there", "~": "differs", "+": "only here", "-": "only there"}
+
+Lines = tuple[tuple[str, str, str], ...]
+"""(mark, what it means, equation)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """One cell; ``sentences`` and ``base_lines`` are empty where it is compared with nothing."""
+
+    name: str
+    doc: str
+    base: str
+    diagram: Markup
+    lines: Lines
+    base_lines: Lines
+    sentences: tuple[str, ...]
+    figures: tuple[tuple[str, str], ...]
+    text: str
+    latex: str
+
+
+def cards(report: Report) -> list[Card]:
+    """Return the cells worth a card: the contenders, of an ablation the whole cell; none without a comparison."""
+    if not report.cells:
+        return []
+    base, *contenders = report.cells
+    if report.kind == "ablate" or not contenders:
+        return [_card(report, base, base, 0)] if report.kind == "ablate" else []
+    numbers = count()
+    return [_card(report, cell, base, next(numbers)) for cell in contenders[:MOST_CARDS]]
+
+
+def _card(report: Report, cell: Cell, base: Cell, number: int) -> Card:
+    found = difference(cell, base)
+    alone = cell.digest == base.digest
+    return Card(
+        name=cell.name,
+        doc=cell.doc.strip(),
+        base=base.name,
+        diagram=cell_diagram(found, number),
+        lines=tuple((mark, MARKS[mark], text) for mark, text in found.lines),
+        base_lines=() if alone else tuple((mark, MARKS[mark], text) for mark, text in found.base_lines),
+        sentences=found.sentences,
+        figures=_figures(report, cell),
+        text=cell.to_text(),
+        latex=cell.latex(),
+    )
+
+
+def _figures(report: Report, cell: Cell) -> tuple[tuple[str, str], ...]:
+    """Return what a step costs at the size that was trained."""
+    size = next((standing.hidden_size for standing in report.standings if standing.name == cell.name), None)
+    if size is None:
+        return ()
+    found = costs(cell, size, size)
+    return (
+        ("hidden size", f"{size:,}"),
+        ("matrix products in the loop over time", str(found.products)),
+        ("of them one after another", str(found.levels)),
+        ("elementwise operations a step", str(found.elementwise)),
+        ("numbers carried from step to step", f"{found.state_size:,}"),
+    )

@@ -1,0 +1,8 @@
+"""The page's own pictures, one file each: lists of panels that stand side by side, or one below another."""
+
+from nas_rnn.report.charts.anytime import anytime
+from nas_rnn.report.charts.learning import learning_curves
+from nas_rnn.report.charts.pareto import pareto
+from nas_rnn.report.charts.tuning import tuning
+
+__all__ = ["anytime", "learning_curves", "pareto", "tuning"]

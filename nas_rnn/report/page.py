@@ -1,0 +1,151 @@
+"""Puts the page together: one HTML file that needs nothing else, not even scripts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from nas_rnn import __version__
+from nas_rnn.comparison.budget import HIGH, LOW
+from nas_rnn.comparison.checklist import SOURCE
+from nas_rnn.report import charts, pictures, tables
+from nas_rnn.report.cards import MOST_CARDS, cards
+from nas_rnn.report.charts.anytime import random_draws
+from nas_rnn.report.charts.learning import MOST
+from nas_rnn.report.facts import Report
+from nas_rnn.report.inline import drawing
+from nas_rnn.report.tables import SHAPES
+from nas_rnn.report.wording import count, duration, figure
+
+REPLIES = {"yes": "✓", "partly": "◐", "open": "○", "no": "✕", "not asked": "–"}
+"""What stands beside each reply of the checklist."""
+KINDS = {"search": "Search", "compare": "Comparison", "ablate": "Ablation"}
+
+
+def render(report: Report) -> str:
+    """Return the page. Whatever users wrote, names and texts and reasons, is escaped."""
+    environment = Environment(
+        loader=PackageLoader("nas_rnn.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "coded": coded,
+        "duration": duration,
+        "figure": figure,
+        "count": count,
+    }
+    return environment.get_template("report.html").render(_content(report))
+
+
+def coded(text: str) -> Markup:
+    """Return ``text`` with what stands in backticks as code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else escape(part)
+        for number, part in enumerate(parts)
+    )
+
+
+def _content(report: Report) -> dict[str, Any]:
+    with drawing():
+        drawn = {
+            "learning": charts.learning_curves(report),
+            "anytime": charts.anytime(report),
+            "pareto": charts.pareto(report),
+            "tuning_chart": charts.tuning(report),
+            "flow": pictures.flow_panels(report),
+        }
+    shown = {
+        **drawn,
+        "results": tables.results(report),
+        "chart": pictures.comparison_chart(report),
+        "selection": tables.selection(report),
+        "tuning": tables.tuning(report),
+        "cards": cards(report),
+        "flow_table": tables.flow(report),
+        "costs": tables.costs(report),
+    }
+    return {
+        **shown,
+        "report": report,
+        "kind": KINDS[report.kind],
+        "sections": [(id, title) for id, title, there in _sections(report, shown) if there],
+        "verdict": _verdict(report),
+        "shapes": SHAPES,
+        "replies": REPLIES,
+        "tally": _tally(report),
+        "source": SOURCE,
+        "facts": _facts(report),
+        "left_out": _left_out(report),
+        "more_cells": max(0, len(report.cells) - 1 - MOST_CARDS) if report.kind == "compare" else 0,
+        "random": len(random_draws(report)),
+        "band": (LOW, HIGH),
+        "seeds": [run.spec for run in report.of_role("final")],
+        "version": __version__,
+    }
+
+
+def _sections(report: Report, shown: dict[str, Any]) -> list[tuple[str, str, bool]]:
+    """Return every section's id and title, and whether there is anything to put into it."""
+    cell = {"search": "The cell that was found", "compare": "The cells", "ablate": "The whole cell"}[
+        report.kind
+    ]
+    return [
+        ("results", "Results", shown["results"] is not None),
+        ("learning", "Learning curves", bool(shown["learning"])),
+        ("cells", cell, bool(shown["cards"])),
+        ("flow", "Gradient flow", bool(shown["flow"])),
+        ("search", "The search over its budget", bool(shown["anytime"]) or bool(report.draws)),
+        ("pareto", "Quality and cost", bool(shown["pareto"])),
+        ("tuning", "Tuning", shown["tuning"] is not None),
+        ("costs", "What it cost", bool(shown["costs"])),
+        ("checklist", "Checklist", bool(report.checklist)),
+        ("again", "Do it again", True),
+    ]
+
+
+def _verdict(report: Report) -> str:
+    """Return the one word for the whole, where there is one."""
+    if report.comparison is None or report.kind == "ablate" or len(report.comparison.contenders) != 1:
+        return ""
+    return report.comparison.contenders[0].verdict
+
+
+def _tally(report: Report) -> str:
+    """Say how many practices got which reply."""
+    found = {reply: sum(answer.reply == reply for answer in report.checklist) for reply in REPLIES}
+    return ", ".join(f"{number} {reply}" for reply, number in found.items() if number)
+
+
+def _facts(report: Report) -> list[tuple[str, str]]:
+    """Return the few figures under the verdict."""
+    facts = [("task", report.task), ("metric", f"{report.metric.name}, {report.metric.unit}")]
+    if report.kind == "search":
+        settings = report.settings
+        facts.append(("space", str(settings.get("space"))))
+        facts.append(("strategy", f"{report.strategy}, {count(len(report.draws), 'candidate')}"))
+    if report.comparison is not None:
+        baseline = report.comparison.baseline
+        facts.append(("size", f"{baseline.parameters:,} parameters"))
+        facts.append(("final", f"{count(len(baseline.seeds), 'paired seed')}"))
+    tuned = {run.spec.name for run in report.of_role("tuning")}
+    if tuned:
+        facts.append(("tuning", f"{count(len(report.of_role('tuning')) // len(tuned), 'run')} a cell"))
+    elif report.comparison is not None:
+        facts.append(("tuning", "none"))
+    total = sum(part.seconds for part in report.parts)
+    if total:
+        facts.append(("training", duration(total)))
+    return facts
+
+
+def _left_out(report: Report) -> int:
+    """Return how many cells have no learning curve, because there are too many."""
+    return max(0, len(report.standings) - MOST)

@@ -1,0 +1,197 @@
+"""The rows of the page's tables, as texts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nas_rnn.cells import gate_bias, parse_cell
+from nas_rnn.comparison import ContenderRow, Standing
+from nas_rnn.comparison.wording import decimals, percent
+from nas_rnn.report.facts import Report, Run
+from nas_rnn.report.wording import chance, duration, figure, gap, signed
+
+SHAPES = {"better": "▲", "equivalent": "=", "worse": "▼", "undecided": "?", "baseline": "■"}
+"""What stands beside each verdict, for those who do not see its colour."""
+
+
+OF_CONTROL = "select-random-search-"
+"""How the ids of those selection runs begin that belong to the random search beside the strategy."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of texts; the first column names its rows. ``words`` are the columns of words, the rest are figures."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    words: tuple[str, ...] = ()
+    chosen: frozenset[int] = frozenset()
+
+
+def results(report: Report) -> Table | None:
+    """Return the comparison, the baseline first; columns that say nothing here are left out."""
+    comparison = report.comparison
+    if comparison is None:
+        return None
+    rows = [
+        _result(report, comparison.baseline, None),
+        *(_result(report, row.standing, row) for row in report.rows),
+    ]
+    same_tuning = len({row["tuned"] for row in rows}) == 1
+    columns = [
+        name for name in rows[0] if any(row[name] for row in rows) and not (name == "tuned" and same_tuning)
+    ]
+    return Table(
+        tuple(columns),
+        tuple(tuple(row[name] for name in columns) for row in rows),
+        words=("cell", "verdict", "tuned"),
+        chosen=frozenset({1}) if report.kind == "search" else frozenset(),
+    )
+
+
+def _result(report: Report, standing: Standing, row: ContenderRow | None) -> dict[str, str]:
+    assert report.comparison is not None
+    level = percent(report.comparison.level)
+    shown = {"cell": report.changes.get(standing.name, standing.name)}
+    if row is None:
+        shown |= {"verdict": f"{SHAPES['baseline']} baseline", "mean ± std": _mean(standing)}
+        shown |= dict.fromkeys((f"difference [{level}]", "relative", "p", "p, equivalence"), "")
+    else:
+        digits = decimals(report.comparison, row)
+        low, high = row.ci95 or (None, None)
+        interval = "" if row.ci95 is None else f" [{signed(low, digits)}, {signed(high, digits)}]"
+        shown |= {
+            "verdict": f"{SHAPES[row.verdict]} {row.verdict}{' (control)' if standing.control else ''}",
+            "mean ± std": _mean(standing),
+            f"difference [{level}]": signed(row.difference, digits) + interval,
+            "relative": gap(row.relative_difference),
+            "p": chance(row.p_value if row.p_adjusted is None else row.p_adjusted),
+            "p, equivalence": chance(
+                row.p_equivalence if row.p_equivalence_adjusted is None else row.p_equivalence_adjusted
+            ),
+        }
+    size = "" if row is None else f" ({gap(standing.mismatch)})"
+    return {
+        **shown,
+        "parameters": f"{standing.parameters:,}{size}",
+        "hidden size": f"{standing.hidden_size:,}" if standing.digest else "",
+        "tuned": "tuned" if standing.tuned else "untuned",
+    }
+
+
+def _mean(standing: Standing) -> str:
+    if standing.diverged:
+        return f"{standing.diverged} of {len(standing.seeds)} diverged"
+    spread = "" if standing.std is None else f" ± {standing.std:.2g}"
+    return f"{figure(standing.mean)}{spread}"
+
+
+def selection(report: Report) -> Table | None:
+    """Return how the best of the search did on fresh seeds; None where there was no selection."""
+    of_cell: dict[str, list[Run]] = {}
+    for run in report.of_role("selection"):
+        if not run.spec.id.startswith(OF_CONTROL):
+            of_cell.setdefault(run.spec.name, []).append(run)
+    if not of_cell:
+        return None
+    searched = {draw.name: draw.value for draw in report.draws}
+    chosen = {standing.name for standing in report.standings}
+    rows, picked = [], set()
+    sign = 1 if report.metric.direction == "minimize" else -1
+    means = {name: _mean_of(runs) for name, runs in of_cell.items()}
+    for number, (name, mean) in enumerate(
+        sorted(means.items(), key=lambda item: sign * item[1] if item[1] is not None else float("inf"))
+    ):
+        runs = of_cell[name]
+        if name in chosen:
+            picked.add(number)
+        fresh = ", ".join(figure(run.result.best_metric) for run in runs)
+        went = "to the final" if number in picked else ""
+        rows.append((name, figure(searched.get(name)), fresh, figure(mean), went))
+    columns = ("candidate", "in the search", "on fresh seeds", "their mean", "went")
+    return Table(columns, tuple(rows), words=("candidate", "went"), chosen=frozenset(picked))
+
+
+def _mean_of(runs: list[Run]) -> float | None:
+    values = [run.result.best_metric for run in runs if run.result.best_metric is not None]
+    return sum(values) / len(values) if values else None
+
+
+def tuning(report: Report) -> Table | None:
+    """Return every tuning run, cell by cell, the best first; of the settings those that were varied."""
+    runs = report.of_role("tuning")
+    if not runs:
+        return None
+    settings = {run.spec.id: _settings(run) for run in runs}
+    names = dict.fromkeys(name for given in settings.values() for name in given)
+    varied = [name for name in names if len({given.get(name) for given in settings.values()}) > 1]
+    sign = 1 if report.metric.direction == "minimize" else -1
+    cells = list(dict.fromkeys([*(s.name for s in report.standings), *(run.spec.name for run in runs)]))
+
+    def order(run: Run) -> tuple[int, float]:
+        value = run.result.best_metric
+        return cells.index(run.spec.name), float("inf") if value is None else sign * value
+
+    rows, best = [], set()
+    ordered = sorted(runs, key=order)
+    for number, run in enumerate(ordered):
+        if number == 0 or ordered[number - 1].spec.name != run.spec.name:
+            best.add(number)
+        chosen = (_option(settings[run.spec.id].get(name)) for name in varied)
+        rows.append((run.spec.name, figure(run.result.best_metric), run.result.status, *chosen))
+    columns = ("cell", report.metric.unit, "ended", *(name.replace("_", " ") for name in varied))
+    return Table(columns, tuple(rows), words=("cell", "ended"), chosen=frozenset(best))
+
+
+def _settings(run: Run) -> dict[str, object]:
+    """Return what a run was trained with, and where the biases of its gates start."""
+    return {**run.spec.training.to_dict(), "gate_bias": gate_bias(parse_cell(run.spec.cell))}
+
+
+def _option(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def costs(report: Report) -> list[dict[str, str | float]]:
+    """Return what each part cost, with its share of the whole, and the sum last."""
+    total = sum(part.seconds for part in report.parts)
+    rows: list[dict[str, str | float]] = [
+        {
+            "part": part.part,
+            "runs": "" if part.runs is None else f"{part.runs:,}",
+            "time": duration(part.seconds),
+            "units": "" if part.units is None else f"{part.units:,}",
+            "share": part.seconds / total if total else 0.0,
+        }
+        for part in report.parts
+    ]
+    if len(rows) > 1:
+        runs = [part.runs for part in report.parts if part.runs is not None]
+        units = [part.units for part in report.parts if part.units is not None]
+        rows.append(
+            {
+                "part": "all",
+                "runs": f"{sum(runs):,}" if len(runs) == len(report.parts) else "",
+                "time": duration(total),
+                "units": f"{sum(units):,}" if len(units) == len(report.parts) else "",
+                "share": 1.0,
+            }
+        )
+    return rows
+
+
+def flow(report: Report) -> Table | None:
+    """Return growth and memory horizon of every model and state path."""
+    rows = []
+    for title, flows in report.flows:
+        for measured in flows:
+            layers = len({path.layer for path in measured.paths})
+            for path in measured.paths:
+                name = path.path if layers == 1 else f"{path.path}, layer {path.layer + 1}"
+                growth = "–" if path.growth is None else f"× {path.growth:.3g}"
+                reach = f"beyond {measured.steps}" if path.horizon is None else str(path.horizon)
+                rows.append((title.partition(":")[0], name, measured.weights, growth, reach))
+    columns = ("model", "state path", "weights", "a step", "1 % at lag")
+    return Table(columns, tuple(rows), words=columns[:3]) if rows else None

@@ -1,0 +1,186 @@
+"""The page: what stands on it, that it needs nothing else, and that it shows users' texts as texts."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from nas_rnn.experiment.reporting import make_report, write_report
+from nas_rnn.experiment.workspace import Workspace
+from nas_rnn.report.inline import VARIABLES
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from folders import BASE, FOUND, SCRIPT, Folder, full_search, standing
+from page_checks import Page
+
+ALL = ["results", "learning", "cells", "flow", "search", "pareto", "tuning", "costs", "checklist", "again"]
+
+
+def page_of(workspace: Workspace) -> Page:
+    return Page(write_report(workspace).read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def html(runs: Path) -> str:
+    return make_report(full_search(runs, "<b>evil").name, runs=runs).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(html: str) -> Page:
+    return Page(html)
+
+
+def test_a_full_search_has_every_section(page: Page) -> None:
+    assert page.sections == ALL
+    assert [target for target in page.targets if target[1:] in ALL] == [f"#{id}" for id in ALL]
+
+
+def test_its_form_is_valid(page: Page, html: str) -> None:
+    assert html.startswith("<!DOCTYPE html>")
+    assert page.problems == []
+    assert sorted(page.ids) == sorted(set(page.ids))
+    assert page.tags.count("h1") == page.tags.count("title") == page.tags.count("main") == 1
+
+
+def test_it_needs_nothing_else(page: Page, html: str) -> None:
+    """No scripts, no files, no addresses: every reference is to something on the page itself."""
+    assert {target[0] for target in page.targets} == {"#"}
+    assert {target[1:] for target in page.targets} <= set(page.ids)
+    assert not {"script", "link", "img", "iframe", "object", "embed", "form"} & set(page.tags)
+    assert page.handlers == []
+    assert re.findall(r"https?:|//[a-z]|@import|data:", html) == []
+
+
+def test_what_users_wrote_is_text(page: Page, html: str) -> None:
+    """Names, docstrings, reasons, sentences, configuration, plugins' origins, machines, run names, controls."""
+    assert SCRIPT not in html and "<b>evil" not in html
+    for text in (
+        "<b>evil",
+        f"Doc {SCRIPT}",
+        f"found: reason {SCRIPT}",
+        f"is better than the LSTM {SCRIPT}.",
+        f"/data/{SCRIPT}.txt",
+        f"/plugins/{SCRIPT}/mine.py",
+        f"P {SCRIPT}",
+        f"mean of random cells {SCRIPT}",
+    ):
+        assert text in page.text, text
+    assert html.count("&lt;script&gt;") >= 10
+
+
+def test_the_answer_comes_first_with_its_figures(page: Page) -> None:
+    before, _, results = page.text.partition("Measured on the")
+    assert "▲ better" in before and "is better than the LSTM" in before
+    for text in (
+        "2.300 ± 0.01",
+        "−0.20 [−0.30, −0.10]",
+        "−8.0 %",
+        "0.008",
+        "5,000 (+0.1 %)",
+        "▼ worse (control)",
+    ):
+        assert text in results, text
+
+
+def test_the_pictures_say_what_they_show(html: str) -> None:
+    """Each has a description in words, with the figures of its lines."""
+    labels = re.findall(r'<svg[^>]* aria-label="([^"]+)"', html)
+    assert len(labels) == html.count("<svg") >= 12
+    for text in (
+        "lstm ends at 2.505; found ends at 2.305; random cells ends at 2.605",
+        "tpe ends at −12.0 % after 4 candidates; random ends at −2.0 % after 4 candidates",
+        "tpe ends at −12.0 % after 24 seconds",
+        "lstm: 2.505 at 5,000; found: 2.305 at 5,000",
+        "found 2 runs, lstm 2 runs",
+    ):
+        assert any(text in label for label in labels), (text, labels)
+
+
+def test_every_colour_of_a_picture_has_a_light_and_a_dark_value(page: Page, html: str) -> None:
+    css = page.styles[0]
+    light, dark = css.split("@media (prefers-color-scheme: dark)")[:2]
+    for name in VARIABLES.values():
+        assert f"--{name}:" in light and f"--{name}:" in dark, name
+    pictures = "".join(re.findall(r"<svg.*?</svg>", html, flags=re.DOTALL))
+    assert re.findall(r"#[0-9a-fA-F]{6}\b", pictures) == []
+    used = set(re.findall(r"var\(--([\w-]+)\)", html))
+    assert used <= set(re.findall(r"--([\w-]+):", html))
+
+
+def test_random_search_is_told_of_as_it_was(runs: Path, page: Page) -> None:
+    assert "Dashed: random search beside it, 4 candidates." in page.text
+    assert "from these 4 themselves" in page.text
+    alone = page_of(full_search(runs, "alone", control=False))
+    assert "No random search ran beside tpe" in alone.text and "Dashed:" not in alone.text
+    itself = page_of(full_search(runs, "itself", strategy="random", control=False))
+    assert "from these 4 themselves" in itself.text and "No random search ran" not in itself.text
+
+
+def test_what_there_is_not_is_left_out(runs: Path) -> None:
+    folder = Folder(runs, "duel", "compare", cells=["found"], baseline="lstm")
+    folder.final()
+    page = page_of(folder.workspace)
+    assert page.sections == ["results", "learning", "cells", "pareto", "costs", "checklist", "again"]
+    assert "nas-rnn compare --config" in page.text and "--name duel-again" in page.text
+    assert page.problems == []
+
+
+def test_a_search_that_is_not_over_has_no_verdict(runs: Path) -> None:
+    folder = Folder(runs, "unfinished", "search", space="mine", strategy="random", trials=9)
+    folder.run("baseline", "baseline", BASE, 2.5)
+    folder.study("study.journal", [2.9, 2.4])
+    page = page_of(folder.workspace)
+    assert page.sections == ["search", "pareto", "costs", "checklist", "again"]
+    assert "No verdict: it has not come to the final." in page.text
+
+
+def test_an_empty_folder_has_a_page(runs: Path) -> None:
+    folder = Folder(runs, "empty", "search", space="mine", strategy="random", trials=9)
+    assert page_of(folder.workspace).sections == ["checklist", "again"]
+
+
+def test_an_ablation_says_what_was_changed(runs: Path) -> None:
+    folder = Folder(runs, "parts", "ablate", cells=["lstm"], baseline="lstm")
+    variant = {"element": "gate", "what": f"no gate {SCRIPT}", "cell": FOUND}
+    folder.workspace.write_json("ablation.json", {"cell": BASE, "variants": [variant]})
+    folder.final({"difference": 0.3, "ci95": (0.2, 0.4), "verdict": "worse"})
+    page = page_of(folder.workspace)
+    assert f"no gate {SCRIPT} ▼ worse" in page.text
+    assert "What it has otherwise" not in page.text and "fₜ = σ(" in page.text
+    assert "nas-rnn ablate lstm --config" in page.text and "--elements gate" in page.text
+
+
+def test_diverged_runs_and_missing_numbers_are_words(runs: Path) -> None:
+    folder = Folder(runs, "diverged", "compare", cells=["found"], baseline="lstm")
+    missing = {"difference": None, "ci95": None, "relative_difference": None, "verdict": "undecided"}
+    lost = replace(standing("found", 0.0), mean=None, std=None, diverged=1)
+    folder.final({**missing, "standing": lost, "p_value": None, "p_adjusted": None})
+    page = page_of(folder.workspace)
+    assert "? undecided 1 of 2 diverged –" in page.text
+    shown = page.text.partition("The 14 practices")[0]
+    assert not re.search(r"\b(None|nan|inf)\b", shown)
+
+
+def test_it_shows_an_older_folder(runs: Path) -> None:
+    """Before there were costs and p-values, a comparison had the seconds of its parts."""
+    folder = Folder(runs, "older", "compare", cells=["found"], baseline="lstm")
+    folder.final()
+    path = folder.workspace.folder / "comparison.json"
+    kept = json.loads(path.read_text())
+    for name in ("costs", "controls", "level", "counted"):
+        del kept[name]
+    for name in [name for name in kept["contenders"][0] if name.startswith(("p_", "more_", "level"))]:
+        del kept["contenders"][0][name]
+    path.write_text(json.dumps({**kept, "spent": {"final": 24.0}}))
+    page = page_of(folder.workspace)
+    assert "final 24 s" in page.text and "Holm" not in page.text

@@ -1,0 +1,76 @@
+"""A comparison leaves its report in its folder and in MLflow; one that cannot be drawn loses nothing."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import nas_rnn
+from nas_rnn.cli import main
+from nas_rnn.experiment.reporting import keep_report
+from nas_rnn.tracking import default_uri
+from nas_rnn.tracking.quiet import connect
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from experiment_runs import TINY_RUNS, write_text
+from folders import full_search
+from page_checks import Page
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of runs with one tiny comparison, tuned."""
+    place = tmp_path_factory.mktemp("written")
+    text, runs = write_text(place / "text.txt"), place / "runs"
+    nas_rnn.compare("rnn", data=text, tune=2, name="duel", runs=runs, **TINY_RUNS)
+    return runs
+
+
+def test_a_comparison_ends_with_its_report(finished: Path) -> None:
+    page = Page((finished / "duel" / "report.html").read_text(encoding="utf-8"))
+    assert page.problems == []
+    wanted = ["results", "learning", "cells", "flow", "pareto", "tuning", "costs", "checklist", "again"]
+    assert page.sections == wanted
+    assert "Python 3." in page.text and "learning rate" in page.text
+    assert "2 tuning runs each" in page.text
+
+
+def test_it_is_an_artifact_of_the_parent_run(finished: Path) -> None:
+    client: Any = connect(default_uri(finished))
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    (parent,) = client.search_runs(experiments, "tags.role = 'search'")
+    assert "report.html" in [artifact.path for artifact in client.list_artifacts(parent.info.run_id)]
+
+
+def test_the_command_makes_it_anew_and_says_where(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = finished / "duel" / "report.html"
+    path.write_text("gone")
+    with pytest.raises(SystemExit) as ended:
+        main(["report", "duel", "--runs", str(finished)])
+    assert (ended.value.code, capsys.readouterr().out.strip()) == (0, str(path))
+    assert "duel: what was found" in path.read_text(encoding="utf-8")
+
+
+def test_an_unknown_name_is_a_mistake(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["report", "dual", "--runs", str(finished)])
+    assert ended.value.code == 2
+    assert "did you mean 'duel'" in capsys.readouterr().err
+
+
+def test_a_report_that_cannot_be_drawn_is_a_notice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(report: object) -> str:
+        raise RuntimeError("no ink")
+
+    monkeypatch.setattr("nas_rnn.report.render", fail)
+    told: list[str] = []
+    bench: Any = SimpleNamespace(workspace=full_search(tmp_path), task=None, warn=told.append)
+    keep_report(bench)
+    assert told == [
+        "the report was not written: RuntimeError: no ink; try again with `nas-rnn report search`"
+    ]
