@@ -6,16 +6,18 @@ The views are functions of the folder alone, so that MLflow's picture can be dra
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.comparison import Comparison, sentence
+from nas_rnn.experiment.dataset import Facts, dataset_view
+from nas_rnn.experiment.tables import Table, TrialRow, comparison_table, markdown_table, trials_table
 from nas_rnn.experiment.trials import test_metric
 from nas_rnn.experiment.workspace import Workspace
 from nas_rnn.tasks import Metric
-from nas_rnn.tracking import ModelView, RunView
+from nas_rnn.tracking import ModelView, Point, RunView
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
 
 _STATUS = {"finished": "FINISHED", "stopped": "FINISHED", "diverged": "FAILED", "failed": "FAILED"}
@@ -43,12 +45,14 @@ class About:
     unit: str
     settings: dict[str, Any]
     began_ms: int
+    data: Facts | None
 
 
 def run_view(
     about: About,
     spec: RunSpec,
     records: Sequence[EpochRecord],
+    samples: Mapping[int, Mapping[str, float]],
     result: RunResult | None,
     gap: float | None,
     decisions: dict[str, Any] | None,
@@ -88,13 +92,14 @@ def run_view(
         params=_params(spec, decisions),
         tags=tags,
         metrics={name: round(value, 4) for name, value in metrics.items()},
-        curves=tuple(_curves(about, records)),
+        curves=(*_curves(about, records, began_ms), *_system_curves(samples)),
         artifacts=cell_artifacts(cell)
         if result is not None and spec.role in ("candidate", "baseline")
         else {},
         note=_run_note(about, spec, cell, result, gap),
         start_ms=began_ms,
         end_ms=None if result is None else ended_ms,
+        dataset=dataset_view(about.data, tested=spec.read_test),
     )
 
 
@@ -112,9 +117,11 @@ def _params(spec: RunSpec, decisions: dict[str, Any] | None) -> dict[str, str]:
     return params
 
 
-def _curves(about: About, records: Sequence[EpochRecord]) -> list[tuple[str, int, float]]:
-    points = []
+def _curves(about: About, records: Sequence[EpochRecord], began_ms: int) -> list[Point]:
+    """Return a point an epoch of everything measured, at the time at which its training had got there."""
+    points, seconds = [], 0.0
     for record in records:
+        seconds += record.seconds
         values = {
             "train/loss": record.train_loss,
             "valid/loss": record.valid_loss,
@@ -124,8 +131,19 @@ def _curves(about: About, records: Sequence[EpochRecord]) -> list[tuple[str, int
             "gradient/norm": record.gradient_norm,
             "gradient/clipped_share": record.clipped,
         }
-        points += [(name, record.epoch, value) for name, value in values.items()]
+        at_ms = began_ms + int(1000 * seconds)
+        points += [Point(name, record.epoch, value, at_ms) for name, value in values.items()]
     return points
+
+
+def _system_curves(samples: Mapping[int, Mapping[str, float]]) -> list[Point]:
+    """Return what the worker sampled of its machine, under the names of MLflow's page of system metrics."""
+    return [
+        Point(f"system/{name}", number, float(value), int(sample["at_ms"]))
+        for number, sample in samples.items()
+        for name, value in sample.items()
+        if name != "at_ms" and isinstance(value, int | float)
+    ]
 
 
 def cell_artifacts(cell: Cell) -> dict[str, str | bytes]:
@@ -165,18 +183,21 @@ def parent_view(
     about: About,
     status: str,
     comparison: Comparison | None,
-    trials: dict[str, int],
-    best_gap: float | None,
+    counts: dict[str, int],
+    trials: Sequence[TrialRow],
     ended_ms: int | None,
     model: ModelView | None = None,
 ) -> RunView:
     """Return the view of the search as a whole: the verdict first, and ``model`` as its winner."""
-    metrics: dict[str, float] = {f"trials_{name}": float(count) for name, count in trials.items()}
-    if best_gap is not None:
-        metrics["best_gap_in_search"] = best_gap
+    metrics: dict[str, float] = {f"trials_{name}": float(count) for name, count in counts.items()}
+    gaps = [row.gap for row in trials if row.gap is not None]
+    if gaps:
+        metrics["best_gap_in_search"] = min(gaps)
     tags = {"role": "search", "search": about.workspace.name, "ending": status}
     artifacts: dict[str, str | bytes] = {}
-    tables: dict[str, dict[str, list[object]]] = {}
+    tables: dict[str, Table] = {}
+    if trials:
+        tables["trials/table.json"] = trials_table(trials, about.metric.name)
     if comparison is not None:
         row = comparison.contenders[0]
         tags |= {"verdict": row.verdict, "tuned": "tuned" if row.standing.tuned else "untuned"}
@@ -207,37 +228,12 @@ def parent_view(
         metrics={name: round(value, 4) for name, value in metrics.items()},
         artifacts=artifacts,
         tables=tables,
-        note=_parent_note(about, status, comparison, trials),
+        note=_parent_note(about, status, comparison, counts),
         start_ms=about.began_ms,
         end_ms=ended_ms,
+        dataset=dataset_view(about.data, tested=comparison is not None),
         model=model,
     )
-
-
-def comparison_table(comparison: Comparison) -> dict[str, list[object]]:
-    """Return the comparison as columns, the baseline first."""
-    rows: list[dict[str, object]] = []
-    for standing, row in [
-        (comparison.baseline, None),
-        *((row.standing, row) for row in comparison.contenders),
-    ]:
-        interval = None if row is None or row.ci95 is None else f"[{row.ci95[0]:+.4f}, {row.ci95[1]:+.4f}]"
-        rows.append(
-            {
-                "cell": standing.name,
-                "hidden size": standing.hidden_size,
-                "parameters": standing.parameters,
-                "mismatch": f"{standing.mismatch:+.2%}",
-                "seeds": len(standing.seeds),
-                "mean": standing.mean,
-                "std": standing.std,
-                "difference": None if row is None else row.difference,
-                "95 % interval": interval,
-                "verdict": "baseline" if row is None else row.verdict,
-                "tuned": "tuned" if standing.tuned else "untuned",
-            }
-        )
-    return {column: [row[column] for row in rows] for column in rows[0]}
 
 
 def _parent_note(about: About, status: str, comparison: Comparison | None, trials: dict[str, int]) -> str:
@@ -245,19 +241,8 @@ def _parent_note(about: About, status: str, comparison: Comparison | None, trial
     lines = [f"## {html.escape(sentence(comparison))}" if comparison else f"## The search is {status}"]
     if comparison is not None:
         table = comparison_table(comparison)
-        lines.append(_markdown_table(table))
+        lines.append(markdown_table(table))
     lines.append(
         f"Trials: {counted or 'none'}. Sort the runs by `gap_to_lstm`: negative is better than the LSTM."
     )
     return "\n\n".join(lines)
-
-
-def _markdown_table(table: dict[str, list[object]]) -> str:
-    def shown(value: object) -> str:
-        if value is None:
-            return ""
-        return html.escape(f"{value:.4f}" if isinstance(value, float) else str(value)).replace("|", "\\|")
-
-    head = f"| {' | '.join(table)} |\n|{'---|' * len(table)}"
-    rows = [f"| {' | '.join(shown(value) for value in row)} |" for row in zip(*table.values(), strict=True)]
-    return "\n".join([head, *rows])
