@@ -11,8 +11,8 @@ from typing import Any
 
 import psutil
 
-FIRST_SECONDS = 5.0
-SHARE = 0.01
+FIRST_SECONDS = 2.0
+SHARE = 0.02
 MEGABYTE = 1e6
 
 Sample = dict[str, float]
@@ -21,7 +21,7 @@ Sample = dict[str, float]
 class Sampler:
     """Takes samples of one run while a block of `running` works.
 
-    One every 5 s at first, later one every hundredth of the time since the run began: a day gives some 600. The
+    One every 2 s at first, later one every fiftieth of the time since the run began: a day gives some 400. The
     first block ends with a sample even where it was shorter. ``read`` gives the values; what it raises costs a
     sample, never the run.
     """

@@ -14,6 +14,7 @@ from nas_rnn.experiment.bench import now_ms, tracking_uri
 from nas_rnn.experiment.champion import champion_view
 from nas_rnn.experiment.config import CompareConfig, SearchConfig
 from nas_rnn.experiment.dataset import STORED
+from nas_rnn.experiment.overview import task_note
 from nas_rnn.experiment.provenance import Identities, recorded, tags
 from nas_rnn.experiment.tables import TrialRow
 from nas_rnn.experiment.trials import BASELINE_ID, count_endings, gap_at_same_epoch, trial_id
@@ -73,7 +74,7 @@ class Chronicle:
             self.uri,
             self.task.name,
             runs / "artifacts",
-            note=f"Searches on the task `{self.task.name}`. Sorted by `gap_to_lstm`: negative beats the LSTM.",
+            note=task_note(runs, self.task.name),
             columns=COLUMNS,
         )
         self._tracker.put(parent_view(self._about, "running", None, {}, (), None))
@@ -168,6 +169,7 @@ class Chronicle:
         counts = {name: count for name, count in count_endings(trials).items() if count}
         rows = [row for trial in trials if (row := self._trial_row(trial)) is not None]
         model = None if comparison is None else self._champion(comparison)
+        self._tracker.describe(task_note(self.workspace.runs, self.task.name))
         self._tracker.put(parent_view(self._about, status, comparison, counts, rows, now_ms(), model))
 
     def _champion(self, comparison: Comparison) -> ModelView | None:

@@ -24,15 +24,14 @@ _STATUS = {"finished": "FINISHED", "stopped": "FINISHED", "diverged": "FAILED", 
 COLUMNS = (
     "metrics.gap_to_lstm",
     "metrics.best_value",
+    "metrics.parameters",
+    "metrics.epochs",
     "tags.role",
     "tags.ending",
-    "tags.verdict",
     "tags.search",
-    "metrics.epochs",
-    "metrics.parameters",
-    "metrics.seconds",
+    "tags.verdict",
 )
-"""The columns of the table of runs, in their order."""
+"""The columns of the table of runs, in their order; MLflow gives each kind a heading of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,18 +60,9 @@ def run_view(
 ) -> RunView:
     """Return the view of one training run: a candidate, the baseline, or a run of the final."""
     cell = parse_cell(spec.cell)
-    metrics = {"epochs": float(len(records)), "seconds": sum(record.seconds for record in records)}
-    if result is not None and result.best_metric is not None:
-        metrics["best_value"] = result.best_metric
-        metrics[f"best_{about.metric.name}"] = result.best_metric
-        metrics["parameters"] = float(result.parameters)
-    if gap is not None:
-        metrics["gap_to_lstm"] = gap
-    tested = None if result is None else test_metric(result)
-    if tested is not None:
-        metrics[f"test_{about.metric.name}"] = tested
     tags = {
         "role": spec.role,
+        "cell": spec.name,
         "search": about.workspace.name,
         "digest": cell.digest,
         "ending": "running" if result is None else result.status,
@@ -91,7 +81,7 @@ def run_view(
         status="RUNNING" if result is None else _STATUS[result.status],
         params=_params(spec, decisions),
         tags=tags,
-        metrics={name: round(value, 4) for name, value in metrics.items()},
+        metrics=_metrics(about, records, result, gap),
         curves=(*_curves(about, records, began_ms), *_system_curves(samples)),
         artifacts=cell_artifacts(cell)
         if result is not None and spec.role in ("candidate", "baseline")
@@ -103,6 +93,26 @@ def run_view(
     )
 
 
+def _metrics(
+    about: About, records: Sequence[EpochRecord], result: RunResult | None, gap: float | None
+) -> dict[str, float]:
+    """Return the single values; MLflow shows and compares first what is written first, so nothing before an epoch."""
+    metrics: dict[str, float] = {}
+    if gap is not None:
+        metrics["gap_to_lstm"] = gap
+    if result is not None and result.best_metric is not None:
+        metrics["best_value"] = result.best_metric
+        metrics[f"best_{about.metric.name}"] = result.best_metric
+        metrics["parameters"] = float(result.parameters)
+    tested = None if result is None else test_metric(result)
+    if tested is not None:
+        metrics[f"test_{about.metric.name}"] = tested
+    if records:
+        metrics["epochs"] = float(len(records))
+        metrics["seconds"] = sum(record.seconds for record in records)
+    return {name: round(value, 4) for name, value in metrics.items()}
+
+
 def _run_name(spec: RunSpec) -> str:
     if spec.role == "baseline":
         return f"{spec.name} (baseline)"
@@ -110,7 +120,7 @@ def _run_name(spec: RunSpec) -> str:
 
 
 def _params(spec: RunSpec, decisions: dict[str, Any] | None) -> dict[str, str]:
-    params = {"cell": spec.name, "hidden_size": str(spec.hidden_size), "seed": str(spec.seed)}
+    params = {"hidden_size": str(spec.hidden_size), "seed": str(spec.seed)}
     params |= {name: str(value) for name, value in spec.training.to_dict().items()}
     params |= {f"task.{name}": str(value) for name, value in spec.task_options.items()}
     params |= {f"choice.{name}": str(label) for name, label in (decisions or {}).items()}
@@ -118,18 +128,21 @@ def _params(spec: RunSpec, decisions: dict[str, Any] | None) -> dict[str, str]:
 
 
 def _curves(about: About, records: Sequence[EpochRecord], began_ms: int) -> list[Point]:
-    """Return a point an epoch of everything measured, at the time at which its training had got there."""
+    """Return a point an epoch of everything measured, at the time at which its training had got there.
+
+    MLflow makes a section of charts of each first word, in alphabetical order: validation comes first.
+    """
     points, seconds = [], 0.0
     for record in records:
         seconds += record.seconds
         values = {
-            "train/loss": record.train_loss,
-            "valid/loss": record.valid_loss,
             f"valid/{about.metric.name}": record.metric,
-            "speed/seconds": record.seconds,
-            f"speed/{about.unit}_per_second": record.units_per_second,
-            "gradient/norm": record.gradient_norm,
-            "gradient/clipped_share": record.clipped,
+            "valid/loss": record.valid_loss,
+            "while_training/loss": record.train_loss,
+            "while_training/gradient_norm": record.gradient_norm,
+            "while_training/clipped_share": record.clipped,
+            "while_training/seconds": record.seconds,
+            f"while_training/{about.unit}_per_second": record.units_per_second,
         }
         at_ms = began_ms + int(1000 * seconds)
         points += [Point(name, record.epoch, value, at_ms) for name, value in values.items()]
@@ -231,7 +244,7 @@ def parent_view(
         note=_parent_note(about, status, comparison, counts),
         start_ms=about.began_ms,
         end_ms=ended_ms,
-        dataset=dataset_view(about.data, tested=comparison is not None),
+        dataset=dataset_view(about.data, tested=True),
         model=model,
     )
 

@@ -3,7 +3,7 @@
 MLflow itself is imported only when something is written or served, so importing this package costs nothing.
 """
 
-from nas_rnn.tracking.links import experiment_url
+from nas_rnn.tracking.links import experiment_url, run_link
 from nas_rnn.tracking.server import serve
 from nas_rnn.tracking.store import check_uri, default_uri
 from nas_rnn.tracking.tracker import Tracker
@@ -18,5 +18,6 @@ __all__ = [
     "check_uri",
     "default_uri",
     "experiment_url",
+    "run_link",
     "serve",
 ]

@@ -41,8 +41,8 @@ class RunWriter:
     """
 
     def __init__(self, client: MlflowClient, experiment_id: str, artifact_root: Path | None) -> None:
-        self._client = client
-        self._experiment_id = experiment_id
+        self.client = client
+        self.experiment_id = experiment_id
         self._artifact_root = artifact_root
         self._known: dict[str, Known] = {}
         self.fixed_params: set[tuple[str, str]] = set()
@@ -67,9 +67,14 @@ class RunWriter:
         self._log_dataset(known, todo.dataset)
         self._name_and_status(known, view)
         if view.model is not None:
-            register(
-                self._client, self._experiment_id, known.run_id, view.model, view.dataset, self._log_model
-            )
+            register(self.client, self.experiment_id, known.run_id, view.model, view.dataset, self._log_model)
+
+    def address(self, key: str) -> str | None:
+        """Return where MLflow's pages show the run with ``key``; None where there is none."""
+        known = self._known.get(key)
+        run = None if known else self._find(key)
+        run_id = known.run_id if known else run.info.run_id if run else None
+        return None if run_id is None else f"#/experiments/{self.experiment_id}/runs/{run_id}"
 
     def _parent(self, view: RunView, parent: str) -> str:
         known = self._known.get(parent)
@@ -82,8 +87,8 @@ class RunWriter:
 
     def _find(self, key: str) -> Run | None:
         quote = "'" if '"' in key else '"'
-        runs = self._client.search_runs(
-            [self._experiment_id],
+        runs = self.client.search_runs(
+            [self.experiment_id],
             filter_string=f"tags.`{KEY_TAG}` = {quote}{key}{quote}",
             order_by=["attributes.start_time ASC"],
         )
@@ -92,7 +97,7 @@ class RunWriter:
         for run in runs:
             # A creation that seemed to time out may have come through late; its run is empty, and ours.
             if run is not kept and run not in filled:
-                self._client.delete_run(run.info.run_id)
+                self.client.delete_run(run.info.run_id)
         return kept
 
     def _adopt(self, view: RunView) -> Known | None:
@@ -114,14 +119,14 @@ class RunWriter:
         )
         names = curve_names(view)
         for metric in sorted({names[point.metric] for point in view.curves} & set(known.metrics)):
-            points = self._client.get_metric_history(known.run_id, metric)
+            points = self.client.get_metric_history(known.run_id, metric)
             known.points |= {(metric, point.step) for point in points}
         return known
 
     def _create(self, view: RunView, parent: str | None) -> Known:
         tags = {KEY_TAG: view.key, SOURCE_TAG: SOURCE} | ({} if parent is None else {PARENT_TAG: parent})
-        run = self._client.create_run(
-            self._experiment_id, start_time=view.start_ms, tags=tags, run_name=view.name
+        run = self.client.create_run(
+            self.experiment_id, start_time=view.start_ms, tags=tags, run_name=view.name
         )
         return Known(
             run_id=run.info.run_id,
@@ -133,12 +138,12 @@ class RunWriter:
 
     def _log_contents(self, known: Known, contents: Mapping[str, str | bytes]) -> None:
         if contents:
-            log = partial(self._client.log_artifacts, known.run_id)
+            log = partial(self.client.log_artifacts, known.run_id)
             self._log_files(known.artifact_uri, contents, log)
             known.contents |= {path: content_digest(content) for path, content in contents.items()}
 
     def _log_model(self, model_id: str, location: str, contents: Mapping[str, str | bytes]) -> None:
-        self._log_files(location, contents, partial(self._client.log_model_artifacts, model_id))
+        self._log_files(location, contents, partial(self.client.log_model_artifacts, model_id))
 
     def _log_files(
         self, location: str, contents: Mapping[str, str | bytes], log: Callable[[str], object]
@@ -168,9 +173,9 @@ class RunWriter:
             for (name, step), point in sorted(todo.points.items())
         ]
         for batch in batches(params, tags, metrics):
-            self._client.log_batch(known.run_id, batch.metrics, batch.params, batch.tags)
+            self.client.log_batch(known.run_id, batch.metrics, batch.params, batch.tags)
         for name in todo.stale_tags:
-            self._client.delete_tag(known.run_id, name)
+            self.client.delete_tag(known.run_id, name)
             del known.tags[name]
         known.params |= todo.params
         known.tags |= todo.tags
@@ -179,15 +184,15 @@ class RunWriter:
 
     def _log_dataset(self, known: Known, dataset: DatasetView | None) -> None:
         if dataset is not None:
-            self._client.log_inputs(known.run_id, [as_input(dataset)])
+            self.client.log_inputs(known.run_id, [as_input(dataset)])
             known.datasets.add(dataset_key(dataset))
 
     def _name_and_status(self, known: Known, view: RunView) -> None:
         ended = view.status != "RUNNING"
         if known.name != view.name or (known.status != view.status and not ended):
-            self._client.update_run(known.run_id, status=None if ended else view.status, name=view.name)
+            self.client.update_run(known.run_id, status=None if ended else view.status, name=view.name)
         if known.status != view.status and ended:
-            self._client.set_terminated(known.run_id, status=view.status, end_time=view.end_ms)
+            self.client.set_terminated(known.run_id, status=view.status, end_time=view.end_ms)
         known.name, known.status = view.name, view.status
 
 
