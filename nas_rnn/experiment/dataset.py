@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from nas_rnn.experiment.test_part import data_digest
 from nas_rnn.experiment.workspace import Workspace
 from nas_rnn.tasks import Task, TaskData
 from nas_rnn.tracking import DatasetView
@@ -28,7 +25,7 @@ def data_facts(task: Task, data: TaskData, source: Path | None) -> Facts:
     """Return name, digest, source (None: it comes with the task) and arrays of loaded data, as plain JSON."""
     return {
         "name": f"{task.name} (embedded)" if source is None else source.name,
-        "digest": _digest(data),
+        "digest": data_digest(data),
         "source": None if source is None else str(source),
         "task": task.name,
         "arrays": {
@@ -54,12 +51,3 @@ def dataset_view(facts: Facts | None, *, tested: bool) -> DatasetView | None:
         context="training, validation, testing" if tested else "training, validation",
         columns=columns,
     )
-
-
-def _digest(data: TaskData) -> str:
-    """Return a digest that differs where the content of ``data`` does, in any order of its arrays."""
-    found = hashlib.sha256(json.dumps(data.meta, sort_keys=True, default=str).encode())
-    for name, array in sorted(data.arrays.items()):
-        found.update(f"{name} {array.dtype} {array.shape}\n".encode())
-        found.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
-    return found.hexdigest()[:16]

@@ -116,6 +116,8 @@ def _metrics(
 def _run_name(spec: RunSpec) -> str:
     if spec.role == "baseline":
         return f"{spec.name} (baseline)"
+    if spec.role == "control":
+        return f"{spec.name} (control)"
     return spec.name if spec.role == "candidate" else spec.id
 
 
