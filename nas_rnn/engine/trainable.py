@@ -18,6 +18,7 @@ from ray import tune
 
 from nas_rnn import plugins
 from nas_rnn.engine.keeper import KeptFiles
+from nas_rnn.engine.sampling import Sampler, machine_reader
 from nas_rnn.errors import UserError
 from nas_rnn.tasks import TaskData
 from nas_rnn.training import CannotStore, Diverged, RunSpec, RunStore
@@ -66,6 +67,7 @@ class RunTrainable(tune.Trainable):
         self._shared = shared
         self._plugins = tempfile.TemporaryDirectory(prefix="nas_rnn_plugins_")
         plugins.use_sources(shared.sources, Path(self._plugins.name))
+        self._read_machine = machine_reader()
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -77,6 +79,7 @@ class RunTrainable(tune.Trainable):
         self._sign = config["sign"]
         self._told = 0
         self._trainer: Trainer | None = None
+        self._sampler = Sampler(self._read_machine)
         gc.collect()
 
     def step(self) -> dict[str, Any]:
@@ -89,7 +92,8 @@ class RunTrainable(tune.Trainable):
         try:
             trainer = self._trainer or self._make_trainer()
             if not trainer.finished:
-                trainer.run_epoch()
+                with self._sampler.running():
+                    trainer.run_epoch()
             return self._report("finished" if trainer.finished else "", None)
         except Diverged as error:
             return self._report("diverged", str(error))
@@ -123,6 +127,8 @@ class RunTrainable(tune.Trainable):
         return self._trainer
 
     def _report(self, ending: Status | Literal[""], reason: str | None) -> dict[str, Any]:
+        if samples := self._sampler.collect():
+            RunStore(self._shared.files(self._spec.id)).append_samples(samples)
         result = (
             self._trainer.result(ending, reason).to_dict() if ending and self._trainer is not None else None
         )

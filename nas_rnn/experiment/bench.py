@@ -19,6 +19,7 @@ from nas_rnn.comparison import Entry, Match, mismatch_warning
 from nas_rnn.engine import Engine, InTurn, RunList, RunSource
 from nas_rnn.engine.preflight import check_local, check_request
 from nas_rnn.experiment.config import CompareConfig, SearchConfig
+from nas_rnn.experiment.dataset import keep_facts
 from nas_rnn.experiment.events import EpochDone, Event, Notice, Observer, Progress, RunEnded, RunStarted
 from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.trials import sign_of
@@ -52,6 +53,9 @@ class Bench:
     progress: Progress = field(default_factory=Progress)
     notices: list[str] = field(default_factory=list)
     stop_asked: bool = False
+
+    def __post_init__(self) -> None:
+        keep_facts(self.workspace, self.task, self.models.data, self.config.data)
 
     @property
     def task(self) -> Task:

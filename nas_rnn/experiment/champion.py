@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import nas_rnn
+from nas_rnn.experiment.trials import test_metric
 from nas_rnn.experiment.workspace import Workspace
 from nas_rnn.tracking import ModelView
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from nas_rnn.export import Learnt
 
 
 def champion_view(workspace: Workspace, verdict: str, plugins: Sequence[str]) -> ModelView | None:
@@ -41,8 +44,24 @@ def champion_view(workspace: Workspace, verdict: str, plugins: Sequence[str]) ->
         output_shape=tuple(shape),
         requirements=(f"nas_rnn=={nas_rnn.__version__}",),
         description=f"The cell `{trained.rnn.cell.name}` on the task `{learnt.task.name}`. {verdict}",
-        tags={"task": learnt.task.name, "digest": trained.rnn.cell.digest},
+        tags={"task": learnt.task.name, "digest": trained.rnn.cell.digest, "trained_in": learnt.spec.id},
+        params={"cell": trained.rnn.cell.name, "hidden_size": str(learnt.spec.hidden_size)},
+        metrics=_measured(workspace, learnt),
     )
+
+
+def _measured(workspace: Workspace, learnt: Learnt) -> dict[str, float]:
+    """Return what the run that made the model measured."""
+    result = workspace.store(learnt.spec.id).read_result()
+    if result is None:
+        return {}
+    metric = learnt.task.metric.name
+    found = {
+        f"test_{metric}": test_metric(result),
+        f"best_{metric}": result.best_metric,
+        "parameters": float(result.parameters),
+    }
+    return {name: round(value, 4) for name, value in found.items() if value is not None}
 
 
 def _outputs(model: nn.Module, example: Tensor) -> tuple[Tensor, list[int]]:

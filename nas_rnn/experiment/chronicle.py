@@ -13,7 +13,10 @@ from nas_rnn.comparison import Comparison, sentence
 from nas_rnn.experiment.bench import now_ms, tracking_uri
 from nas_rnn.experiment.champion import champion_view
 from nas_rnn.experiment.config import CompareConfig, SearchConfig
+from nas_rnn.experiment.dataset import STORED
+from nas_rnn.experiment.overview import task_note
 from nas_rnn.experiment.provenance import Identities, recorded, tags
+from nas_rnn.experiment.tables import TrialRow
 from nas_rnn.experiment.trials import BASELINE_ID, count_endings, gap_at_same_epoch, trial_id
 from nas_rnn.experiment.views import COLUMNS, About, parent_view, run_view
 from nas_rnn.experiment.workspace import Workspace
@@ -62,6 +65,7 @@ class Chronicle:
             unit=task.unit,
             settings=_settings(config),
             began_ms=facts["began_ms"],
+            data=workspace.read_json(STORED),
         )
 
     def __enter__(self) -> Chronicle:
@@ -70,10 +74,10 @@ class Chronicle:
             self.uri,
             self.task.name,
             runs / "artifacts",
-            note=f"Searches on the task `{self.task.name}`. Sorted by `gap_to_lstm`: negative beats the LSTM.",
+            note=task_note(runs, self.task.name),
             columns=COLUMNS,
         )
-        self._tracker.put(parent_view(self._about, "running", None, {}, None, None))
+        self._tracker.put(parent_view(self._about, "running", None, {}, (), None))
         return self
 
     def __exit__(
@@ -134,6 +138,7 @@ class Chronicle:
             self._about,
             spec,
             records,
+            self.workspace.store(spec.id).read_samples(),
             result,
             gap,
             self.decisions_of(spec.id),
@@ -162,11 +167,10 @@ class Chronicle:
         """Show how the search as a whole ended, once all its runs are shown."""
         self._thread.shutdown(wait=True)
         counts = {name: count for name, count in count_endings(trials).items() if count}
-        gaps = [self._gap(trial) for trial in trials if trial.ending in ("finished", "stopped")]
-        known = [gap for gap in gaps if gap is not None]
-        best_gap = min(known, default=None)
+        rows = [row for trial in trials if (row := self._trial_row(trial)) is not None]
         model = None if comparison is None else self._champion(comparison)
-        self._tracker.put(parent_view(self._about, status, comparison, counts, best_gap, now_ms(), model))
+        self._tracker.describe(task_note(self.workspace.runs, self.task.name))
+        self._tracker.put(parent_view(self._about, status, comparison, counts, rows, now_ms(), model))
 
     def _champion(self, comparison: Comparison) -> ModelView | None:
         try:
@@ -175,13 +179,16 @@ class Chronicle:
             self.problems.append(f"the winner is not registered in MLflow: {type(error).__name__}: {error}")
             return None
 
-    def _gap(self, trial: Trial) -> float | None:
-        result = self.workspace.store(trial_id(trial.number)).read_result()
-        return (
-            None
-            if result is None
-            else gap_at_same_epoch(self.task.metric, result.epochs, self.baseline_records)
-        )
+    def _trial_row(self, trial: Trial) -> TrialRow | None:
+        """Return what the table of trials says of one; None where it was not trained."""
+        store = self.workspace.store(trial_id(trial.number))
+        spec, result = store.read_spec(), store.read_result()
+        if spec is None:
+            return None
+        gap = None
+        if result is not None and trial.ending in ("finished", "stopped"):
+            gap = gap_at_same_epoch(self.task.metric, result.epochs, self.baseline_records)
+        return TrialRow(spec, result, gap)
 
 
 def _settings(config: SearchConfig | CompareConfig) -> dict[str, Any]:

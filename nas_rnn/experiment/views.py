@@ -6,31 +6,32 @@ The views are functions of the folder alone, so that MLflow's picture can be dra
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.comparison import Comparison, sentence
+from nas_rnn.experiment.dataset import Facts, dataset_view
+from nas_rnn.experiment.tables import Table, TrialRow, comparison_table, markdown_table, trials_table
 from nas_rnn.experiment.trials import test_metric
 from nas_rnn.experiment.workspace import REPORT, Workspace
 from nas_rnn.tasks import Metric
-from nas_rnn.tracking import ModelView, RunView
+from nas_rnn.tracking import ModelView, Point, RunView
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
 
 _STATUS = {"finished": "FINISHED", "stopped": "FINISHED", "diverged": "FAILED", "failed": "FAILED"}
 COLUMNS = (
     "metrics.gap_to_lstm",
     "metrics.best_value",
+    "metrics.parameters",
+    "metrics.epochs",
     "tags.role",
     "tags.ending",
-    "tags.verdict",
     "tags.search",
-    "metrics.epochs",
-    "metrics.parameters",
-    "metrics.seconds",
+    "tags.verdict",
 )
-"""The columns of the table of runs, in their order."""
+"""The columns of the table of runs, in their order; MLflow gives each kind a heading of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +44,14 @@ class About:
     unit: str
     settings: dict[str, Any]
     began_ms: int
+    data: Facts | None
 
 
 def run_view(
     about: About,
     spec: RunSpec,
     records: Sequence[EpochRecord],
+    samples: Mapping[int, Mapping[str, float]],
     result: RunResult | None,
     gap: float | None,
     decisions: dict[str, Any] | None,
@@ -57,18 +60,9 @@ def run_view(
 ) -> RunView:
     """Return the view of one training run: a candidate, the baseline, or a run of the final."""
     cell = parse_cell(spec.cell)
-    metrics = {"epochs": float(len(records)), "seconds": sum(record.seconds for record in records)}
-    if result is not None and result.best_metric is not None:
-        metrics["best_value"] = result.best_metric
-        metrics[f"best_{about.metric.name}"] = result.best_metric
-        metrics["parameters"] = float(result.parameters)
-    if gap is not None:
-        metrics["gap_to_lstm"] = gap
-    tested = None if result is None else test_metric(result)
-    if tested is not None:
-        metrics[f"test_{about.metric.name}"] = tested
     tags = {
         "role": spec.role,
+        "cell": spec.name,
         "search": about.workspace.name,
         "digest": cell.digest,
         "ending": "running" if result is None else result.status,
@@ -87,45 +81,84 @@ def run_view(
         status="RUNNING" if result is None else _STATUS[result.status],
         params=_params(spec, decisions),
         tags=tags,
-        metrics={name: round(value, 4) for name, value in metrics.items()},
-        curves=tuple(_curves(about, records)),
+        metrics=_metrics(about, records, result, gap),
+        curves=(*_curves(about, records, began_ms), *_system_curves(samples)),
         artifacts=cell_artifacts(cell)
         if result is not None and spec.role in ("candidate", "baseline")
         else {},
         note=_run_note(about, spec, cell, result, gap),
         start_ms=began_ms,
         end_ms=None if result is None else ended_ms,
+        dataset=dataset_view(about.data, tested=spec.read_test),
     )
+
+
+def _metrics(
+    about: About, records: Sequence[EpochRecord], result: RunResult | None, gap: float | None
+) -> dict[str, float]:
+    """Return the single values; MLflow shows and compares first what is written first, so nothing before an epoch."""
+    metrics: dict[str, float] = {}
+    if gap is not None:
+        metrics["gap_to_lstm"] = gap
+    if result is not None and result.best_metric is not None:
+        metrics["best_value"] = result.best_metric
+        metrics[f"best_{about.metric.name}"] = result.best_metric
+        metrics["parameters"] = float(result.parameters)
+    tested = None if result is None else test_metric(result)
+    if tested is not None:
+        metrics[f"test_{about.metric.name}"] = tested
+    if records:
+        metrics["epochs"] = float(len(records))
+        metrics["seconds"] = sum(record.seconds for record in records)
+    return {name: round(value, 4) for name, value in metrics.items()}
 
 
 def _run_name(spec: RunSpec) -> str:
     if spec.role == "baseline":
         return f"{spec.name} (baseline)"
+    if spec.role == "control":
+        return f"{spec.name} (control)"
     return spec.name if spec.role == "candidate" else spec.id
 
 
 def _params(spec: RunSpec, decisions: dict[str, Any] | None) -> dict[str, str]:
-    params = {"cell": spec.name, "hidden_size": str(spec.hidden_size), "seed": str(spec.seed)}
+    params = {"hidden_size": str(spec.hidden_size), "seed": str(spec.seed)}
     params |= {name: str(value) for name, value in spec.training.to_dict().items()}
     params |= {f"task.{name}": str(value) for name, value in spec.task_options.items()}
     params |= {f"choice.{name}": str(label) for name, label in (decisions or {}).items()}
     return params
 
 
-def _curves(about: About, records: Sequence[EpochRecord]) -> list[tuple[str, int, float]]:
-    points = []
+def _curves(about: About, records: Sequence[EpochRecord], began_ms: int) -> list[Point]:
+    """Return a point an epoch of everything measured, at the time at which its training had got there.
+
+    MLflow makes a section of charts of each first word, in alphabetical order: validation comes first.
+    """
+    points, seconds = [], 0.0
     for record in records:
+        seconds += record.seconds
         values = {
-            "train/loss": record.train_loss,
-            "valid/loss": record.valid_loss,
             f"valid/{about.metric.name}": record.metric,
-            "speed/seconds": record.seconds,
-            f"speed/{about.unit}_per_second": record.units_per_second,
-            "gradient/norm": record.gradient_norm,
-            "gradient/clipped_share": record.clipped,
+            "valid/loss": record.valid_loss,
+            "while_training/loss": record.train_loss,
+            "while_training/gradient_norm": record.gradient_norm,
+            "while_training/clipped_share": record.clipped,
+            "while_training/seconds": record.seconds,
+            f"while_training/{about.unit}_per_second": record.units_per_second,
         }
-        points += [(name, record.epoch, value) for name, value in values.items()]
+        at_ms = began_ms + int(1000 * seconds)
+        points += [Point(name, record.epoch, value, at_ms) for name, value in values.items()]
     return points
+
+
+def _system_curves(samples: Mapping[int, Mapping[str, float]]) -> list[Point]:
+    """Return what the worker sampled of its machine, under the names of MLflow's page of system metrics."""
+    return [
+        Point(f"system/{name}", number, float(value), int(sample["at_ms"]))
+        for number, sample in samples.items()
+        for name, value in sample.items()
+        if name != "at_ms" and isinstance(value, int | float)
+    ]
 
 
 def cell_artifacts(cell: Cell) -> dict[str, str | bytes]:
@@ -165,18 +198,21 @@ def parent_view(
     about: About,
     status: str,
     comparison: Comparison | None,
-    trials: dict[str, int],
-    best_gap: float | None,
+    counts: dict[str, int],
+    trials: Sequence[TrialRow],
     ended_ms: int | None,
     model: ModelView | None = None,
 ) -> RunView:
     """Return the view of the search as a whole: the verdict first, and ``model`` as its winner."""
-    metrics: dict[str, float] = {f"trials_{name}": float(count) for name, count in trials.items()}
-    if best_gap is not None:
-        metrics["best_gap_in_search"] = best_gap
+    metrics: dict[str, float] = {f"trials_{name}": float(count) for name, count in counts.items()}
+    gaps = [row.gap for row in trials if row.gap is not None]
+    if gaps:
+        metrics["best_gap_in_search"] = min(gaps)
     tags = {"role": "search", "search": about.workspace.name, "ending": status}
     artifacts: dict[str, str | bytes] = {}
-    tables: dict[str, dict[str, list[object]]] = {}
+    tables: dict[str, Table] = {}
+    if trials:
+        tables["trials/table.json"] = trials_table(trials, about.metric.name)
     if comparison is not None:
         row = comparison.contenders[0]
         tags |= {"verdict": row.verdict, "tuned": "tuned" if row.standing.tuned else "untuned"}
@@ -208,37 +244,12 @@ def parent_view(
         metrics={name: round(value, 4) for name, value in metrics.items()},
         artifacts=artifacts,
         tables=tables,
-        note=_parent_note(about, status, comparison, trials),
+        note=_parent_note(about, status, comparison, counts),
         start_ms=about.began_ms,
         end_ms=ended_ms,
+        dataset=dataset_view(about.data, tested=True),
         model=model,
     )
-
-
-def comparison_table(comparison: Comparison) -> dict[str, list[object]]:
-    """Return the comparison as columns, the baseline first."""
-    rows: list[dict[str, object]] = []
-    for standing, row in [
-        (comparison.baseline, None),
-        *((row.standing, row) for row in comparison.contenders),
-    ]:
-        interval = None if row is None or row.ci95 is None else f"[{row.ci95[0]:+.4f}, {row.ci95[1]:+.4f}]"
-        rows.append(
-            {
-                "cell": standing.name,
-                "hidden size": standing.hidden_size,
-                "parameters": standing.parameters,
-                "mismatch": f"{standing.mismatch:+.2%}",
-                "seeds": len(standing.seeds),
-                "mean": standing.mean,
-                "std": standing.std,
-                "difference": None if row is None else row.difference,
-                "95 % interval": interval,
-                "verdict": "baseline" if row is None else row.verdict,
-                "tuned": "tuned" if standing.tuned else "untuned",
-            }
-        )
-    return {column: [row[column] for row in rows] for column in rows[0]}
 
 
 def _parent_note(about: About, status: str, comparison: Comparison | None, trials: dict[str, int]) -> str:
@@ -246,19 +257,8 @@ def _parent_note(about: About, status: str, comparison: Comparison | None, trial
     lines = [f"## {html.escape(sentence(comparison))}" if comparison else f"## The search is {status}"]
     if comparison is not None:
         table = comparison_table(comparison)
-        lines.append(_markdown_table(table))
+        lines.append(markdown_table(table))
     lines.append(
         f"Trials: {counted or 'none'}. Sort the runs by `gap_to_lstm`: negative is better than the LSTM."
     )
     return "\n\n".join(lines)
-
-
-def _markdown_table(table: dict[str, list[object]]) -> str:
-    def shown(value: object) -> str:
-        if value is None:
-            return ""
-        return html.escape(f"{value:.4f}" if isinstance(value, float) else str(value)).replace("|", "\\|")
-
-    head = f"| {' | '.join(table)} |\n|{'---|' * len(table)}"
-    rows = [f"| {' | '.join(shown(value) for value in row)} |" for row in zip(*table.values(), strict=True)]
-    return "\n".join([head, *rows])

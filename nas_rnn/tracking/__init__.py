@@ -3,10 +3,21 @@
 MLflow itself is imported only when something is written or served, so importing this package costs nothing.
 """
 
-from nas_rnn.tracking.links import experiment_url
+from nas_rnn.tracking.links import experiment_url, run_link
 from nas_rnn.tracking.server import serve
 from nas_rnn.tracking.store import check_uri, default_uri
 from nas_rnn.tracking.tracker import Tracker
-from nas_rnn.tracking.view import ModelView, RunView
+from nas_rnn.tracking.view import DatasetView, ModelView, Point, RunView
 
-__all__ = ["ModelView", "RunView", "Tracker", "check_uri", "default_uri", "experiment_url", "serve"]
+__all__ = [
+    "DatasetView",
+    "ModelView",
+    "Point",
+    "RunView",
+    "Tracker",
+    "check_uri",
+    "default_uri",
+    "experiment_url",
+    "run_link",
+    "serve",
+]

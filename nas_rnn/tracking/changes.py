@@ -20,7 +20,7 @@ from nas_rnn.tracking.plain import (
     safe_values,
     table_json,
 )
-from nas_rnn.tracking.view import RunView
+from nas_rnn.tracking.view import DatasetView, Point, RunView
 
 KEY_TAG = "nas_rnn.key"
 PARENT_TAG = "mlflow.parentRunId"
@@ -29,7 +29,9 @@ TABLES_TAG = "mlflow.loggedArtifacts"
 # In a note, becomes the run's id: ![cell](get-artifact?path=cell.svg&run_uuid={run_id}) shows that artifact.
 RUN_ID = "{run_id}"
 
-Point = tuple[str, int]
+Place = tuple[str, int]
+"""MLflow's name of a curve, and a step."""
+
 Value = TypeVar("Value", str, float)
 
 
@@ -44,7 +46,8 @@ class Known:
     params: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
-    points: set[Point] = field(default_factory=set)
+    points: set[Place] = field(default_factory=set)
+    datasets: set[tuple[str, str]] = field(default_factory=set)
     contents: dict[str, bytes] = field(default_factory=dict)
 
 
@@ -57,7 +60,8 @@ class Changes:
     tags: dict[str, str]
     stale_tags: tuple[str, ...]
     metrics: dict[str, float]
-    points: dict[Point, float]
+    points: dict[Place, Point]
+    dataset: DatasetView | None
     contents: dict[str, str | bytes]
 
 
@@ -75,7 +79,8 @@ def changes(view: RunView, known: Known, parent_run_id: str | None) -> Changes:
         tags=_differing(tags, known.tags),
         stale_tags=tuple(name for name in known.tags if name.startswith(NONFINITE) and name not in tags),
         metrics=_differing(metrics, known.metrics),
-        points={point: value for point, value in points.items() if point not in known.points},
+        points={place: point for place, point in points.items() if place not in known.points},
+        dataset=None if view.dataset is None or dataset_key(view.dataset) in known.datasets else view.dataset,
         contents={
             path: content
             for path, content in contents.items()
@@ -100,28 +105,34 @@ def wanted_tags(view: RunView, run_id: str, parent_run_id: str | None) -> dict[s
 
 def curve_names(view: RunView) -> dict[str, str]:
     """Return MLflow's name of each curve of ``view``."""
-    return safe_names([*view.metrics, *(metric for metric, _, _ in view.curves)])
+    return safe_names([*view.metrics, *(point.metric for point in view.curves)])
 
 
-def finite_numbers(view: RunView) -> tuple[dict[str, float], dict[Point, float], dict[str, str]]:
+def dataset_key(dataset: DatasetView) -> tuple[str, str]:
+    """Return that by which MLflow tells datasets apart."""
+    return dataset.name, dataset.digest
+
+
+def finite_numbers(view: RunView) -> tuple[dict[str, float], dict[Place, Point], dict[str, str]]:
     """Return the finite single values, the finite points, and a tag for each name that was not finite.
 
     MLflow would store infinity as 1.8e308 and break its charts on NaN.
     """
     names = curve_names(view)
     metrics: dict[str, float] = {}
-    points: dict[Point, float] = {}
+    points: dict[Place, Point] = {}
     nonfinite: dict[str, str] = {}
     for metric, value in view.metrics.items():
         if math.isfinite(value):
             metrics[names[metric]] = float(value)
         else:
             nonfinite[safe_name(NONFINITE + metric)] = str(float(value))
-    for metric, step, value in view.curves:
-        if math.isfinite(value):
-            points[names[metric], int(step)] = float(value)
+    for point in view.curves:
+        if math.isfinite(point.value):
+            points[names[point.metric], int(point.step)] = point
         else:
-            nonfinite.setdefault(safe_name(NONFINITE + metric), f"{float(value)} at step {step}")
+            told = f"{float(point.value)} at step {point.step}"
+            nonfinite.setdefault(safe_name(NONFINITE + point.metric), told)
     return metrics, points, nonfinite
 
 

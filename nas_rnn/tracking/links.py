@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from urllib.parse import urlencode
 
 from nas_rnn.errors import NasRnnError, UserError
@@ -37,6 +38,21 @@ def experiment_url(server_url: str, experiment_name: str, uri: str, *, sort_by: 
     else:
         query |= {"orderByKey": f"metrics.`{sort_by}`", "orderByAsc": "true"}
     return f"{server_url.rstrip('/')}/#/experiments/{experiment.experiment_id}/runs?{urlencode(query)}"
+
+
+def run_link(key: str, text: str) -> str:
+    """Return a link for a Tracker's note, in markdown: to the page of the run with ``key``, once there is one."""
+    return f"[{text}](run:{key})"
+
+
+def with_addresses(note: str, address: Callable[[str], str | None]) -> str:
+    """Return ``note`` with the addresses of its `run_link`s; a run that has none becomes plain text."""
+
+    def linked(found: re.Match[str]) -> str:
+        place = address(found["key"])
+        return found["text"] if place is None else f"[{found['text']}]({place})"
+
+    return re.sub(r"\[(?P<text>[^\]]*)\]\(run:(?P<key>[^)]*)\)", linked, note)
 
 
 def shared_view(columns: Sequence[str], sort_by: str) -> str:

@@ -3,47 +3,97 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas_rnn.tracking.view import ModelView
+from nas_rnn.tracking.view import DatasetView, ModelView
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-FOLDER = "champion"
-"""Where the files lie among the artifacts of the run."""
+    from mlflow.entities import LoggedModel
 
 DIGEST_TAG = "nas_rnn.model"
+VERSIONS_TAG = "mlflow.modelVersions"
 CODE = Path(__file__).with_name("champion.py")
 
-LogFiles = Callable[[Mapping[str, str | bytes]], None]
+LogFiles = Callable[[str, str, Mapping[str, str | bytes]], None]
 
 
 def register(
-    client: MlflowClient, run_id: str, artifact_uri: str, model: ModelView, log_files: LogFiles
+    client: MlflowClient,
+    experiment_id: str,
+    run_id: str,
+    model: ModelView,
+    dataset: DatasetView | None,
+    log_files: LogFiles,
 ) -> None:
     """Have ``model`` be the version of its name that bears its alias; the same files are registered once.
 
-    ``log_files`` puts files among the artifacts of the run, which are at ``artifact_uri``.
+    It becomes a model of the run, with its metrics on ``dataset``. ``log_files(id, location, files)`` puts files
+    among those of a logged model.
     """
     name, digest = model_name(model.name), _digest(model)
     version = _find(client, name, run_id, digest)
     if version is None:
-        log_files({f"{FOLDER}/{path}": content for path, content in _as_pyfunc(model).items()})
+        logged = _find_logged(client, experiment_id, run_id, digest) or _log(
+            client, experiment_id, run_id, model, dataset, log_files
+        )
         _ensure_name(client, name)
         version = client.create_model_version(
             name,
-            f"{artifact_uri.rstrip('/')}/{FOLDER}",
+            logged.artifact_location,
             run_id,
             tags={DIGEST_TAG: digest, **model.tags},
             description=model.description,
             await_creation_for=0,
+            model_id=logged.model_id,
         ).version
+        # A server notes this by itself; the page of the model shows its versions by it.
+        versions = json.dumps([{"name": name, "version": str(version)}])
+        client.set_logged_model_tags(logged.model_id, {VERSIONS_TAG: versions})
     client.set_registered_model_alias(name, model.alias, version)
+
+
+def _find_logged(client: MlflowClient, experiment_id: str, run_id: str, digest: str) -> LoggedModel | None:
+    """Return the run's model with these files, where an earlier attempt logged it whole."""
+    found = client.search_logged_models(
+        [experiment_id], filter_string=f"source_run_id = '{run_id}' AND tags.`{DIGEST_TAG}` = '{digest}'"
+    )
+    return next((model for model in found if model.status.name == "READY"), None)
+
+
+def _log(
+    client: MlflowClient,
+    experiment_id: str,
+    run_id: str,
+    model: ModelView,
+    dataset: DatasetView | None,
+    log_files: LogFiles,
+) -> LoggedModel:
+    from mlflow.entities import LoggedModelOutput, Metric
+
+    logged = client.create_logged_model(
+        experiment_id,
+        name=model_name(model.name),
+        source_run_id=run_id,
+        tags={DIGEST_TAG: _digest(model), **model.tags},
+        params=dict(model.params),
+        model_type="recurrent cell",
+    )
+    log_files(logged.model_id, logged.artifact_location, _as_pyfunc(model))
+    used = {} if dataset is None else {"dataset_name": dataset.name, "dataset_digest": dataset.digest}
+    measured = [
+        Metric(name, value, logged.creation_timestamp, 0, model_id=logged.model_id, run_id=run_id, **used)
+        for name, value in model.metrics.items()
+    ]
+    if measured:
+        client.log_batch(run_id, metrics=measured)
+    client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, 0)])
+    return client.finalize_logged_model(logged.model_id, "READY")
 
 
 def model_name(name: str) -> str:

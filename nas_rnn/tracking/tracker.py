@@ -8,7 +8,7 @@ from threading import Thread
 from types import TracebackType
 
 from nas_rnn.tracking.changes import NOTE_TAG
-from nas_rnn.tracking.links import SHARED_VIEW_TAG, shared_view
+from nas_rnn.tracking.links import SHARED_VIEW_TAG, shared_view, with_addresses
 from nas_rnn.tracking.queueing import ViewQueue
 from nas_rnn.tracking.quiet import is_http, is_of_network, reason, without_password
 from nas_rnn.tracking.store import check_uri, describe_experiment, open_experiment, open_store
@@ -25,8 +25,8 @@ class Tracker:
     closed at the end, or used as a context manager. ``failures`` counts attempts that failed; ``notices`` are
     worth telling but no problem.
 
-    ``note`` (markdown) is shown above the experiment's table of runs, which ``experiment_url`` opens with
-    ``columns`` (``"metrics.gap_to_lstm"``, ``"tags.verdict"``, ...), ascending by the metric ``sort_by``.
+    ``note`` (markdown, with `run_link`s) is shown above the experiment's table of runs, which ``experiment_url``
+    opens with ``columns`` (``"metrics.gap_to_lstm"``, ``"tags.verdict"``, ...), ascending by the metric ``sort_by``.
 
     Raises UserError for a ``uri`` that MLflow knows no store for.
     """
@@ -42,9 +42,9 @@ class Tracker:
         sort_by: str = "gap_to_lstm",
     ) -> None:
         check_uri(uri)
-        self._experiment_tags = {NOTE_TAG: note} if note else {}
-        if columns:
-            self._experiment_tags[SHARED_VIEW_TAG] = shared_view(columns, sort_by)
+        self._shared_view = {SHARED_VIEW_TAG: shared_view(columns, sort_by)} if columns else {}
+        self._note = note
+        self._described: str | None = None
         self.uri = uri
         self.experiment = experiment
         self.failures = 0
@@ -64,6 +64,10 @@ class Tracker:
         Raises ValueError where the view's parent has not been put before.
         """
         self._queue.put(view)
+
+    def describe(self, note: str) -> None:
+        """Have ``note`` shown above the table, soon after the view that is put next."""
+        self._note = note
 
     @property
     def pending(self) -> tuple[str, ...]:
@@ -115,7 +119,9 @@ class Tracker:
     def _work(self) -> None:
         while (view := self._queue.next()) is not None:
             try:
-                self._open().write(view)
+                writer = self._open()
+                writer.write(view)
+                self._describe(writer)
             except Exception as error:
                 self._note_failure(view.key, error)
                 self._queue.failed(view)
@@ -132,10 +138,17 @@ class Tracker:
                 self.notices.append(
                     f"the MLflow experiment {self.experiment!r} had been deleted; it is back, with its runs"
                 )
-            describe_experiment(client, experiment, self._experiment_tags)
             root = None if is_http(self.uri) else self._artifact_root
             self._writer = RunWriter(client, experiment, root)
         return self._writer
+
+    def _describe(self, writer: RunWriter) -> None:
+        """Show the newest note and the table, unless that is done."""
+        note = self._note
+        if self._described != note:
+            tags = {NOTE_TAG: with_addresses(note, writer.address)} if note else {}
+            describe_experiment(writer.client, writer.experiment_id, tags | self._shared_view)
+            self._described = note
 
     def _note_failure(self, key: str, error: Exception) -> None:
         self.failures += 1

@@ -5,12 +5,37 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
 STATUSES = ("RUNNING", "FINISHED", "FAILED", "KILLED")
 MAX_KEY_LENGTH = 1000
+
+
+class Point(NamedTuple):
+    """One point of a curve; ``at_ms`` is its time in milliseconds since 1970, None for that of writing."""
+
+    metric: str
+    step: int
+    value: float
+    at_ms: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetView:
+    """The data that a run used: ``digest`` (36 characters at most) tells contents apart.
+
+    ``source`` is a path, None where the data has none; ``origin`` then says where it is from. ``context`` says
+    what for. ``columns`` describes its parts.
+    """
+
+    name: str
+    digest: str
+    source: str | None
+    origin: str
+    context: str
+    columns: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +45,7 @@ class ModelView:
     ``files`` are those of a folder for `nas_rnn.load_model`. ``config`` is what `nas_rnn.tracking.champion` must know
     of it: ``plugins``, folders with its task's plugin, and ``batch_axis``, that of the outputs. ``example`` are inputs,
     the batch first, and ``outputs`` what the model gives for them; in the shapes, -1 stands for any number.
+    ``params`` and ``metrics`` describe the model; ``metrics`` were measured on the dataset of its run.
     """
 
     name: str
@@ -32,6 +58,8 @@ class ModelView:
     requirements: tuple[str, ...]
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
     alias: str = "champion"
 
 
@@ -41,7 +69,7 @@ class RunView:
 
     ``key`` identifies the run within its experiment for ever (tag ``nas_rnn.key``); ``parent`` is the key of
     the run that this one is shown under, and must be put before it. ``metrics`` are single values, ``curves``
-    points ``(metric, step, value)``; a name is one or the other. ``artifacts`` maps a relative path to its
+    points over steps; a name is one or the other. ``artifacts`` maps a relative path to its
     content, ``tables`` a path ending in ``.json`` to columns of equal length. ``note`` is markdown; in it
     ``![cell](get-artifact?path=cell.svg&run_uuid={run_id})`` shows an artifact of this run. Times are
     milliseconds since 1970; ``end_ms`` counts only with a status other than RUNNING. ``model`` is registered as
@@ -57,12 +85,13 @@ class RunView:
     params: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
-    curves: tuple[tuple[str, int, float], ...] = ()
+    curves: tuple[Point, ...] = ()
     artifacts: Mapping[str, str | bytes] = field(default_factory=dict)
     tables: Mapping[str, Mapping[str, list[object]]] = field(default_factory=dict)
     note: str = ""
     start_ms: int
     end_ms: int | None = None
+    dataset: DatasetView | None = None
     model: ModelView | None = None
 
     def __post_init__(self) -> None:
@@ -74,7 +103,7 @@ class RunView:
             raise ValueError(f"run {self.key!r} cannot be its own parent")
         if self.status not in STATUSES:
             raise ValueError(f"a run's status is one of {', '.join(STATUSES)}, not {self.status!r}")
-        both = sorted(set(self.metrics) & {metric for metric, _, _ in self.curves})
+        both = sorted(set(self.metrics) & {point.metric for point in self.curves})
         if both:
             raise ValueError(f"in run {self.key!r}, {', '.join(both)}: both a single value and a curve")
         self._check_paths()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import time
@@ -11,14 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas_rnn.tracking.changes import KEY_TAG, PARENT_TAG, Changes, Known, changes, curve_names
+from nas_rnn.tracking.changes import KEY_TAG, PARENT_TAG, Changes, Known, changes, curve_names, dataset_key
 from nas_rnn.tracking.plain import content_digest
 from nas_rnn.tracking.registering import register
-from nas_rnn.tracking.view import RunView
+from nas_rnn.tracking.view import DatasetView, RunView
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Metric, Param, Run, RunTag
+    from mlflow.entities import DatasetInput, Metric, Param, Run, RunTag
 
 # MLflow's limits for one request: 1000 entries, 100 parameters, 100 tags, a million bytes (six a character).
 MAX_ENTRIES = 1000
@@ -40,8 +41,8 @@ class RunWriter:
     """
 
     def __init__(self, client: MlflowClient, experiment_id: str, artifact_root: Path | None) -> None:
-        self._client = client
-        self._experiment_id = experiment_id
+        self.client = client
+        self.experiment_id = experiment_id
         self._artifact_root = artifact_root
         self._known: dict[str, Known] = {}
         self.fixed_params: set[tuple[str, str]] = set()
@@ -63,10 +64,17 @@ class RunWriter:
         self.fixed_params |= {(view.key, name) for name in todo.fixed_params}
         self._log_contents(known, todo.contents)
         self._log_entries(known, todo)
+        self._log_dataset(known, todo.dataset)
         self._name_and_status(known, view)
         if view.model is not None:
-            files = partial(self._log_contents, known)
-            register(self._client, known.run_id, known.artifact_uri, view.model, files)
+            register(self.client, self.experiment_id, known.run_id, view.model, view.dataset, self._log_model)
+
+    def address(self, key: str) -> str | None:
+        """Return where MLflow's pages show the run with ``key``; None where there is none."""
+        known = self._known.get(key)
+        run = None if known else self._find(key)
+        run_id = known.run_id if known else run.info.run_id if run else None
+        return None if run_id is None else f"#/experiments/{self.experiment_id}/runs/{run_id}"
 
     def _parent(self, view: RunView, parent: str) -> str:
         known = self._known.get(parent)
@@ -79,8 +87,8 @@ class RunWriter:
 
     def _find(self, key: str) -> Run | None:
         quote = "'" if '"' in key else '"'
-        runs = self._client.search_runs(
-            [self._experiment_id],
+        runs = self.client.search_runs(
+            [self.experiment_id],
             filter_string=f"tags.`{KEY_TAG}` = {quote}{key}{quote}",
             order_by=["attributes.start_time ASC"],
         )
@@ -89,7 +97,7 @@ class RunWriter:
         for run in runs:
             # A creation that seemed to time out may have come through late; its run is empty, and ours.
             if run is not kept and run not in filled:
-                self._client.delete_run(run.info.run_id)
+                self.client.delete_run(run.info.run_id)
         return kept
 
     def _adopt(self, view: RunView) -> Known | None:
@@ -104,17 +112,21 @@ class RunWriter:
             params=dict(run.data.params),
             tags=dict(run.data.tags),
             metrics=dict(run.data.metrics),
+            datasets={
+                (used.dataset.name, used.dataset.digest)
+                for used in (run.inputs.dataset_inputs if run.inputs else ())
+            },
         )
         names = curve_names(view)
-        for metric in sorted({names[metric] for metric, _, _ in view.curves} & set(known.metrics)):
-            points = self._client.get_metric_history(known.run_id, metric)
+        for metric in sorted({names[point.metric] for point in view.curves} & set(known.metrics)):
+            points = self.client.get_metric_history(known.run_id, metric)
             known.points |= {(metric, point.step) for point in points}
         return known
 
     def _create(self, view: RunView, parent: str | None) -> Known:
         tags = {KEY_TAG: view.key, SOURCE_TAG: SOURCE} | ({} if parent is None else {PARENT_TAG: parent})
-        run = self._client.create_run(
-            self._experiment_id, start_time=view.start_ms, tags=tags, run_name=view.name
+        run = self.client.create_run(
+            self.experiment_id, start_time=view.start_ms, tags=tags, run_name=view.name
         )
         return Known(
             run_id=run.info.run_id,
@@ -125,20 +137,29 @@ class RunWriter:
         )
 
     def _log_contents(self, known: Known, contents: Mapping[str, str | bytes]) -> None:
-        if not contents:
-            return
+        if contents:
+            log = partial(self.client.log_artifacts, known.run_id)
+            self._log_files(known.artifact_uri, contents, log)
+            known.contents |= {path: content_digest(content) for path, content in contents.items()}
+
+    def _log_model(self, model_id: str, location: str, contents: Mapping[str, str | bytes]) -> None:
+        self._log_files(location, contents, partial(self.client.log_model_artifacts, model_id))
+
+    def _log_files(
+        self, location: str, contents: Mapping[str, str | bytes], log: Callable[[str], object]
+    ) -> None:
+        """Put files where MLflow keeps those of a run or a model; ``log`` does it for a folder."""
         with tempfile.TemporaryDirectory(prefix="nas-rnn-") as folder:
             for path, content in contents.items():
                 file = Path(folder, path)
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(content.encode() if isinstance(content, str) else content)
-            if self._artifact_root is not None and known.artifact_uri.startswith(SERVED):
+            if self._artifact_root is not None and location.startswith(SERVED):
                 # A server made this experiment; without it, its files are reached where it keeps them.
-                target = self._artifact_root / known.artifact_uri.removeprefix(SERVED).lstrip("/")
+                target = self._artifact_root / location.removeprefix(SERVED).lstrip("/")
                 shutil.copytree(folder, target, dirs_exist_ok=True)
             else:
-                self._client.log_artifacts(known.run_id, folder)
-        known.contents |= {path: content_digest(content) for path, content in contents.items()}
+                log(folder)
 
     def _log_entries(self, known: Known, todo: Changes) -> None:
         from mlflow.entities import Metric, Param, RunTag
@@ -147,24 +168,54 @@ class RunWriter:
         params = [Param(name, value) for name, value in todo.params.items()]
         tags = [RunTag(name, value) for name, value in todo.tags.items()]
         metrics = [Metric(name, value, now, 0) for name, value in todo.metrics.items()]
-        metrics += [Metric(name, value, now, step) for (name, step), value in sorted(todo.points.items())]
+        metrics += [
+            Metric(name, float(point.value), now if point.at_ms is None else point.at_ms, step)
+            for (name, step), point in sorted(todo.points.items())
+        ]
         for batch in batches(params, tags, metrics):
-            self._client.log_batch(known.run_id, batch.metrics, batch.params, batch.tags)
+            self.client.log_batch(known.run_id, batch.metrics, batch.params, batch.tags)
         for name in todo.stale_tags:
-            self._client.delete_tag(known.run_id, name)
+            self.client.delete_tag(known.run_id, name)
             del known.tags[name]
         known.params |= todo.params
         known.tags |= todo.tags
         known.metrics |= todo.metrics
         known.points |= todo.points.keys()
 
+    def _log_dataset(self, known: Known, dataset: DatasetView | None) -> None:
+        if dataset is not None:
+            self.client.log_inputs(known.run_id, [as_input(dataset)])
+            known.datasets.add(dataset_key(dataset))
+
     def _name_and_status(self, known: Known, view: RunView) -> None:
         ended = view.status != "RUNNING"
         if known.name != view.name or (known.status != view.status and not ended):
-            self._client.update_run(known.run_id, status=None if ended else view.status, name=view.name)
+            self.client.update_run(known.run_id, status=None if ended else view.status, name=view.name)
         if known.status != view.status and ended:
-            self._client.set_terminated(known.run_id, status=view.status, end_time=view.end_ms)
+            self.client.set_terminated(known.run_id, status=view.status, end_time=view.end_ms)
         known.name, known.status = view.name, view.status
+
+
+def as_input(dataset: DatasetView) -> DatasetInput:
+    """Return ``dataset`` as MLflow's pages show it: where it is from, what it is for, and its parts as columns."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    source: dict[str, object]
+    if dataset.source is None:
+        kind, source = "code", {"tags": {SOURCE_TAG: dataset.origin}}
+    else:
+        kind, source = "local", {"uri": dataset.source}
+    columns = [{"name": name, "type": shown} for name, shown in dataset.columns.items()]
+    return DatasetInput(
+        Dataset(
+            name=dataset.name,
+            digest=dataset.digest,
+            source_type=kind,
+            source=json.dumps(source),
+            schema=json.dumps({"mlflow_colspec": columns}),
+        ),
+        [InputTag("mlflow.data.context", dataset.context)],
+    )
 
 
 @dataclass

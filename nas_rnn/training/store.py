@@ -16,13 +16,14 @@ if TYPE_CHECKING:  # reading curves and results needs no torch
 
 SPEC, METRICS, CHECKPOINT, RESULT = "spec.json", "metrics.jsonl", "checkpoint.safetensors", "result.json"
 WORKERS = "workers.jsonl"
+SYSTEM = "system.jsonl"
 FLOW = "gradient_flow.json"
 
 
 class RunStore:
     """The files of one run: ``spec.json``, ``metrics.jsonl``, ``checkpoint.safetensors``, ``result.json``, and
-    ``workers.jsonl``, which says where the run was trained: one line each time that it began or went on; of a final
-    run also ``gradient_flow.json``.
+    ``workers.jsonl``, which says where the run was trained: one line each time that it began or went on;
+    ``system.jsonl``, samples of what it took of its machine; of a final run also ``gradient_flow.json``.
 
     ``files`` is a folder of this machine, or other `Files`. Every other file is replaced as a whole
     or not at all; of the ``.jsonl`` files only the last line can be torn, and readers pass over it. One process
@@ -116,6 +117,20 @@ class RunStore:
             with contextlib.suppress(ValueError):  # a torn line
                 places.append(json.loads(line))
         return places
+
+    def append_samples(self, samples: list[dict[str, float]]) -> None:
+        """Add samples of the machine, each with its time ``at_ms``."""
+        self.files.append(SYSTEM, "".join(json.dumps(sample) + "\n" for sample in samples).encode())
+
+    def read_samples(self) -> dict[int, dict[str, float]]:
+        """Return the samples by the number of their line, which stays the same for ever."""
+        found = {}
+        for number, line in enumerate((self.files.read(SYSTEM) or b"").split(b"\n")[:-1]):
+            with contextlib.suppress(ValueError):  # a torn line
+                sample = json.loads(line)
+                if isinstance(sample, dict) and "at_ms" in sample:
+                    found[number] = sample
+        return found
 
     def drop_checkpoint(self) -> None:
         """Remove the checkpoint of a run that will not go on; it takes four times the weights' space."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nas_rnn.tracking import RunView, Tracker, default_uri
+from nas_rnn.tracking import Point, RunView, Tracker, default_uri
 from nas_rnn.tracking.quiet import connect
 
 if TYPE_CHECKING:
@@ -99,7 +99,8 @@ def make_view() -> ViewMaker:
             "note": "a *note*",
             "start_ms": 1_700_000_000_000,
         }
-        return RunView(**(values | changes))
+        values |= changes
+        return RunView(**{**values, "curves": tuple(Point(*point) for point in values["curves"])})
 
     return make
 

@@ -99,7 +99,7 @@ def test_what_is_there_is_not_sent_again(
     assert tracker.flush(60)
     assert tracker._writer is not None
     sent: list[str] = []
-    client = tracker._writer._client
+    client = tracker._writer.client
     for call in ("log_batch", "log_artifacts", "update_run", "set_terminated", "create_run", "search_runs"):
         monkeypatch.setattr(client, call, lambda *_, call=call, **__: sent.append(call))
     tracker.put(make_view())
