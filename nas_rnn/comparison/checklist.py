@@ -23,12 +23,13 @@ class OnTest:
     """Relative differences to the baseline on the test part, negative is better; None for what was not measured.
 
     ``winner`` is the cell that was found, ``random_search`` the best of a random search with as many candidates,
-    ``random_cells`` the mean of cells drawn at random.
+    ``random_cells`` the mean of cells drawn at random, ``random_diverged`` how many of those diverged ("2 of 5").
     """
 
     winner: float | None = None
     random_search: float | None = None
     random_cells: float | None = None
+    random_diverged: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,6 +205,8 @@ def _against_random(facts: Facts) -> Said:
 
 def _random_cells(facts: Facts) -> str:
     """Say what a single random cell comes to; empty where the final did not measure that."""
+    if facts.found.random_diverged:
+        return f" Of the cells drawn at random {facts.found.random_diverged} diverged in the final."
     if facts.found.random_cells is None:
         return ""
     median = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,12 +73,13 @@ def flow_picture(
     return draw_flow(_titled(models), format)
 
 
-def measured_flows(workspace: Workspace) -> Models:
+def measured_flows(workspace: Workspace, without: Collection[str] = ()) -> Models:
     """Return the models whose flow was kept with a search or comparison, each under its title."""
     from nas_rnn.training.gradient_flow import GradientFlow
 
     kept: list[dict[str, Any]] = workspace.read_json(f"{FLOW}.json") or []
-    return _titled([(row["name"], [GradientFlow.from_dict(flow) for flow in row["flows"]]) for row in kept])
+    shown = [row for row in kept if row["name"] not in without]
+    return _titled([(row["name"], [GradientFlow.from_dict(flow) for flow in row["flows"]]) for row in shown])
 
 
 def _of_run(bench: Bench, planned: Planned, pair: int) -> list[GradientFlow]:

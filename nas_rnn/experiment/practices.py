@@ -59,11 +59,16 @@ def _against_random(report: Report) -> OnTest:
     """Return how the cell that was found and the controls did against the baseline on the test part."""
     if report.comparison is None or not report.comparison.contenders:
         return OnTest()
-    controls = {bool(row.standing.digest): row.relative_difference for row in report.comparison.controls}
+    cells = [
+        row for row in report.comparison.controls if not row.standing.digest
+    ]  # several have none together
+    search = [row for row in report.comparison.controls if row.standing.digest]
+    lost = [f"{row.standing.diverged} of {len(row.standing.seeds)}" for row in cells if row.standing.diverged]
     return OnTest(
         winner=report.comparison.contenders[0].relative_difference,
-        random_search=controls.get(True),
-        random_cells=controls.get(False),  # several cells have no digest together
+        random_search=search[0].relative_difference if search else None,
+        random_cells=cells[0].relative_difference if cells else None,
+        random_diverged="".join(lost[:1]),
     )
 
 

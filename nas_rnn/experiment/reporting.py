@@ -80,6 +80,7 @@ def gather(workspace: Workspace, task: Task | None = None) -> Report:
     kind = facts.get("kind", "search")
     kept = workspace.read_json("comparison.json") or {}
     comparison = Comparison.from_dict(kept) if kept else None
+    controls = [] if comparison is None else [row.standing.name for row in comparison.controls]
     runs = _runs(workspace)
     of_id = {run.spec.id: run for run in runs}
     trials = _trials(workspace, workspace.study_path.name)
@@ -104,7 +105,7 @@ def gather(workspace: Workspace, task: Task | None = None) -> Report:
         control=_draws(_trials(workspace, CONTROL_JOURNAL), of_id, control=True),
         baseline_value=None if baseline is None else baseline.result.best_metric,
         cells=_cells(comparison, runs),
-        flows=tuple(measured_flows(workspace)),
+        flows=tuple(measured_flows(workspace, without=controls)),
         parts=tuple(_parts(comparison, runs)),
         plugins=recorded(facts),
         environment=workspace.read_json(ENVIRONMENT) or {},

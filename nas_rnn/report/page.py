@@ -126,11 +126,10 @@ def _tally(report: Report) -> str:
 
 def _facts(report: Report) -> list[tuple[str, str]]:
     """Return the few figures under the verdict."""
-    facts = [("task", report.task), ("metric", f"{report.metric.name}, {report.metric.unit}")]
+    facts = [("task", report.task), ("measured in", report.metric.unit)]
     if report.kind == "search":
-        settings = report.settings
-        facts.append(("space", str(settings.get("space"))))
-        facts.append(("strategy", f"{report.strategy}, {count(len(report.draws), 'candidate')}"))
+        tried = count(len(report.draws), "candidate")
+        facts.append(("search", f"{tried} of {report.settings.get('space')}, {report.strategy}"))
     if report.comparison is not None:
         baseline = report.comparison.baseline
         facts.append(("size", f"{baseline.parameters:,} parameters"))

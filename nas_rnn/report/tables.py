@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nas_rnn.cells import gate_bias, parse_cell
 from nas_rnn.comparison import ContenderRow, Standing
@@ -26,6 +26,11 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     words: tuple[str, ...] = ()
     chosen: frozenset[int] = frozenset()
+
+    @property
+    def of_chosen(self) -> Table:
+        """The table of the chosen rows alone."""
+        return replace(self, rows=tuple(self.rows[n] for n in sorted(self.chosen)), chosen=frozenset())
 
 
 def results(report: Report) -> Table | None:
@@ -74,7 +79,6 @@ def _result(report: Report, standing: Standing, row: ContenderRow | None) -> dic
     return {
         **shown,
         "parameters": f"{standing.parameters:,}{size}",
-        "hidden size": f"{standing.hidden_size:,}" if standing.digest else "",
         "tuned": "tuned" if standing.tuned else "untuned",
     }
 

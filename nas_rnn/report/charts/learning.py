@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from nas_rnn.comparison import Standing
-from nas_rnn.report.charts.panel import Panel, begin, finish, name_ends, whole_ticks
+from nas_rnn.report.charts.panel import Panel, begin, finish, name_ends, plain_log_ticks, whole_ticks
 from nas_rnn.report.facts import Report, Run
 from nas_rnn.report.inline import DASHES, MARKERS, PAPER, SERIES
 from nas_rnn.report.wording import figure as written
@@ -72,6 +72,7 @@ def _panel(
     low, high = axes.dataLim.intervaly
     if low > 0 and high > FAR_APART * low:  # one seed that began badly would flatten all the rest
         axes.set_yscale("log")
+        plain_log_ticks(axes.yaxis)
     whole_ticks(axes)
     name_ends(axes, ends)
     return finish(figure, id, title, f"{'; '.join(told)}.")

@@ -12,11 +12,12 @@ from nas_rnn.report.inline import GRID, INK, QUIET, figure_svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 SIZE = (4.7, 3.3)
 """Width and height in inches: text of 10 points stays legible where a narrow screen shrinks it."""
-LONGEST = 16
+LONGEST = 18
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,15 @@ def whole_ticks(axes: Axes) -> None:
     from matplotlib.ticker import MaxNLocator
 
     axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True, min_n_ticks=1))
+
+
+def plain_log_ticks(axis: Axis) -> None:
+    """Mark 1, 2 and 5 times the powers of ten, in plain figures."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(10, subs=(1, 2, 5), numticks=6))
+    axis.set_major_formatter(FuncFormatter(lambda value, place: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def per_cent(axes: Axes) -> None:

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nas_rnn.report.charts.panel import Panel, begin, finish, short
+from nas_rnn.report.charts.panel import SIZE, Panel, begin, finish, short
 from nas_rnn.report.facts import Report
-from nas_rnn.report.inline import INK, PAPER, QUIET, SERIES
+from nas_rnn.report.inline import PAPER, QUIET, SERIES
 from nas_rnn.report.wording import figure as written
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+MARKS = ("s", "D", "^", "v", "P", "X", "*", "p")
+"""One for each cell of the final; a table has those for which there is none."""
 Point = tuple[float, float]
 """(cost, metric)."""
-
-
-LETTER = 0.022
-"""The width of a letter as a share of a panel's, about."""
 
 
 def front(points: Sequence[Point], *, minimize: bool) -> list[Point]:
@@ -81,7 +79,8 @@ def _panel(
     report: Report,
 ) -> Panel:
     minimize = report.metric.direction == "minimize"
-    figure, axes = begin(unit, report.metric.unit)
+    lines = -(-min(len(finals), len(MARKS)) // 2)
+    figure, axes = begin(unit, report.metric.unit, (SIZE[0], SIZE[1] + 0.22 * lines))
     best = front([*tried, *(point for _, point in finals)], minimize=minimize)
     axes.step(
         [cost for cost, _ in best], [value for _, value in best], where="post", color=QUIET, linewidth=1.2,
@@ -92,48 +91,19 @@ def _panel(
             [cost for cost, _ in tried], [value for _, value in tried], s=26, facecolors=PAPER,
             edgecolors=SERIES[0], linewidths=1.2, zorder=3,
         )  # fmt: skip
-    for number, (_, (cost, value)) in enumerate(finals):
-        axes.scatter(
-            [cost],
-            [value],
-            s=58,
-            marker="s" if number == 0 else "D",
-            color=SERIES[number % len(SERIES)],
-            zorder=4,
-        )
+    for number, (name, (cost, value)) in enumerate(finals[: len(MARKS)]):
+        colour = SERIES[number % len(SERIES)]
+        axes.scatter([cost], [value], s=58, marker=MARKS[number], color=colour, zorder=4, label=short(name))
     axes.margins(0.12)
     if unit.startswith("parameters"):
         _grouped(axes)
-    if len(finals) <= len(SERIES):
-        _names(axes, finals, tried)
+    if finals:
+        axes.legend(loc="upper left", bbox_to_anchor=(-0.03, -0.17), ncols=2, frameon=False, fontsize=9.5)
     told = "; ".join(f"{name}: {written(value)} at {cost:,.4g}" for name, (cost, value) in finals)
     told = (
         f"{len(tried)} candidates. Final: {told or 'none'}. {'Down' if minimize else 'Up'} and left is best."
     )
     return finish(figure, id, title, told)
-
-
-def _names(axes: Axes, finals: Sequence[tuple[str, Point]], tried: Sequence[Point]) -> None:
-    """Write each final cell's name beside its mark, on that side where it hides the fewest others."""
-    within = axes.transScale + axes.transLimits
-    marks = within.transform([*tried, *(point for _, point in finals)])
-    for name, point in finals:
-        x, y = within.transform(point)
-        width = LETTER * len(short(name))
-        sides = [(dx, dy) for dx in (1, -1) for dy in (1, -1)]
-
-        def hidden(side: tuple[int, int], x: float = x, y: float = y, width: float = width) -> float:
-            dx, dy = side
-            end = x + dx * (0.03 + width)
-            low, high = sorted((x + dx * 0.02, end))
-            over = [1 for mx, my in marks if low < mx < high and abs(my - y - dy * 0.05) < 0.05]
-            return len(over) + 9 * (not 0 <= end <= 1)
-
-        dx, dy = min(sides, key=hidden)
-        axes.annotate(
-            short(name), point, xytext=(7 * dx, 6 if dy > 0 else -13), textcoords="offset points",
-            ha="left" if dx > 0 else "right", color=INK, zorder=5,
-        )  # fmt: skip
 
 
 def _grouped(axes: Axes) -> None:

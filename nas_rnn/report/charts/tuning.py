@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from nas_rnn.report.charts.panel import Panel, begin, finish, short
+from nas_rnn.report.charts.panel import Panel, begin, finish, plain_log_ticks, short
 from nas_rnn.report.facts import Report, Run
 from nas_rnn.report.inline import MARKERS, SERIES
 
 
 def tuning(report: Report) -> list[Panel]:
     """Return one panel; none where nothing was tuned."""
-    of_cell: dict[str, list[Run]] = {}
+    of_cell: dict[str, list[Run]] = {standing.name: [] for standing in report.standings}
     for run in report.of_role("tuning"):
         if run.result.best_metric is not None:
             of_cell.setdefault(run.spec.name, []).append(run)
+    of_cell = {name: runs for name, runs in of_cell.items() if runs}
     if not of_cell:
         return []
     figure, axes = begin("learning rate", report.metric.unit)
     axes.set_xscale("log")
+    plain_log_ticks(axes.xaxis)
     for number, (name, runs) in enumerate(of_cell.items()):
         colour, marker = SERIES[number % len(SERIES)], MARKERS[number % len(MARKERS)]
         points = [(run.spec.training.learning_rate, run.result.best_metric or 0.0) for run in runs]
