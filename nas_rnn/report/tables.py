@@ -59,14 +59,14 @@ def _result(report: Report, standing: Standing, row: ContenderRow | None) -> dic
     level = percent(report.comparison.level)
     shown = {"cell": report.changes.get(standing.name, standing.name)}
     if row is None:
-        shown |= {"verdict": f"{SHAPES['baseline']} baseline", "mean ± std": _mean(standing)}
+        shown |= {"verdict": f"{SHAPES['baseline']}\N{NO-BREAK SPACE}baseline", "mean ± std": _mean(standing)}
         shown |= dict.fromkeys((f"difference [{level}]", "relative", "p", "p, equivalence"), "")
     else:
         digits = decimals(report.comparison, row)
         low, high = row.ci95 or (None, None)
         interval = "" if row.ci95 is None else f" [{signed(low, digits)}, {signed(high, digits)}]"
         shown |= {
-            "verdict": f"{SHAPES[row.verdict]} {row.verdict}{' (control)' if standing.control else ''}",
+            "verdict": f"{SHAPES[row.verdict]}\N{NO-BREAK SPACE}{row.verdict}{' (control)' if standing.control else ''}",
             "mean ± std": _mean(standing),
             f"difference [{level}]": signed(row.difference, digits) + interval,
             "relative": gap(row.relative_difference),
