@@ -43,12 +43,12 @@ def trials_table(rows: Sequence[TrialRow], metric: str) -> Table:
             None if row.gap is None else rank,
             row.spec.name,
             None if row.gap is None else round(row.gap, 4),
-            None if result is None else result.best_metric,
+            None if result is None or result.best_metric is None else round(result.best_metric, 4),
+            "; ".join(str(parse_cell(row.spec.cell)).splitlines()),
             None if result is None else result.parameters,
             0 if result is None else len(result.epochs),
             "running" if result is None else result.status,
             row.spec.id,
-            "; ".join(str(parse_cell(row.spec.cell)).splitlines()),
         )
         for name, value in zip(names, values, strict=True):
             table[name].append(value)
