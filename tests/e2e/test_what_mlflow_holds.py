@@ -96,7 +96,9 @@ def test_the_table_of_trials_ranks_them_as_the_runs_are_sorted(shown: Shown) -> 
         run.data.metrics["gap_to_lstm"] for run in ranked
     ]
     assert [row["rank"] for row in rows[: len(ranked)]] == list(range(1, len(ranked) + 1))
-    assert all(row["trial"] in shown.runs and " = " in row["equations"] for row in rows)
+    for row in rows:
+        assert shown.runs[row["trial"]].data.tags["cell"] == row["cell"]
+        assert " = " in row["equations"] and "  " not in row["equations"]
 
 
 def test_the_answer_stands_above_all_runs_and_leads_to_the_search(
