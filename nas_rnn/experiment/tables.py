@@ -25,34 +25,28 @@ class TrialRow:
 def trials_table(rows: Sequence[TrialRow], metric: str) -> Table:
     """Return the candidates as columns, the smallest gap to the LSTM first, those without one last."""
     ordered = sorted(rows, key=lambda row: (row.gap is None, row.gap or 0.0, row.spec.id))
-    names = (
-        "rank",
-        "cell",
-        "gap to the LSTM",
-        metric,
-        "parameters",
-        "epochs",
-        "ending",
-        "trial",
-        "equations",
-    )
-    table: Table = {name: [] for name in names}
-    for rank, row in enumerate(ordered, start=1):
-        result = row.result
-        values = (
-            None if row.gap is None else rank,
-            row.spec.name,
-            None if row.gap is None else round(row.gap, 4),
-            None if result is None else result.best_metric,
-            None if result is None else result.parameters,
-            0 if result is None else len(result.epochs),
-            "running" if result is None else result.status,
-            row.spec.id,
-            "; ".join(str(parse_cell(row.spec.cell)).splitlines()),
-        )
-        for name, value in zip(names, values, strict=True):
-            table[name].append(value)
-    return table
+    found = [
+        {"rank": None if row.gap is None else rank, **_trial(row, metric)}
+        for rank, row in enumerate(ordered, start=1)
+    ]
+    return {column: [row[column] for row in found] for column in found[0]} if found else {}
+
+
+def _trial(row: TrialRow, metric: str) -> dict[str, object]:
+    result = row.result
+    best = None if result is None else result.best_metric
+    return {
+        "cell": row.spec.name,
+        "gap to the LSTM": None if row.gap is None else round(row.gap, 4),
+        metric: None if best is None else round(best, 4),
+        "equations": "; ".join(
+            " ".join(line.split()) for line in str(parse_cell(row.spec.cell)).splitlines()
+        ),
+        "parameters": None if result is None else result.parameters,
+        "epochs": 0 if result is None else len(result.epochs),
+        "ending": "running" if result is None else result.status,
+        "trial": row.spec.id,
+    }
 
 
 def comparison_table(comparison: Comparison) -> Table:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nas_rnn.tracking import Point, RunView, Tracker, default_uri
+from nas_rnn.tracking import DatasetView, Point, RunView, Tracker, default_uri
 from nas_rnn.tracking.quiet import connect
 
 if TYPE_CHECKING:
@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 
 ViewMaker = Callable[..., RunView]
 NUMBERS = itertools.count()
+DATASET = DatasetView(
+    name="my-text.txt",
+    digest="0123456789abcdef",
+    source="/data/my-text.txt",
+    origin="comes with the task char-lm",
+    context="training, validation",
+    columns={"train": "uint8 1000", "valid": "uint8 100"},
+)
 
 
 @pytest.fixture(scope="session")
@@ -97,6 +105,7 @@ def make_view() -> ViewMaker:
             "artifacts": {"cell/equations.md": "# h", "cell/picture.png": b"\x89PNG"},
             "tables": {"ranking.json": {"rank": [1, 2], "gap": [0.5, float("nan")]}},
             "note": "a *note*",
+            "dataset": DATASET,
             "start_ms": 1_700_000_000_000,
         }
         values |= changes

@@ -6,13 +6,16 @@ import json
 import math
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import mlflow
 import pytest
 
 from nas_rnn.errors import UserError
-from nas_rnn.tracking import RunView, Tracker
+from nas_rnn.tracking import RunView, Tracker, run_link
 from nas_rnn.tracking.writer import RunWriter
 
 if TYPE_CHECKING:
@@ -47,6 +50,57 @@ def test_mlflow_itself_reads_our_tables(
     assert table["gap"][0] == 0.5
     assert math.isnan(table["gap"][1])
     assert json.loads(run.data.tags["mlflow.loggedArtifacts"]) == [{"path": "ranking.json", "type": "table"}]
+
+
+def test_points_have_their_own_times(tracker: Tracker, store: Store, make_view: ViewMaker) -> None:
+    """Of a sampled curve; a point without a time gets that of writing."""
+    tracker.put(make_view(curves=(("system/cpu", 0, 5.0, 1_700_000_001_000), ("valid/loss", 1, 2.5))))
+    assert tracker.flush(60)
+    (sampled,) = store.client.get_metric_history(store.run().info.run_id, "system/cpu")
+    assert (sampled.step, sampled.value, sampled.timestamp) == (0, 5.0, 1_700_000_001_000)
+    (other,) = store.client.get_metric_history(store.run().info.run_id, "valid/loss")
+    assert abs(other.timestamp / 1000 - time.time()) < 60
+
+
+def test_the_data_is_an_input_of_the_run_once(
+    store_uri: str, store_folder: Path, experiment: str, store: Store, make_view: ViewMaker
+) -> None:
+    """MLflow itself finds its source again; embedded data says where it is from."""
+    view = make_view()
+    embedded = make_view("other", dataset=replace(view.dataset, name="embedded", source=None))
+    for _ in range(2):
+        with Tracker(store_uri, experiment, store_folder / "artifacts") as tracker:
+            tracker.put(view)
+            tracker.put(embedded)
+            assert tracker.flush(60)
+    (used,) = store.run().inputs.dataset_inputs
+    assert (used.dataset.name, used.dataset.digest) == ("my-text.txt", "0123456789abcdef")
+    assert mlflow.data.get_source(used).uri == "/data/my-text.txt"
+    assert {tag.key: tag.value for tag in used.tags} == {"mlflow.data.context": "training, validation"}
+    assert json.loads(used.dataset.schema)["mlflow_colspec"][1] == {"name": "valid", "type": "uint8 100"}
+    (other,) = store.run("other").inputs.dataset_inputs
+    assert "comes with the task char-lm" in other.dataset.source
+
+
+def test_the_note_of_the_experiment_links_to_runs_and_may_change(
+    store_uri: str, store_folder: Path, experiment: str, store: Store, make_view: ViewMaker
+) -> None:
+    note = f"{run_link('search', 'mine')}, {run_link('gone', 'lost')}"
+
+    def shown() -> str:
+        found = store.client.get_experiment_by_name(experiment)
+        assert found is not None
+        return str(found.tags["mlflow.note.content"])
+
+    with Tracker(store_uri, experiment, store_folder / "artifacts", note="at first") as tracker:
+        tracker.put(make_view())
+        assert tracker.flush(60)
+        assert shown() == "at first"
+        tracker.describe(note)
+        tracker.put(make_view(tags={"verdict": "better"}))
+        assert tracker.flush(60)
+    run = store.run().info
+    assert shown() == f"[mine](#/experiments/{run.experiment_id}/runs/{run.run_id}), lost"
 
 
 def test_children_stand_under_their_parent(tracker: Tracker, store: Store, make_view: ViewMaker) -> None:
@@ -100,7 +154,15 @@ def test_what_is_there_is_not_sent_again(
     assert tracker._writer is not None
     sent: list[str] = []
     client = tracker._writer.client
-    for call in ("log_batch", "log_artifacts", "update_run", "set_terminated", "create_run", "search_runs"):
+    for call in (
+        "log_batch",
+        "log_artifacts",
+        "log_inputs",
+        "update_run",
+        "set_terminated",
+        "create_run",
+        "search_runs",
+    ):
         monkeypatch.setattr(client, call, lambda *_, call=call, **__: sent.append(call))
     tracker.put(make_view())
     assert tracker.flush(60)

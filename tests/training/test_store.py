@@ -148,3 +148,18 @@ def test_an_unreadable_line_inside_the_curve_is_named(tmp_path: Path) -> None:
     )
     with pytest.raises(NasRnnError, match="line 1 of "):
         store.read_records()
+
+
+def test_samples_keep_their_numbers_past_a_torn_line(tmp_path: Path) -> None:
+    store = RunStore(tmp_path / "r1")
+    assert store.read_samples() == {}
+    store.append_samples([{"at_ms": 1, "cpu": 2.0}, {"at_ms": 2, "cpu": 3.0}])
+    path = tmp_path / "r1" / "system.jsonl"
+    path.write_bytes(path.read_bytes() + b'{"at_ms": 3, "c')
+    assert list(store.read_samples()) == [0, 1]
+    store.append_samples([{"at_ms": 4, "cpu": 5.0}, {"at_ms": 5, "cpu": 6.0}])
+    assert store.read_samples() == {
+        0: {"at_ms": 1, "cpu": 2.0},
+        1: {"at_ms": 2, "cpu": 3.0},
+        3: {"at_ms": 5, "cpu": 6.0},
+    }
