@@ -8,12 +8,12 @@ from nas_rnn.cells.graph import Cell, Linear
 
 
 def gate_bias(cell: Cell) -> float | None:
-    """Return the size at which biases start that do not start at zero (their mean); None where all do.
+    """Return the size at which all biases start that do not start at zero; None where all do, or their sizes differ.
 
     The LSTM's is 1, its forget gate's (Jozefowicz, Zaremba & Sutskever 2015).
     """
-    sizes = [abs(node.bias) for node in cell.nodes if isinstance(node, Linear) and node.bias]
-    return sum(sizes) / len(sizes) if sizes else None
+    sizes = {abs(node.bias) for node in cell.nodes if isinstance(node, Linear) and node.bias}
+    return sizes.pop() if len(sizes) == 1 else None
 
 
 def with_gate_bias(cell: Cell, size: float) -> Cell:

@@ -87,7 +87,12 @@ Plugins = Annotated[
 Trials = Annotated[int | None, _whole("--trials", "How many candidates to try. Default: 24.", BUDGET)]
 Time = Annotated[
     str | None,
-    _text("--time", "TIME", "Try no more candidates after 90s, 30m, 1h30m, ... Default: no limit.", BUDGET),
+    _text(
+        "--time",
+        "TIME",
+        "Try no more candidates after 90s, 1h30m, ...; what comes after them is not limited. Default: no limit.",
+        BUDGET,
+    ),
 ]
 TimeForSeeds = Annotated[
     str | None,

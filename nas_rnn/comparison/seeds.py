@@ -1,4 +1,4 @@
-"""Random seeds for each part of an experiment, all from the search's one seed, none ever used twice."""
+"""Random seeds for each part of an experiment, all from the search's one seed, no two of them equal."""
 
 from __future__ import annotations
 

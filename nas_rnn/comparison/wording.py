@@ -51,11 +51,11 @@ def _figures(comparison: Comparison, row: ContenderRow) -> str:
     """Return the two means, the difference and its interval."""
     digits = decimals(comparison, row)
     text = f"difference {row.difference:+.{digits}f}"
-    if row.standing.mean is not None and comparison.baseline.mean is not None:
-        means = (
-            f"{row.standing.mean:.{digits}f} against {comparison.baseline.mean:.{digits}f} {comparison.unit}"
-        )
-        text = f"{means}, {text}"
+    if row.standing.mean is not None and row.difference is not None:
+        # The baseline's mean over the same seeds: it may have more of them by now.
+        sign = 1 if comparison.direction == "minimize" else -1
+        other = row.standing.mean - sign * row.difference
+        text = f"{row.standing.mean:.{digits}f} against {other:.{digits}f} {comparison.unit}, {text}"
     return text if row.ci95 is None else f"{text} [{row.ci95[0]:+.{digits}f}, {row.ci95[1]:+.{digits}f}]"
 
 

@@ -18,12 +18,13 @@ from nas_rnn.cells import Cell
 from nas_rnn.comparison import Entry, Match, mismatch_warning
 from nas_rnn.engine import Engine, InTurn, RunList, RunSource
 from nas_rnn.engine.preflight import check_local, check_request
+from nas_rnn.errors import NasRnnError
 from nas_rnn.experiment.config import CompareConfig, SearchConfig
 from nas_rnn.experiment.dataset import keep_facts
 from nas_rnn.experiment.events import EpochDone, Event, Notice, Observer, Progress, RunEnded, RunStarted
 from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.trials import sign_of
-from nas_rnn.experiment.workspace import Workspace
+from nas_rnn.experiment.workspace import FINAL, Workspace
 from nas_rnn.tasks import Task
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
 
@@ -79,7 +80,9 @@ class Bench:
                 self.warn(message)
 
     def warn_of_mismatch(self, entry: Entry) -> None:
-        """Tell where ``entry`` could not be matched to the baseline within one per cent."""
+        """Tell where ``entry`` could not be matched to the baseline's parameters within one per cent."""
+        if self.config.match != "params":
+            return
         warning = mismatch_warning(Match(entry.hidden_size, entry.parameters, entry.mismatch))
         if warning:
             self.warn(f"{entry.name}: {warning}")
@@ -95,13 +98,29 @@ class Bench:
 
     def unfinished(self, specs: Sequence[RunSpec], watch: Watch) -> RunList:
         """Return those of ``specs`` that have no result yet as a stage; its results hold the others' already."""
-        found = {spec.id: self.workspace.store(spec.id).read_result() for spec in specs}
-        results = {
-            id: result for id, result in found.items() if result is not None and result.status != "failed"
-        }
+        found = {spec.id: self.earlier_result(spec) for spec in specs}
+        results = {id: result for id, result in found.items() if result is not None}
         return RunList(
             specs, results=results, on_start=watch.on_start, on_epoch=watch.on_epoch, on_done=watch.on_done
         )
+
+    def earlier_result(self, spec: RunSpec, *, retry: bool = True) -> RunResult | None:
+        """Return the result that an earlier process left of this very run, or None.
+
+        What another run of the same name left is removed. A failed run is to be tried again unless ``retry`` is False,
+        or the final has begun: what was chosen before it stays chosen.
+        """
+        store = self.workspace.store(spec.id)
+        if store.read_spec() not in (None, spec):
+            if spec.read_test:
+                raise NasRnnError(f"{store.place} holds another final run, and the test part is read once")
+            store.clear()
+            return None
+        result = store.read_result()
+        if result is not None and result.status == "failed" and retry:
+            chosen = spec.role != "final" and (self.workspace.folder / FINAL).is_file()
+            return result if chosen else None
+        return result
 
     def store_result(self, result: RunResult) -> None:
         """Keep a result that the worker could not write itself."""
@@ -177,11 +196,15 @@ class Bench:
 
 def named_apart(cells: Sequence[Cell]) -> list[Cell]:
     """Return ``cells`` with different names: a name that occurs again gets a number."""
-    seen: dict[str, int] = {}
+    taken: set[str] = set()
     result = []
     for cell in cells:
-        seen[cell.name] = seen.get(cell.name, 0) + 1
-        result.append(cell if seen[cell.name] == 1 else replace(cell, name=f"{cell.name}_{seen[cell.name]}"))
+        name, number = cell.name, 1
+        while name in taken:
+            number += 1
+            name = f"{cell.name}_{number}"
+        taken.add(name)
+        result.append(replace(cell, name=name))
     return result
 
 

@@ -62,12 +62,11 @@ def compare(
     check_machine(settings, runs)
     models = Models.prepare(settings)
     settings = cast(CompareConfig, models.config)
-    known = {cell.name: cell for cell in cells if isinstance(cell, Cell)}
     baseline = find_cell(settings.baseline, runs)
     contenders = [
-        cell
-        for name in settings.cells
-        for cell in ([known[name]] if name in known else find_cells(name, runs, settings.top))
+        found
+        for cell in cells or settings.cells
+        for found in ([cell] if isinstance(cell, Cell) else find_cells(cell, runs, settings.top))
     ]
     models.match(baseline, settings.params)  # too few parameters show here
     workspace = Workspace.create(runs, settings.name, "compare")

@@ -10,6 +10,7 @@ from dataclasses import replace
 from statistics import fmean
 
 from nas_rnn import plugins
+from nas_rnn.cells.verify import verify
 from nas_rnn.comparison import Entry, Member, derived_seed
 from nas_rnn.errors import NasRnnError, UserError
 from nas_rnn.experiment.bench import Bench
@@ -36,6 +37,7 @@ def mean_of_random(bench: Bench, config: SearchConfig, baseline: Entry) -> Entry
         entries[0],
         name=f"mean of {count} random cells",
         digest="",
+        hidden_size=round(fmean(entry.hidden_size for entry in entries)),
         parameters=parameters,
         mismatch=parameters / baseline.parameters - 1,
         control="random cells, another one in each run, trained with the settings of the best",
@@ -51,11 +53,12 @@ def _random_entries(bench: Bench, config: SearchConfig, count: int, baseline: En
         seed = derived_seed(config.seed, "search", _FIRST_SEED + number)
         with plugins.running(plugin, seconds=CONSTRAINED_SECONDS, passing=(Infeasible,)):
             candidate = space.sample(seed)
+            verify(candidate.cell)
         with contextlib.suppress(UserError):  # no hidden size of it has so few parameters
             entries.append(matched(bench, candidate.cell, baseline))
         if len(entries) == count:
             return entries
     raise NasRnnError(
         f"of {_MOST_DRAWS} random cells of the space {config.space!r} only {len(entries)} can have about "
-        f"{baseline.parameters} parameters; leave the mean of random cells out with --controls none"
+        f"{baseline.parameters} parameters"
     )

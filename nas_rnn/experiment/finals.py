@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nas_rnn.comparison import (
     ALPHA,
@@ -172,10 +172,9 @@ class Final:
     def _unsettled(self, plan: FinalPlan) -> list[RunSpec]:
         """Return the plan's runs without those of cells that need no more seeds: they keep the verdict they have."""
         rows = () if self.comparison is None else self.comparison.rows
-        names = {row.standing.name for row in rows if settled(row)}
-        done = {
-            spec.id for planned in plan.contenders if planned.entry.name in names for spec in planned.specs
-        }
+        asked = sorted(plan.contenders, key=lambda planned: bool(planned.entry.control))  # as the rows stand
+        settled_ones = [planned for planned, row in zip(asked, rows, strict=False) if settled(row)]
+        done = {spec.id for planned in settled_ones for spec in planned.specs}
         return [spec for spec in plan.specs if spec.id not in done]
 
     def _tune(self, entries: Sequence[Entry]) -> Generator[RunSource, None, list[Entry]]:
@@ -197,10 +196,13 @@ class Final:
 
 def _tuned_entries(entries: Sequence[Entry], tuned: Sequence[Entry]) -> list[Entry]:
     """Return ``entries`` as tuning left them; those of several cells have the first contender's settings."""
-    found = {entry.name: entry for entry in tuned}
-    leader = found[next(entry.name for entry in entries[1:] if not entry.members)]
+    of_place = iter(tuned)
+    leader = tuned[1]
     settings = {name: getattr(leader.training, name) for name in ("learning_rate", "dropout", "clip")}
-    return [found[e.name] if not e.members else e.with_settings(settings) for e in entries]
+    return [
+        replace(entry.with_settings(settings), tuned=leader.tuned) if entry.members else next(of_place)
+        for entry in entries
+    ]
 
 
 def _listed(names: Sequence[str], most: int = 3) -> str:
@@ -229,17 +231,18 @@ def _keep_best(bench: Bench, plan: FinalPlan, results: dict[str, RunResult]) -> 
         best = min(
             usable, key=lambda spec: sign_of(bench.task.metric) * (results[spec.id].best_metric or 0.0)
         )
-        _keep_weights(bench, best)
+        # The cell as it was found: where its biases started is no part of it once it is trained.
+        _keep_weights(bench, best, replace(best, cell=winner.entry.cell))
         keep_flow(bench, plan, winner.specs.index(best))
 
 
-def _keep_weights(bench: Bench, spec: RunSpec) -> None:
-    """Put the model of ``spec``, at its best epoch, into ``best/``."""
+def _keep_weights(bench: Bench, run: RunSpec, spec: RunSpec) -> None:
+    """Put the model of ``spec``, with the weights of the best epoch of ``run``, into ``best/``."""
     from nas_rnn.execution import RNN
     from nas_rnn.export import Learnt, Trained, example_inputs, folder_files
     from nas_rnn.training.model import build_model
 
-    checkpoint = bench.workspace.store(spec.id).read_checkpoint()
+    checkpoint = bench.workspace.store(run.id).read_checkpoint()
     if checkpoint is None:
         return  # a resumed final whose weights were kept before
     workspace, data = bench.workspace, bench.models.data

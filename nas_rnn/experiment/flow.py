@@ -31,7 +31,8 @@ def keep_flow(bench: Bench, plan: FinalPlan, pair: int) -> None:
     from nas_rnn.training.flow_chart import FORMATS, draw_flow
 
     models: Models = []
-    for planned in (plan.baseline, *plan.contenders[:MOST_CONTENDERS]):
+    of_one_cell = [planned for planned in plan.contenders if not planned.entry.members]
+    for planned in (plan.baseline, *of_one_cell[:MOST_CONTENDERS]):
         flows = _of_run(bench, planned, pair)
         if flows:
             models.append((planned.entry.name, flows))

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nas_rnn import __version__
 from nas_rnn.comparison.checklist import Facts, OnTest
 from nas_rnn.experiment.config import load_toml
-from nas_rnn.experiment.test_part import FINAL
-from nas_rnn.experiment.workspace import Workspace, names
+from nas_rnn.experiment.workspace import FINAL, Workspace, names
 
 if TYPE_CHECKING:
     from nas_rnn.report import Draw, Report

@@ -12,7 +12,7 @@ from typing import Any, cast
 from nas_rnn import plugins
 from nas_rnn.comparison import Comparison, Entry, sentence
 from nas_rnn.engine import RunSource
-from nas_rnn.errors import UserError
+from nas_rnn.errors import NasRnnError, UserError
 from nas_rnn.experiment.bench import Bench, Interrupted, check_machine, now_ms
 from nas_rnn.experiment.chronicle import Chronicle
 from nas_rnn.experiment.config import SearchConfig, absolute, dump_toml, load_toml, read_config
@@ -197,19 +197,21 @@ class _Search:
             best = yield from self._random_search(final, baseline)
             if best is not None:
                 name = f"random search: {best.name}"
-                controls.append(
-                    replace(best, name=name, control=f"random search, {len(self.study.trials())} trials")
-                )
+                controls.append(replace(best, name=name, control=f"random search, {self._trained()} trials"))
         if self.settings.controls != "none":
-            controls.append(mean_of_random(self.bench, self.settings, baseline))
+            try:
+                controls.append(mean_of_random(self.bench, self.settings, baseline))
+            except NasRnnError as error:  # what was found is worth more than what stands beside it
+                self.bench.warn(f"the mean of random cells is left out: {error}")
         return controls
 
     def _random_search(self, final: Final, baseline: Entry) -> Generator[RunSource, None, Entry | None]:
         path = self.bench.workspace.folder / CONTROL_JOURNAL
-        if not path.exists():
+        if not path.is_file() or b"\n" not in path.read_bytes():  # a kill may leave an empty one
+            path.unlink(missing_ok=True)
             Study.create(path, STUDY, self.bench.task.metric.direction)
         study = Study.take_up(path, STUDY)
-        trials = len(self.study.trials())
+        trials = self._trained()
         before = sum(trial.ending is not None for trial in study.trials())
         self.bench.tell(PhaseStarted(phase="control", runs=trials, before=before))
         source = SearchSource(
@@ -226,6 +228,13 @@ class _Search:
         yield source
         final.spend("control", self._results(self._trial_ids(study, control=True)))
         return (yield from final.select(self._best(study, baseline), control="random search"))
+
+    def _trained(self) -> int:
+        """Return how many candidates the search has trained: as many get the random search beside it."""
+        return sum(
+            trial.copy_of is None and trial.details["hidden_size"] is not None
+            for trial in self.study.trials()
+        )
 
     def _trial_ids(self, study: Study, *, control: bool = False) -> list[str]:
         return [trial_id(trial.number, control=control) for trial in study.trials()]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from nas_rnn.cells import Cell
 from nas_rnn.comparison import Entry
 from nas_rnn.experiment.bench import Bench
 from nas_rnn.experiment.models import Models
+from nas_rnn.training import Diverged
 
 SIZES = "sizes.json"
 """Where measured sizes are kept: another measurement would come out a little different."""
@@ -25,14 +27,21 @@ def matched(bench: Bench, cell: Cell, baseline: Entry, score: float | None = Non
     sizes = bench.workspace.read_json(SIZES) or {}
     key = f"{cell.digest} {baseline.digest}"
     if key not in sizes:
-        bench.workspace.write_json(SIZES, {**sizes, key: _timed(models, cell, baseline)})
-        sizes = bench.workspace.read_json(SIZES)
+        try:
+            found = _timed(models, cell, baseline)
+        except Diverged as error:
+            bench.warn(
+                f"{cell.name} has as many parameters as the baseline: its time cannot be measured, {error}"
+            )
+            found = {"hidden_size": models.match(cell, baseline.parameters).hidden_size, "seconds": None}
+        sizes[key] = found
+        bench.workspace.write_json(SIZES, sizes)
     found = sizes[key]
     entry = models.entry_of_size(cell, int(found["hidden_size"]), baseline, score=score)
     return replace(entry, seconds_per_step=found["seconds"])
 
 
-def _timed(models: Models, cell: Cell, baseline: Entry) -> dict[str, float]:
+def _timed(models: Models, cell: Cell, baseline: Entry) -> dict[str, Any]:
     """Return the hidden size at which a step of ``cell`` takes about as long as one of ``baseline``, and how long."""
     from nas_rnn.training.timing import seconds_per_step
 

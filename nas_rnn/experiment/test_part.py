@@ -8,10 +8,8 @@ from typing import Any
 
 from nas_rnn.comparison import Entry
 from nas_rnn.errors import NasRnnError, UserError
-from nas_rnn.experiment.workspace import Workspace, names
+from nas_rnn.experiment.workspace import FINAL, Workspace, names
 from nas_rnn.tasks import TaskData
-
-FINAL = "final.json"
 
 
 def data_digest(data: TaskData) -> str:

@@ -13,7 +13,6 @@ from nas_rnn.experiment.trials import sign_of
 from nas_rnn.strategies.settings import Range, Settings, SettingsStudy
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
 
-SIGNIFICANT_DIGITS = 3
 _SAMPLER_INDEX = (1 << 18) - 1  # beyond those of the runs
 
 LEAST_LEARNING_RATE, MOST_LEARNING_RATE = 1 / 10, 3.0
@@ -87,8 +86,9 @@ class TuneSource:
             spec = next(filter(None, map(self._propose, unfinished)), None)
             if spec is None:
                 return Next.WAIT if unfinished else Next.END
-            result = self._bench.workspace.store(spec.id).read_result()
-            if result is None or result.status == "failed":
+            # Not even a failed one is tried again: later proposals have learnt of its failure.
+            result = self._bench.earlier_result(spec, retry=False)
+            if result is None:
                 self._watch.on_start(spec)
                 return spec
             self._keep(result)
@@ -107,7 +107,7 @@ class TuneSource:
     def best(self) -> list[Entry]:
         """Return the entries with the settings that were best on validation data, once all have run.
 
-        Where every run of a cell diverged it keeps the settings that were given.
+        Where every run of a cell diverged it keeps the settings that were given, and is not tuned.
         """
         return [self._best(tuned) for tuned in self._tuned]
 
@@ -118,7 +118,7 @@ class TuneSource:
         if not losses:
             self._bench.warn(f"{tuned.entry.name}: every run of its tuning diverged or failed")
         settings = tuned.settings[min(losses)[1] if losses else 0]
-        return replace(tuned.entry.with_settings(settings), tuned=True)
+        return replace(tuned.entry.with_settings(settings), tuned=bool(losses) and self._trials > 1)
 
     def _propose(self, position: int) -> RunSpec | None:
         """Return the next run of one cell; None where runs before it must end first."""
@@ -126,8 +126,7 @@ class TuneSource:
         told = tuned.told(self._sign)
         if len(told) < tuned.study.needs(number):
             return None
-        proposed = tuned.study.propose(number, told)
-        settings = {name: float(f"{value:.{SIGNIFICANT_DIGITS}g}") for name, value in proposed.items()}
+        settings = tuned.study.propose(number, told)
         tuned.settings.append(settings)
         choice, seed = self._bench.models.choice, self._bench.config.seed
         spec = tuning_spec(self._entries, position, number, settings, task=choice, seed=seed)

@@ -17,6 +17,8 @@ from nas_rnn.training.files import LocalFiles
 from nas_rnn.training.storage import StoredFiles, make_stored_folder, open_storage
 
 REPORT = "report.html"
+FINAL = "final.json"
+"""Says who is measured on the test part, from before the first of them is."""
 
 
 class Workspace:

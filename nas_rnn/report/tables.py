@@ -66,7 +66,8 @@ def _result(report: Report, standing: Standing, row: ContenderRow | None) -> dic
         low, high = row.ci95 or (None, None)
         interval = "" if row.ci95 is None else f" [{signed(low, digits)}, {signed(high, digits)}]"
         shown |= {
-            "verdict": f"{SHAPES[row.verdict]}\N{NO-BREAK SPACE}{row.verdict}{' (control)' if standing.control else ''}",
+            "verdict": f"{SHAPES[row.verdict]}\N{NO-BREAK SPACE}{row.verdict}"
+            + (" (control)" if standing.control else ""),
             "mean ± std": _mean(standing),
             f"difference [{level}]": signed(row.difference, digits) + interval,
             "relative": gap(row.relative_difference),

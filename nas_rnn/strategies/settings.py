@@ -12,6 +12,8 @@ import optuna
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState, create_trial
 
+SIGNIFICANT_DIGITS = 3
+
 Settings = dict[str, float]
 
 
@@ -67,7 +69,12 @@ class SettingsStudy:
             else:
                 study, distributions = self._tpe(told[:known]), self._used
             asked = [study.ask(dict(distributions)) for _ in range(known, number + 1)]
-        return {name: float(asked[-1].params[name]) for name in self._used}
+        return {name: self._rounded(name, asked[-1].params[name]) for name in self._used}
+
+    def _rounded(self, name: str, value: float) -> float:
+        """Return ``value`` as people can read it, and within its range."""
+        range = self._used[name]
+        return min(max(float(f"{value:.{SIGNIFICANT_DIGITS}g}"), range.low), range.high)
 
     def _tpe(self, told: Sequence[tuple[Settings, float | None]]) -> optuna.Study:
         sampler = optuna.samplers.TPESampler(

@@ -136,6 +136,11 @@ class RunStore:
         """Remove the checkpoint of a run that will not go on; it takes four times the weights' space."""
         self.files.remove(CHECKPOINT)
 
+    def clear(self) -> None:
+        """Remove everything: what was here belongs to another run."""
+        for name in (RESULT, CHECKPOINT, METRICS, FLOW, WORKERS, SYSTEM, SPEC):
+            self.files.remove(name)
+
     def clear_leftovers(self) -> None:
         """Remove the unfinished files of writers that were killed."""
         self.files.clear_leftovers()
