@@ -108,3 +108,15 @@ def test_every_proposal_lies_in_the_ranges(seed: int, number: int) -> None:
     settings = SettingsStudy(RANGES, FIRST, seed=seed).propose(number, [])
     for name, value in settings.items():
         assert RANGES[name].low <= value <= RANGES[name].high
+
+
+def test_rounded_values_stay_in_their_range() -> None:
+    """A range that begins or ends at what was given may end at 2/3: 0.667 would be beyond it."""
+    ranges = {"dropout": Range(low=0.0, high=2 / 3), "clip": Range(low=0.1, high=12.3456, log=True)}
+    study = SettingsStudy(ranges, {"dropout": 2 / 3, "clip": 12.3456}, seed=1)
+    known: list[tuple[Settings, float | None]] = []
+    for number in range(16):
+        settings = study.propose(number, known)
+        known.append((settings, -settings["dropout"] - settings["clip"]))
+    assert known[0][0] == {"dropout": 2 / 3, "clip": 12.3456}, "number 0 is what was given, to the last digit"
+    assert max(settings["dropout"] for settings, _ in known) <= 2 / 3
