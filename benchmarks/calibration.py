@@ -11,7 +11,7 @@ Comparisons are drawn from populations in which the truth is known:
     accuracies   simulated right and wrong answers of two cells to so many questions: each has its own strong
                  and weak questions, and its seeds differ; over all questions there might be they are equal
 
-In all three no cell is better, so "better" and "worse" are both wrong. The runs were made by
+In all of them no cell is better, so "better" and "worse" are both wrong. The runs were made by
 `calibration_runs.py` and lie in tests/comparison/runs.
 
 Intervals that are compared:
@@ -75,17 +75,20 @@ Draw = Callable[[Random, int], Sample]
 
 @dataclass(frozen=True)
 class Pool:
-    """All runs of one task: (runs, N) of each cell."""
+    """All runs of one task: (runs, N) of each cell, None where there are none."""
 
     task: str
     lstm: Floats
-    gru: Floats
+    gru: Floats | None
     weights: Floats
 
     @classmethod
     def read(cls, task: str) -> Pool:
         kept = np.load(RUNS / f"{task}.npz")
-        return cls(task, *(kept[name].astype(np.float64) for name in ("lstm", "gru", "weights")))
+        lstm, gru, weights = (
+            kept[name].astype(np.float64) if name in kept else None for name in ("lstm", "gru", "weights")
+        )
+        return cls(task, lstm, gru, weights)
 
     def items(self, rng: Random) -> NDArray[np.int64]:
         """Return a drawn test part: as many items, whole contiguous blocks of a text."""
@@ -113,6 +116,7 @@ def lstm_twice(pool: Pool, contenders: int = 1, *, shift: float = 0.0, same_item
 
 def lstm_and_gru(pool: Pool) -> Draw:
     """The LSTM against a GRU that is as good on all runs and items together."""
+    assert pool.gru is not None
     means = [float(np.average(runs.mean(axis=0), weights=pool.weights)) for runs in (pool.lstm, pool.gru)]
     gru = pool.gru + means[0] - means[1]
 
@@ -242,7 +246,8 @@ def populations(word: str) -> Iterator[tuple[str, Draw]]:
     for task in TASKS:
         pool = Pool.read(task)
         found.append((f"LSTM twice, {task}", lstm_twice(pool)))
-        found.append((f"LSTM, GRU, {task}", lstm_and_gru(pool)))
+        if pool.gru is not None:
+            found.append((f"LSTM, GRU, {task}", lstm_and_gru(pool)))
     for items in (40, 100, 1_000, 10_000):
         found.append((f"accuracies, {items:,} items", accuracies(items)))
     return (pair for pair in found if word in pair[0])
@@ -276,8 +281,7 @@ def print_intervals(console: Console, word: str, repeats: int, seeds: Sequence[i
         table.add_column(column)
     for name, draw in populations(word):
         for count in seeds:
-            few = repeats // 8 if "10,000" in name else repeats
-            cells = [wrong(draw, count, few, interval) for interval in (crossed, bootstrap, seeds_only)]
+            cells = [wrong(draw, count, repeats, interval) for interval in (crossed, bootstrap, seeds_only)]
             table.add_row(name, str(count), *(f"{100 * rate:.1f} ({width:.3g})" for rate, width in cells))
     console.print(table)
 
