@@ -93,6 +93,13 @@ def test_the_words_of_the_language_in_the_documentation_are_all_there_are():
 
 
 def test_every_link_leads_somewhere():
-    for page in [*PAGES, "docs/architecture.md", "docs/clusters.md", "docs/export.md", "docs/report.md"]:
+    for page in [
+        *PAGES,
+        "docs/architecture.md",
+        "docs/clusters.md",
+        "docs/export.md",
+        "docs/report.md",
+        "docs/statistics.md",
+    ]:
         for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text(encoding="utf-8")):
             assert target.startswith("http") or (ROOT / page).parent.joinpath(target).exists(), (page, target)

@@ -106,10 +106,10 @@ def more_seeds(interval: PairedInterval, levels: Levels) -> int | None:
     def settles(count: int) -> bool:
         return power(interval.difference, spread, count, levels, same_items=True) >= PROMISED
 
+    if not settles(MANY_SEEDS):
+        return None
     low, high = seeds, 2 * seeds
     while not settles(high):
-        if high >= MANY_SEEDS:
-            return None
         low, high = high, min(2 * high, MANY_SEEDS)
     while high - low > 1:
         middle = (low + high) // 2

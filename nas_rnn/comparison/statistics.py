@@ -116,7 +116,7 @@ def paired_interval(
     if not np.isfinite(difference_SN).all():
         raise ValueError("values must be finite: a run that diverged has no interval")
     unseen = (_step(candidate_SN, baseline_SN) / (1 / float((weights_N**2).sum()) + 2)) ** 2
-    difference_SB, weights_B = _super_blocks(difference_SN, weights_N)
+    difference_SB, weights_B = super_blocks(difference_SN, weights_N)
     seeds = len(difference_SB)
     per_seed = difference_SB @ weights_B
     mean = float(per_seed.mean())
@@ -174,7 +174,7 @@ def _step(candidate_SN: Floats, baseline_SN: Floats) -> float:
     return high - low if all(bool(((v == low) | (v == high)).all()) for v in both) else 0.0
 
 
-def _super_blocks(difference_SN: Floats, weights_N: Floats) -> tuple[Floats, Floats]:
+def super_blocks(difference_SN: Floats, weights_N: Floats) -> tuple[Floats, Floats]:
     """Join consecutive items into blocks of about equal weight: (S, B) weighted means, (B,) weights."""
     items = len(weights_N)
     wanted = min(max(items // ITEMS_PER_BLOCK, FEWEST_BLOCKS), MOST_BLOCKS)
