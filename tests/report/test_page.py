@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import re
 import sys
 from dataclasses import replace
@@ -195,3 +196,17 @@ def test_it_shows_an_older_folder(runs: Path) -> None:
     path.write_text(json.dumps({**kept, "spent": {"final": 24.0}}))
     page = page_of(folder.workspace)
     assert "final 24 s" in page.text and "Holm" not in page.text
+
+
+def test_cells_are_shown_as_they_were_found_and_earlier_reads_of_the_test_part_are_told(runs: Path) -> None:
+    """Tuning may have moved the biases of the final's runs; `final.json` has the cells, and names the data."""
+    found = FOUND.replace("relu", "sin")
+    for age, name in enumerate(("earlier", "later")):
+        folder = Folder(runs, name, "compare", cells=["found"], baseline="lstm")
+        folder.final()
+        folder.workspace.write_json("final.json", {"data": "d", "entries": [{"cell": BASE}, {"cell": found}]})
+        os.utime(folder.workspace.folder / "final.json", (1000 + age, 1000 + age))
+    first, second = (page_of(Workspace(runs, name)) for name in ("earlier", "later"))
+    assert "⊙ sin(" in first.text and "relu(" not in first.text
+    assert "test data read once." in first.text
+    assert "the same test data had been read before, in earlier." in second.text
