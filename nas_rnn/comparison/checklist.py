@@ -36,7 +36,8 @@ class OnTest:
 class Facts:
     """What is known of a run, as far as the checklist asks; counts are of runs, ``seconds`` of training.
 
-    ``candidates`` and ``control`` count those that the strategy, and a random search beside it, proposed; ``typical``
+    ``candidates`` and ``control`` count those that the strategy, and a random search beside it, proposed, ``trained``
+    those of the strategy that were trained (the others were known already); ``typical``
     is the median gap of random candidates to the baseline on validation data. ``mismatch`` is the largest of the
     parameters, where sizes were made equal by ``match``. ``read_before`` names those that read the same test part
     earlier. ``tuned`` says so of everybody in the final, ``tuning`` counts the tuning runs of each cell that has any.
@@ -54,6 +55,7 @@ class Facts:
     strategy: str | None = None
     seed: int = 0
     candidates: int = 0
+    trained: int = 0
     control: int = 0
     found: OnTest = OnTest()
     typical: float | None = None
@@ -199,7 +201,7 @@ def _against_random(facts: Facts) -> Said:
     if found.winner is not None and found.random_search is not None:
         both = f" On the test data {_gap(found.winner)} against {_gap(found.random_search)}."
     told = f"Random search had {facts.control} candidates, {facts.strategy} {facts.candidates}.{both}"
-    enough = facts.control >= facts.candidates and both and sampling
+    enough = facts.control >= facts.trained and both and sampling
     return ("yes" if enough else "partly"), f"{told}{sampling or _NO_SAMPLING}"
 
 

@@ -35,6 +35,7 @@ def run_facts(report: Report, workspace: Workspace) -> Facts:
         strategy=report.strategy,
         seed=report.settings.get("seed", 0),
         candidates=len(report.draws),
+        trained=sum(draw.ending != "reused" for draw in report.draws),
         control=len(report.control),
         found=_against_random(report),
         typical=_median_gap(report, report.draws if report.strategy == "random" else report.control),

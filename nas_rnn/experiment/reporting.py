@@ -21,7 +21,7 @@ from nas_rnn.experiment.flow import measured_flows
 from nas_rnn.experiment.practices import run_facts
 from nas_rnn.experiment.provenance import STUDY, recorded
 from nas_rnn.experiment.trials import BASELINE_ID, count_endings, trial_id
-from nas_rnn.experiment.workspace import REPORT, Workspace
+from nas_rnn.experiment.workspace import FINAL, REPORT, Workspace
 from nas_rnn.strategies import Study, Trial
 from nas_rnn.tasks import Task
 
@@ -104,7 +104,7 @@ def gather(workspace: Workspace, task: Task | None = None) -> Report:
         draws=_draws(trials, of_id),
         control=_draws(_trials(workspace, CONTROL_JOURNAL), of_id, control=True),
         baseline_value=None if baseline is None else baseline.result.best_metric,
-        cells=_cells(comparison, runs),
+        cells=_cells(workspace, comparison, runs),
         flows=tuple(measured_flows(workspace, without=controls)),
         parts=tuple(_parts(comparison, runs)),
         plugins=recorded(facts),
@@ -159,14 +159,16 @@ def _draw(trial: Trial, run: Run | None) -> Draw:
     )
 
 
-def _cells(comparison: Comparison | None, runs: Sequence[Run]) -> tuple[Cell, ...]:
-    """Return the baseline's and the contenders' cells as they were trained in the final."""
+def _cells(workspace: Workspace, comparison: Comparison | None, runs: Sequence[Run]) -> tuple[Cell, ...]:
+    """Return the baseline's and the contenders' cells: as they were found, not with biases that tuning moved."""
     if comparison is None:
         return ()
-    texts = {run.spec.seed: run.spec.cell for run in runs if run.spec.role == "final"}
     standings = [comparison.baseline, *(row.standing for row in comparison.contenders)]
-    found = [next((texts[seed] for seed in each.seeds if seed in texts), None) for each in standings]
-    return tuple(parse_cell(text) for text in found if text is not None)
+    found = [entry["cell"] for entry in (workspace.read_json(FINAL) or {"entries": []})["entries"]]
+    if len(found) < len(standings):  # made before that was kept
+        texts = {run.spec.seed: run.spec.cell for run in runs if run.spec.role == "final"}
+        found = [text for each in standings for seed in each.seeds[:1] if (text := texts.get(seed))]
+    return tuple(parse_cell(text) for text in found[: len(standings)])
 
 
 def _changes(workspace: Workspace) -> dict[str, str]:

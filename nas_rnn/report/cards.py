@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import count
 
 from markupsafe import Markup
 
@@ -40,14 +39,15 @@ def cards(report: Report) -> list[Card]:
     """Return the cells worth a card: the contenders, of an ablation the whole cell; none without a comparison."""
     if not report.cells:
         return []
-    base, *contenders = report.cells
-    if report.kind == "ablate" or not contenders:
-        return [_card(report, base, base, 0)] if report.kind == "ablate" else []
-    numbers = count()
-    return [_card(report, cell, base, next(numbers)) for cell in contenders[:MOST_CARDS]]
+    cells = list(zip(report.cells, report.standings, strict=False))
+    chosen = cells[:1] if report.kind == "ablate" else cells[1 : MOST_CARDS + 1]
+    return [
+        _card(cell, report.cells[0], standing.hidden_size, number)
+        for number, (cell, standing) in enumerate(chosen)
+    ]
 
 
-def _card(report: Report, cell: Cell, base: Cell, number: int) -> Card:
+def _card(cell: Cell, base: Cell, hidden_size: int, number: int) -> Card:
     found = difference(cell, base)
     alone = cell.digest == base.digest
     return Card(
@@ -58,20 +58,17 @@ def _card(report: Report, cell: Cell, base: Cell, number: int) -> Card:
         lines=tuple((mark, MARKS[mark], text) for mark, text in found.lines),
         base_lines=() if alone else tuple((mark, MARKS[mark], text) for mark, text in found.base_lines),
         sentences=found.sentences,
-        figures=_figures(report, cell),
+        figures=_figures(cell, hidden_size),
         text=cell.to_text(),
         latex=cell.latex(),
     )
 
 
-def _figures(report: Report, cell: Cell) -> tuple[tuple[str, str], ...]:
+def _figures(cell: Cell, hidden_size: int) -> tuple[tuple[str, str], ...]:
     """Return what a step costs at the size that was trained."""
-    size = next((standing.hidden_size for standing in report.standings if standing.name == cell.name), None)
-    if size is None:
-        return ()
-    found = costs(cell, size, size)
+    found = costs(cell, hidden_size, hidden_size)
     return (
-        ("hidden size", f"{size:,}"),
+        ("hidden size", f"{hidden_size:,}"),
         ("matrix products in the loop over time", str(found.products)),
         ("of them one after another", str(found.levels)),
         ("elementwise operations a step", str(found.elementwise)),

@@ -65,9 +65,9 @@ def _result(report: Report, standing: Standing, row: ContenderRow | None) -> dic
         digits = decimals(report.comparison, row)
         low, high = row.ci95 or (None, None)
         interval = "" if row.ci95 is None else f" [{signed(low, digits)}, {signed(high, digits)}]"
+        control = " (control)" if standing.control else ""
         shown |= {
-            "verdict": f"{SHAPES[row.verdict]}\N{NO-BREAK SPACE}{row.verdict}"
-            + (" (control)" if standing.control else ""),
+            "verdict": f"{SHAPES[row.verdict]}\N{NO-BREAK SPACE}{row.verdict}{control}",
             "mean ± std": _mean(standing),
             f"difference [{level}]": signed(row.difference, digits) + interval,
             "relative": gap(row.relative_difference),

@@ -44,7 +44,8 @@ class Page(HTMLParser):
             self._open.pop()
 
     def handle_data(self, data: str) -> None:
-        (self.styles if self._open[-1:] == ["style"] else self.texts).append(data)
+        code = self._open[-1:] in (["style"], ["script"])
+        (self.styles if code else self.texts).append(data)
 
     def _note(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
