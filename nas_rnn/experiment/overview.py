@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nas_rnn.errors import UserError
 from nas_rnn.experiment.config import load_toml
-from nas_rnn.experiment.workspace import Workspace, names
+from nas_rnn.experiment.workspace import REPORT, Workspace, names
 from nas_rnn.tracking import run_link
 
 MOST = 10
@@ -27,8 +27,8 @@ def task_note(runs: Path, task: str) -> str:
             found += _answers(Workspace(runs, name), task)
     found.sort(reverse=True)
     lines = [
-        f"**{run_link(id, name)}**: {html.escape(answer) or '*not finished*'}"
-        for _, name, id, answer in sorted(found[:MOST], key=lambda row: not row[3])
+        f"{links}: {html.escape(answer) or '*not finished*'}"
+        for _, links, answer in sorted(found[:MOST], key=lambda row: not row[2])
     ]
     if len(found) > MOST:
         lines.append(f"... and {len(found) - MOST} earlier ones.")
@@ -36,10 +36,14 @@ def task_note(runs: Path, task: str) -> str:
     return "\n\n".join(lines)
 
 
-def _answers(workspace: Workspace, task: str) -> list[tuple[int, str, str, str]]:
-    """Return when it began, name, id and answer ("" before there is one); nothing for another task."""
+def _answers(workspace: Workspace, task: str) -> list[tuple[int, str, str]]:
+    """Return when it began, links to its pages, and the answer ("" before there is one); nothing for another task."""
     if load_toml(workspace.config_path).get("task") != task:
         return []
     facts, comparison = workspace.read_json("search.json"), workspace.read_json("comparison.json")
-    answer = "" if comparison is None else str(comparison["sentence"])
-    return [] if facts is None else [(facts["began_ms"], workspace.name, facts["id"], answer)]
+    if facts is None:
+        return []
+    links = f"**{run_link(facts['id'], workspace.name)}**"
+    if (workspace.folder / REPORT).is_file():
+        links += f" ({run_link(facts['id'], 'report', REPORT)})"
+    return [(facts["began_ms"], links, "" if comparison is None else str(comparison["sentence"]))]

@@ -40,19 +40,23 @@ def experiment_url(server_url: str, experiment_name: str, uri: str, *, sort_by: 
     return f"{server_url.rstrip('/')}/#/experiments/{experiment.experiment_id}/runs?{urlencode(query)}"
 
 
-def run_link(key: str, text: str) -> str:
-    """Return a link for a Tracker's note, in markdown: to the page of the run with ``key``, once there is one."""
-    return f"[{text}](run:{key})"
+def run_link(key: str, text: str, artifact: str = "") -> str:
+    """Return a link for a Tracker's note, in markdown: to the page of the run with ``key``, or of one of its artifacts.
+
+    It is plain text as long as there is no such run.
+    """
+    return f"[{text}](run:{key}{f'|artifacts/{artifact}' if artifact else ''})"
 
 
 def with_addresses(note: str, address: Callable[[str], str | None]) -> str:
-    """Return ``note`` with the addresses of its `run_link`s; a run that has none becomes plain text."""
+    """Return ``note`` with the addresses of its `run_link`s; ``address`` gives that of a run's page, by its key."""
 
     def linked(found: re.Match[str]) -> str:
         place = address(found["key"])
-        return found["text"] if place is None else f"[{found['text']}]({place})"
+        page = f"/{found['page']}" if found["page"] else ""
+        return found["text"] if place is None else f"[{found['text']}]({place}{page})"
 
-    return re.sub(r"\[(?P<text>[^\]]*)\]\(run:(?P<key>[^)]*)\)", linked, note)
+    return re.sub(r"\[(?P<text>[^\]]*)\]\(run:(?P<key>[^)|]*)\|?(?P<page>[^)]*)\)", linked, note)
 
 
 def shared_view(columns: Sequence[str], sort_by: str) -> str:

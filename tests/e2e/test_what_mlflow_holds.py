@@ -106,7 +106,8 @@ def test_the_answer_stands_above_all_runs_and_leads_to_the_search(
 ) -> None:
     note = shown.experiment.tags["mlflow.note.content"]
     place = f"#/experiments/{shown.experiment.experiment_id}/runs/{shown.runs['search'].info.run_id}"
-    assert note.startswith(f"**[mine]({place})**: {searched[1].verdict}")
+    links = f"**[mine]({place})** ([report]({place}/artifacts/report.html))"
+    assert note.startswith(f"{links}: {searched[1].verdict}")
 
 
 def test_the_winner_is_a_model_of_the_search_measured_on_its_data(shown: Shown, folder: Path) -> None:

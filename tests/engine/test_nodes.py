@@ -123,4 +123,5 @@ def test_a_search_uses_nodes_that_see_nothing_of_its_disk_and_outlives_one(nodes
     for run, store in stores(nodes).items():
         assert [record.epoch for record in store.read_records()] == list(range(1, EPOCHS + 1)), run
         assert store.read_result().status == "finished"
+        assert store.read_samples(), run
     assert len(used) == 3

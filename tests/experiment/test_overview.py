@@ -20,12 +20,12 @@ def _folder(runs: Path, name: str, began: int, answer: str | None, task: str = "
 
 def test_the_newest_answer_is_the_first_line_and_unfinished_ones_come_last(tmp_path: Path) -> None:
     _folder(tmp_path, "old", 1, "`a` is worse.")
-    _folder(tmp_path, "new", 2, "`b` is <better>.")
+    (_folder(tmp_path, "new", 2, "`b` is <better>.") / "report.html").touch()
     _folder(tmp_path, "running", 3, None)
     _folder(tmp_path, "pictures", 4, "another task", task="glimpses")
     lines = task_note(tmp_path, "char-lm").split("\n\n")
     assert lines[:3] == [
-        "**[new](run:id-new)**: `b` is &lt;better&gt;.",
+        "**[new](run:id-new)** ([report](run:id-new|artifacts/report.html)): `b` is &lt;better&gt;.",
         "**[old](run:id-old)**: `a` is worse.",
         "**[running](run:id-running)**: *not finished*",
     ]

@@ -85,7 +85,7 @@ def test_the_data_is_an_input_of_the_run_once(
 def test_the_note_of_the_experiment_links_to_runs_and_may_change(
     store_uri: str, store_folder: Path, experiment: str, store: Store, make_view: ViewMaker
 ) -> None:
-    note = f"{run_link('search', 'mine')}, {run_link('gone', 'lost')}"
+    links = (run_link("search", "mine"), run_link("search", "report", "a/b.html"), run_link("gone", "lost"))
 
     def shown() -> str:
         found = store.client.get_experiment_by_name(experiment)
@@ -96,11 +96,12 @@ def test_the_note_of_the_experiment_links_to_runs_and_may_change(
         tracker.put(make_view())
         assert tracker.flush(60)
         assert shown() == "at first"
-        tracker.describe(note)
+        tracker.describe(", ".join(links))
         tracker.put(make_view(tags={"verdict": "better"}))
         assert tracker.flush(60)
     run = store.run().info
-    assert shown() == f"[mine](#/experiments/{run.experiment_id}/runs/{run.run_id}), lost"
+    place = f"#/experiments/{run.experiment_id}/runs/{run.run_id}"
+    assert shown() == f"[mine]({place}), [report]({place}/artifacts/a/b.html), lost"
 
 
 def test_children_stand_under_their_parent(tracker: Tracker, store: Store, make_view: ViewMaker) -> None:
