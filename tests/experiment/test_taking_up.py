@@ -31,7 +31,9 @@ def test_a_strategy_hears_of_trials_that_ended_and_of_trials_under_way(tmp_path,
     study.finish(2, "diverged", None)
     monkeypatch.setattr(SearchSource, "__post_init__", lambda self: None)
     task = SimpleNamespace(metric=SimpleNamespace(direction="minimize"))
-    source = SearchSource(SimpleNamespace(task=task), study, Listening(space, 0), None, None, lambda *_: None)
+    source = SearchSource(
+        SimpleNamespace(task=task), study, Listening(space, 0), None, 3, None, lambda *_: None
+    )
     source.config = SimpleNamespace(space="gated", strategy="random")
     monkeypatch.setattr(source, "_spec", lambda number, *_: SimpleNamespace(id=f"t{number}"))
     for trial in study.trials():

@@ -104,7 +104,7 @@ def test_a_validation_that_is_not_finite(make_trainer: MakeTrainer, spec: RunSpe
 
 
 def test_what_was_stored_before_stays(tmp_path: Path, make_trainer: MakeTrainer, spec: RunSpec) -> None:
-    spec, store = replace(spec, read_test=True), RunStore(tmp_path)
+    spec, store = replace(spec, role="final", read_test=True), RunStore(tmp_path)
     trainer = make_trainer(spec, store, failing(20, math.nan))
     first = trainer.run_epoch()
     with pytest.raises(Diverged, match="in epoch 2") as caught:

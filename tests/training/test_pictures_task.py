@@ -92,7 +92,7 @@ class Bars(Task):
 @pytest.fixture
 def bars_spec(spec: RunSpec) -> RunSpec:
     training = TrainingOptions(batch=16, learning_rate=0.02, epochs=3, device="cpu")
-    return replace(spec, task="bars", training=training, read_test=True)
+    return replace(spec, task="bars", training=training, role="final", read_test=True)
 
 
 def test_the_same_trainer_learns_it(

@@ -37,7 +37,7 @@ def test_curve_weights_and_optimiser_are_bit_for_bit_those_of_an_unstopped_run(
     dropout: float,
     done: int,
 ) -> None:
-    spec = replace(spec_with(dropout=dropout, layers=2), read_test=True)
+    spec = replace(spec_with(dropout=dropout, layers=2), role="final", read_test=True)
     whole, parts = RunStore(tmp_path / "whole"), RunStore(tmp_path / "parts")
     unstopped = make_trainer(spec, whole)
     stopped = make_trainer(spec, parts)

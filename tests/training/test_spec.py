@@ -88,7 +88,7 @@ def test_specs_cannot_change(spec: RunSpec) -> None:
 
 
 def test_spec_and_result_survive_json(spec: RunSpec) -> None:
-    full = replace(spec, task_options={"embedding": 8}, read_test=True)
+    full = replace(spec, task_options={"embedding": 8}, role="final", read_test=True)
     assert RunSpec.from_dict(json.loads(json.dumps(full.to_dict()))) == full
     assert RunResult.from_dict(json.loads(json.dumps(RESULT.to_dict()))) == RESULT
 
@@ -115,3 +115,9 @@ def test_missing_keys_raise(spec: RunSpec) -> None:
 def test_options_are_checked_when_read(spec: RunSpec) -> None:
     with pytest.raises(UserError, match="batch must be"):
         RunSpec.from_dict({**spec.to_dict(), "training": {"batch": 0}})
+
+
+@pytest.mark.parametrize("role", ["candidate", "control", "baseline", "selection", "tuning"])
+def test_only_final_runs_may_read_the_test_part(spec, role) -> None:
+    with pytest.raises(ValueError, match="only final runs read the test part"):
+        replace(spec, role=role, read_test=True)

@@ -103,7 +103,7 @@ def test_parameters_are_counted_without_building(
 def test_best_weights_and_the_test_part_are_those_of_the_best_epoch(
     make_ramp: Callable[..., Trainer],
 ) -> None:
-    trainer = trained(make_ramp(read_test=True))
+    trainer = trained(make_ramp(role="final", read_test=True))
     assert [record.metric for record in trainer.records] == pytest.approx([0.95, 0.05, 1.05, 2.05], abs=1e-5)
     result = trainer.result()
     assert result.best_epoch == 2
@@ -113,7 +113,7 @@ def test_best_weights_and_the_test_part_are_those_of_the_best_epoch(
 
 
 def test_reading_the_test_part_leaves_training_as_it_was(make_ramp: Callable[..., Trainer]) -> None:
-    plain, asked = make_ramp(), make_ramp(read_test=True)
+    plain, asked = make_ramp(), make_ramp(role="final", read_test=True)
     for _ in range(3):
         plain.run_epoch()
         asked.run_epoch()
@@ -126,8 +126,8 @@ def test_reading_the_test_part_leaves_training_as_it_was(make_ramp: Callable[...
 def test_the_test_part_is_read_once(
     tmp_path: Path, make_ramp: Callable[..., Trainer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    result = trained(make_ramp(RunStore(tmp_path), read_test=True)).result()
-    again = make_ramp(RunStore(tmp_path), read_test=True)
+    result = trained(make_ramp(RunStore(tmp_path), role="final", read_test=True)).result()
+    again = make_ramp(RunStore(tmp_path), role="final", read_test=True)
     monkeypatch.setattr("nas_rnn.training.trainer.evaluation_pass", None)
     assert again.finished
     assert again.result() == result
