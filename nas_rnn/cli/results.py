@@ -14,7 +14,7 @@ from rich.text import Text
 from nas_rnn.cli.options import RUNS
 from nas_rnn.cli.output import print_block, width_of
 from nas_rnn.cli.wording import duration, endings, figure, one_line
-from nas_rnn.comparison import Comparison, ContenderRow, Standing, cost_sentence, ranked_rows
+from nas_rnn.comparison import Comparison, ContenderRow, Standing, cost_sentence, ranked_rows, sentences
 from nas_rnn.experiment.results import Result
 
 VERDICT_STYLES = {
@@ -151,7 +151,10 @@ def _print_verdict(console: Console, result: Result) -> None:
     rows = result.comparison.contenders
     style = VERDICT_STYLES[rows[0].verdict] if len(rows) == 1 else "bold"
     console.print()
-    console.print(Text(one_line(result.verdict or ""), style=style))
+    told = result.verdict or ""
+    several = sentences(result.comparison)
+    for line in several if told == " ".join(several) else [told]:
+        console.print(Text(one_line(line), style=style))
     cost = cost_sentence(result.comparison)
     if cost:
         console.print(cost)

@@ -30,7 +30,7 @@ from nas_rnn.comparison.statistics import PairedInterval, paired_interval
 from nas_rnn.comparison.stopping import ALPHA, Look, looks, settled
 from nas_rnn.comparison.testing import PValues, holm, p_values
 from nas_rnn.comparison.verdict import Verdict, verdict_of
-from nas_rnn.comparison.wording import cost_sentence, sentence
+from nas_rnn.comparison.wording import cost_sentence, sentence, sentences
 
 __all__ = [
     "ALPHA",
@@ -71,6 +71,7 @@ __all__ = [
     "ranking_sentence",
     "selection_specs",
     "sentence",
+    "sentences",
     "settled",
     "tuning_spec",
     "verdict_of",

@@ -20,7 +20,12 @@ def sentence(comparison: Comparison) -> str:
     For example: "`gated-3f2a` is worse than the LSTM: 2.310 against 2.250 UNIT, difference
     +0.060 [+0.030, +0.090] (95 %, over 5 seeds and the test blocks; untuned)."
     """
-    return " ".join(_sentence(comparison, row) for row in comparison.contenders) or "Nothing was compared."
+    return " ".join(sentences(comparison)) or "Nothing was compared."
+
+
+def sentences(comparison: Comparison) -> list[str]:
+    """Return the sentences of `sentence`, one for each contender."""
+    return [_sentence(comparison, row) for row in comparison.contenders]
 
 
 def _sentence(comparison: Comparison, row: ContenderRow) -> str:

@@ -29,8 +29,12 @@ class Table:
 
     @property
     def of_chosen(self) -> Table:
-        """The table of the chosen rows alone."""
-        return replace(self, rows=tuple(self.rows[n] for n in sorted(self.chosen)), chosen=frozenset())
+        """The table of the chosen rows alone, without how they ended: they were chosen because they came to a score."""
+        kept = [place for place, column in enumerate(self.columns) if column != "ended"]
+        rows = tuple(tuple(self.rows[n][place] for place in kept) for n in sorted(self.chosen))
+        return replace(
+            self, columns=tuple(self.columns[place] for place in kept), rows=rows, chosen=frozenset()
+        )
 
 
 def results(report: Report) -> Table | None:
