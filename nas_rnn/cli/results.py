@@ -14,8 +14,9 @@ from rich.text import Text
 from nas_rnn.cli.options import RUNS
 from nas_rnn.cli.output import print_block, width_of
 from nas_rnn.cli.wording import duration, endings, figure, one_line
-from nas_rnn.comparison import Comparison, ContenderRow, Standing, cost_sentence, ranked_rows, sentences
+from nas_rnn.comparison import Comparison, ContenderRow, Standing, answer_lines, cost_sentence, ranked_rows
 from nas_rnn.experiment.results import Result
+from nas_rnn.experiment.workspace import REPORT
 
 VERDICT_STYLES = {
     "better": "bold green",
@@ -46,6 +47,9 @@ def print_result(console: Console, result: Result, runs: Path) -> None:
         console.print(f"Trials: {endings(result.trials)}")
     console.print(f"Time: {duration(result.seconds)}")
     console.print(f"Folder: {one_line(result.folder)}", soft_wrap=True)
+    report = Path(result.folder, REPORT)
+    if report.is_file():
+        console.print(f"Report: {one_line(str(report))}", soft_wrap=True)
     print_next(console, result, runs)
 
 
@@ -151,9 +155,7 @@ def _print_verdict(console: Console, result: Result) -> None:
     rows = result.comparison.contenders
     style = VERDICT_STYLES[rows[0].verdict] if len(rows) == 1 else "bold"
     console.print()
-    told = result.verdict or ""
-    several = sentences(result.comparison)
-    for line in several if told == " ".join(several) else [told]:
+    for line in answer_lines(result.comparison, result.verdict or ""):
         console.print(Text(one_line(line), style=style))
     cost = cost_sentence(result.comparison)
     if cost:

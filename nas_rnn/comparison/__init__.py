@@ -11,6 +11,7 @@ from nas_rnn.comparison.costs import cost_of
 from nas_rnn.comparison.judging import judge
 from nas_rnn.comparison.matching import Match, mismatch_warning, nearest_hidden_size
 from nas_rnn.comparison.plan import (
+    TUNABLE,
     Entry,
     FinalPlan,
     Member,
@@ -30,10 +31,11 @@ from nas_rnn.comparison.statistics import PairedInterval, paired_interval
 from nas_rnn.comparison.stopping import ALPHA, Look, looks, settled
 from nas_rnn.comparison.testing import PValues, holm, p_values
 from nas_rnn.comparison.verdict import Verdict, verdict_of
-from nas_rnn.comparison.wording import cost_sentence, sentence, sentences
+from nas_rnn.comparison.wording import answer_lines, cost_sentence, sentence
 
 __all__ = [
     "ALPHA",
+    "TUNABLE",
     "Chart",
     "Comparison",
     "ContenderRow",
@@ -52,6 +54,7 @@ __all__ = [
     "TaskChoice",
     "Verdict",
     "Winner",
+    "answer_lines",
     "chart",
     "cost_of",
     "cost_sentence",
@@ -71,7 +74,6 @@ __all__ = [
     "ranking_sentence",
     "selection_specs",
     "sentence",
-    "sentences",
     "settled",
     "tuning_spec",
     "verdict_of",

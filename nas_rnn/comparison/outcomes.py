@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nas_rnn.comparison.plan import Entry, Planned
+from nas_rnn.comparison.plan import Planned
 from nas_rnn.comparison.result import Standing
 from nas_rnn.comparison.verdict import Verdict
 from nas_rnn.errors import NasRnnError
 from nas_rnn.training import RunResult
-
-TUNABLE = ("learning_rate", "dropout", "clip")
 
 Floats = NDArray[np.float64]
 
@@ -75,15 +73,9 @@ def standing(planned: Planned, runs: list[Outcome]) -> Standing:
         mean=float(np.mean(known)) if known and not diverged else None,
         std=float(np.std(known, ddof=1)) if len(known) > 1 and not diverged else None,
         diverged=diverged,
-        training=_tunable(entry),
+        training=entry.settings,
         control=entry.control,
     )
-
-
-def _tunable(entry: Entry) -> dict[str, Any]:
-    """Return the options that tuning may set."""
-    values = {name: getattr(entry.training, name) for name in TUNABLE}
-    return values if entry.gate_bias is None else {**values, "gate_bias": entry.gate_bias}
 
 
 def without_interval(runs: list[Outcome], baseline_runs: list[Outcome]) -> tuple[Verdict | None, str | None]:

@@ -17,6 +17,9 @@ from nas_rnn.training import RunResult, RunSpec, TrainingOptions
 Part = Literal["selection", "tuning", "final"]
 """The parts of an experiment for which this module plans runs: their roles, and whose seeds they have."""
 
+TUNABLE = ("learning_rate", "dropout", "clip")
+"""The training options that tuning may set, besides the bias of gates."""
+
 MOST_ENTRIES = 254
 _STREAMS = MOST_ENTRIES + 2  # of seeds in one round: data order, baseline, contenders
 
@@ -37,7 +40,7 @@ class Entry:
     ``parameters`` counts the whole model and ``mismatch`` is its relative distance from the baseline's;
     ``training`` holds the full budget, and the tuned learning rate and so on where ``tuned``, when ``gate_bias``
     is where the biases start that do not start at zero (None: where the cell says). ``score`` is the validation
-    metric of the search (None: it never got one). ``seconds_per_step`` was measured where sizes were matched by it.
+    metric of the search (None: it never got one).
     ``control`` says what the entry is a control for ("": it is none); with ``members`` its run p is member p's.
     """
 
@@ -51,9 +54,14 @@ class Entry:
     tuned: bool = False
     gate_bias: float | None = None
     score: float | None = None
-    seconds_per_step: float | None = None
     control: str = ""
     members: tuple[Member, ...] = ()
+
+    @property
+    def settings(self) -> dict[str, float]:
+        """What tuning may set, as it is: the options of `TUNABLE`, and ``gate_bias`` where there is one."""
+        found = {name: float(getattr(self.training, name)) for name in TUNABLE}
+        return found if self.gate_bias is None else {**found, "gate_bias": self.gate_bias}
 
     def with_settings(self, settings: Mapping[str, float]) -> Entry:
         """Return the entry trained with ``settings``: those of `TrainingOptions`, and ``gate_bias``."""

@@ -28,6 +28,12 @@ def sentences(comparison: Comparison) -> list[str]:
     return [_sentence(comparison, row) for row in comparison.contenders]
 
 
+def answer_lines(comparison: Comparison, answer: str) -> list[str]:
+    """Return ``answer`` in lines: one for each contender's sentence where it is made of them, else as it is."""
+    several = sentences(comparison)
+    return several if answer == " ".join(several) else [answer]
+
+
 def _sentence(comparison: Comparison, row: ContenderRow) -> str:
     """Return one row's sentence."""
     subject = f"`{row.standing.name}`"

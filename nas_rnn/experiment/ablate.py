@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.comparison import Comparison, ranked_rows, ranking_sentence
 from nas_rnn.errors import UserError
-from nas_rnn.experiment.bench import Bench, check_machine, now_ms
-from nas_rnn.experiment.compare import find_cell, run_duel
-from nas_rnn.experiment.config import CompareConfig, absolute, dump_toml, load_toml, read_config
+from nas_rnn.experiment.bench import Bench
+from nas_rnn.experiment.compare import MAY_CHANGE, find_cell, run_duel
+from nas_rnn.experiment.config import CompareConfig, load_toml
 from nas_rnn.experiment.events import Observer, silent
-from nas_rnn.experiment.models import Models
-from nas_rnn.experiment.provenance import identities
+from nas_rnn.experiment.opening import begun, given, prepared, resumable, taken_up
 from nas_rnn.experiment.results import Result
 from nas_rnn.experiment.workspace import Workspace, names
 from nas_rnn.spaces.ablations import USUAL, Ablation, ablations
@@ -31,7 +29,6 @@ _FROM_SEARCH = set(CompareConfig.model_fields) - {
     "tune",
     "time",
 }
-_MAY_CHANGE = {"address", "gpus_per_trial", "workers"}
 
 
 def ablate(
@@ -63,29 +60,23 @@ def ablate(
         return _resume(runs, resume, options, observer)
     if what is None:
         raise UserError("an ablation needs a cell, or the name of a search: nas-rnn ablate NAME")
-    given = {**(load_toml(config) if config else {}), **_given(options)}
     title = what.name if isinstance(what, Cell) else what
-    values = {"tune": 0, **_search_options(title, runs), **given, "cells": (title,), "baseline": title}
-    settings = absolute(read_config(CompareConfig, values))
-    check_machine(settings, runs)
-    models = Models.prepare(settings)
-    settings = cast(CompareConfig, models.config)
+    values = {"tune": 0, **_search_options(title, runs)}
+    values |= {
+        **(load_toml(config) if config else {}),
+        **given(options),
+        "cells": (title,),
+        "baseline": title,
+    }
+    models = prepared(CompareConfig, values, runs)
     cell = what if isinstance(what, Cell) else find_cell(what, runs)
     variants = ablations(cell, USUAL if elements is None else elements)
-    models.match(cell, settings.params)  # too few parameters show here
-    workspace = Workspace.create(runs, settings.name, "ablate")
-    with workspace.held(new=True):
-        workspace.keep_checkpoints_at(settings.storage)
-        settings = settings.model_copy(update={"name": workspace.name})
-        facts = {"id": uuid.uuid4().hex, "kind": "ablate", "began_ms": now_ms()}
-        workspace.write_json("search.json", {**facts, "plugins": identities(settings)})
-        workspace.write_json(STORED, _stored(cell, variants))
-        workspace.write("config.toml", dump_toml(settings))
-        return _run(Bench(settings, workspace, models, observer), cell, variants)
-
-
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
+    models.match(cell, models.config.params)  # too few parameters show here
+    stored = _stored(cell, variants)
+    with begun(
+        "ablate", models, runs, "ablate", observer, lambda folder: folder.write_json(STORED, stored)
+    ) as bench:
+        return _run(bench, cell, variants)
 
 
 def _search_options(name: str, runs: Path) -> dict[str, Any]:
@@ -97,28 +88,13 @@ def _search_options(name: str, runs: Path) -> dict[str, Any]:
 
 
 def _resume(runs: Path, name: str, options: dict[str, Any], observer: Observer) -> Result:
-    workspace = Workspace.open_existing(runs, name)
-    stored = workspace.read_json(STORED)
-    if stored is None:
-        raise UserError(f"{name!r} is no ablation; a search goes on with `nas-rnn search --resume {name}`")
-    changed = _given(options)
-    refused = sorted(set(changed) - _MAY_CHANGE)
-    if refused:
-        raise UserError(
-            f"a resumed ablation keeps its own configuration; {', '.join(refused)} cannot be changed "
-            f"(only {', '.join(sorted(_MAY_CHANGE))} can)"
-        )
-    values = {**load_toml(workspace.config_path), **changed, "name": name}
-    settings = absolute(read_config(CompareConfig, values))
-    check_machine(settings, runs)
-    with workspace.hold().held(new=False):
-        workspace.keep_checkpoints_at(settings.storage)
-        models = Models.prepare(settings)
-        workspace.write("config.toml", dump_toml(settings))
+    changed = given(options)
+    workspace = resumable(runs, name, "ablate", changed, MAY_CHANGE)
+    with taken_up(CompareConfig, workspace, changed, observer) as bench:
+        stored = workspace.read_json(STORED)
         variants = [
             Ablation(row["element"], row["what"], parse_cell(row["cell"])) for row in stored["variants"]
         ]
-        bench = Bench(settings, workspace, models, observer)
         return _run(bench, parse_cell(stored["cell"]), variants)
 
 

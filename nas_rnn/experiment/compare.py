@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -12,13 +11,13 @@ from nas_rnn import plugins
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.comparison import Comparison, sentence
 from nas_rnn.errors import UserError, unknown
-from nas_rnn.experiment.bench import Bench, Interrupted, check_machine, named_apart, now_ms
+from nas_rnn.experiment.bench import Bench, Interrupted, named_apart
 from nas_rnn.experiment.chronicle import Chronicle
-from nas_rnn.experiment.config import CompareConfig, absolute, dump_toml, load_toml, read_config
+from nas_rnn.experiment.config import CompareConfig, load_toml
 from nas_rnn.experiment.events import Observer, Started, silent
 from nas_rnn.experiment.finals import Final
-from nas_rnn.experiment.models import Models
-from nas_rnn.experiment.provenance import STUDY, identities
+from nas_rnn.experiment.opening import begun, given, prepared, resumable, taken_up
+from nas_rnn.experiment.provenance import STUDY
 from nas_rnn.experiment.results import Result
 from nas_rnn.experiment.sizes import matched
 from nas_rnn.experiment.trials import ranked
@@ -26,7 +25,7 @@ from nas_rnn.experiment.workspace import Workspace, names
 from nas_rnn.spaces import load_recipe, names_recipe
 from nas_rnn.strategies import Study
 
-_MAY_CHANGE = {"address", "gpus_per_trial", "workers"}
+MAY_CHANGE = {"address", "gpus_per_trial", "workers"}
 CELLS = "cells.json"
 """Where the texts of a comparison's cells are kept: files and searches may change before it is taken up again."""
 
@@ -46,21 +45,21 @@ def compare(
     with, by its own configuration. Raises UserError for a mistake in what was given.
     """
     runs = Path(runs)
-    given = {name: value for name, value in options.items() if value is not None}
     if resume is not None:
         if cells or config is not None:
             raise UserError("a resumed comparison has its cells and configuration already: leave them out")
-        return _resume(runs, resume, given, observer)
+        return _resume(runs, resume, given(options), observer)
     asked = tuple(cell.name if isinstance(cell, Cell) else str(cell) for cell in cells)
-    values = {**(load_toml(config) if config else {}), **given, **({"cells": asked} if asked else {})}
+    values = {
+        **(load_toml(config) if config else {}),
+        **given(options),
+        **({"cells": asked} if asked else {}),
+    }
     if not values.get("cells"):
         raise UserError(
             "a comparison needs a cell, or the name of a search: nas-rnn compare gru; see `nas-rnn list cells`"
         )
-    settings = read_config(CompareConfig, values)
-    settings = absolute(settings)
-    check_machine(settings, runs)
-    models = Models.prepare(settings)
+    models = prepared(CompareConfig, values, runs)
     settings = cast(CompareConfig, models.config)
     baseline = find_cell(settings.baseline, runs)
     contenders = [
@@ -69,45 +68,18 @@ def compare(
         for found in ([cell] if isinstance(cell, Cell) else find_cells(cell, runs, settings.top))
     ]
     models.match(baseline, settings.params)  # too few parameters show here
-    workspace = Workspace.create(runs, settings.name, "compare")
-    with workspace.held(new=True):
-        workspace.keep_checkpoints_at(settings.storage)
-        settings = settings.model_copy(update={"name": workspace.name})
-        workspace.write_json(
-            "search.json",
-            {
-                "id": uuid.uuid4().hex,
-                "kind": "compare",
-                "began_ms": now_ms(),
-                "plugins": identities(settings),
-            },
-        )
-        workspace.write_json(CELLS, [cell.to_text() for cell in (baseline, *contenders)])
-        workspace.write("config.toml", dump_toml(settings))
-        return run_duel(Bench(settings, workspace, models, observer), baseline, contenders)
+    texts = [cell.to_text() for cell in (baseline, *contenders)]
+    with begun(
+        "compare", models, runs, "compare", observer, lambda folder: folder.write_json(CELLS, texts)
+    ) as bench:
+        return run_duel(bench, baseline, contenders)
 
 
 def _resume(runs: Path, name: str, changed: dict[str, Any], observer: Observer) -> Result:
-    workspace = Workspace.open_existing(runs, name)
-    texts = workspace.read_json(CELLS)
-    if texts is None:
-        kind = (workspace.read_json("search.json") or {}).get("kind", "search")
-        raise UserError(f"{name!r} is no comparison; it goes on with `nas-rnn {kind} --resume {name}`")
-    refused = sorted(set(changed) - _MAY_CHANGE)
-    if refused:
-        raise UserError(
-            f"a resumed comparison keeps its own configuration; {', '.join(refused)} cannot be changed "
-            f"(only {', '.join(sorted(_MAY_CHANGE))} can); begin a new comparison for that"
-        )
-    values = {**load_toml(workspace.config_path), **changed, "name": name}
-    settings = absolute(read_config(CompareConfig, values))
-    check_machine(settings, runs)
-    with workspace.hold().held(new=False):
-        workspace.keep_checkpoints_at(settings.storage)
-        models = Models.prepare(settings)
-        workspace.write("config.toml", dump_toml(settings))
-        baseline, *contenders = map(parse_cell, texts)
-        return run_duel(Bench(settings, workspace, models, observer), baseline, contenders)
+    workspace = resumable(runs, name, "compare", changed, MAY_CHANGE)
+    with taken_up(CompareConfig, workspace, changed, observer) as bench:
+        baseline, *contenders = map(parse_cell, workspace.read_json(CELLS))
+        return run_duel(bench, baseline, contenders)
 
 
 def find_cells(name: str, runs: Path, top: int) -> list[Cell]:

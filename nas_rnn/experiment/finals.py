@@ -29,7 +29,7 @@ from nas_rnn.experiment.environment import ENVIRONMENT, environment
 from nas_rnn.experiment.events import Notice, Phase, PhaseStarted
 from nas_rnn.experiment.flow import keep_flow
 from nas_rnn.experiment.reporting import keep_report
-from nas_rnn.experiment.test_part import settle
+from nas_rnn.experiment.test_part import read_before, settle
 from nas_rnn.experiment.trials import sign_of
 from nas_rnn.experiment.tuning import TuneSource
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
@@ -129,7 +129,8 @@ class Final:
         if bench.config.tune:
             tuned = yield from self._tune([entry for entry in entries if not entry.members])
             entries = _tuned_entries(entries, tuned)
-        before = settle(bench.workspace, bench.models.data, entries)
+        settle(bench.workspace, bench.models.data, entries)
+        before = read_before(bench.workspace)
         if before:
             bench.warn(f"the test part of these data was read before, in {_listed(before)}")
         plan, results = yield from self._looks(entries, deadline)
@@ -198,9 +199,8 @@ def _tuned_entries(entries: Sequence[Entry], tuned: Sequence[Entry]) -> list[Ent
     """Return ``entries`` as tuning left them; those of several cells have the first contender's settings."""
     of_place = iter(tuned)
     leader = tuned[1]
-    settings = {name: getattr(leader.training, name) for name in ("learning_rate", "dropout", "clip")}
     return [
-        replace(entry.with_settings(settings), tuned=leader.tuned) if entry.members else next(of_place)
+        replace(entry, training=leader.training, tuned=leader.tuned) if entry.members else next(of_place)
         for entry in entries
     ]
 

@@ -8,14 +8,14 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from nas_rnn import __version__
+from nas_rnn.comparison import TUNABLE
 from nas_rnn.comparison.checklist import Facts, OnTest
 from nas_rnn.experiment.config import load_toml
-from nas_rnn.experiment.workspace import FINAL, Workspace, names
+from nas_rnn.experiment.test_part import read_before
+from nas_rnn.experiment.workspace import Workspace
 
 if TYPE_CHECKING:
     from nas_rnn.report import Draw, Report
-
-_TUNABLE = ("learning_rate", "dropout", "clip")
 
 
 def run_facts(report: Report, workspace: Workspace) -> Facts:
@@ -43,7 +43,7 @@ def run_facts(report: Report, workspace: Workspace) -> Facts:
         final_seeds=len(asked[0].seeds) if asked else 0,
         match=report.settings.get("match", "params"),
         mismatch=max((abs(standing.mismatch) for standing in asked), default=0.0),
-        read_before=_read_before(workspace),
+        read_before=read_before(workspace),
         tuned=tuple(standing.tuned for standing in asked),
         tuning=tuple(tuning.count(name) for name in dict.fromkeys(tuning)),
         options=_options(report.settings),
@@ -101,25 +101,9 @@ def _ablations_of(workspace: Workspace) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _read_before(workspace: Workspace) -> tuple[str, ...]:
-    """Return whose finals had read the same test part before this one's began."""
-    own = workspace.folder / FINAL
-    if not own.is_file():
-        return ()
-    data = workspace.read_json(FINAL)["data"]
-    others = [Workspace(workspace.runs, name) for name in names(workspace.runs) if name != workspace.name]
-    return tuple(
-        other.name
-        for other in others
-        if (path := other.folder / FINAL).is_file()
-        and path.stat().st_mtime < own.stat().st_mtime
-        and other.read_json(FINAL)["data"] == data
-    )
-
-
 def _options(settings: Mapping[str, Any]) -> str:
     """Return the training options that tuning would have chosen."""
-    return ", ".join(f"{name.replace('_', ' ')} {settings[name]:g}" for name in _TUNABLE if name in settings)
+    return ", ".join(f"{name.replace('_', ' ')} {settings[name]:g}" for name in TUNABLE if name in settings)
 
 
 def _hosts(workspace: Workspace, ids: Sequence[str]) -> tuple[str, ...]:

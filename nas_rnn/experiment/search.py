@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,14 +12,14 @@ from nas_rnn import plugins
 from nas_rnn.comparison import Comparison, Entry, sentence
 from nas_rnn.engine import RunSource
 from nas_rnn.errors import NasRnnError, UserError
-from nas_rnn.experiment.bench import Bench, Interrupted, check_machine, now_ms
+from nas_rnn.experiment.bench import Bench, Interrupted
 from nas_rnn.experiment.chronicle import Chronicle
-from nas_rnn.experiment.config import SearchConfig, absolute, dump_toml, load_toml, read_config
+from nas_rnn.experiment.config import SearchConfig, load_toml
 from nas_rnn.experiment.controls import mean_of_random
 from nas_rnn.experiment.events import Observer, PhaseStarted, Started, silent
 from nas_rnn.experiment.finals import TOP, Final
-from nas_rnn.experiment.models import Models
-from nas_rnn.experiment.provenance import STUDY, Identities, identities, require_unchanged
+from nas_rnn.experiment.opening import begun, given, prepared, resumable, taken_up
+from nas_rnn.experiment.provenance import STUDY, Identities, require_unchanged
 from nas_rnn.experiment.results import BestCell, Result
 from nas_rnn.experiment.search_source import (
     CONSTRAINED_SECONDS,
@@ -68,31 +67,17 @@ def search(
 
 
 def _begin(runs: Path, config: Path | None, options: dict[str, Any], observer: Observer) -> Result:
-    given = {name: value for name, value in options.items() if value is not None}
-    settings = read_config(SearchConfig, {**(load_toml(config) if config else {}), **given})
-    settings = absolute(settings)
-    check_machine(settings, runs)
-    models = Models.prepare(settings)
+    models = prepared(SearchConfig, {**(load_toml(config) if config else {}), **given(options)}, runs)
     settings = cast(SearchConfig, models.config)
     _require_candidates(make_strategy(settings, 0), settings)
     models.match(plugins.load_cell("lstm"), settings.params)  # too few parameters show here
-    workspace = Workspace.create(runs, settings.name, settings.space)
-    with workspace.held(new=True):
-        workspace.keep_checkpoints_at(settings.storage)
-        settings = settings.model_copy(update={"name": workspace.name})
-        workspace.write_json(
-            "search.json",
-            {
-                "id": uuid.uuid4().hex,
-                "kind": "search",
-                "began_ms": now_ms(),
-                "plugins": identities(settings),
-            },
-        )
+
+    def keep(workspace: Workspace) -> None:
         workspace.study_path.unlink(missing_ok=True)
         Study.create(workspace.study_path, STUDY, models.task.metric.direction)
-        workspace.write("config.toml", dump_toml(settings))
-        return _Search(Bench(settings, workspace, models, observer), settings).run()
+
+    with begun("search", models, runs, settings.space, observer, keep) as bench:
+        return _Search(bench).run()
 
 
 def _require_candidates(strategy: Strategy, settings: SearchConfig) -> None:
@@ -111,37 +96,25 @@ def _resume(
     observer: Observer,
     changed_plugins: bool,
 ) -> Result:
-    workspace = Workspace.open_existing(runs, name)
-    facts = workspace.read_json("search.json") or {}
-    if facts.get("kind") != "search":
-        kind = facts.get("kind", "compare")
-        raise UserError(f"{name!r} is no search; it goes on with `nas-rnn {kind} --resume {name}`")
-    stored = load_toml(workspace.config_path)
-    changed = {key: value for key, value in options.items() if value is not None}
-    refused = sorted(set(changed) - _MAY_CHANGE)
-    if refused or config is not None:
-        raise UserError(
-            f"a resumed search keeps its own configuration; {', '.join(refused) or 'config'} cannot be changed "
-            f"(only {', '.join(sorted(_MAY_CHANGE))} can); begin a new search for that"
-        )
+    changed = given(options) | ({} if config is None else {"config": config})
+    workspace = resumable(runs, name, "search", changed, _MAY_CHANGE)
     for option in sorted({"time", "trials"} & set(changed)):
         require_unread(workspace, f"--{option}")
-    settings = absolute(read_config(SearchConfig, {**stored, **changed, "name": name}))
-    check_machine(settings, runs)
-    with workspace.hold().held(new=False):
-        workspace.keep_checkpoints_at(settings.storage)
-        models = Models.prepare(settings)
+
+    def check(settings: SearchConfig) -> None:
         require_unchanged(workspace, settings, allowed=changed_plugins)
-        workspace.write("config.toml", dump_toml(settings))
-        return _Search(Bench(settings, workspace, models, observer), settings).run()
+
+    with taken_up(SearchConfig, workspace, changed, observer, check) as bench:
+        return _Search(bench).run()
 
 
 class _Search:
     """One search, from its first trial to the verdict; every part skips what is done already."""
 
-    def __init__(self, bench: Bench, settings: SearchConfig) -> None:
+    def __init__(self, bench: Bench) -> None:
+        assert isinstance(bench.config, SearchConfig)
         self.bench = bench
-        self.settings = settings
+        self.settings = settings = bench.config
         self.began = time.monotonic()
         self.study = Study.take_up(bench.workspace.study_path, STUDY)
         self.chronicle = Chronicle(bench.workspace, bench.task, settings, bench.warn)

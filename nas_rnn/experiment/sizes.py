@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
-
 from nas_rnn.cells import Cell
 from nas_rnn.comparison import Entry
 from nas_rnn.experiment.bench import Bench
-from nas_rnn.experiment.models import Models
 from nas_rnn.training import Diverged
 
 SIZES = "sizes.json"
@@ -28,31 +24,31 @@ def matched(bench: Bench, cell: Cell, baseline: Entry, score: float | None = Non
     key = f"{cell.digest} {baseline.digest}"
     if key not in sizes:
         try:
-            found = _timed(models, cell, baseline)
+            sizes[key] = _timed(bench, cell, baseline)
         except Diverged as error:
-            bench.warn(
-                f"{cell.name} has as many parameters as the baseline: its time cannot be measured, {error}"
-            )
-            found = {"hidden_size": models.match(cell, baseline.parameters).hidden_size, "seconds": None}
-        sizes[key] = found
+            bench.warn(f"{cell.name} gets the baseline's parameters: its time cannot be measured, {error}")
+            sizes[key] = models.match(cell, baseline.parameters).hidden_size
         bench.workspace.write_json(SIZES, sizes)
-    found = sizes[key]
-    entry = models.entry_of_size(cell, int(found["hidden_size"]), baseline, score=score)
-    return replace(entry, seconds_per_step=found["seconds"])
+    return models.entry_of_size(cell, sizes[key], baseline, score=score)
 
 
-def _timed(models: Models, cell: Cell, baseline: Entry) -> dict[str, Any]:
-    """Return the hidden size at which a step of ``cell`` takes about as long as one of ``baseline``, and how long."""
+def _timed(bench: Bench, cell: Cell, baseline: Entry) -> int:
+    """Return the hidden size at which a step of ``cell`` takes about as long as one of ``baseline``; tell how long."""
     from nas_rnn.training.timing import seconds_per_step
 
+    models, tried = bench.models, dict[int, tuple[float, float]]()
     step = models.size_step(cell)
     size = models.match(cell, baseline.parameters).hidden_size
-    tried: dict[int, tuple[float, float]] = {}
     standard = models.spec_of(baseline)
     while size not in tried and len(tried) < STEPS:
         spec = models.spec("timing", "candidate", cell, size)
         theirs, ours = seconds_per_step([standard, spec], models.task, models.data)
-        tried[size] = (abs(ours / theirs - 1), ours)
+        tried[size] = ours, theirs
         size = max(step, round(size * (theirs / ours) ** (1 / GROWTH) / step) * step)
-    best = min(tried, key=lambda size: tried[size])
-    return {"hidden_size": best, "seconds": tried[best][1]}
+    best = min(tried, key=lambda size: abs(tried[size][0] / tried[size][1] - 1))
+    ours, theirs = tried[best]
+    bench.warn(
+        f"{cell.name}: with hidden size {best} a training step takes {ours * 1000:.3g} ms, "
+        f"one of {baseline.name} {theirs * 1000:.3g} ms"
+    )
+    return best

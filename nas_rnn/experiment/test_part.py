@@ -21,8 +21,8 @@ def data_digest(data: TaskData) -> str:
     return digest.hexdigest()[:16]
 
 
-def settle(workspace: Workspace, data: TaskData, entries: list[Entry]) -> list[str]:
-    """Write down who is about to be measured on the test part; return the names of those who measured there before.
+def settle(workspace: Workspace, data: TaskData, entries: list[Entry]) -> None:
+    """Write down who is about to be measured on the test part.
 
     Raises NasRnnError where that is written already and says otherwise: after a look at the test part nobody may
     enter, and no setting may change.
@@ -36,7 +36,6 @@ def settle(workspace: Workspace, data: TaskData, entries: list[Entry]) -> list[s
             f"the final of {workspace.name!r} had begun with other cells or settings than it would have now, and the "
             "test part is read once; begin a new comparison under another --name"
         )
-    return [name for name in names(workspace.runs) if name != workspace.name and _read(workspace, name, plan)]
 
 
 def require_unread(workspace: Workspace, what: str) -> None:
@@ -48,9 +47,19 @@ def require_unread(workspace: Workspace, what: str) -> None:
         )
 
 
-def _read(workspace: Workspace, name: str, plan: dict[str, Any]) -> bool:
-    other = Workspace(workspace.runs, name).read_json(FINAL)
-    return isinstance(other, dict) and other.get("data") == plan["data"]
+def read_before(workspace: Workspace) -> tuple[str, ...]:
+    """Return whose finals had read the same test part before this one's began; by the files' times."""
+    own, plan = workspace.folder / FINAL, workspace.read_json(FINAL)
+    if plan is None:
+        return ()
+    others = [Workspace(workspace.runs, name) for name in names(workspace.runs) if name != workspace.name]
+    return tuple(
+        other.name
+        for other in others
+        if (path := other.folder / FINAL).is_file()
+        and path.stat().st_mtime < own.stat().st_mtime
+        and other.read_json(FINAL)["data"] == plan["data"]
+    )
 
 
 def _plain(entry: Entry) -> dict[str, Any]:

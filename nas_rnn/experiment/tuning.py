@@ -32,7 +32,7 @@ def ranges(entries: Sequence[Entry]) -> dict[str, Range]:
         "learning_rate": Range(low=rate * LEAST_LEARNING_RATE, high=rate * MOST_LEARNING_RATE, log=True),
         "dropout": Range(low=0.0, high=max(0.5, given["dropout"])),
         "clip": Range(low=min(0.1, clip or 0.1), high=max(10.0, clip), log=True),
-        "gate_bias": Range(low=0.0, high=max(2.0, *(first.get("gate_bias", 0.0) for first in firsts), 2.0)),
+        "gate_bias": Range(low=0.0, high=max(2.0, *(first.get("gate_bias", 0.0) for first in firsts))),
     }
     return found if clip else {name: range for name, range in found.items() if name != "clip"}
 
@@ -136,10 +136,8 @@ class TuneSource:
 
 def _first(entry: Entry) -> Settings:
     """Return the settings that a cell has before it is tuned."""
-    given = entry.training
-    first = {"learning_rate": given.learning_rate, "dropout": given.dropout, "clip": given.clip}
     bias = gate_bias(parse_cell(entry.cell))
-    return first if bias is None else {**first, "gate_bias": bias}
+    return entry.settings if bias is None else {**entry.settings, "gate_bias": bias}
 
 
 def _loss(result: RunResult, sign: int) -> float | None:

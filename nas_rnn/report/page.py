@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from nas_rnn import __version__
-from nas_rnn.comparison import sentences
+from nas_rnn.comparison import answer_lines
 from nas_rnn.comparison.budget import HIGH, LOW
 from nas_rnn.comparison.checklist import SOURCE
 from nas_rnn.report import charts, pictures, tables
@@ -61,12 +61,6 @@ def coded(text: str) -> Markup:
     )
 
 
-def _sentences(report: Report) -> list[str]:
-    """Return the answer, a line for each contender where it is made of their sentences."""
-    several = [] if report.comparison is None else sentences(report.comparison)
-    return several if report.sentence == " ".join(several) else [report.sentence]
-
-
 def _content(report: Report) -> dict[str, Any]:
     with drawing():
         drawn = {
@@ -93,7 +87,7 @@ def _content(report: Report) -> dict[str, Any]:
         "sections": [(id, title) for id, title, there in _sections(report, shown) if there],
         "verdict": _verdict(report),
         "shapes": SHAPES,
-        "sentences": _sentences(report),
+        "sentences": [] if report.comparison is None else answer_lines(report.comparison, report.sentence),
         "replies": REPLIES,
         "tally": _tally(report),
         "source": SOURCE,

@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nas_rnn.execution.fused.backend import Buffers, run_sequence
+from nas_rnn.execution.fused.backend import run_sequence
+from nas_rnn.execution.fused.buffers import Buffers
 from nas_rnn.execution.fused.linear import Update
 from nas_rnn.execution.fused.places import Kind, field_of
 from nas_rnn.execution.fused.schedule import Run

@@ -1,0 +1,260 @@
+"""The tensors of one sequence, and the products of torch's that are made for all its steps at once."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from nas_rnn.execution.fused.gradient import Gradient
+from nas_rnn.execution.fused.places import Kind, Leaf, field_of
+from nas_rnn.execution.fused.schedule import Run, Schedule
+from nas_rnn.execution.layout import Matrix
+
+
+class Buffers(ABC):
+    """The tensors of one sequence, and the calls that fill them: the products for the whole sequence are made
+    here, those of the steps and all elementwise code where the abstract methods are defined."""
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        gradient: Gradient,
+        active: Tensor | None,
+        x: Tensor,
+        learned: Tensor,
+        states: Sequence[Tensor],
+        parameters: Sequence[Tensor],
+    ) -> None:
+        self.schedule, self.gradient, self.layout = schedule, gradient, schedule.layout
+        self.steps, self.batch = x.shape[0], x.shape[1]
+        self.active = active
+        self.x = x.contiguous()
+        self.learned = learned.contiguous()
+        self.states = [state.contiguous() for state in states]
+        self.parameters = dict(zip((name for name, _ in self.layout.shapes), parameters, strict=True))
+        self.parameters = {name: tensor.contiguous() for name, tensor in self.parameters.items()}
+        self.slots: Tensor
+        self.new: list[Tensor]
+        self.kept: list[Tensor]
+        self.moments: Tensor
+        self.pointers: dict[str, Tensor | int] = {}
+
+    @abstractmethod
+    def loop(self, direction: str) -> None:
+        """Run the steps, "forward" or "backward"."""
+
+    @abstractmethod
+    def bulk_stage(self, direction: str, number: int) -> None:
+        """Run the code of a stage before the loop for the whole sequence."""
+
+    @abstractmethod
+    def learned_gradient(self) -> Tensor:
+        """Return the gradient of the learned numbers, after all stages backwards."""
+
+    @property
+    def rows(self) -> int:
+        return self.steps * self.batch
+
+    def new_sequence(self, width: int) -> Tensor:
+        """Return a tensor (T, B, width); zeros where sequences end early, as products read all of it."""
+        shape = (self.steps, self.batch, width)
+        return self.x.new_empty(shape) if self.active is None else self.x.new_zeros(shape)
+
+    def width(self, leaf: Leaf) -> int:
+        return self.layout.input_size if leaf.size == "input" else self.layout.hidden_size
+
+    # Forwards
+
+    def forward(self) -> None:
+        schedule = self.schedule
+        self.slots = self.new_sequence(len(schedule.slots) * self.layout.hidden_size)
+        self.new = [self.new_sequence(size) for size in self.layout.state_sizes]
+        self.kept = [self.new_sequence(self.layout.width(node)) for node in schedule.kept]
+        self.moments = self.new_sequence(2 * len(schedule.norms))
+        for stage in schedule.stages:
+            if stage.bulk:
+                self.bulk_stage("forward", stage.number)
+                for run in stage.forward:
+                    self.bulk_product(run)
+        self.loop("forward")
+
+    def bulk_product(self, run: Run) -> None:
+        """Multiply a sequence by matrices into neighbouring slots."""
+        for slot, weight, columns in self.pieces(run):
+            target = self.columns(slot, weight.shape[0])
+            for source, rows in self.sources(run.source):
+                part = source if columns is None else source[:, columns[0] : columns[1]]
+                if run.adds:
+                    target[rows].addmm_(part, weight.t())
+                else:
+                    torch.mm(part, weight.t(), out=target[rows])
+
+    def columns(self, start: int, count: int) -> Tensor:
+        """Return columns of the slots, from ``start`` on, as a matrix over all rows."""
+        return self.slots.view(self.rows, -1)[:, start : start + count]
+
+    def pieces(self, run: Run) -> Iterator[tuple[int, Tensor, tuple[int, int] | None]]:
+        """Cut a run into the parts of packed parameters that it consists of: first column within the slots,
+        the matrix, and the columns of the source that it reads (None: all)."""
+        for first, matrices in self.neighbours(run):
+            place = matrices[0].place
+            tensor = self.parameters[place.tensor]
+            column = (run.slot + first) * self.layout.hidden_size
+            if matrices[0].heads == 1:
+                yield column, tensor[place.start : matrices[-1].place.stop], None
+                continue
+            heads, out, size = tensor.shape
+            for n in range(heads):
+                yield column + n * out, tensor[n], (n * size, (n + 1) * size)
+
+    def neighbours(self, run: Run) -> list[tuple[int, list[Matrix]]]:
+        """Cut a run into matrices that lie one after the other in the packed parameters."""
+        found: list[tuple[int, list[Matrix]]] = []
+        for number, matrix in enumerate(run.matrices):
+            before = found[-1][1][-1].place if found else None
+            if before and (before.tensor, before.stop) == (matrix.place.tensor, matrix.place.start):
+                found[-1][1].append(matrix)
+            else:
+                found.append((number, [matrix]))
+        return found
+
+    def sources(self, leaf: Leaf) -> list[tuple[Tensor, slice]]:
+        """Return what products read over the whole sequence, as matrices, each with the rows that read it."""
+        match leaf.kind:
+            case Kind.X:
+                found = self.x
+            case Kind.KEPT:
+                found = self.kept[leaf.index]
+            case _:
+                found = self.new[leaf.index]
+        whole = found.view(self.rows, -1)
+        if leaf.kind is not Kind.PREVIOUS:
+            return [(whole, slice(None))]
+        first = (self.states[leaf.index], slice(self.batch))
+        return [first, (whole[: -self.batch], slice(self.batch, None))] if self.steps > 1 else [first]
+
+    # Backwards
+
+    def backward(
+        self, d_output: Tensor, d_finals: Sequence[Tensor], needs_x: bool, needs: Sequence[bool]
+    ) -> list[Tensor | None]:
+        """Return the gradients of x, the learned numbers, the states' starts and the parameters."""
+        self.pointers["d_output"] = d_output.contiguous()
+        d_starts = [self.d_state(path, final) for path, final in enumerate(d_finals)]
+        d_x = self.gathered_gradients(needs_x)
+        self.loop("backward")
+        for stage in reversed(self.schedule.stages):
+            if stage.bulk:
+                for run, target, adds in self.gradient.products[stage.number]:
+                    if target.kind is not Kind.D_X or needs_x:
+                        self.bulk_gradient(run, target, adds)
+                self.join_gradients(stage.number)
+                self.bulk_stage("backward", stage.number)
+        weights = self.weight_gradients(needs)
+        return [d_x if needs_x else None, self.learned_gradient(), *d_starts, *weights]
+
+    def d_state(self, path: int, d_final: Tensor) -> Tensor:
+        """Make room for the gradients of a state path; return where that of its start will be."""
+        size = self.layout.state_sizes[path]
+        if path not in self.schedule.delayed:
+            both = self.x.new_empty(2, self.batch, size)
+            both[(self.steps - 1) % 2] = d_final
+            self.pointers[f"d_state_{path}"] = both
+            return both[1]
+        return self.d_sequence(path, d_final)
+
+    def d_sequence(self, path: int, d_final: Tensor) -> Tensor:
+        """Make room for the gradients of a state path before and after each step. They are gathered apart,
+        since what stands after a step is what stands before the next, which other rows add to."""
+        both = self.x.new_zeros(2, self.steps, self.batch, self.layout.state_sizes[path])
+        if self.active is None:
+            both[1, -1] = d_final
+        else:
+            sequences = torch.arange(self.batch, device=self.x.device)
+            both[1, (self.active[:, None] > sequences).sum(0) - 1, sequences] = d_final
+        self.pointers[f"d_state_{path}"] = both
+        return both[0, 0]
+
+    def join_gradients(self, stage: int) -> None:
+        """Add the gradients before each step to those after the one before it, of the states that a stage
+        computes; all that adds to either has run."""
+        for path in self.schedule.delayed:
+            if self.schedule.output_stages[path] == stage:
+                both = self.pointers[f"d_state_{path}"]
+                assert isinstance(both, Tensor)
+                both[1, :-1] += both[0, 1:]
+
+    def gathered_gradients(self, needs_x: bool) -> Tensor | None:
+        """Make room for the gradients that are gathered outside slots and states; return that of x."""
+        d_x: Tensor | None = None
+        for leaf in self.gradient.places:
+            if leaf.kind is Kind.D_X:
+                d_x = self.new_sequence(self.layout.input_size)
+                self.pointers["d_x"] = d_x
+            elif leaf.kind in (Kind.D_SLOT, Kind.D_KEPT):
+                whole, width = self.gradient.is_sequence(leaf), self.width(leaf)
+                place = self.new_sequence(width) if whole else self.x.new_empty(self.batch, width)
+                self.pointers[field_of(leaf)] = place
+        return self.x.new_zeros(self.x.shape) if d_x is None and needs_x else d_x
+
+    def bulk_gradient(self, run: Run, target: Leaf, adds: bool) -> None:
+        """Multiply slots' gradients by matrices, into the gradient of the sequence that these read."""
+        place = self.pointers[field_of(target)]
+        assert isinstance(place, Tensor)
+        first = self.rows if target.kind is Kind.D_NEW else 0
+        whole = place.view(-1, place.shape[-1])[first : first + self.rows]
+        for slot, weight, columns in self.pieces(run):
+            part = whole if columns is None else whole[:, columns[0] : columns[1]]
+            if adds:
+                part.addmm_(self.columns(slot, weight.shape[0]), weight)
+            else:
+                torch.mm(self.columns(slot, weight.shape[0]), weight, out=part)
+            adds = adds or columns is None
+
+    def weight_gradients(self, needs: Sequence[bool]) -> list[Tensor | None]:
+        """Return a gradient for each parameter that is a matrix; None for the others."""
+        grads: dict[str, Tensor] = {}
+        wanted = {name for (name, _), need in zip(self.layout.shapes, needs, strict=True) if need}
+        for stage in self.schedule.stages:
+            for run in stage.backward:
+                for first, matrices in self.neighbours(run):
+                    place = matrices[0].place
+                    if place.tensor not in wanted:
+                        continue
+                    if place.tensor not in grads:
+                        grads[place.tensor] = torch.zeros_like(self.parameters[place.tensor])
+                    grad = grads[place.tensor]
+                    column = (run.slot + first) * self.layout.hidden_size
+                    if matrices[0].heads == 1:
+                        self.weight_gradient(
+                            run, column, grad[place.start : matrices[-1].place.stop], slice(None)
+                        )
+                        continue
+                    heads, out, size = grad.shape
+                    for n in range(heads):
+                        self.weight_gradient(run, column + n * out, grad[n], slice(n * size, (n + 1) * size))
+        return [grads.get(name) for name, _ in self.layout.shapes]
+
+    def weight_gradient(self, run: Run, column: int, out: Tensor, columns: slice) -> None:
+        d = self.columns(column, out.shape[0])
+        for number, (source, rows) in enumerate(self.sources(run.source)):
+            if number == 0:
+                torch.mm(d[rows].t(), source[:, columns], out=out)
+            else:
+                out.addmm_(d[rows].t(), source[:, columns])
+
+    def tensors(self) -> dict[str, Tensor | int | None]:
+        """Return the tensors in which places lie, by the names of `field_of`."""
+        known: dict[str, Tensor | int | None] = {
+            "x": self.x,
+            "learned": self.learned,
+            "slots": self.slots,
+            "moments": self.moments,
+        }
+        known |= {f"start_{p}": state for p, state in enumerate(self.states)}
+        known |= {f"new_{p}": state for p, state in enumerate(self.new)}
+        known |= {f"kept_{k}": value for k, value in enumerate(self.kept)}
+        return known | self.pointers
