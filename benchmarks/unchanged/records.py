@@ -13,7 +13,7 @@ from typing import Any
 
 from unchanged.comparing import Record
 from unchanged.reading import read_folder
-from unchanged.running import RUNS, Checkout, run
+from unchanged.running import RUNS, Checkout, RunFailed, run
 
 _VERSIONS = (
     "from importlib.metadata import version; print(version('torch'), version('numpy'), version('optuna'))"
@@ -33,13 +33,17 @@ def make_record(
 ) -> dict[str, Any]:
     """Run everything that `RUNS` names with the code of ``checkout``, ``jobs`` commands at once; return the record.
 
-    Raises `RunFailed` or `NothingFound`.
+    A command that fails is tried a second time. Raises `RunFailed` or `NothingFound`.
     """
     with tempfile.TemporaryDirectory(prefix="golden-") as folder, ThreadPoolExecutor(jobs) as pool:
 
         def one(name: str) -> tuple[str, Any]:
-            (place := Path(folder, name)).mkdir()
-            entries = read_folder(run(checkout, RUNS[name], name, place))
+            try:
+                left = run(checkout, RUNS[name], name, Path(folder, name))
+            except RunFailed as error:  # Ray does not start where the machine is too busy
+                say(f"  {name}: once more, after {str(error)[-200:]}")
+                left = run(checkout, RUNS[name], name, Path(folder, f"{name}-2"))
+            entries = read_folder(left)
             say(f"  {name}: {len(entries)} entries")
             return name, entries
 

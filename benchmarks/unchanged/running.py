@@ -102,11 +102,10 @@ def write_text(path: Path) -> None:
 
 
 def run(checkout: Checkout, arguments: Sequence[str], name: str, folder: Path) -> Path:
-    """Run one command in ``folder`` and return the folder that it leaves; `RunFailed` where it fails."""
+    """Run one command in the new ``folder`` and return the one that it leaves; `RunFailed` where it fails."""
     about, text, runs = folder / "metadata", folder / "text.txt", folder / "runs"
-    if not about.exists():
-        checkout.write_metadata(about)
-        write_text(text)
+    checkout.write_metadata(about)
+    write_text(text)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(about), str(checkout.folder.resolve())])}
     for variable in ("MLFLOW_TRACKING_URI", "RAY_ADDRESS", "NAS_RNN_RUNS"):
         environment.pop(variable, None)
