@@ -40,6 +40,7 @@ from nas_rnn.export.python_operations import (
     literal,
 )
 from nas_rnn.export.readable import readable
+from nas_rnn.outside import shown
 
 RESERVED = {
     "torch",
@@ -140,9 +141,9 @@ class _Writer:
         for index in sorted(self.naming.names):
             self.owner = self.naming.names[index]
             self.symbols = Parameters(self.cell, self.written(index), self.owner, self.notation)
-            self.step.lines.append(f"# {next(comments).strip()}")
+            self.step.lines.append(comment(next(comments).strip()))
             self.step.lines += assignment(self.variables[index], self.formula(index))
-        self.step.lines += [f"# {line.strip()}" for line in comments]
+        self.step.lines += [comment(line.strip()) for line in comments]
         self.owner = ""
         results = [self.next_state(number, index) for number, index in enumerate(self.cell.outputs)]
         self.step.lines.append(f"return {_unpacked(results)}")
@@ -284,6 +285,11 @@ class _Writer:
         name = row.name if row.name not in RESERVED else f"{row.name}_"
         self.step.functions[name] = function_source(row, name)
         return name
+
+
+def comment(line: str) -> str:
+    """Return ``line`` as a comment, which nothing in it can end."""
+    return f"# {shown(line)}"
 
 
 def _unpacked(names: list[str]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nas_rnn.cells import Operation
-from nas_rnn.cells.expressions import FUNCTIONS, evaluate, names_in
+from nas_rnn.cells.expressions import FUNCTIONS, evaluate, names_in, print_expression
 from nas_rnn.cells.text import number
 from nas_rnn.execution.eager.closures import fold
 
@@ -99,7 +99,7 @@ def function_source(row: Operation, name: str) -> str:
     if not names_in(row.value_tree) >= set(variables):
         text = f"torch.broadcast_tensors({text}, {', '.join(variables)})[0]"
     parameters = ", ".join(f"{v}: Tensor" for v in variables)
-    return f'def {name}({parameters}) -> Tensor:\n    """{row.value}"""\n    return {text}\n'
+    return f'def {name}({parameters}) -> Tensor:\n    """{print_expression(row.value_tree)}"""\n    return {text}\n'
 
 
 def _functions(like: str) -> Mapping[str, Callable[..., Part]]:
