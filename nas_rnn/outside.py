@@ -36,7 +36,7 @@ def check_text(text: object, where: str, allowed: str = "") -> str:
 def check_plain(value: object, where: str, allowed: str = "", free: Collection[str] = ()) -> None:
     """Raise `UserError` as `check_text` does for any text in plain data, keys too.
 
-    The entries of ``value`` that ``free`` names may hold anything.
+    The entries of ``value`` that ``free`` names may hold anything. ``where`` ends in a colon where it is a file alone.
     """
     if isinstance(value, str):
         check_text(value, where, allowed)
@@ -44,7 +44,7 @@ def check_plain(value: object, where: str, allowed: str = "", free: Collection[s
         for key, inner in value.items():
             check_text(key, f"a key of {where}", allowed)
             if key not in free:
-                check_plain(inner, f"{where}.{key}", allowed)
+                check_plain(inner, f"{where} {key}" if where.endswith(":") else f"{where}.{key}", allowed)
     elif isinstance(value, list | tuple):
         for number, inner in enumerate(value):
             check_plain(inner, f"{where}[{number}]", allowed)

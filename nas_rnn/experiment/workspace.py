@@ -47,7 +47,8 @@ class Workspace:
         if workspace.config_path.exists():
             raise UserError(
                 f"there is a search or comparison {name!r} already under {str(runs)!r}; a search "
-                f"goes on with `nas-rnn search --resume {shlex.quote(workspace.name)}`, anything else needs another --name"
+                f"goes on with `nas-rnn search --resume {shlex.quote(workspace.name)}`, "
+                f"anything else needs another --name"
             )
         try:
             # A folder without a configuration was left by a process that was killed before it began.

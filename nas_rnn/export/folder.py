@@ -82,13 +82,13 @@ def load_folder(folder: Path, *, plugins: Sequence[str | Path] = ()) -> Trained:
     try:
         content = json.loads((folder / MODEL).read_text(encoding="utf-8"))
         weights = safetensors.torch.load_file(folder / WEIGHTS)
-        place = str(folder / MODEL)
+        place = f"{folder / MODEL}:"
         if not isinstance(content, dict):
             raise ValueError(f"{MODEL} is no JSON object")
         check_plain(content, place, LINES, free=("meta",))
-        check_text(content.get("name", ""), f"{place}.name")
+        check_text(content.get("name", ""), f"{place} name")
         for number, row in enumerate(content.get("operations", [])):
-            register_operation(read_operation(row, f"{place}.operations[{number}]"))
+            register_operation(read_operation(row, f"{place} operations[{number}]"))
         found = _learnt(folder, content, weights) if "spec" in content else _bare(folder, content, weights)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
         reason = str(error).strip().split("\n")[0]
@@ -106,7 +106,7 @@ def example_inputs(task: Task, data: TaskData) -> Tensor:
 def _learnt(folder: Path, content: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Trained:
     spec = RunSpec.from_dict(content["spec"])
     task = plugins.registry().find("task", spec.task).value(**spec.task_options)
-    check_meta(task, content["meta"], f"{folder / MODEL}.meta")
+    check_meta(task, content["meta"], f"{folder / MODEL}: meta")
     model = build_model(spec, task, content["meta"])
     model.load_state_dict(weights)
     rnn = model.rnn

@@ -35,12 +35,12 @@ from nas_rnn.export.python_operations import (
     Code,
     apply,
     assignment,
+    comment,
     function_source,
     infix,
     literal,
 )
 from nas_rnn.export.readable import readable
-from nas_rnn.outside import shown
 
 RESERVED = {
     "torch",
@@ -285,11 +285,6 @@ class _Writer:
         name = row.name if row.name not in RESERVED else f"{row.name}_"
         self.step.functions[name] = function_source(row, name)
         return name
-
-
-def comment(line: str) -> str:
-    """Return ``line`` as a comment, which nothing in it can end."""
-    return f"# {shown(line)}"
 
 
 def _unpacked(names: list[str]) -> str:

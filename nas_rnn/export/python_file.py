@@ -14,7 +14,8 @@ from torch import Tensor
 from nas_rnn.cells.equations import plain_equations
 from nas_rnn.errors import UserError
 from nas_rnn.execution import RNN
-from nas_rnn.export.python_cell import Step, comment, weights, write_step
+from nas_rnn.export.python_cell import Step, weights, write_step
+from nas_rnn.export.python_operations import comment
 from nas_rnn.export.trained import Trained
 
 TEMPLATES = Path(__file__).with_name("templates")

@@ -11,6 +11,7 @@ from nas_rnn.cells import Operation
 from nas_rnn.cells.expressions import FUNCTIONS, evaluate, names_in, print_expression
 from nas_rnn.cells.text import number
 from nas_rnn.execution.eager.closures import fold
+from nas_rnn.outside import shown
 
 SUM, PRODUCT, ATOM = 1, 2, 3
 """How tightly Python text binds."""
@@ -147,6 +148,11 @@ def _number(expression: str, arguments: Sequence[Code]) -> Code:
     """Return the number that ``expression`` has in torch's arithmetic, in which 1 / 0 is infinite."""
     tree = ast.parse(expression, mode="eval").body
     return literal(fold(tree, [argument.value or 0.0 for argument in arguments]))
+
+
+def comment(line: str) -> str:
+    """Return ``line`` as a comment, which nothing in it can end."""
+    return f"# {shown(line)}"
 
 
 def assignment(name: str, code: Code) -> list[str]:

@@ -205,7 +205,7 @@ def _stored(row: Any, number: int) -> StoredRecipe:
     recipe = row if key is None else row[key]
     if isinstance(recipe, str):
         recipe = json.loads(recipe)
-    check_plain(recipe, "the recipe")
+    check_plain(recipe, "recipe:")
     problems = list(recipe_problems(recipe))
     if problems:
         raise UserError("\n".join(["the recipe breaks rules:", *problems]))

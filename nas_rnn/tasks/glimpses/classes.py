@@ -30,8 +30,7 @@ def read_class_folders(folder: Path, size: int) -> tuple[NDArray[np.uint8], NDAr
 
     Raises:
         UserError: for a class without pictures or with a control character in its name, a picture that cannot be
-            read, or sizes that differ with
-            ``size`` 0; and where pillow is missing.
+            read, or sizes that differ with ``size`` 0; and where pillow is missing.
     """
     pillow = _pillow()
     suffixes = set(pillow.registered_extensions())
