@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 SEEN = {
+    "letters": "naïve 日本語",
     "quote": "it's",
     "double quote": 'say "so"',
     "triple quotes": 'x""" ; {run} ; """',

@@ -220,10 +220,10 @@ def test_any_text_as_a_vocabulary(name: str) -> None:
     check_meta(CharLM(), {"vocabulary": vocabulary, "source": "x"}, "model.json: meta")
 
 
-@pytest.mark.parametrize("field", META)
+@pytest.mark.parametrize("field", ["mean", "deviation", "white"])
 def test_a_text_where_a_number_of_the_data_belongs(field: str) -> None:
     meta = {**META, "classes": ["a", "b"], field: '16."""\nprint()\n"""'}
-    with pytest.raises((UserError, TypeError)):
+    with pytest.raises(UserError, match=f"{field} must be a finite number"):
         Glimpses().plain_model(meta)
 
 
