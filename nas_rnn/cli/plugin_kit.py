@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -40,8 +41,8 @@ def new(kind: Kind, name: NewName, dir: Dir = SPACES, debug: o.Debug = False) ->
     from nas_rnn.experiment.starting import new as write
 
     written = write(kind, name, dir)
-    elsewhere = "" if dir.resolve() == SPACES.resolve() else f" --plugins {dir}"
-    emit(f"Wrote {written}\n\nChange it, then check it:\n  nas-rnn check {written}")
+    elsewhere = "" if dir.resolve() == SPACES.resolve() else f" --plugins {shlex.quote(str(dir))}"
+    emit(f"Wrote {written}\n\nChange it, then check it:\n  nas-rnn check {shlex.quote(str(written))}")
     use = {
         "space": f"nas-rnn search --space {name}{elsewhere}",
         "cell": f"nas-rnn compare {name}{elsewhere}",

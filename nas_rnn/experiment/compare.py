@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -96,7 +97,8 @@ def find_cells(name: str, runs: Path, top: int) -> list[Cell]:
         best.setdefault(trial.digest, trial.candidate.cell)
     if not best:
         raise UserError(
-            f"no trial of the search {name!r} has a score yet; finish it with `nas-rnn search --resume {name}`"
+            f"no trial of the search {name!r} has a score yet; finish it with "
+            f"`nas-rnn search --resume {shlex.quote(name)}`"
         )
     return list(best.values())[:top]
 
@@ -113,7 +115,7 @@ def find_cell(name: str, runs: Path) -> Cell:
         return plugins.load_cell(best)
     if name in names(runs):
         raise UserError(
-            f"the search {name!r} has no best cell yet; finish it with `nas-rnn search --resume {name}`"
+            f"the search {name!r} has no best cell yet; finish it with `nas-rnn search --resume {shlex.quote(name)}`"
         )
     raise unknown("cell, .cell file, recipe or search", name, [*known, *names(runs)])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,7 +65,8 @@ def flow_picture(
         if not measured:
             raise UserError(
                 f"{what!r} has no measured gradient flow: its final is not done, or could not measure it; its cell "
-                f"with fresh weights: nas-rnn show {workspace.best / 'cell.cell'} --gradient-flow FILE"
+                f"with fresh weights: nas-rnn show {shlex.quote(str(workspace.best / 'cell.cell'))} "
+                "--gradient-flow FILE"
             )
         return draw_flow(measured, format)
     cells = {known.digest: known for known in (cell, *map(plugins.load_cell, REFERENCES))}

@@ -10,7 +10,7 @@ from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.comparison import Entry, Match, TaskChoice, nearest_hidden_size
 from nas_rnn.errors import UserError
 from nas_rnn.experiment.config import CompareConfig, SearchConfig
-from nas_rnn.tasks import Task, TaskData
+from nas_rnn.tasks import Task, TaskData, check_meta
 from nas_rnn.training import RunSpec
 from nas_rnn.training.spec import Role
 
@@ -44,6 +44,7 @@ class Models:
             data = task.load(config.data)
             if not isinstance(data, TaskData):
                 raise TypeError(f"load returns a TaskData, not {data!r:.80}")
+            check_meta(task, data.meta, f"the meta of the task {task.name!r}")
             # Too few data for one batch show here, and not in every run.
             next(iter(task.batches(data, "train", batch=config.batch, length=config.length, seed=0)), None)
         return cls(config, task, data)

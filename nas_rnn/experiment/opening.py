@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -70,7 +71,9 @@ def resumable(
     workspace = Workspace.open_existing(runs, name)
     found = (workspace.read_json("search.json") or {}).get("kind", "search")
     if found != kind:
-        raise UserError(f"{name!r} is no {NAMES[kind]}; it goes on with `nas-rnn {found} --resume {name}`")
+        raise UserError(
+            f"{name!r} is no {NAMES[kind]}; it goes on with `nas-rnn {found} --resume {shlex.quote(name)}`"
+        )
     refused = sorted(set(changed) - set(may_change))
     if refused:
         raise UserError(

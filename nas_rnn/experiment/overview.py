@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import html
 from pathlib import Path
 
 from nas_rnn.errors import UserError
 from nas_rnn.experiment.config import load_toml
 from nas_rnn.experiment.workspace import REPORT, Workspace, names
-from nas_rnn.tracking import run_link
+from nas_rnn.tracking import markdown_text, run_link
 
 MOST = 10
 
@@ -27,12 +26,14 @@ def task_note(runs: Path, task: str) -> str:
             found += _answers(Workspace(runs, name), task)
     found.sort(reverse=True)
     lines = [
-        f"{links}: {html.escape(answer) or '*not finished*'}"
+        f"{links}: {markdown_text(answer) or '*not finished*'}"
         for _, links, answer in sorted(found[:MOST], key=lambda row: not row[2])
     ]
     if len(found) > MOST:
         lines.append(f"... and {len(found) - MOST} earlier ones.")
-    lines.append(f"Runs on the task `{html.escape(task)}`. Sorted by `gap_to_lstm`: negative beats the LSTM.")
+    lines.append(
+        f"Runs on the task `{markdown_text(task)}`. Sorted by `gap_to_lstm`: negative beats the LSTM."
+    )
     return "\n\n".join(lines)
 
 

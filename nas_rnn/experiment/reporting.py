@@ -65,7 +65,7 @@ def keep_report(bench: Bench) -> None:
     except Exception as error:
         bench.warn(
             f"the report was not written: {type(error).__name__}: {error}; try again with "
-            f"`nas-rnn report {bench.workspace.name}`"
+            f"`nas-rnn report {shlex.quote(bench.workspace.name)}`"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,7 +40,7 @@ def load_saved(name: str, runs: Path) -> Trained:
     if not (workspace.best / "model.json").is_file():
         raise UserError(
             f"{name!r} has no final weights yet: they are written at its end; go on with "
-            f"`nas-rnn search --resume {name}`"
+            f"`nas-rnn search --resume {shlex.quote(name)}`"
         )
     plugins.use_folders(load_toml(workspace.config_path).get("plugins", []))
     return load_folder(workspace.best)

@@ -40,8 +40,7 @@ def new(kind: str, name: str, folder: Path) -> Path:
         "TEX": name.replace("_", r"\_"),
         "CLASS": "".join(part.capitalize() for part in re.split("[-_]", name)),
     }
-    for word, value in words.items():
-        text = text.replace(f"__{word}__", value)
+    text = re.sub(f"__({'|'.join(words)})__", lambda found: words[found[1]], text)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nas_rnn.cells import parse_cell
 from nas_rnn.comparison import Comparison
+from nas_rnn.tracking import markdown_text
 from nas_rnn.training import RunResult, RunSpec
 
 Table = dict[str, list[object]]
@@ -81,7 +81,7 @@ def markdown_table(table: Table) -> str:
     def shown(value: object) -> str:
         if value is None:
             return ""
-        return html.escape(f"{value:.4f}" if isinstance(value, float) else str(value)).replace("|", "\\|")
+        return markdown_text(f"{value:.4f}" if isinstance(value, float) else str(value)).replace("|", "\\|")
 
     head = f"| {' | '.join(table)} |\n|{'---|' * len(table)}"
     rows = [f"| {' | '.join(shown(value) for value in row)} |" for row in zip(*table.values(), strict=True)]

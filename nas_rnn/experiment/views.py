@@ -5,7 +5,6 @@ The views are functions of the folder alone, so that MLflow's picture can be dra
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,7 @@ from nas_rnn.experiment.tables import Table, TrialRow, comparison_table, markdow
 from nas_rnn.experiment.trials import test_metric
 from nas_rnn.experiment.workspace import REPORT, Workspace
 from nas_rnn.tasks import Metric
-from nas_rnn.tracking import ModelView, Point, RunView
+from nas_rnn.tracking import ModelView, Point, RunView, fenced, markdown_text
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
 
 _STATUS = {"finished": "FINISHED", "stopped": "FINISHED", "diverged": "FAILED", "failed": "FAILED"}
@@ -180,8 +179,8 @@ def _run_note(about: About, spec: RunSpec, cell: Cell, result: RunResult | None,
             lines[-1] += f", {describe_gap(gap)} at the same epoch"
         lines[-1] += "."
     if result is not None and result.reason:
-        lines.append(f"Ended as *{result.status}*: {html.escape(result.reason)}.")
-    lines.append(f"```\n{cell}\n```")
+        lines.append(f"Ended as *{result.status}*: {markdown_text(result.reason)}.")
+    lines.append(fenced(str(cell)))
     if result is not None and spec.role in ("candidate", "baseline"):
         lines.append(f"![{cell.name}](get-artifact?path=cell/diagram.svg&run_uuid={{run_id}})")
     return "\n\n".join(lines)
@@ -254,7 +253,7 @@ def parent_view(
 
 def _parent_note(about: About, status: str, comparison: Comparison | None, trials: dict[str, int]) -> str:
     counted = ", ".join(f"{count} {name}" for name, count in trials.items() if count)
-    lines = [f"## {html.escape(sentence(comparison))}" if comparison else f"## The search is {status}"]
+    lines = [f"## {markdown_text(sentence(comparison))}" if comparison else f"## The search is {status}"]
     if comparison is not None:
         table = comparison_table(comparison)
         lines.append(markdown_table(table))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,7 +47,8 @@ class Workspace:
         if workspace.config_path.exists():
             raise UserError(
                 f"there is a search or comparison {name!r} already under {str(runs)!r}; a search "
-                f"goes on with `nas-rnn search --resume {name}`, anything else needs another --name"
+                f"goes on with `nas-rnn search --resume {shlex.quote(workspace.name)}`, "
+                f"anything else needs another --name"
             )
         try:
             # A folder without a configuration was left by a process that was killed before it began.
@@ -86,7 +88,7 @@ class Workspace:
                 kind = (self.read_json("search.json") or {}).get("kind", "search")
                 raise NasRnnError(
                     f"{error}. What is finished is kept: once that is put right, go on with "
-                    f"`nas-rnn {kind} --resume {self.name}`"
+                    f"`nas-rnn {kind} --resume {shlex.quote(self.name)}`"
                 ) from error
             raise
         finally:

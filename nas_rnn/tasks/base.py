@@ -83,7 +83,8 @@ class Task(ABC):
     ``option_defaults`` names the task's options; an option's type is its default's. ``option_ranges`` gives
     (lowest, highest) for numbers that are bounded, ``option_choices`` the words that a text may be.
     ``training_defaults`` are training options (`TRAINING_NAMES`) that suit the task better than the general
-    ones, for whoever sets none.
+    ones, for whoever sets none. ``raw_meta`` names the entries of the data's meta that are data themselves, such as a
+    vocabulary: in all others, control characters are refused.
     """
 
     plugin_kind: ClassVar[str] = "task"
@@ -98,6 +99,7 @@ class Task(ABC):
     option_ranges: ClassVar[Mapping[str, tuple[float, float]]] = MappingProxyType({})
     option_choices: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
     training_defaults: ClassVar[Mapping[str, int | float | str]] = MappingProxyType({})
+    raw_meta: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, **options: Option) -> None:
         """Take the options, with defaults for those not given.

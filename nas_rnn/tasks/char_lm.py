@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from nas_rnn.errors import UserError
 from nas_rnn.tasks.base import Metric, Option, Part, Task, TaskData, symbol_dtype
 from nas_rnn.tasks.language_model import LanguageModel, plain_source, sample
-from nas_rnn.tasks.plain import filled
+from nas_rnn.tasks.plain import filled, literal
 from nas_rnn.tasks.streams import IGNORED, evaluation_chunks, training_chunks
 from nas_rnn.tasks.text import Vocabulary, read_text
 
@@ -54,6 +54,7 @@ class CharLM(Task):
     unit: ClassVar[str] = "characters"
     item: ClassVar[str] = "block"
     carries_state: ClassVar[bool] = True
+    raw_meta: ClassVar[frozenset[str]] = frozenset({"vocabulary"})
     option_defaults: ClassVar[Mapping[str, Option]] = MappingProxyType(
         {"embedding": 0, "valid": 0.1, "test": 0.1}
     )
@@ -159,7 +160,7 @@ class CharLM(Task):
         """Return a `LanguageModel` in plain torch, and what turns text into its symbols and back."""
         vocabulary = meta["vocabulary"]
         return plain_source(len(vocabulary), int(self.options["embedding"])) + filled(
-            PLAIN_VOCABULARY, vocabulary=ascii(vocabulary)
+            PLAIN_VOCABULARY, vocabulary=literal(vocabulary)
         )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nas_rnn.tasks.plain import filled
+from nas_rnn.tasks.plain import Source, filled
 
 
 class OneHot(nn.Module):
@@ -85,7 +85,7 @@ def plain_source(symbols: int, embedding: int) -> str:
     """Return `LanguageModel` in plain torch, as `Task.plain_model` wants it."""
     # The trained embedding is the first of two layers, so that its weights are called input.0.weight.
     layer = f"nn.Sequential(nn.Embedding({symbols}, {embedding}))" if embedding else f"OneHot({symbols})"
-    return filled(PLAIN, symbols=symbols, input=layer)
+    return filled(PLAIN, symbols=symbols, input=Source(layer))
 
 
 @torch.no_grad()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from nas_rnn.errors import UserError
+from nas_rnn.outside import check_plain, check_text
 from nas_rnn.training.plain import from_plain, to_plain
 
 Role = Literal["candidate", "control", "baseline", "selection", "tuning", "final"]
@@ -108,6 +109,9 @@ class RunSpec:
         _require_whole("seed", self.seed, 0)
         _require_whole("data_seed", self.data_seed, 0)
         _require_one_of("role", self.role, get_args(Role))
+        for name in ("id", "name", "task"):
+            check_text(getattr(self, name), f"{name} of a run")
+        check_plain(self.task_options, "task_options of a run")
         if self.read_test and self.role != "final":
             raise ValueError(f"only final runs read the test part; {self.id!r} is a {self.role} run")
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nas_rnn.tasks.plain import filled
+from nas_rnn.tasks.plain import Source, filled
 
 PLAIN = """
     class Model(nn.Module):
@@ -33,7 +33,7 @@ def plain_source(pixels: int, classes: int, *, embedding: int, mean: bool) -> st
     """Return `GlimpseModel` in plain torch, as `Task.plain_model` wants it."""
     layer = f"nn.Linear({pixels}, {embedding})" if embedding else "nn.Identity()"
     read = "hidden.mean(0)" if mean else "hidden[-1]"
-    return filled(PLAIN, pixels=pixels, classes=classes, input=layer, read=read)
+    return filled(PLAIN, pixels=pixels, classes=classes, input=Source(layer), read=Source(read))
 
 
 class GlimpseModel(nn.Module):

@@ -196,7 +196,7 @@ class Glimpses(Task):
         )
         facts = {"classes": wrapped(meta["classes"]), "pixels": wrapped(looks_TP.ravel().tolist())}
         shape = {"looks": looks_TP.shape[0], "height": meta["height"], "width": meta["width"]}
-        moments = {"mean": repr(meta["mean"]), "deviation": repr(meta["deviation"]), "white": meta["white"]}
+        moments = {"mean": meta["mean"], "deviation": meta["deviation"], "white": meta["white"]}
         return model + filled(PLAIN_LOOKS, **facts, **shape, **moments)
 
     @torch.no_grad()
