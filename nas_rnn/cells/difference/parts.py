@@ -144,9 +144,9 @@ class Parts:
             if self._is_candidate(term):
                 self._give(term, "candidate")
             return
-        shown = [i for i in factors if path == 0 and self._exposes(i)]
+        shown = {i for i in factors if path == 0 and self._exposes(i)}
         gates = [i for i in factors if i not in shown and self._may_be_gate(i)]
-        others = [i for i in factors if i not in gates]
+        others = [i for i in factors if i in shown or not self._may_be_gate(i)]
         if any(isinstance(self.nodes[i], State) for i in others):
             self._gate_all(gates, "forget gate")
         elif shown:
