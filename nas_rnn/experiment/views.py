@@ -11,6 +11,7 @@ from typing import Any
 
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.comparison import Comparison, sentence
+from nas_rnn.errors import UserError
 from nas_rnn.experiment.dataset import Facts, dataset_view
 from nas_rnn.experiment.tables import Table, TrialRow, comparison_table, markdown_table, trials_table
 from nas_rnn.experiment.trials import test_metric
@@ -161,13 +162,19 @@ def _system_curves(samples: Mapping[int, Mapping[str, float]]) -> list[Point]:
 
 
 def cell_artifacts(cell: Cell) -> dict[str, str | bytes]:
-    """Return the cell as text, equations and pictures."""
+    """Return the cell as text, equations and pictures; of one that is too large for a picture, the reason."""
+    try:
+        pictures: dict[str, str | bytes] = {
+            "cell/diagram.svg": cell.diagram("svg"),
+            "cell/diagram.png": cell.diagram("png"),
+        }
+    except UserError as error:
+        pictures = {"cell/diagram.txt": f"{error}\n"}
     return {
         "cell/cell.py": cell.to_text(),
         "cell/equations.txt": str(cell) + "\n",
         "cell/equations.tex": cell.latex() + "\n",
-        "cell/diagram.svg": cell.diagram("svg"),
-        "cell/diagram.png": cell.diagram("png"),
+        **pictures,
     }
 
 
