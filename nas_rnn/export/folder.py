@@ -22,7 +22,7 @@ from nas_rnn.cells import Cell, Operation, operations, parse_cell, register_oper
 from nas_rnn.cells.graph import Apply
 from nas_rnn.cells.operations import BUILT_IN
 from nas_rnn.errors import NasRnnError, UserError
-from nas_rnn.execution import RNN
+from nas_rnn.execution import RNN, mark_weights
 from nas_rnn.export.trained import Learnt, Trained
 from nas_rnn.tasks import Task, TaskData
 from nas_rnn.training import RunSpec
@@ -103,7 +103,7 @@ def _learnt(folder: Path, content: Mapping[str, Any], weights: Mapping[str, Tens
     spec = RunSpec.from_dict(content["spec"])
     task = plugins.registry().find("task", spec.task).value(**spec.task_options)
     model = build_model(spec, task, content["meta"])
-    model.load_state_dict(weights)
+    model.load_state_dict(mark_weights(model, weights))
     rnn = model.rnn
     assert isinstance(rnn, RNN)
     kept = folder / EXAMPLE
@@ -114,9 +114,9 @@ def _learnt(folder: Path, content: Mapping[str, Any], weights: Mapping[str, Tens
 
 def _bare(folder: Path, content: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Trained:
     rnn = RNN(parse_cell((folder / CELL).read_text(encoding="utf-8")), **content["rnn"])
-    dtype = next((tensor.dtype for tensor in weights.values()), None)
+    dtype = next((tensor.dtype for tensor in weights.values() if tensor.is_floating_point()), None)
     rnn = rnn if dtype is None else rnn.to(dtype)
-    rnn.load_state_dict(weights)
+    rnn.load_state_dict(mark_weights(rnn, weights))
     return Trained(name=content["name"], rnn=rnn.eval())
 
 

@@ -30,7 +30,7 @@ def check(found: Cell, size: float, **options: bool | int) -> bool:
     twin = with_gate_bias(found, size)
     trained = moved(RNN(twin, 4, 4, dtype=torch.float64, backend="eager", **options))  # type: ignore[arg-type]
     ours = RNN(found, 4, 4, dtype=torch.float64, backend="eager", **options)  # type: ignore[arg-type]
-    weights = repacked(trained.state_dict(), trained, ours)
+    weights = repacked(trained, ours)
     ours.load_state_dict(weights)
     x = torch.randn(5, 3, 4, dtype=torch.float64)
     torch.testing.assert_close(ours(x), trained(x), rtol=1e-10, atol=1e-12, equal_nan=True)
@@ -74,7 +74,7 @@ def test_a_model_around_the_layers() -> None:
 
     size = next(size for size in SIZES if not check(lstm, size))
     trained, ours = moved(model(with_gate_bias(lstm, size))), model(lstm)
-    ours.load_state_dict(repacked(trained.state_dict(), trained, ours))
+    ours.load_state_dict(repacked(trained, ours))
     x = torch.randn(5, 2, 3)
     with torch.no_grad():
         expected = trained["out"](trained["rnn"](x)[0])

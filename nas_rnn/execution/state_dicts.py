@@ -1,4 +1,4 @@
-"""The same weights in the packing of the same cell with other starts.
+"""State dicts of models with RNNs: from before there were marks, and for the same cells with other starts.
 
 Where parameters start is part of a cell's canonical form, which gives the order in which they are packed: an LSTM
 whose forget gates start at 0.7 may have its input and output gates in another order than one whose start at 1.
@@ -6,31 +6,50 @@ whose forget gates start at 0.7 may have its input and output gates in another o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from torch import Tensor, nn
 
 from nas_rnn.cells import Canonical
 from nas_rnn.cells.graph import is_commutative
 from nas_rnn.execution.layout import Layout, Place
+from nas_rnn.execution.marks import KEY, mark_of
 from nas_rnn.execution.rnn import RNN, suffix
 
 
-def repacked(weights: Mapping[str, Tensor], model: nn.Module, other: nn.Module) -> dict[str, Tensor]:
-    """Return ``weights``, a state dict of ``model``, as one of ``other``, with which that computes the same.
+def mark_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the state dict ``weights`` with a mark for each RNN of ``model`` that has none in it.
+
+    It is for files from before there were marks, which are known to be of this very model. Weights of torch's
+    layers do not become this model's by it: `RNN.from_torch` takes those.
+    """
+    cells = {prefix: rnn.cell for prefix, rnn in _rnns(model)}
+    return {**{prefix + KEY: mark_of(cell) for prefix, cell in cells.items()}, **weights}
+
+
+def repacked(model: nn.Module, other: nn.Module) -> dict[str, Tensor]:
+    """Return the state dict with which ``other`` computes what ``model`` does.
 
     The two are one model but for where parameters of cells start (`nas_rnn.cells.with_gate_bias`).
     """
+    weights = model.state_dict()
     result = dict(weights)
-    for name, rnn in model.named_modules():
-        twin = other.get_submodule(name)
-        if isinstance(rnn, RNN) and isinstance(twin, RNN):
-            prefix = f"{name}." if name else ""
-            for layer in range(rnn.num_layers):
-                for reverse in (False, True)[: 1 + rnn.bidirectional]:
-                    layouts = rnn.layer(layer, reverse)[0], twin.layer(layer, reverse)[0]
-                    _repack(result, weights, prefix, suffix(layer, reverse), *layouts)
+    twins = dict(_rnns(other))
+    for prefix, rnn in _rnns(model):
+        twin = twins[prefix]
+        result[prefix + KEY] = mark_of(twin.cell)
+        for layer in range(rnn.num_layers):
+            for reverse in (False, True)[: 1 + rnn.bidirectional]:
+                layouts = rnn.layer(layer, reverse)[0], twin.layer(layer, reverse)[0]
+                _repack(result, weights, prefix, suffix(layer, reverse), *layouts)
     return result
+
+
+def _rnns(model: nn.Module) -> Iterator[tuple[str, RNN]]:
+    """Yield every RNN of ``model``, as often as it stands in the state dict, with what its names begin with there."""
+    for name, module in model.named_modules(remove_duplicate=False):
+        if isinstance(module, RNN):
+            yield (f"{name}." if name else ""), module
 
 
 def _repack(
