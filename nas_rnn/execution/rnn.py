@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any, Self
 
 import torch
@@ -18,6 +19,7 @@ from nas_rnn.execution.fused.backend import can_run, fused_problem
 from nas_rnn.execution.fused.toolchain import CompileError
 from nas_rnn.execution.initialise import initialise
 from nas_rnn.execution.layout import Layout, layer_layouts
+from nas_rnn.execution.marks import check_mark, mark_of
 from nas_rnn.execution.sequences import Order, pack_like, unpack
 
 State = tuple[Tensor, ...]
@@ -42,6 +44,10 @@ class RNN(nn.Module):
     The parameters of layer k are packed as `nas_rnn.execution.layout` says: ``weight_ih_l0``,
     ``weight_hh_l0``, ``bias_l0``, ...; those of the other direction end in ``_reverse``. Cells with equal
     digests have the same parameters, and the same values of them at one seed of torch.
+
+    A state dict also tells of which cell it is (``_extra_state``, a tensor of bytes). Loading that of another cell,
+    or of torch's own layers, is an error whatever its names and shapes: see `from_torch`, and
+    `nas_rnn.execution.mark_weights` for files from before.
 
     Raises `UserError` for arguments and inputs that do not fit, saying what would.
     """
@@ -155,6 +161,17 @@ class RNN(nn.Module):
         for layer, layout in enumerate(self._layouts):
             for reverse in self._directions:
                 initialise(layout, self._tensors(layer, reverse))
+
+    def get_extra_state(self) -> Tensor:
+        """Return what the state dict tells of the cell: bytes (uint8) of text."""
+        return mark_of(self.cell)
+
+    def set_extra_state(self, state: object) -> None:
+        """Do nothing: what a state dict tells of its cell was checked before its weights were taken."""
+
+    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *arguments: Any) -> None:
+        check_mark(self.cell, self._parameters, state_dict, prefix)
+        super()._load_from_state_dict(state_dict, prefix, *arguments)
 
     def forward(
         self, x: Tensor | PackedSequence, state: State | None = None

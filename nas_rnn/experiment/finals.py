@@ -237,8 +237,11 @@ def _keep_best(bench: Bench, plan: FinalPlan, results: dict[str, RunResult]) -> 
 
 
 def _keep_weights(bench: Bench, run: RunSpec, spec: RunSpec) -> None:
-    """Put the model of ``spec``, with the weights of the best epoch of ``run``, into ``best/``."""
-    from nas_rnn.execution import RNN
+    """Put the model of ``spec``, with the weights of the best epoch of ``run``, into ``best/``.
+
+    The two differ at most in where biases start.
+    """
+    from nas_rnn.execution import RNN, mark_weights, repacked
     from nas_rnn.export import Learnt, Trained, example_inputs, folder_files
     from nas_rnn.training.model import build_model
 
@@ -246,8 +249,9 @@ def _keep_weights(bench: Bench, run: RunSpec, spec: RunSpec) -> None:
     if checkpoint is None:
         return  # a resumed final whose weights were kept before
     workspace, data = bench.workspace, bench.models.data
-    model = build_model(spec, bench.task, data.meta)
-    model.load_state_dict(checkpoint.best)
+    trained, model = (build_model(each, bench.task, data.meta) for each in (run, spec))
+    trained.load_state_dict(mark_weights(trained, checkpoint.best))
+    model.load_state_dict(repacked(trained, model))
     rnn = model.eval().rnn
     assert isinstance(rnn, RNN)
     example = example_inputs(bench.task, data)

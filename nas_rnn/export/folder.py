@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from nas_rnn import plugins
 from nas_rnn.cells import parse_cell, register_operation
 from nas_rnn.errors import NasRnnError, UserError
-from nas_rnn.execution import RNN
+from nas_rnn.execution import RNN, mark_weights
 from nas_rnn.export.rows import added_operations, read_operation
 from nas_rnn.export.trained import Learnt, Trained
 from nas_rnn.outside import LINES, check_plain, check_text
@@ -108,7 +108,7 @@ def _learnt(folder: Path, content: Mapping[str, Any], weights: Mapping[str, Tens
     task = plugins.registry().find("task", spec.task).value(**spec.task_options)
     check_meta(task, content["meta"], f"{folder / MODEL}: meta")
     model = build_model(spec, task, content["meta"])
-    model.load_state_dict(weights)
+    model.load_state_dict(mark_weights(model, weights))
     rnn = model.rnn
     assert isinstance(rnn, RNN)
     kept = folder / EXAMPLE
@@ -122,9 +122,9 @@ def _bare(folder: Path, content: Mapping[str, Any], weights: Mapping[str, Tensor
         parse_cell((folder / CELL).read_text(encoding="utf-8")),
         **{name: content["rnn"][name] for name in _RNN_OPTIONS},
     )
-    dtype = next((tensor.dtype for tensor in weights.values()), None)
+    dtype = next((tensor.dtype for tensor in weights.values() if tensor.is_floating_point()), None)
     rnn = rnn if dtype is None else rnn.to(dtype)
-    rnn.load_state_dict(weights)
+    rnn.load_state_dict(mark_weights(rnn, weights))
     return Trained(name=content["name"], rnn=rnn.eval())
 
 
