@@ -81,14 +81,13 @@ def _whole(rnn: RNN, learnt: Learnt) -> onnx.ModelProto:
     from nas_rnn.export.onnx_layers import BATCH, TIME, state_names
 
     assert learnt.example is not None
-    model = copy.copy(learnt.model)
-    model._modules = {**learnt.model._modules, "rnn": _StandIn(rnn)}
+    model = _with_stand_in(learnt, rnn)
     time, batch = torch.export.Dim(TIME), torch.export.Dim(BATCH)
     inputs = _grown(learnt.example)
     arguments: tuple[Any, ...] = (inputs,)
     shapes: tuple[Any, ...] = ({0: time, 1: batch},)
     names = ["inputs"]
-    if learnt.task.carries_state:
+    if learnt.model.carries_state:
         arguments += (_starts(rnn, inputs.shape[1]),)
         shapes += (tuple({1: batch} for _ in rnn.cell.states),)
         names += state_names(rnn, "0")
@@ -110,7 +109,20 @@ def _whole(rnn: RNN, learnt: Learnt) -> onnx.ModelProto:
             f"the model of the task {learnt.task.name!r} cannot be exported to ONNX: {reason}"
         ) from error
     assert program is not None
-    return _with_layers(program.model_proto, rnn, learnt.task.carries_state)
+    return _with_layers(program.model_proto, rnn, learnt.model.carries_state)
+
+
+def _with_stand_in(learnt: Learnt, rnn: RNN) -> nn.Module:
+    """Return the model's net with a stand-in for its layers."""
+    paths = list(learnt.nets())
+    if not learnt.has_net or len(paths) != 1 or "." in paths[0]:
+        raise NasRnnError(
+            f"the model of the task {learnt.task.name!r} cannot be exported to ONNX, which needs one net with one "
+            f"recurrent net right in it, not {', '.join(paths) or 'none'}; --format torch has all of it"
+        )
+    net = copy.copy(learnt.net)
+    net._modules = {**learnt.net._modules, paths[0]: _StandIn(rnn)}
+    return net
 
 
 def _with_layers(model: onnx.ModelProto, rnn: RNN, with_states: bool) -> onnx.ModelProto:
@@ -148,7 +160,7 @@ def _trials(trained: Trained) -> Iterator[tuple[Tensor, tuple[Tensor, ...] | Non
     if learnt is not None:
         assert learnt.example is not None
         for inputs in (learnt.example, _grown(learnt.example), learnt.example[:1, :1]):
-            yield inputs, _starts(rnn, inputs.shape[1]) if learnt.task.carries_state else None
+            yield inputs, _starts(rnn, inputs.shape[1]) if learnt.model.carries_state else None
         return
     generator = torch.Generator().manual_seed(0)
     like = next(iter(rnn.parameters()), torch.empty(0))
