@@ -60,7 +60,9 @@ class Labelling:
                 continue
             branch.tried.append(member)
             child = self.around.individualised(branch.colouring, member)
-            found = next((g for _, other in branch.children if (g := symmetry(self.around, other, child))), None)
+            found = next(
+                (g for _, other in branch.children if (g := symmetry(self.around, other, child))), None
+            )
             branch.children.append((member, child))
             if found:
                 branch.children.pop()
@@ -81,7 +83,8 @@ class Labelling:
         branch.alike = len(kinds) == 1
         if not branch.alike:
             settled = {
-                member: self._settled(self.around.individualised(branch.colouring, member)) for member in kinds
+                member: self._settled(self.around.individualised(branch.colouring, member))
+                for member in kinds
             }
             first = min(kinds, key=settled.__getitem__)
             branch.members.remove(first)

@@ -11,6 +11,7 @@ from nas_rnn.cli.failures import report_plugin_problems
 from nas_rnn.cli.output import emit
 from nas_rnn.cli.wording import ENDINGS, count, figure, gap_words, one_line
 from nas_rnn.experiment.events import Event, Notice, PhaseStarted, Progress, RunEnded, Started
+from nas_rnn.tasks import Measures, Metric
 
 PHASES: Final[Mapping[str, str]] = {
     "search": "Search: every candidate is trained once, beside the LSTM",
@@ -66,7 +67,7 @@ def describe(event: Event, progress: Progress) -> str | None:
 def started_line(event: Started) -> str:
     """Return what begins, on what, and how large it is."""
     what = {"compare": "Comparison", "ablate": "Ablation"}.get(event.kind, "Search")
-    parts = [f"task {event.task} ({event.metric}, in {event.unit}, {_direction(event)})"]
+    parts = [f"task {event.task} ({_measured(event.measures)})"]
     if event.space is not None:
         narrowed = f" with {' and '.join(event.constraints)}" if event.constraints else ""
         parts.append(f"space {event.space}{narrowed}")
@@ -99,5 +100,13 @@ def _place(event: RunEnded, progress: Progress) -> str:
     return f"[{progress.phase_done}/{progress.phase_runs}] "
 
 
-def _direction(event: Started) -> str:
-    return "lower is better" if event.direction == "minimize" else "higher is better"
+def _measured(measures: Measures) -> str:
+    decides, monitor = measures.metric, measures.monitor
+    text = f"{decides.name}, in {decides.unit}, {_direction(decides)}"
+    if monitor == decides:
+        return text
+    return f"{text}; until the final by {monitor.name}, in {monitor.unit}, {_direction(monitor)}"
+
+
+def _direction(metric: Metric) -> str:
+    return "lower is better" if metric.direction == "minimize" else "higher is better"

@@ -151,12 +151,12 @@ def _summary(progress: Progress, running: int) -> list[RenderableType]:
     """Return the trials by ending, the baseline, and the best so far against it."""
     counts: dict[str, int] = {"running": running, **{str(name): n for name, n in progress.endings.items()}}
     lines: list[RenderableType] = [_cropped(f"Runs: {endings(counts)}")]
-    unit = "" if progress.started is None else f" {progress.started.unit}"
+    unit = "" if progress.started is None else f" {progress.started.measures.monitor.unit}"
     if progress.baseline_value is not None:
         so_far = "" if progress.baseline_done else " so far"
         lines.append(_cropped(f"LSTM{so_far}: {figure(progress.baseline_value)}{unit}"))
     if progress.best_value is not None:
-        direction = "minimize" if progress.started is None else progress.started.direction
+        direction = "minimize" if progress.started is None else progress.started.measures.monitor.direction
         gap = relative_gap(progress.best_value, progress.baseline_value, direction)
         words = gap_words(gap, "the LSTM" if progress.baseline_done else "the LSTM so far")
         line = _cropped(f"Best: {figure(progress.best_value)}{unit}")

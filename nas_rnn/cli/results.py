@@ -166,9 +166,11 @@ def _print_verdict(console: Console, result: Result) -> None:
 def _print_without_verdict(console: Console, result: Result) -> None:
     """Say how far it came on validation data, which is no verdict."""
     if result.best is not None and result.best.value is not None:
-        console.print(f"Best so far on validation data: {figure(result.best.value)} {result.unit}")
+        console.print(
+            f"Best so far on validation data: {figure(result.best.value)} {result.measures.monitor.unit}"
+        )
     if result.baseline is not None:
-        console.print(f"The LSTM there: {figure(result.baseline)} {result.unit}")
+        console.print(f"The LSTM there: {figure(result.baseline)} {result.measures.monitor.unit}")
     console.print("No verdict: it did not come to the final.", style="bold yellow")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nas_rnn.comparison.costs import UnitsOf, cost_of
+from nas_rnn.comparison.costs import cost_of
 from nas_rnn.comparison.outcomes import Outcome, common_weights, outcomes_of, standing, without_interval
 from nas_rnn.comparison.plan import FinalPlan, Planned, direction_sign
 from nas_rnn.comparison.power import Levels, items_too_few, more_seeds
@@ -40,14 +40,12 @@ def judge(
     alpha: float = ALPHA,
     earlier: Comparison | None = None,
     costs: Sequence[Cost] = (),
-    units_of: UnitsOf | None = None,
     counted: str = "targets",
 ) -> Comparison:
     """Return the verdict on every contender of a final plan.
 
     ``results`` are by run id; ``item`` is the task's word for one test item, ``counted`` for one target.
-    ``costs`` are those of earlier parts (search, selection, tuning), to which "final" is added, with its
-    targets where ``units_of`` counts them.
+    ``costs`` are those of earlier parts (search, selection, tuning), to which "final" is added.
 
     The chance that any contender is wrongly called better or worse is at most ``alpha``: Holm's method over
     all of them but the controls, each of which is judged by itself. For one look of several ``alpha`` is that
@@ -61,7 +59,7 @@ def judge(
 
     Raises NasRnnError when two runs were not measured on the same test items.
     """
-    base = outcomes_of(plan.baseline, results)
+    base = outcomes_of(metric, plan.baseline, results)
     asked = [planned for planned in plan.contenders if not planned.entry.control]
     controls = [planned for planned in plan.contenders if planned.entry.control]
 
@@ -70,7 +68,7 @@ def judge(
         return [
             _Draft(row, kept=True)
             if row is not None and settled(row)
-            else _draft(metric, planned, outcomes_of(planned, results), base, item, alpha)
+            else _draft(metric, planned, outcomes_of(metric, planned, results), base, item, alpha)
             for planned, row in zip(group, rows, strict=True)
         ]
 
@@ -88,7 +86,7 @@ def judge(
         contenders=contenders,
         controls=tuple(row for rows in scales for row in rows),
         level=1 - alpha,
-        costs=(*costs, cost_of("final", plan.specs, results, units_of)),
+        costs=(*costs, cost_of("final", plan.specs, results)),
         counted=counted,
     )
 

@@ -13,6 +13,7 @@ from nas_rnn.comparison.plan import Planned
 from nas_rnn.comparison.result import Standing
 from nas_rnn.comparison.verdict import Verdict
 from nas_rnn.errors import NasRnnError
+from nas_rnn.tasks import Mean, Metric
 from nas_rnn.training import RunResult
 
 Floats = NDArray[np.float64]
@@ -34,22 +35,24 @@ class Outcome:
         return float(np.average(self.values_N, weights=self.weights_N)) if self.ending == "finished" else None
 
 
-def outcomes_of(planned: Planned, results: Mapping[str, RunResult]) -> list[Outcome]:
+def outcomes_of(metric: Metric, planned: Planned, results: Mapping[str, RunResult]) -> list[Outcome]:
     """Return how each planned run ended."""
-    return [_run(spec.id, results.get(spec.id)) for spec in planned.specs]
+    return [_run(metric, spec.id, results.get(spec.id)) for spec in planned.specs]
 
 
-def _run(id: str, result: RunResult | None) -> Outcome:
+def _run(metric: Metric, id: str, result: RunResult | None) -> Outcome:
     """Read one result; values that are not finite count as divergence, whatever the status says."""
     none = np.zeros(0)
+    assert isinstance(metric, Mean)
     if result is None:
         return Outcome(id, "missing", "did not run", none, none)
     if result.status == "diverged":
         return Outcome(id, "diverged", result.reason or "diverged", none, none)
-    if result.test_values is None or result.test_weights is None:
+    if result.test_statistics is None:
         return Outcome(id, "missing", result.reason or f"{result.status} without a test result", none, none)
-    weights_N = np.asarray(result.test_weights)
-    values_N = np.where(weights_N > 0, result.test_values, 0.0)  # no weight, no say: not even for NaN
+    sums_N = np.asarray(result.test_statistics[metric.of])
+    weights_N = np.asarray(result.test_statistics[metric.per]) if metric.per else np.ones(len(sums_N))
+    values_N = np.divide(sums_N, weights_N, out=np.zeros(len(sums_N)), where=weights_N > 0)
     if not np.isfinite(values_N).all():
         return Outcome(id, "diverged", "test values are not finite", none, none)
     return Outcome(id, "finished", "", values_N, weights_N)

@@ -80,7 +80,7 @@ class Engine:
         if self._address is None:
             cores = len(os.sched_getaffinity(0))
             cpus = max(cores, (self._asked_workers or 1) * self._threads)
-            data_bytes = sum(array.nbytes for array in self._data.arrays.values())
+            data_bytes = self._data.nbytes
             self._stack.enter_context(local_ray(cpus, None, data_bytes))
         else:
             self._stack.enter_context(cluster_ray(self._address))
@@ -124,6 +124,7 @@ class Engine:
         a `CannotStore` of a worker, whose run has no result then.
         """
         prepare_environment()
+        import ray
         from ray import tune
 
         from nas_rnn.engine.schedulers import make_scheduler
@@ -133,7 +134,9 @@ class Engine:
         _quiet()
         searcher = SourceSearcher(source, sign, self._tell)
         stopper = _stopper(searcher, should_stop, self._news)
-        shared = WorkerSetup(self._data, self._sources, self._place, self._storage)
+        # Workers fetch what is withheld only with a run that may read it.
+        withheld = ray.put(self._data.only("test")) if "test" in self._data.parts else None
+        shared = WorkerSetup(self._data.without("test"), self._sources, self._place, self._storage, withheld)
         trainable = tune.with_resources(
             tune.with_parameters(RunTrainable, shared=shared),
             {"cpu": self._threads, **({"gpu": self._gpus_per_run} if self._gpus_per_run else {})},

@@ -125,8 +125,7 @@ class SourceSearcher(Searcher):
             best_epoch=best.epoch if best else None,
             best_metric=best.metric if best else None,
             parameters=0,
-            test_values=None,
-            test_weights=None,
+            test_statistics=None,
             seconds=sum(record.seconds for record in records),
         )
 

@@ -39,13 +39,18 @@ class WorkerSetup:
     """What every worker gets once, as plain data: the task's data, plugins' sources, and where runs are kept.
 
     ``place`` is a folder's absolute path, or a keeper that has it on another machine; ``storage`` is a URI for
-    checkpoints.
+    checkpoints. ``withheld`` refers to the part that only final runs read: it travels when such a run begins.
     """
 
     data: TaskData
     sources: Sequence[plugins.PluginSource]
     place: Any
     storage: str | None = None
+    withheld: Any = None
+
+    def data_for(self, spec: RunSpec) -> TaskData:
+        """Return the data that a run may read."""
+        return self.data.joined(ray.get(self.withheld)) if spec.read_test else self.data
 
     def files(self, run: str) -> Files:
         """Return the files of one run."""
@@ -120,7 +125,7 @@ class RunTrainable(tune.Trainable):
         task = plugins.registry().find("task", self._spec.task).value(**self._spec.task_options)
         store = RunStore(self._shared.files(self._spec.id))
         try:
-            self._trainer = Trainer(self._spec, task, self._shared.data, store)
+            self._trainer = Trainer(self._spec, task, self._shared.data_for(self._spec), store)
         finally:
             done = None if self._trainer is None else self._trainer.epoch
             store.append_worker({**_where(), "epochs_before": done})

@@ -25,7 +25,7 @@ from nas_rnn.experiment.events import EpochDone, Event, Notice, Observer, Progre
 from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.trials import sign_of
 from nas_rnn.experiment.workspace import FINAL, Workspace
-from nas_rnn.tasks import Task
+from nas_rnn.tasks import Measures, Task
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
 
 
@@ -62,6 +62,10 @@ class Bench:
     def task(self) -> Task:
         return self.models.task
 
+    @property
+    def measures(self) -> Measures:
+        return self.models.measures
+
     def tell(self, event: Event) -> None:
         """Pass ``event`` on to whoever watches."""
         self.progress.update(event)
@@ -91,7 +95,10 @@ class Bench:
         """Run ``stages`` one after the other; raise `Interrupted` where the user asked to stop."""
         with self._engine() as engine:
             outcome = engine.run(
-                InTurn(stages), sign=sign_of(self.task.metric), should_stop=lambda: self.stop_asked, **options
+                InTurn(stages),
+                sign=sign_of(self.measures.monitor),
+                should_stop=lambda: self.stop_asked,
+                **options,
             )
         if outcome == "interrupted":
             raise Interrupted

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import nas_rnn
-from nas_rnn.experiment.trials import test_metric
+from nas_rnn.experiment.trials import test_metrics
 from nas_rnn.experiment.workspace import Workspace
 from nas_rnn.tracking import ModelView
 
@@ -28,7 +28,7 @@ def champion_view(workspace: Workspace, verdict: str, plugins: Sequence[str]) ->
         return None
     trained = load_folder(workspace.best)
     learnt = trained.learnt
-    if learnt is None or learnt.example is None:
+    if learnt is None or learnt.example is None or not learnt.has_net:
         return None
     outputs, axes = _outputs(learnt.model, learnt.example)
     shape = [-1 if axis in axes else size for axis, size in enumerate(outputs.shape)]
@@ -55,10 +55,10 @@ def _measured(workspace: Workspace, learnt: Learnt) -> dict[str, float]:
     result = workspace.store(learnt.spec.id).read_result()
     if result is None:
         return {}
-    metric = learnt.task.metric.name
-    found = {
-        f"test_{metric}": test_metric(result),
-        f"best_{metric}": result.best_metric,
+    measures = learnt.task.measures(learnt.meta)
+    found: dict[str, float | None] = {
+        **{f"test_{name}": value for name, value in test_metrics(result, measures.metrics).items()},
+        f"best_{measures.monitor.name}": result.best_metric,
         "parameters": float(result.parameters),
     }
     return {name: round(value, 4) for name, value in found.items() if value is not None}

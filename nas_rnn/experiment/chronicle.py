@@ -13,7 +13,7 @@ from nas_rnn.comparison import Comparison, sentence
 from nas_rnn.experiment.bench import now_ms, tracking_uri
 from nas_rnn.experiment.champion import champion_view
 from nas_rnn.experiment.config import CompareConfig, SearchConfig
-from nas_rnn.experiment.dataset import STORED
+from nas_rnn.experiment.dataset import STORED, stored_measures
 from nas_rnn.experiment.overview import task_note
 from nas_rnn.experiment.provenance import Identities, recorded, tags
 from nas_rnn.experiment.tables import TrialRow
@@ -61,7 +61,7 @@ class Chronicle:
         self._about = About(
             id=facts["id"],
             workspace=workspace,
-            metric=task.metric,
+            measures=stored_measures(task, workspace.read_json(STORED)),
             unit=task.unit,
             settings=_settings(config),
             began_ms=facts["began_ms"],
@@ -131,7 +131,7 @@ class Chronicle:
         records = result.epochs if result is not None else self.workspace.store(spec.id).read_records()
         gap = None
         if spec.role in ("candidate", "baseline"):
-            gap = gap_at_same_epoch(self.task.metric, records, self.baseline_records)
+            gap = gap_at_same_epoch(self._about.measures.monitor, records, self.baseline_records)
         if gap is None and result is not None and spec.role == "candidate":
             self._waiting.add(spec.id)
         view = run_view(
@@ -187,7 +187,7 @@ class Chronicle:
             return None
         gap = None
         if result is not None and trial.ending in ("finished", "stopped"):
-            gap = gap_at_same_epoch(self.task.metric, result.epochs, self.baseline_records)
+            gap = gap_at_same_epoch(self._about.measures.monitor, result.epochs, self.baseline_records)
         return TrialRow(spec, result, gap)
 
 

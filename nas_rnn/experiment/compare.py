@@ -91,7 +91,7 @@ def find_cells(name: str, runs: Path, top: int) -> list[Cell]:
     if not workspace.study_path.is_file():
         raise UserError(f"{name!r} is no search, so it has no best {top} cells; give its name without --top")
     stored = load_toml(workspace.config_path)
-    metric = plugins.registry().find("task", stored["task"]).value.metric
+    metric = plugins.registry().find("task", stored["task"]).value.monitor
     best: dict[str, Cell] = {}
     for trial in ranked(Study.open(workspace.study_path, STUDY).trials(), metric):
         best.setdefault(trial.digest, trial.candidate.cell)
@@ -140,9 +140,7 @@ def run_duel(
             name=bench.workspace.name,
             folder=str(bench.workspace.folder),
             task=task.name,
-            metric=task.metric.name,
-            unit=task.metric.unit,
-            direction=task.metric.direction,
+            measures=bench.measures,
             space=None,
             trials=None,
             workers=settings.workers,
@@ -174,8 +172,7 @@ def run_duel(
         name=bench.workspace.name,
         folder=str(bench.workspace.folder),
         status=status,
-        metric=task.metric.name,
-        unit=task.metric.unit,
+        measures=bench.measures,
         trials={},
         best=None,
         baseline=None,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nas_rnn.experiment.test_part import data_digest
+from nas_rnn.experiment.test_part import data_digest, named_arrays
 from nas_rnn.experiment.workspace import Workspace
-from nas_rnn.tasks import Task, TaskData
+from nas_rnn.tasks import Measures, Metric, Task, TaskData
 from nas_rnn.tracking import DatasetView
 
 STORED = "data.json"
@@ -28,11 +29,26 @@ def data_facts(task: Task, data: TaskData, source: Path | None) -> Facts:
         "digest": data_digest(data),
         "source": None if source is None else str(source),
         "task": task.name,
+        "units": _units(task.measures(data.meta)),
         "arrays": {
             name: {"dtype": str(array.dtype), "shape": list(array.shape)}
-            for name, array in sorted(data.arrays.items())
+            for name, array in named_arrays(data)
         },
     }
+
+
+def stored_measures(task: Task, facts: Facts | None) -> Measures:
+    """Return what a search measured, with units that followed from its data; ``facts`` are those of its folder."""
+    units = (facts or {}).get("units", {})
+
+    def with_unit(metric: Metric) -> Metric:
+        return replace(metric, unit=units.get(metric.name, metric.unit))
+
+    return Measures(tuple(map(with_unit, task.metrics)), with_unit(task.monitor))
+
+
+def _units(measures: Measures) -> dict[str, str]:
+    return {metric.name: metric.unit for metric in (*measures.metrics, measures.monitor)}
 
 
 def dataset_view(facts: Facts | None, *, tested: bool) -> DatasetView | None:

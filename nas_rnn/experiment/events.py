@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from nas_rnn.tasks import Measures
+
 Phase = Literal["search", "control", "selection", "tuning", "final"]
 RunEnding = Literal["finished", "stopped", "diverged", "failed", "reused"]
 
@@ -21,9 +23,7 @@ class Started:
     name: str
     folder: str
     task: str
-    metric: str
-    unit: str
-    direction: Literal["minimize", "maximize"]
+    measures: Measures
     space: str | None
     constraints: tuple[str, ...] = ()
     trials: int | None
@@ -53,7 +53,7 @@ class RunStarted:
 
 @dataclass(frozen=True, kw_only=True)
 class EpochDone:
-    """A run has done an epoch; ``metric`` is that of validation."""
+    """A run has done an epoch; ``metric`` is the monitor on validation data."""
 
     id: str
     role: str
@@ -140,7 +140,7 @@ class Progress:
     def _better(self, value: float, other: float | None) -> float:
         if other is None:
             return value
-        smaller = self.started is None or self.started.direction == "minimize"
+        smaller = self.started is None or self.started.measures.monitor.direction == "minimize"
         return min(value, other) if smaller else max(value, other)
 
     def seconds_left(self) -> float | None:

@@ -32,6 +32,7 @@ from nas_rnn.experiment.reporting import keep_report
 from nas_rnn.experiment.test_part import read_before, settle
 from nas_rnn.experiment.trials import sign_of
 from nas_rnn.experiment.tuning import TuneSource
+from nas_rnn.tasks import PreviewOptions
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
 
 TOP, SELECTION_SEEDS = 3, 2
@@ -78,12 +79,10 @@ class Final:
 
     def _costs(self) -> list[Cost]:
         """Return what the earlier parts cost, in their order."""
-        store, units = self._bench.workspace.store, self._bench.models.targets
+        store = self._bench.workspace.store
         specs = {part: [store(id).read_spec() for id in results] for part, results in self._spent.items()}
         return [
-            cost_of(part, filter(None, specs[part]), self._spent[part], units)
-            for part in PARTS
-            if part in specs
+            cost_of(part, filter(None, specs[part]), self._spent[part]) for part in PARTS if part in specs
         ]
 
     def select(
@@ -93,7 +92,7 @@ class Final:
         bench = self._bench
         plan = selection_specs(
             candidates,
-            bench.task.metric,
+            bench.measures.monitor,
             task=bench.models.choice,
             seed=bench.config.seed,
             top=TOP,
@@ -103,7 +102,7 @@ class Final:
         runs = self._phase("selection", [spec for planned in plan for spec in planned.specs])
         yield runs
         self.spend("selection", runs.results.values())
-        winner = pick_winner(plan, runs.results, bench.task.metric)
+        winner = pick_winner(plan, runs.results, bench.measures.monitor)
         if winner.entry is None:
             bench.tell(Notice(message=f"there is no {control or 'final'}: {winner.reason}"))
         return winner.entry
@@ -153,14 +152,13 @@ class Final:
             yield runs
             results |= runs.results
             self.comparison = judge(
-                bench.task.metric,
+                bench.measures.metric,
                 plan,
                 results,
                 item=bench.task.item,
                 alpha=look.alpha,
                 earlier=self.comparison,
                 costs=self._costs(),
-                units_of=bench.models.targets,
                 counted=bench.task.unit,
             )
             if all(map(settled, self.comparison.contenders)):
@@ -229,7 +227,7 @@ def _keep_best(bench: Bench, plan: FinalPlan, results: dict[str, RunResult]) -> 
     usable = [s for s in winner.specs if s.id in results and results[s.id].best_metric is not None]
     if usable:
         best = min(
-            usable, key=lambda spec: sign_of(bench.task.metric) * (results[spec.id].best_metric or 0.0)
+            usable, key=lambda spec: sign_of(bench.measures.monitor) * (results[spec.id].best_metric or 0.0)
         )
         # The cell as it was found: where its biases started is no part of it once it is trained.
         _keep_weights(bench, best, replace(best, cell=winner.entry.cell))
@@ -241,9 +239,9 @@ def _keep_weights(bench: Bench, run: RunSpec, spec: RunSpec) -> None:
 
     The two differ at most in where biases start.
     """
-    from nas_rnn.execution import RNN, mark_weights, repacked
+    from nas_rnn.execution import mark_weights, repacked
     from nas_rnn.export import Learnt, Trained, example_inputs, folder_files
-    from nas_rnn.training.model import build_model
+    from nas_rnn.training.model import build_model, recurrent_nets
 
     checkpoint = bench.workspace.store(run.id).read_checkpoint()
     if checkpoint is None:
@@ -252,11 +250,12 @@ def _keep_weights(bench: Bench, run: RunSpec, spec: RunSpec) -> None:
     trained, model = (build_model(each, bench.task, data.meta) for each in (run, spec))
     trained.load_state_dict(mark_weights(trained, checkpoint.best))
     model.load_state_dict(repacked(trained, model))
-    rnn = model.eval().rnn
-    assert isinstance(rnn, RNN)
+    model.eval()
+    first = next(iter(recurrent_nets(model).values()))
     example = example_inputs(bench.task, data)
     learnt = Learnt(task=bench.task, model=model, spec=spec, meta=data.meta, example=example)
-    for name, content in folder_files(Trained(name=workspace.name, rnn=rnn, learnt=learnt)).items():
+    for name, content in folder_files(Trained(name=workspace.name, rnn=first, learnt=learnt)).items():
         workspace.write(f"best/{name}", content)
-    for name, content in bench.task.previews(model, data, spec.seed).items():
+    preview = bench.task.preview(model, data.without("test"), seed=spec.seed, options=PreviewOptions())
+    for name, content in preview.files.items():
         workspace.write(f"best/{name}", content)

@@ -19,6 +19,7 @@ from nas_rnn.experiment.flow import flow_picture
 from nas_rnn.experiment.workspace import Workspace, names
 from nas_rnn.plugins import Plugin
 from nas_rnn.spaces.constraints import counts
+from nas_rnn.tasks.options import option_fields
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,8 +161,8 @@ def _plugin_row(plugin: Plugin) -> dict[str, Any]:
 
 def _task_row(plugin: Plugin) -> dict[str, Any]:
     task, row = plugin.value, _plugin_row(plugin)
-    metric = f"{task.metric.name} ({task.metric.direction})"
-    options = ", ".join(f"{option}={value}" for option, value in task.option_defaults.items())
+    metric = f"{task.metrics[0].name} ({task.metrics[0].direction})"
+    options = ", ".join(f"{name}={own.default}" for name, own in option_fields(task.Options).items())
     return {
         "name": plugin.name,
         "metric": metric,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 from nas_rnn import plugins
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.comparison import Entry, Match, TaskChoice, nearest_hidden_size
 from nas_rnn.errors import UserError
 from nas_rnn.experiment.config import CompareConfig, SearchConfig
-from nas_rnn.tasks import Task, TaskData, check_meta
+from nas_rnn.tasks import Batching, Measures, Task, TaskData, check_meta
 from nas_rnn.training import RunSpec
 from nas_rnn.training.spec import Role
 
@@ -22,7 +23,6 @@ class Models:
     config: SearchConfig | CompareConfig
     task: Task
     data: TaskData
-    _targets: dict[tuple[int, int], int] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def prepare(cls, config: SearchConfig | CompareConfig) -> Models:
@@ -45,9 +45,15 @@ class Models:
             if not isinstance(data, TaskData):
                 raise TypeError(f"load returns a TaskData, not {data!r:.80}")
             check_meta(task, data.meta, f"the meta of the task {task.name!r}")
-            # Too few data for one batch show here, and not in every run.
-            next(iter(task.batches(data, "train", batch=config.batch, length=config.length, seed=0)), None)
+            from nas_rnn.tasks.checks import require_sound  # loads torch
+
+            require_sound(task, data, Batching(batch=config.batch, length=config.length))
         return cls(config, task, data)
+
+    @cached_property
+    def measures(self) -> Measures:
+        """What is measured on these data."""
+        return self.task.measures(self.data.meta)
 
     @property
     def choice(self) -> TaskChoice:
@@ -69,15 +75,6 @@ class Models:
         from nas_rnn.training.model import count_parameters
 
         return count_parameters(self.spec("count", "candidate", cell, hidden_size), self.task, self.data.meta)
-
-    def targets(self, spec: RunSpec) -> int:
-        """Return how many targets a run learns from in one epoch: the batches of every epoch are as many."""
-        batch, length = spec.training.batch, spec.training.length
-        if (batch, length) not in self._targets:
-            with plugins.running(plugins.registry().find("task", self.task.name), seconds=math.inf):
-                batches = self.task.batches(self.data, "train", batch=batch, length=length, seed=0)
-                self._targets[batch, length] = sum(targets.numel() for _, targets in batches)
-        return self._targets[batch, length]
 
     def spec(
         self, id: str, role: Role, cell: Cell, hidden_size: int, seed: int = 0, data_seed: int = 0

@@ -16,6 +16,7 @@ from nas_rnn.comparison import Comparison
 from nas_rnn.comparison.checklist import checklist
 from nas_rnn.experiment.bench import Bench
 from nas_rnn.experiment.config import load_toml
+from nas_rnn.experiment.dataset import STORED, stored_measures
 from nas_rnn.experiment.environment import ENVIRONMENT
 from nas_rnn.experiment.flow import measured_flows
 from nas_rnn.experiment.practices import run_facts
@@ -88,7 +89,7 @@ def gather(workspace: Workspace, task: Task | None = None) -> Report:
     report = Report(
         name=workspace.name,
         kind=kind,
-        metric=task.metric,
+        measures=stored_measures(task, workspace.read_json(STORED)),
         task=task.name,
         unit=task.unit,
         began=_date(facts.get("began_ms")),

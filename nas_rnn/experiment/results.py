@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nas_rnn.comparison import Comparison
+from nas_rnn.tasks import Measures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +37,7 @@ class Result:
     name: str
     folder: str
     status: str
-    metric: str
-    unit: str
+    measures: Measures
     trials: dict[str, int]
     best: BestCell | None
     baseline: float | None
@@ -51,10 +51,11 @@ class Result:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, as ``--json`` prints them; a comparison's own stand among them."""
         values = {
+            **self._measured(),
             **{
                 key: value
                 for key, value in vars(self).items()
-                if key not in ("best", "comparison", "notices", "ablation")
+                if key not in ("measures", "best", "comparison", "notices", "ablation")
             },
             **({} if self.ablation is None else {"ablation": list(self.ablation)}),
             "best": None if self.best is None else dict(vars(self.best)),
@@ -64,3 +65,12 @@ class Result:
         if self.kind != "search" and values["comparison"] is not None:
             values |= values.pop("comparison")
         return values
+
+    def _measured(self) -> dict[str, str]:
+        decides, monitor = self.measures.metric, self.measures.monitor
+        return {
+            "metric": decides.name,
+            "unit": decides.unit,
+            "monitor": monitor.name,
+            "monitor_unit": monitor.unit,
+        }

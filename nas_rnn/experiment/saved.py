@@ -11,8 +11,9 @@ from nas_rnn import plugins
 from nas_rnn.errors import UserError
 from nas_rnn.experiment.compare import find_cell
 from nas_rnn.experiment.config import CompareConfig, SearchConfig, load_toml, read_config
-from nas_rnn.experiment.trials import test_metric
+from nas_rnn.experiment.trials import test_metrics
 from nas_rnn.experiment.workspace import Workspace, names
+from nas_rnn.tasks import PreviewOptions, TaskData
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,8 +61,11 @@ def sample(
     assert learnt is not None
     return str(
         learnt.task.preview(
-            learnt.model, learnt.meta, seed=seed, length=length, prompt=prompt, temperature=temperature
-        )
+            learnt.model,
+            TaskData({}, learnt.meta),
+            seed=seed,
+            options=PreviewOptions(length=length, prompt=prompt, temperature=temperature),
+        ).text
     )
 
 
@@ -90,7 +94,7 @@ def export(
 
     runs = Path(runs)
     trained = (
-        _best(what, runs, layers, bidirectional, seed)
+        _best(what, runs, layers, bidirectional, seed, needs_example=format == "onnx")
         if input_size is None and hidden_size is None
         else _fresh(what, runs, input_size, hidden_size, layers, bidirectional, seed)
     )
@@ -106,10 +110,13 @@ def _test_metric(trained: Trained, workspace: Workspace) -> tuple[float | None, 
     if trained.learnt is None:
         return None, ""
     result = workspace.store(trained.learnt.spec.id).read_result()
-    return None if result is None else test_metric(result), trained.learnt.task.metric.unit
+    metric = trained.learnt.task.measures(trained.learnt.meta).metric
+    return None if result is None else test_metrics(result, [metric]).get(metric.name), metric.unit
 
 
-def _best(what: str, runs: Path, layers: int, bidirectional: bool, seed: int) -> Trained:
+def _best(
+    what: str, runs: Path, layers: int, bidirectional: bool, seed: int, *, needs_example: bool
+) -> Trained:
     """Return the trained model of a search or comparison."""
     if what not in names(runs):
         find_cell(what, runs)  # what is neither is said there
@@ -125,12 +132,12 @@ def _best(what: str, runs: Path, layers: int, bidirectional: bool, seed: int) ->
     trained = load_saved(what, runs)
     assert trained.learnt is not None
     example = trained.learnt.example
-    if example is None:
+    if example is None and needs_example:
         example = load_example(Workspace.open_existing(runs, what))
     return replace(trained, name=what, learnt=replace(trained.learnt, example=example))
 
 
-def load_example(workspace: Workspace) -> Tensor:
+def load_example(workspace: Workspace) -> Tensor | None:
     """Return inputs of a search's task, from its data: for searches that kept none."""
     from nas_rnn.experiment.models import Models
     from nas_rnn.export import example_inputs

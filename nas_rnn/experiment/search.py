@@ -74,7 +74,7 @@ def _begin(runs: Path, config: Path | None, options: dict[str, Any], observer: O
 
     def keep(workspace: Workspace) -> None:
         workspace.study_path.unlink(missing_ok=True)
-        Study.create(workspace.study_path, STUDY, models.task.metric.direction)
+        Study.create(workspace.study_path, STUDY, models.measures.monitor.direction)
 
     with begun("search", models, runs, settings.space, observer, keep) as bench:
         return _Search(bench).run()
@@ -160,7 +160,7 @@ class _Search:
         """Return the best few trials as entries."""
         return [
             matched(self.bench, trial.candidate.cell, baseline, score=trial.value)
-            for trial in ranked(study.trials(), self.bench.task.metric)[:TOP]
+            for trial in ranked(study.trials(), self.bench.measures.monitor)[:TOP]
         ]
 
     def _controls(self, final: Final, baseline: Entry) -> Generator[RunSource, None, list[Entry]]:
@@ -182,7 +182,7 @@ class _Search:
         path = self.bench.workspace.folder / CONTROL_JOURNAL
         if not path.is_file() or b"\n" not in path.read_bytes():  # a kill may leave an empty one
             path.unlink(missing_ok=True)
-            Study.create(path, STUDY, self.bench.task.metric.direction)
+            Study.create(path, STUDY, self.bench.measures.monitor.direction)
         study = Study.take_up(path, STUDY)
         trials = self._trained()
         before = sum(trial.ending is not None for trial in study.trials())
@@ -220,9 +220,7 @@ class _Search:
                 name=bench.workspace.name,
                 folder=str(bench.workspace.folder),
                 task=bench.task.name,
-                metric=bench.task.metric.name,
-                unit=bench.task.metric.unit,
-                direction=bench.task.metric.direction,
+                measures=bench.measures,
                 space=self.settings.space,
                 constraints=self.settings.constraints,
                 trials=self.settings.trials,
@@ -272,8 +270,7 @@ class _Search:
             name=bench.workspace.name,
             folder=str(bench.workspace.folder),
             status=status,
-            metric=bench.task.metric.name,
-            unit=bench.task.metric.unit,
+            measures=bench.measures,
             trials=count_endings(trials),
             best=best_cell(bench, trials, comparison),
             baseline=None if baseline is None else baseline.best_metric,
@@ -287,7 +284,7 @@ class _Search:
 
 def best_cell(bench: Bench, trials: list[Trial], comparison: Comparison | None) -> BestCell | None:
     """Return the comparison's contender, or else the trial with the best validation metric."""
-    found = ranked(trials, bench.task.metric)
+    found = ranked(trials, bench.measures.monitor)
     if comparison is not None:
         digest = comparison.contenders[0].standing.digest
         found = [trial for trial in found if trial.digest == digest]

@@ -300,12 +300,12 @@ class SearchSource:
         return (
             None
             if value is None or ending in ("diverged", "failed")
-            else sign_of(self.bench.task.metric) * value
+            else sign_of(self.bench.measures.monitor) * value
         )
 
     def gap(self, records: list[EpochRecord]) -> float | None:
         """Return the relative gap to the baseline after as many epochs; None before that is known."""
-        return gap_at_same_epoch(self.bench.task.metric, records, self.baseline_records)
+        return gap_at_same_epoch(self.bench.measures.monitor, records, self.baseline_records)
 
 
 def make_strategy(config: SearchConfig, earlier_trials: int, *, control: bool = False) -> Strategy:

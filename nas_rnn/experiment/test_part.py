@@ -6,6 +6,8 @@ import hashlib
 import json
 from typing import Any
 
+from numpy.typing import NDArray
+
 from nas_rnn.comparison import Entry
 from nas_rnn.errors import NasRnnError, UserError
 from nas_rnn.experiment.workspace import FINAL, Workspace, names
@@ -15,10 +17,15 @@ from nas_rnn.tasks import TaskData
 def data_digest(data: TaskData) -> str:
     """Return what identifies a task's data, its test part included."""
     digest = hashlib.sha256(json.dumps(data.meta, sort_keys=True, default=str).encode())
-    for name, array in sorted(data.arrays.items()):
+    for name, array in named_arrays(data):
         digest.update(f"{name} {array.dtype} {array.shape}".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()[:16]
+
+
+def named_arrays(data: TaskData) -> list[tuple[str, NDArray[Any]]]:
+    """Return every array under its part and name ("train.labels"), in the order of these."""
+    return sorted((f"{part}.{name}", array) for part in data.parts for name, array in data.part(part).items())
 
 
 def settle(workspace: Workspace, data: TaskData, entries: list[Entry]) -> None:

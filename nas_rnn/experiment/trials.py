@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from nas_rnn.strategies import Trial
 from nas_rnn.tasks import Metric
+from nas_rnn.tasks.metric import totals_of
 from nas_rnn.training import EpochRecord, RunResult
 
 BASELINE_ID = "baseline"
@@ -38,12 +41,12 @@ def ranked(trials: Sequence[Trial], metric: Metric) -> list[Trial]:
     return sorted(full, key=lambda trial: sign_of(metric) * (trial.value or 0.0))
 
 
-def test_metric(result: RunResult) -> float | None:
-    """Return a run's metric on the test part, the weighted mean over its items; None where it read none."""
-    if not result.test_values or not result.test_weights:
-        return None
-    weighted = sum(v * w for v, w in zip(result.test_values, result.test_weights, strict=True))
-    return weighted / sum(result.test_weights)
+def test_metrics(result: RunResult, metrics: Sequence[Metric]) -> dict[str, float]:
+    """Return a run's metrics on the test part by name; none where it read none."""
+    if not result.test_statistics:
+        return {}
+    totals = totals_of({name: np.asarray(rows, dtype=float) for name, rows in result.test_statistics.items()})
+    return {metric.name: metric.value(totals) for metric in metrics if set(metric.statistics) <= set(totals)}
 
 
 def gap_at_same_epoch(

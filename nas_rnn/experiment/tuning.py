@@ -62,7 +62,7 @@ class TuneSource:
     def __init__(self, bench: Bench, watch: Watch, entries: Sequence[Entry], trials: int) -> None:
         self._bench, self._watch = bench, watch
         self._entries, self._trials = entries, trials
-        self._sign = sign_of(bench.task.metric)
+        self._sign = sign_of(bench.measures.monitor)
         seed = derived_seed(bench.config.seed, "tuning", _SAMPLER_INDEX)
         where = ranges(entries)
         self._tuned = [_Tuned(e, SettingsStudy(where, _first(e), seed=seed)) for e in entries]

@@ -5,6 +5,7 @@ The views are functions of the folder alone, so that MLflow's picture can be dra
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,9 +15,9 @@ from nas_rnn.comparison import Comparison, sentence
 from nas_rnn.errors import UserError
 from nas_rnn.experiment.dataset import Facts, dataset_view
 from nas_rnn.experiment.tables import Table, TrialRow, comparison_table, markdown_table, trials_table
-from nas_rnn.experiment.trials import test_metric
+from nas_rnn.experiment.trials import test_metrics
 from nas_rnn.experiment.workspace import REPORT, Workspace
-from nas_rnn.tasks import Metric
+from nas_rnn.tasks import Measures
 from nas_rnn.tracking import ModelView, Point, RunView, fenced, markdown_text
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
 
@@ -40,7 +41,7 @@ class About:
 
     id: str
     workspace: Workspace
-    metric: Metric
+    measures: Measures
     unit: str
     settings: dict[str, Any]
     began_ms: int
@@ -102,11 +103,10 @@ def _metrics(
         metrics["gap_to_lstm"] = gap
     if result is not None and result.best_metric is not None:
         metrics["best_value"] = result.best_metric
-        metrics[f"best_{about.metric.name}"] = result.best_metric
+        metrics[f"best_{about.measures.monitor.name}"] = result.best_metric
         metrics["parameters"] = float(result.parameters)
-    tested = None if result is None else test_metric(result)
-    if tested is not None:
-        metrics[f"test_{about.metric.name}"] = tested
+    tested = {} if result is None else test_metrics(result, about.measures.metrics)
+    metrics |= {f"test_{name}": value for name, value in tested.items() if math.isfinite(value)}
     if records:
         metrics["epochs"] = float(len(records))
         metrics["seconds"] = sum(record.seconds for record in records)
@@ -138,7 +138,7 @@ def _curves(about: About, records: Sequence[EpochRecord], began_ms: int) -> list
     for record in records:
         seconds += record.seconds
         values = {
-            f"valid/{about.metric.name}": record.metric,
+            f"valid/{about.measures.monitor.name}": record.metric,
             "valid/loss": record.valid_loss,
             "while_training/loss": record.train_loss,
             "while_training/gradient_norm": record.gradient_norm,
@@ -181,7 +181,7 @@ def cell_artifacts(cell: Cell) -> dict[str, str | bytes]:
 def _run_note(about: About, spec: RunSpec, cell: Cell, result: RunResult | None, gap: float | None) -> str:
     lines = []
     if result is not None and result.best_metric is not None:
-        lines.append(f"**{result.best_metric:.4f} {about.metric.unit}** on validation data")
+        lines.append(f"**{result.best_metric:.4f} {about.measures.monitor.unit}** on validation data")
         if gap is not None:
             lines[-1] += f", {describe_gap(gap)} at the same epoch"
         lines[-1] += "."
@@ -218,7 +218,7 @@ def parent_view(
     artifacts: dict[str, str | bytes] = {}
     tables: dict[str, Table] = {}
     if trials:
-        tables["trials/table.json"] = trials_table(trials, about.metric.name)
+        tables["trials/table.json"] = trials_table(trials, about.measures.monitor.name)
     if comparison is not None:
         row = comparison.contenders[0]
         tags |= {"verdict": row.verdict, "tuned": "tuned" if row.standing.tuned else "untuned"}

@@ -25,11 +25,12 @@ from nas_rnn.export.rows import added_operations, read_operation
 from nas_rnn.export.trained import Learnt, Trained
 from nas_rnn.outside import LINES, check_plain, check_text
 from nas_rnn.tasks import Task, TaskData, check_meta
+from nas_rnn.tasks.data import EVALUATION
 from nas_rnn.training import RunSpec
-from nas_rnn.training.model import build_model
-from nas_rnn.training.spec import EVALUATION_BATCH, EVALUATION_LENGTH
+from nas_rnn.training.model import build_model, recurrent_nets
 
 MODEL, WEIGHTS, CELL, EXAMPLE = "model.json", "weights.safetensors", "cell.cell", "example.safetensors"
+FORMAT = 2
 EXAMPLE_STEPS, EXAMPLE_BATCH = 16, 2
 
 _RNN_OPTIONS = ("input_size", "hidden_size", "num_layers", "batch_first", "dropout", "bidirectional")
@@ -39,7 +40,11 @@ def folder_files(trained: Trained) -> dict[str, bytes]:
     """Return the files of the folder, by name; the one that says that all are there is the last."""
     learnt = trained.learnt
     module: nn.Module = trained.rnn if learnt is None else learnt.model
-    content: dict[str, Any] = {"name": trained.name, "operations": added_operations(trained.rnn.cell)}
+    content: dict[str, Any] = {
+        "format": FORMAT,
+        "name": trained.name,
+        "operations": added_operations(trained.rnn.cell),
+    }
     files = {
         WEIGHTS: safetensors.torch.save(
             {n: t.detach().cpu().contiguous() for n, t in module.state_dict().items()}
@@ -58,9 +63,10 @@ def folder_files(trained: Trained) -> dict[str, bytes]:
 def load_model(path: str | Path, *, plugins: Sequence[str | Path] = ()) -> nn.Module:
     """Return the model of a folder that `nas-rnn export --format torch` wrote, ready to be used.
 
-    It is the whole model of a search's task, ``(inputs, state) -> (outputs, state)``, with its `RNN` as attribute
-    ``rnn``; or an `RNN` where a bare cell was exported. ``plugins`` are folders with the task, if it is a plugin's.
-    Nothing in the folder is executed, and of its operations only what they compute is taken over.
+    It is the whole `TaskModel` of a search's task; where that has a net, ``model(inputs, state)`` gives the net's
+    ``(outputs, state)``. Or an `RNN` where a bare cell was exported. ``plugins`` are folders with the
+    task, if it is a plugin's. Nothing in the folder is executed, and of its operations only what they compute is taken
+    over.
 
     Raises:
         UserError: where there is no such folder, its task is not known here, or a text in it holds what none may.
@@ -96,10 +102,11 @@ def load_folder(folder: Path, *, plugins: Sequence[str | Path] = ()) -> Trained:
     return found
 
 
-def example_inputs(task: Task, data: TaskData) -> Tensor:
-    """Return the first inputs of the validation part: a few sequences of some steps."""
-    shape = {"batch": EVALUATION_BATCH, "length": EVALUATION_LENGTH}
-    inputs, _ = next(iter(task.batches(data, "valid", **shape, seed=None)))
+def example_inputs(task: Task, data: TaskData) -> Tensor | None:
+    """Return the first inputs of the validation part: a few sequences of some steps, None where they are no tensor."""
+    inputs = next(iter(task.batches(data, "valid", EVALUATION))).inputs
+    if not isinstance(inputs, Tensor):
+        return None  # several inputs by name
     return inputs[:EXAMPLE_STEPS, :EXAMPLE_BATCH].clone() if inputs.dim() > 1 else inputs
 
 
@@ -108,13 +115,18 @@ def _learnt(folder: Path, content: Mapping[str, Any], weights: Mapping[str, Tens
     task = plugins.registry().find("task", spec.task).value(**spec.task_options)
     check_meta(task, content["meta"], f"{folder / MODEL}: meta")
     model = build_model(spec, task, content["meta"])
-    model.load_state_dict(mark_weights(model, weights))
-    rnn = model.rnn
-    assert isinstance(rnn, RNN)
+    model.load_state_dict(mark_weights(model, _named_as_now(weights, content)))
+    rnn = next(iter(recurrent_nets(model).values()))
     kept = folder / EXAMPLE
     example = safetensors.torch.load_file(kept)["inputs"] if kept.is_file() else None
     learnt = Learnt(task=task, model=model.eval(), spec=spec, meta=content["meta"], example=example)
     return Trained(name=content.get("name", spec.name), rnn=rnn, learnt=learnt)
+
+
+def _named_as_now(weights: Mapping[str, Tensor], content: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Return weights by their names; in the first format a model was its net."""
+    prefix = "net." if content.get("format", 1) == 1 else ""
+    return {f"{prefix}{name}": tensor for name, tensor in weights.items()}
 
 
 def _bare(folder: Path, content: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Trained:

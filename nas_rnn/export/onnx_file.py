@@ -63,12 +63,13 @@ class _StandIn(nn.Module):
     def __init__(self, rnn: RNN) -> None:
         super().__init__()
         self.input_size, self.hidden_size, self.num_layers = rnn.input_size, rnn.hidden_size, rnn.num_layers
-        self.rows = rnn.num_layers * (1 + rnn.bidirectional)
+        self.directions = 1 + rnn.bidirectional
+        self.rows = rnn.num_layers * self.directions
         self.state_sizes = rnn.layer(0)[0].state_sizes
 
     def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, tuple[Tensor, ...]]:
         steps, batch, _ = x.shape
-        shapes = [(steps, batch, self.state_sizes[0])]
+        shapes = [(steps, batch, self.directions * self.state_sizes[0])]
         shapes += [(self.rows, batch, size) for size in self.state_sizes]
         output, *states = torch.onnx.ops.symbolic_multi_out(
             f"{DOMAIN}::{STAND_IN}", (x, *(state or ())), dtypes=[x.dtype] * len(shapes), shapes=shapes
@@ -80,15 +81,20 @@ def _whole(rnn: RNN, learnt: Learnt) -> onnx.ModelProto:
     from nas_rnn.export.onnx_graph import OPSET
     from nas_rnn.export.onnx_layers import BATCH, TIME, state_names
 
+    obstacle = _obstacle(learnt)
+    if obstacle is not None:
+        raise NasRnnError(
+            f"the model of the task {learnt.task.name!r} cannot be exported to ONNX, which needs {obstacle}; "
+            "--format torch has all of it"
+        )
     assert learnt.example is not None
-    model = copy.copy(learnt.model)
-    model._modules = {**learnt.model._modules, "rnn": _StandIn(rnn)}
+    model = _with_stand_in(learnt, rnn)
     time, batch = torch.export.Dim(TIME), torch.export.Dim(BATCH)
     inputs = _grown(learnt.example)
     arguments: tuple[Any, ...] = (inputs,)
     shapes: tuple[Any, ...] = ({0: time, 1: batch},)
     names = ["inputs"]
-    if learnt.task.carries_state:
+    if learnt.model.carries_state:
         arguments += (_starts(rnn, inputs.shape[1]),)
         shapes += (tuple({1: batch} for _ in rnn.cell.states),)
         names += state_names(rnn, "0")
@@ -110,7 +116,25 @@ def _whole(rnn: RNN, learnt: Learnt) -> onnx.ModelProto:
             f"the model of the task {learnt.task.name!r} cannot be exported to ONNX: {reason}"
         ) from error
     assert program is not None
-    return _with_layers(program.model_proto, rnn, learnt.task.carries_state)
+    return _with_layers(program.model_proto, rnn, learnt.model.carries_state)
+
+
+def _with_stand_in(learnt: Learnt, rnn: RNN) -> nn.Module:
+    """Return the model's net with a stand-in for its layers."""
+    (path,) = learnt.nets()
+    net = copy.copy(learnt.net)
+    net._modules = {**learnt.net._modules, path: _StandIn(rnn)}
+    return net
+
+
+def _obstacle(learnt: Learnt) -> str | None:
+    """Return what the format needs and the model is not; None where it can be exported."""
+    paths = list(learnt.nets())
+    if not learnt.has_net:
+        return "a model that is one net; this one has no attribute `net`"
+    if len(paths) != 1 or "." in paths[0]:
+        return f"one net with one recurrent net right in it, not {', '.join(paths) or 'none'}"
+    return None if learnt.example is not None else "inputs that are one tensor, not several by name"
 
 
 def _with_layers(model: onnx.ModelProto, rnn: RNN, with_states: bool) -> onnx.ModelProto:
@@ -148,7 +172,7 @@ def _trials(trained: Trained) -> Iterator[tuple[Tensor, tuple[Tensor, ...] | Non
     if learnt is not None:
         assert learnt.example is not None
         for inputs in (learnt.example, _grown(learnt.example), learnt.example[:1, :1]):
-            yield inputs, _starts(rnn, inputs.shape[1]) if learnt.task.carries_state else None
+            yield inputs, _starts(rnn, inputs.shape[1]) if learnt.model.carries_state else None
         return
     generator = torch.Generator().manual_seed(0)
     like = next(iter(rnn.parameters()), torch.empty(0))

@@ -14,9 +14,22 @@ from torch import Tensor
 from nas_rnn.cells.equations import plain_equations
 from nas_rnn.errors import UserError
 from nas_rnn.execution import RNN
+from nas_rnn.export.plain_net import net_call, net_source
 from nas_rnn.export.python_cell import Step, weights, write_step
 from nas_rnn.export.python_operations import comment
-from nas_rnn.export.trained import Trained
+from nas_rnn.export.trained import Learnt, Trained
+from nas_rnn.tasks import PlainNet
+
+_IMPORTED = dict.fromkeys(
+    (
+        "from pathlib import Path",
+        "import torch",
+        "import torch.nn.functional as F",
+        "from torch import Tensor, nn",
+        "from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence",
+    )
+)
+"""The lines with which every file begins."""
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -24,7 +37,7 @@ TEMPLATES = Path(__file__).with_name("templates")
 def python_files(trained: Trained, stem: str) -> dict[str, bytes]:
     """Return the content of ``<stem>.py`` and of ``<stem>.pt``, the state dict that it loads.
 
-    The whole model is in them where its task gives it in plain torch (`Task.plain_model`).
+    The whole model is in them where its task gives it in plain torch (`Task.plain_net`).
 
     Raises:
         UserError: where ``stem`` is no name that Python can import, or what is said of the data is wrong.
@@ -33,14 +46,23 @@ def python_files(trained: Trained, stem: str) -> dict[str, bytes]:
         raise UserError(f"a Python file is imported by its name, and {stem!r} is no name in Python")
     step = write_step(trained.rnn.cell)
     learnt = trained.learnt
-    plain = None if learnt is None else learnt.task.plain_model(learnt.meta)
+    plain = None if learnt is None or not learnt.has_net else learnt.task.plain_net(learnt.meta)
     tensors = layer_weights(step, trained.rnn)
     if plain is not None and learnt is not None:
-        own = {n: t for n, t in learnt.model.state_dict().items() if not n.startswith("rnn.")}
-        tensors = {f"rnn.{name}": tensor for name, tensor in tensors.items()} | own
+        tensors = _net_weights(step, learnt)
     buffer = io.BytesIO()
     torch.save({name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}, buffer)
     return {f"{stem}.py": _source(trained, step, plain, stem).encode(), f"{stem}.pt": buffer.getvalue()}
+
+
+def _net_weights(step: Step, learnt: Learnt) -> dict[str, Tensor]:
+    """Return the state dict of the file's net: recurrent layers as the file has them, everything else as it is."""
+    nets = learnt.nets()
+    inside = tuple(f"{path}." for path in nets)
+    found = {n: t for n, t in learnt.net.state_dict().items() if not n.startswith(inside)}
+    for path, rnn in nets.items():
+        found |= {f"{path}.{name}": tensor for name, tensor in layer_weights(step, rnn).items()}
+    return found
 
 
 def layer_weights(step: Step, rnn: RNN) -> dict[str, Tensor]:
@@ -53,24 +75,32 @@ def layer_weights(step: Step, rnn: RNN) -> dict[str, Tensor]:
     return found
 
 
-def _source(trained: Trained, step: Step, plain: str | None, stem: str) -> str:
-    parts = [_head(trained, step, plain, stem), *step.functions.values()]
+def _source(trained: Trained, step: Step, plain: PlainNet | None, stem: str) -> str:
+    imports, source = ([], "") if plain is None else net_source(plain)
+    parts = [_head(trained, step, plain, imports, stem), *step.functions.values()]
     parts += [_template(name, {}) for name in sorted(step.helpers)]
     parts.append(_template("rnn", _fields(trained.rnn, step)))
     if plain is not None:
-        parts.append(plain)
-    parts.append(_loading(plain is not None, trained.rnn, stem))
+        parts.append(source)
+    parts.append(_loading(plain, stem))
     return "\n\n".join(part.rstrip("\n") + "\n" for part in parts)
 
 
-def _head(trained: Trained, step: Step, plain: str | None, stem: str) -> str:
+def _head(trained: Trained, step: Step, plain: PlainNet | None, imports: list[str], stem: str) -> str:
     equations = "\n".join(comment(f"    {line}") for line in plain_equations(step.cell).split("\n"))
     calls = ["rnn = load_rnn()", f"output, state = rnn(x)  # {_shape(trained.rnn)}"]
     if plain is not None:
-        calls = ["model = load_model()", "outputs, state = model(inputs)"]
-    imported = "load_rnn" if plain is None else "load_model"
+        calls = ["model = load_model()", *filter(None, [plain.usage]), "outputs, state = model(inputs)"]
+    imported = "load_rnn" if plain is None or not plain.usage else "*"
+    if plain is not None and not plain.usage:
+        imported = "load_model"
     usage = "\n".join(f"    {line}".rstrip() for line in [f"from {stem} import {imported}", "", *calls])
-    fields = {"NAME": step.cell.name, "USAGE": usage, "EQUATIONS": equations}
+    fields = {
+        "IMPORTS": "\n".join(_IMPORTED | dict.fromkeys(imports)),
+        "NAME": step.cell.name,
+        "USAGE": usage,
+        "EQUATIONS": equations,
+    }
     return _template("head", fields)
 
 
@@ -100,10 +130,10 @@ def _fields(rnn: RNN, step: Step) -> dict[str, str]:
     }
 
 
-def _loading(whole: bool, rnn: RNN, stem: str) -> str:
-    name, kind = ("load_model", "Model") if whole else ("load_rnn", "RNN")
-    made = "Model(RNN())" if whole else "RNN()"
-    what = "whole model" if whole else "recurrent layers"
+def _loading(plain: PlainNet | None, stem: str) -> str:
+    name, kind = ("load_rnn", "RNN") if plain is None else ("load_model", plain.name)
+    made = "RNN()" if plain is None else net_call(plain)
+    what = "recurrent layers" if plain is None else "whole model"
     return textwrap.dedent(f'''\
         WEIGHTS = Path(__file__).with_suffix(".pt")
 

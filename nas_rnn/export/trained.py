@@ -10,27 +10,46 @@ from torch import Tensor, nn
 
 from nas_rnn.execution import RNN
 from nas_rnn.tasks import Task
+from nas_rnn.tasks.model import TaskModel
 from nas_rnn.training import RunSpec
+from nas_rnn.training.model import recurrent_nets
 
 
 @dataclass(frozen=True, kw_only=True)
 class Learnt:
-    """A task and what was learnt of it: ``model`` is whole, with the recurrent layers as ``model.rnn``.
+    """A task and what was learnt of it: ``model`` is whole.
 
     ``meta`` is what its data is like, ``example`` some inputs (T, B, ...) as the model takes
     them, if any were kept.
     """
 
     task: Task
-    model: nn.Module
+    model: TaskModel
     spec: RunSpec
     meta: Mapping[str, Any]
     example: Tensor | None
 
+    @property
+    def has_net(self) -> bool:
+        """Whether the model is one net of torch alone, with its loss beside it."""
+        return isinstance(getattr(self.model, "net", None), nn.Module)
+
+    def nets(self) -> dict[str, RNN]:
+        """Return the recurrent nets by their paths in the model's own net, or in the model where it has none."""
+        return recurrent_nets(self.net)
+
+    @property
+    def net(self) -> nn.Module:
+        """The model's net, or the model itself where it has none."""
+        found = getattr(self.model, "net", self.model)
+        return found if isinstance(found, nn.Module) else self.model
+
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """The layers ``rnn``, called ``name``; ``learnt`` is None where they were not trained on anything."""
+    """The layers ``rnn``, of several recurrent nets the first, called ``name``.
+
+    ``learnt`` is None where they were not trained on anything."""
 
     name: str
     rnn: RNN

@@ -15,12 +15,19 @@ from nas_rnn.plugins.records import GROUPS
 
 STATED = {
     "space": ("doc", "sample"),
-    "task": ("summary", "metric", "unit", "item", "carries_state"),
+    "task": ("summary", "metrics", "unit", "item"),
     "strategy": ("summary", "ask", "tell"),
     "cell": (),
     "operation": (),
 }
 """What an object of each kind states besides its name."""
+
+EARLIER_TASKS = (
+    "a task now states metrics = (Mean(...),), and has build(meta, make_rnn, regularisation) -> TaskModel with a loss, "
+    "batches(data, part, batching) -> Batch, and preview(model, data, seed, options); "
+    'see "Write your own task" in docs/plugins.md'
+)
+"""What whoever wrote a task for the interface before this one must change."""
 
 CLASSES = ("task", "strategy")
 """Kinds that are registered as classes; the others are values."""
@@ -56,6 +63,8 @@ def refusal(value: Any) -> str | None:
         kind == "operation" and not isinstance(value, Operation)
     ):
         return f"it is not a {kind} but a {type(value).__name__}"
+    if kind == "task" and hasattr(value, "item_scores"):
+        return f"the task {name!r} was written for an earlier interface: {EARLIER_TASKS}"
     if inspect.isabstract(value):
         return f"the {kind} {name!r} lacks {', '.join(sorted(value.__abstractmethods__))}"
     missing = [stated for stated in STATED[kind] if not hasattr(value, stated)]

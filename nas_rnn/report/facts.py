@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from nas_rnn.cells import Cell
 from nas_rnn.comparison import Comparison, ContenderRow, Standing, ranked_rows
 from nas_rnn.comparison.checklist import Answer
-from nas_rnn.tasks import Metric
+from nas_rnn.tasks import Measures
 from nas_rnn.training import RunResult, RunSpec
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Report:
 
     name: str
     kind: Kind
-    metric: Metric
+    measures: Measures
     task: str
     unit: str
     began: str
@@ -118,4 +118,4 @@ class Report:
         """Return a validation metric relative to the baseline's in the search; negative is better."""
         if value is None or self.baseline_value is None:
             return None
-        return self.metric.gap(value, self.baseline_value)
+        return self.measures.monitor.gap(value, self.baseline_value)

@@ -1,6 +1,67 @@
-"""Tasks: data, input and output layers, loss, metric, direction and equivalence margin; one file a task."""
+"""Tasks: data, models around the recurrent nets, metrics; `Task` is the interface, and each task has a folder."""
 
-from nas_rnn.tasks.base import Metric, Option, Part, Task, TaskData
+from typing import TYPE_CHECKING, Any
+
+from nas_rnn.tasks.data import Arrays, Batching, Part, TaskData
 from nas_rnn.tasks.meta import check_meta
+from nas_rnn.tasks.metric import Mean, Metric, Statistics
+from nas_rnn.tasks.options import Option, option
+from nas_rnn.tasks.task import (
+    LOSS,
+    MakeRnn,
+    Measures,
+    PlainNet,
+    Preview,
+    PreviewOptions,
+    Regularisation,
+    Task,
+)
 
-__all__ = ["Metric", "Option", "Part", "Task", "TaskData", "check_meta"]
+if TYPE_CHECKING:
+    from nas_rnn.tasks.batch import Batch, at_last_step, real_steps
+    from nas_rnn.tasks.model import Loss, Probe, TaskModel
+
+__all__ = [
+    "LOSS",
+    "Arrays",
+    "Batch",
+    "Batching",
+    "Loss",
+    "MakeRnn",
+    "Mean",
+    "Measures",
+    "Metric",
+    "Option",
+    "Part",
+    "PlainNet",
+    "Preview",
+    "PreviewOptions",
+    "Probe",
+    "Regularisation",
+    "Statistics",
+    "Task",
+    "TaskData",
+    "TaskModel",
+    "at_last_step",
+    "check_meta",
+    "option",
+    "real_steps",
+]
+
+_WITH_TORCH = {
+    "Batch": "batch",
+    "at_last_step": "batch",
+    "real_steps": "batch",
+    "Loss": "model",
+    "Probe": "model",
+    "TaskModel": "model",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs torch only when it is asked for: that takes over a second."""
+    if name not in _WITH_TORCH:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_WITH_TORCH[name]}"), name)

@@ -4,36 +4,44 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nas_rnn.cells.zoo.classic import lstm
 from nas_rnn.errors import located
-from nas_rnn.tasks.base import TRAINING_NAMES, Part, Task, TaskData
+from nas_rnn.execution import RNN
+from nas_rnn.tasks.batch import Batch, Tensors, named_tensors
+from nas_rnn.tasks.checks import require_sound
+from nas_rnn.tasks.data import PARTS, Batching, Part, TaskData
+from nas_rnn.tasks.metric import Metric
+from nas_rnn.tasks.model import ItemStatistics, Loss, TaskModel, detached
+from nas_rnn.tasks.options import option_fields
+from nas_rnn.tasks.task import LOSS, TRAINING_NAMES, Preview, PreviewOptions, Regularisation, Task
 
-PARTS: tuple[Part, ...] = get_args(Part)
-BATCH, LENGTH, HIDDEN = 8, 16, 4
+BATCHING = Batching(batch=8, length=16)
+HIDDEN = 4
 MOST_BATCHES = 20
 """Enough of a part to judge it by; a large task is checked in seconds."""
 MOST_SHARED = 0.25
 """A larger share of one part's items standing in another part is no coincidence. Short ones do repeat: of blocks of
 16 characters of a manual, an eighth."""
 
-Batch = tuple[Tensor, Tensor]
-
 
 def check_task(kind: Callable[[], Task], source: Path | None = None) -> list[str]:
     """Return what is wrong with a task, in sentences; an empty list for a task that keeps all of it.
 
     ``kind`` is the task's class, or anything that makes a task when called. It is checked that the data load
-    from ``source`` and travel, that parts are not empty and do not share their items, that the order depends
-    on nothing but (seed, epoch) and is fixed for evaluation, that the model is built around a small LSTM (on
-    the meta device too), that loss and scores are what the trainer and the comparison take them for, and that
-    previews repeat.
+    from ``source`` and travel, that parts are sound, not empty, and do not share their items, that the order depends
+    on nothing but (seed, epoch) and is fixed for evaluation, that the model is built around small recurrent nets (on
+    the meta device too), that loss, scores and floors are what the trainer and the comparison take them for, that
+    padding changes nothing, and that scores and previews repeat.
     """
     try:
         task = kind()
@@ -41,12 +49,12 @@ def check_task(kind: Callable[[], Task], source: Path | None = None) -> list[str
     except Exception as error:
         return [f"it does not load: {located(error)}"]
     problems = list[str]()
-    for check in (_class_variables, _data, _order, _parts, _model, _carried_state, _previews):
+    for check in (_class_variables, _data, _sound, _order, _parts, _model, _whole_pass, _floors, _previews):
         try:
             problems += check(task, data)
         except Exception as error:
             problems.append(f"{check.__name__.strip('_').replace('_', ' ')}: {located(error)}")
-    return problems
+    return list(dict.fromkeys(problems))
 
 
 def _class_variables(task: Task, data: TaskData) -> list[str]:
@@ -55,27 +63,44 @@ def _class_variables(task: Task, data: TaskData) -> list[str]:
         for name in ("name", "summary", "unit", "item")
         if not (isinstance(getattr(task, name, None), str) and getattr(task, name))
     ]
-    if not isinstance(task.carries_state, bool):
-        problems.append(f"class variable carries_state must be True or False, not {task.carries_state!r}")
-    metric = task.metric
+    try:
+        option_fields(task.Options)
+    except TypeError as error:
+        problems.append(str(error))
+    strange = sorted({*task.training_defaults} - {*TRAINING_NAMES})
+    known = ", ".join(TRAINING_NAMES)
+    problems += [f"training_defaults has {name!r}, which is none of {known}" for name in strange]
+    measures = task.measures(data.meta)
+    if not (isinstance(measures.metrics, tuple) and measures.metrics):
+        return [
+            *problems,
+            f"metrics must be a tuple of metrics, the first of which decides, not {measures.metrics!r}",
+        ]
+    for metric in (*measures.metrics, measures.monitor):
+        problems += _metric(metric)
+    names = [metric.name for metric in measures.metrics if isinstance(metric, Metric)]
+    return problems + [f"two metrics are called {name!r}" for name in names if names.count(name) > 1]
+
+
+def _metric(metric: Any) -> list[str]:
+    if not isinstance(metric, Metric):
+        return [f"a metric is a nas_rnn.tasks.Metric such as Mean(...), not {metric!r}"]
+    problems = []
     if not (math.isfinite(metric.margin) and metric.margin > 0):
         problems.append(f"the metric's margin must be greater than 0, not {metric.margin!r}")
     if metric.direction not in ("minimize", "maximize"):
         problems.append(f"the metric's direction must be minimize or maximize, not {metric.direction!r}")
     if metric.margin_kind not in ("relative", "absolute"):
         problems.append(f"the metric's margin_kind must be relative or absolute, not {metric.margin_kind!r}")
-    bounded = {*task.option_ranges, *task.option_choices} - {*task.option_defaults}
-    problems += [f"option {name!r} is bounded but has no default" for name in sorted(bounded)]
-    strange = sorted({*task.training_defaults} - {*TRAINING_NAMES})
-    known = ", ".join(TRAINING_NAMES)
-    return problems + [f"training_defaults has {name!r}, which is none of {known}" for name in strange]
+    return problems
 
 
 def _data(task: Task, data: TaskData) -> list[str]:
     problems = [
-        f"array {name!r} must be a plain numpy array of numbers, not {type(array).__name__} of "
+        f"array {name!r} of the {part} part must be a plain numpy array of numbers, not {type(array).__name__} of "
         f"{getattr(array, 'dtype', 'no dtype')}"
-        for name, array in data.arrays.items()
+        for part, arrays in data.parts.items()
+        for name, array in arrays.items()
         if type(array) is not np.ndarray or array.dtype.kind not in "biufc"
     ]
     try:
@@ -85,16 +110,24 @@ def _data(task: Task, data: TaskData) -> list[str]:
     return problems if same else [*problems, "meta is not the same after a trip through JSON (tuples, keys?)"]
 
 
+def _sound(task: Task, data: TaskData) -> list[str]:
+    require_sound(task, data, BATCHING)
+    return []
+
+
 def _order(task: Task, data: TaskData) -> list[str]:
     problems = list[str]()
-    first, again = (_all(task, data, "train", seed=1, epoch=1) for _ in range(2))
+    seeded = replace(BATCHING, seed=1, epoch=1)
+    first, again = (_first(task, data, "train", seeded) for _ in range(2))
     if not _equal(first, again):
         problems.append("training batches differ from one call to the next with the same seed and epoch")
-    counts = {_count(task, data, "train", seed, epoch) for seed, epoch in ((1, 1), (1, 2), (2, 1))}
+    passes = [replace(BATCHING, seed=seed, epoch=epoch) for seed, epoch in ((1, 1), (1, 2), (2, 1))]
+    counts = {sum(1 for _ in task.batches(data, "train", batching)) for batching in passes}
     if len(counts) > 1:
         problems.append(f"the number of training batches varies: {', '.join(map(str, sorted(counts)))}")
     for part in PARTS[1:]:
-        if not _equal(_all(task, data, part, seed=None), _all(task, data, part, seed=3, epoch=2)):
+        other = replace(BATCHING, seed=3, epoch=2)
+        if not _equal(_first(task, data, part, BATCHING), _first(task, data, part, other)):
             problems.append(
                 f"the order of the {part} part is not fixed: it varies with the call, seed or epoch"
             )
@@ -102,8 +135,8 @@ def _order(task: Task, data: TaskData) -> list[str]:
 
 
 def _parts(task: Task, data: TaskData) -> list[str]:
-    items = {part: _items(task, data, part) for part in PARTS}
-    problems = [f"the {part} part is empty" for part in PARTS if not _all(task, data, part, seed=None)]
+    items = {part: _columns_of(task, data, part) for part in PARTS}
+    problems = list[str]()
     for index, part in enumerate(PARTS):
         for other in PARTS[:index]:
             known = set(items[other])
@@ -118,9 +151,9 @@ def _parts(task: Task, data: TaskData) -> list[str]:
 def _model(task: Task, data: TaskData) -> list[str]:
     made = list[int]()
     model = _build(task, data, made)
-    problems = [] if len(made) == 1 else [f"make_rnn must be called once, not {len(made)} times"]
-    if not isinstance(getattr(model, "rnn", None), nn.LSTM):
-        problems.append("the model must keep what make_rnn gave as attribute rnn")
+    if not isinstance(model, TaskModel):
+        return [f"build must give a nas_rnn.tasks.TaskModel, not a {type(model).__name__}"]
+    problems = [] if made else ["the model has no recurrent net: make_rnn was not called"]
     with torch.device("meta"):
         on_meta = _build(task, data, [])
     if _parameters(on_meta) != _parameters(model):
@@ -130,108 +163,220 @@ def _model(task: Task, data: TaskData) -> list[str]:
             "the model makes parameters on a device of its own choice; leave it to torch's default"
         )
     for part in PARTS:
-        for inputs, targets in _all(task, data, part, seed=1)[:2]:
-            problems += [f"{part}: {problem}" for problem in _scores(task, model, inputs, targets)]
-    return list(dict.fromkeys(problems))
-
-
-def _scores(task: Task, model: nn.Module, inputs: Tensor, targets: Tensor) -> list[str]:
-    problems = list[str]()
-    model.zero_grad(set_to_none=True)
-    outputs, _ = model(inputs, None)
-    loss = task.loss(outputs, targets)
-    if loss.shape != () or not math.isfinite(loss.item()):
-        return [f"the loss must be one finite number, not {loss.tolist()}"]
-    loss.backward()  # type: ignore[no-untyped-call]
-    without = [name for name, parameter in model.named_parameters() if parameter.grad is None]
-    if without:
-        problems.append(f"the loss gives no gradient to {', '.join(without)}")
-    values, weights = task.item_scores(outputs.detach(), targets)
-    if values.dim() != 1 or values.shape != weights.shape or len(values) == 0:
-        shapes = f"{tuple(values.shape)} and {tuple(weights.shape)}"
-        return [*problems, f"item_scores must give two 1-D tensors, one element per item, not {shapes}"]
-    if not bool(torch.isfinite(values.double()).all()):
-        problems.append("an item's score is not finite")
-    if not bool((weights >= 0).all()) or not bool((weights > 0).any()):
-        problems.append("items' weights must be at least 0, and one of a batch greater than 0")
+        for batch in _first(task, data, part, replace(BATCHING, seed=1))[:2]:
+            found = [*_loss(model, batch), *_scores(task, data, model, part, batch), *_padding(model, batch)]
+            problems += [f"{part}: {problem}" for problem in found]
     return problems
 
 
-def _carried_state(task: Task, data: TaskData) -> list[str]:
-    if not task.carries_state:
+def _loss(model: TaskModel, batch: Batch) -> list[str]:
+    model.train()
+    model.zero_grad(set_to_none=True)
+    loss, _ = _drawn(lambda: model.loss(batch, None))
+    if not isinstance(loss, Loss):
+        return [f"loss must give a nas_rnn.tasks.Loss and a state, not a {type(loss).__name__}"]
+    for value in (loss.total, loss.curve):
+        if value.shape != () or not math.isfinite(value.item()):
+            return [f"the loss must be one finite number, not {value.tolist()}"]
+    problems = []
+    if type(loss.count) is not int or loss.count < 1:
+        problems.append(f"the loss must count its real targets, at least 1, not {loss.count!r}")
+    loss.total.backward()  # type: ignore[no-untyped-call]
+    without = [name for name, parameter in model.named_parameters() if parameter.grad is None]
+    return [*problems, *([f"the loss gives no gradient to {', '.join(without)}"] if without else [])]
+
+
+def _scores(task: Task, data: TaskData, model: TaskModel, part: Part, batch: Batch) -> list[str]:
+    if part == "train":
         return []
-    model, state = _build(task, data, []), None
-    batches = _all(task, data, "valid", seed=None)
-    sizes = {
-        len(task.item_scores(model(inputs, None)[0].detach(), targets)[0]) for inputs, targets in batches
+    measures = task.measures(data.meta)
+    model.eval()
+    with torch.no_grad():
+        loss, _ = _drawn(lambda: model.loss(batch, None))
+        first, again = (model.score(batch, None, generator=_generator())[0] for _ in range(2))
+    problems = _statistics(
+        "loss", loss.statistics, batch, [] if measures.monitor == LOSS else [measures.monitor]
+    )
+    problems += _statistics("score", first, batch, measures.metrics)
+    if any(not torch.equal(first[name], again[name]) for name in first):
+        problems.append("score differs from one call to the next with the same generator; draw from it alone")
+    return problems
+
+
+def _statistics(method: str, found: ItemStatistics, batch: Batch, metrics: Iterable[Metric]) -> list[str]:
+    assert batch.items is not None
+    wanted = dict.fromkeys(name for metric in metrics for name in metric.statistics)
+    problems = [
+        f"{method} gives no statistic {name!r}, which a metric needs" for name in wanted if name not in found
+    ]
+    for name, values in found.items():
+        if values.dim() not in (1, 2) or len(values) != len(batch.items):
+            problems.append(
+                f"{method}: statistic {name!r} must have one row for each of {len(batch.items)} items, not the shape "
+                f"{tuple(values.shape)}"
+            )
+        elif not bool(torch.isfinite(values.double()).all()):
+            problems.append(f"{method}: an item's {name!r} is not finite")
+    return problems
+
+
+def _padding(model: TaskModel, batch: Batch) -> list[str]:
+    """Say whether other numbers at padded places change anything."""
+    if batch.lengths is None:
+        return []
+    other = replace(
+        batch,
+        inputs=_other_padding(batch.inputs, batch.lengths, "inputs"),
+        targets=_other_padding(batch.targets, batch.lengths, "targets"),
+    )
+    found = [_measured(model, one) for one in (batch, other)]
+    names = [
+        name for name, value in found[0].items() if not torch.allclose(value, found[1][name], equal_nan=True)
+    ]
+    return [f"padding changes {', '.join(names)}"] if names else []
+
+
+def _measured(model: TaskModel, batch: Batch) -> dict[str, Tensor]:
+    model.eval()
+    model.zero_grad(set_to_none=True)
+    loss, _ = _drawn(lambda: model.loss(batch, None))
+    loss.total.backward()
+    scores, _ = model.score(batch, None, generator=_generator())
+    gradients = {f"the gradient of {n}": p.grad for n, p in model.named_parameters() if p.grad is not None}
+    scored = {f"statistic {name!r}": values.double() for name, values in scores.items()}
+    own = {"the loss": loss.total.detach(), "the count": torch.tensor(loss.count)}
+    return {name: value.detach().clone() for name, value in {**own, **gradients, **scored}.items()}
+
+
+def _other_padding(tensors: Tensors, lengths: Tensors, which: str) -> Tensors:
+    """Return tensors (T, B, ...) that have lengths with their padding turned upside down in time."""
+    if isinstance(tensors, Tensor):
+        own = lengths if isinstance(lengths, Tensor) else lengths.get(which)
+        return tensors if own is None else _repadded(tensors, own)
+    return {
+        name: tensor if (own := _own_lengths(lengths, name)) is None else _repadded(tensor, own)
+        for name, tensor in tensors.items()
     }
-    if len(sizes) > 1:
-        return [f"a task that carries state has batches of varying size: {sorted(sizes)}"]
-    for inputs, _ in batches:
-        _, state = model(inputs, state)
-    return []
+
+
+def _own_lengths(lengths: Tensors, name: str) -> Tensor | None:
+    return lengths if isinstance(lengths, Tensor) else lengths.get(name)
+
+
+def _repadded(tensor: Tensor, lengths_B: Tensor) -> Tensor:
+    if tensor.dim() < 2 or tensor.shape[1] != len(lengths_B) or int(lengths_B.max()) > len(tensor):
+        return tensor
+    real_TB = torch.arange(len(tensor))[:, None] < lengths_B
+    real = real_TB.reshape(*real_TB.shape, *[1] * (tensor.dim() - 2))
+    return torch.where(real, tensor, tensor[:1].expand_as(tensor))
+
+
+def _whole_pass(task: Task, data: TaskData) -> list[str]:
+    """Say whether a state can be handed on through a pass, and whether items are numbered as they must be."""
+    model, problems = _build(task, data, []).eval(), list[str]()
+    state, items = None, set[int]()
+    for batch in task.batches(data, "valid", BATCHING):
+        with torch.no_grad():
+            _, state = _drawn(partial(model.loss, batch, detached(state)))
+        assert batch.items is not None
+        items |= set(batch.items.tolist())
+    if items != set(range(len(items))):
+        problems.append("items of the valid part must be numbered from 0 without gaps")
+    groups = data.groups.get("valid")
+    if groups is not None and len(groups) != len(items):
+        problems.append(f"groups has {len(groups)} numbers for the {len(items)} items of the valid part")
+    return problems
+
+
+def _floors(task: Task, data: TaskData) -> list[str]:
+    problems = list[str]()
+    metrics = task.measures(data.meta).metrics
+    for name, statistics in task.floors(data).items():
+        missing = {key for metric in metrics for key in metric.statistics} - {*statistics}
+        if missing:
+            problems.append(f"floor {name!r} gives no statistic {', '.join(sorted(missing))}")
+        if len({len(values) for values in statistics.values()}) > 1:
+            problems.append(f"floor {name!r} gives statistics of different numbers of items")
+    return problems
 
 
 def _previews(task: Task, data: TaskData) -> list[str]:
     model, problems = _build(task, data, []), list[str]()
-    meta = json.loads(json.dumps(data.meta))
-    texts = [task.preview(model, meta, seed=1, length=20, prompt="", temperature=1.0) for _ in range(2)]
-    if not all(isinstance(text, str) for text in texts) or texts[0] != texts[1]:
-        problems.append("preview must give a text, the same for the same seed")
-    first, again = (task.previews(model, data, 1) for _ in range(2))
-    if first != again or not all(isinstance(content, bytes) for content in first.values()):
-        problems.append("previews must give bytes by file name, the same for the same seed")
+    for known in (data.without("test"), TaskData({}, json.loads(json.dumps(data.meta)))):
+        first, again = (
+            task.preview(model, known, seed=1, options=PreviewOptions(length=20)) for _ in range(2)
+        )
+        if not isinstance(first, Preview) or not isinstance(first.text, str):
+            return ["preview must give a nas_rnn.tasks.Preview"]
+        if first != again:
+            problems.append("preview must be the same for the same seed")
+        if not all(isinstance(content, bytes) for content in first.files.values()):
+            problems.append("preview must give the bytes of files by their names")
     return problems
 
 
-def _build(task: Task, data: TaskData, made: list[int]) -> nn.Module:
-    def make_rnn(input_size: int) -> nn.Module:
+def _build(task: Task, data: TaskData, made: list[int]) -> TaskModel:
+    def make_rnn(input_size: int, *, bidirectional: bool = False) -> nn.Module:
         made.append(input_size)
-        return nn.LSTM(input_size, HIDDEN)
+        return RNN(lstm, input_size, HIDDEN, bidirectional=bidirectional, backend="eager")
 
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)
-        return task.model(data.meta, make_rnn, dropout=0.0)
+        return task.build(data.meta, make_rnn, Regularisation())
 
 
-def _all(task: Task, data: TaskData, part: Part, *, seed: int | None, epoch: int = 0) -> list[Batch]:
+def _drawn(call: Callable[[], Any]) -> Any:
+    """Return what ``call`` gives, with torch's random numbers from a seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        return call()
+
+
+def _generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+def _first(task: Task, data: TaskData, part: Part, batching: Batching) -> list[Batch]:
     """Return the first batches of a pass."""
-    batches = task.batches(data, part, batch=BATCH, length=LENGTH, seed=seed, epoch=epoch)
-    return [batch for batch, _ in zip(batches, range(MOST_BATCHES), strict=False)]
+    return [batch for batch, _ in zip(task.batches(data, part, batching), range(MOST_BATCHES), strict=False)]
 
 
-def _count(task: Task, data: TaskData, part: Part, seed: int, epoch: int) -> int:
-    return sum(1 for _ in task.batches(data, part, batch=BATCH, length=LENGTH, seed=seed, epoch=epoch))
+def _columns_of(task: Task, data: TaskData, part: Part) -> list[int]:
+    """Return a hash of every column of inputs with its targets."""
+    return [hash(column) for batch in task.batches(data, part, BATCHING) for column in _columns(batch)]
 
 
-def _items(task: Task, data: TaskData, part: Part) -> list[int]:
-    """Return a hash of every item, its column of inputs with its targets; none where items are no columns."""
-    items = list[int]()
-    for inputs, targets in task.batches(data, part, batch=BATCH, length=LENGTH, seed=None):
-        if not items and not _are_columns(task, data, inputs, targets):
-            return []
-        columns = zip(_columns(inputs, 1), _columns(targets, -1), strict=True)
-        items += [hash(both) for both in columns]
-    return items
+def _columns(batch: Batch) -> Iterator[tuple[bytes, ...]]:
+    inputs, targets = named_tensors(batch.inputs, "inputs"), named_tensors(batch.targets, "targets")
+    count = next(iter(targets.values())).shape[-1 if len(targets) == 1 else 0]
+    if batch.items is not None:
+        count = len(batch.items)
+    for column in range(count):
+        yield tuple(_column(tensor, column, count) for tensor in (*inputs.values(), *targets.values()))
 
 
-@torch.no_grad()
-def _are_columns(task: Task, data: TaskData, inputs: Tensor, targets: Tensor) -> bool:
-    outputs, _ = _build(task, data, [])(inputs, None)
-    count = len(task.item_scores(outputs, targets)[0])
-    return inputs.dim() >= 2 and inputs.shape[1] == targets.shape[-1] == count
-
-
-def _columns(tensor: Tensor, axis: int) -> list[bytes]:
-    return [np.ascontiguousarray(column).tobytes() for column in np.moveaxis(tensor.numpy(), axis, 0)]
+def _column(tensor: Tensor, column: int, count: int) -> bytes:
+    """Return one column of (B,), (T, B, ...) or (B, ...)."""
+    axis = next((a for a in (1, 0) if tensor.dim() > a and tensor.shape[a] == count), None)
+    chosen = tensor if axis is None else tensor.select(axis, column)
+    return np.ascontiguousarray(chosen.numpy()).tobytes()
 
 
 def _equal(first: list[Batch], second: list[Batch]) -> bool:
     return len(first) == len(second) and all(
-        torch.equal(a, b)
-        for one, other in zip(first, second, strict=True)
-        for a, b in zip(one, other, strict=True)
+        one.keys() == other.keys() and all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+        for one, other in zip(map(_tensors, first), map(_tensors, second), strict=True)
     )
+
+
+def _tensors(batch: Batch) -> Mapping[str, Tensor]:
+    plain = {"items": batch.items, "restarts": batch.restarts}
+    return {
+        **named_tensors(batch.inputs, "inputs"),
+        **named_tensors(batch.targets, "targets"),
+        **named_tensors(batch.lengths, "lengths"),
+        **{name: tensor for name, tensor in plain.items() if tensor is not None},
+    }
 
 
 def _parameters(model: nn.Module) -> dict[str, Any]:

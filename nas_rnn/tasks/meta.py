@@ -7,7 +7,7 @@ from typing import Any
 
 from nas_rnn.errors import UserError
 from nas_rnn.outside import LINES, check_plain
-from nas_rnn.tasks.base import Task
+from nas_rnn.tasks.task import Task
 
 
 def check_meta(task: Task, meta: Any, where: str) -> None:

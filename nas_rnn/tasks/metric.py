@@ -16,6 +16,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from nas_rnn.errors import UserError
+from nas_rnn.plugins.judging import EARLIER_TASKS
+
 Floats = NDArray[np.float64]
 
 Statistics = Mapping[str, Floats]
@@ -35,6 +38,12 @@ class Metric(ABC):
     direction: Literal["minimize", "maximize"]
     margin: float
     margin_kind: Literal["relative", "absolute"]
+
+    def __new__(cls, *stated: object, **named: object) -> Metric:
+        """Say what has changed, where a task still states a plain `Metric`."""
+        if cls is Metric:
+            raise UserError(f"a metric is a Mean(...) or a subclass of Metric; {EARLIER_TASKS}")
+        return super().__new__(cls)
 
     @property
     @abstractmethod

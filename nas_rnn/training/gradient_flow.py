@@ -5,9 +5,10 @@ grows by a factor a step, it vanishes or explodes (Hochreiter 1991; Bengio, Sima
 Bengio 2013, "On the difficulty of training recurrent neural networks", whose ``dE_t / dx_k`` this is).
 
 **What is measured.** One batch of B sequences of T steps runs through the model, from the cell's start values and
-without dropout, step by step through the reference interpreter. The loss is that of the *last step alone*: where a
-task's outputs and targets have a step for every input (a language model), only their last step counts; where it has
-one answer a sequence (a classifier), that answer. The gradient of this loss, a mean over the B sequences, is taken to
+without dropout, step by step through the reference interpreter. The loss is that of the *last step alone*, as the
+task's model gives it (`TaskModel.probe`): where there is a target for every input (a language model), only the last
+counts; where there is one answer a sequence (a classifier), that answer. A model with several recurrent nets has a flow
+for each. The gradient of this loss, a mean over the B sequences, is taken to
 the value of every state path of every layer after each step; lag 0 is after the last step, lag T the start value. Its
 norm is over all B sequences and all units together, so sequences are averaged over by the root of the mean square.
 It is the whole gradient of that value: all ways from it to the loss count, also those within its own step (in the
@@ -17,7 +18,7 @@ LSTM's ``h = o * tanh(c)``, ``c`` of lag 0 has one).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -28,8 +29,10 @@ from nas_rnn.cells import Cell
 from nas_rnn.errors import UserError
 from nas_rnn.execution import RNN
 from nas_rnn.execution.unrolled import Unrolled
-from nas_rnn.tasks import Task, TaskData
-from nas_rnn.training.model import build_model
+from nas_rnn.tasks import Batching, Task, TaskData
+from nas_rnn.tasks.batch import Batch
+from nas_rnn.tasks.model import Probe, TaskModel
+from nas_rnn.training.model import build_model, recurrent_nets
 from nas_rnn.training.plain import from_plain, to_plain
 from nas_rnn.training.spec import EpochRecord, RunSpec
 
@@ -101,12 +104,14 @@ class PathFlow:
 class GradientFlow:
     """The gradient flow of one model over ``steps`` steps: one entry a layer and state path.
 
+    ``net`` is the recurrent net's path in the model, "" where there is only one.
     ``clip`` is the norm to which training clipped (0: never) and ``clipped`` the share of steps in which it did, by
     epoch; both say nothing of the measurement itself, where nothing is clipped.
     """
 
     cell: str
     weights: Weights
+    net: str = ""
     steps: int
     batch: int
     paths: list[PathFlow]
@@ -128,48 +133,67 @@ class GradientFlow:
         return from_plain(cls, {**data, "paths": [PathFlow.from_dict(row) for row in data["paths"]]})
 
 
-def model_flow(
-    model: nn.Module,
-    loss: Callable[[Tensor, Tensor], Tensor],
-    inputs: Tensor,
-    targets: Tensor,
+def model_flows(
+    model: TaskModel,
+    batch: Batch,
     *,
     weights: Weights,
     clip: float = 0.0,
     clipped: Sequence[float] = (),
-) -> GradientFlow:
-    """Measure a task's ``model``, whose recurrent layers are its attribute ``rnn``, on one batch (see the module).
+) -> list[GradientFlow]:
+    """Measure every recurrent net of a task's ``model`` on one batch, by the model's own probe (see the module).
 
-    The model is left as it was. Raises UserError where its recurrent layers are not an `RNN`, or are not what the
-    loss depends on.
+    The model is left as it was. Raises UserError where it has no recurrent net that reads in one direction, a probe
+    names a net that is not there, or a loss does not depend on the net.
     """
-    rnn = getattr(model, "rnn", None)
-    if not isinstance(rnn, RNN):
+    nets = {path: rnn for path, rnn in recurrent_nets(model).items() if not rnn.bidirectional}
+    if not nets:
         raise UserError(
-            f"gradient flow needs a model whose attribute rnn is an nas_rnn.RNN, not a {type(rnn).__name__}"
+            "gradient flow needs a model with an nas_rnn.RNN in it that reads in one direction; there is none"
         )
-    unrolled, was_training = Unrolled(rnn), model.training
-    device = next(model.parameters()).device
+    unrolled = {path: Unrolled(rnn) for path, rnn in nets.items()}
+    was_training = model.training
     model.eval()
-    model.rnn = unrolled
     try:
+        for path, stand_in in unrolled.items():
+            _put(model, path, stand_in)
         with torch.enable_grad():
-            outputs, _ = model(inputs.to(device), None)
-            last, wanted = _last_step(outputs, targets.to(device))
-            paths = _paths(loss(last, wanted), unrolled)
+            probes = model.probe(batch.to(next(model.parameters()).device))
+            found = {path: _probe_of(path, probes, nets) for path in nets if path in probes or "" in probes}
+            paths = {path: _paths(probe.loss, unrolled[path], probe.lengths) for path, probe in found.items()}
     finally:
-        model.rnn = rnn
+        for path, rnn in nets.items():
+            _put(model, path, rnn)
         model.train(was_training)
-    steps = len(unrolled.states[0]) - 1
-    return GradientFlow(
-        cell=rnn.cell.name,
-        weights=weights,
-        steps=steps,
-        batch=len(unrolled.states[0][0][0]),
-        paths=paths,
-        clip=clip,
-        clipped=list(clipped),
-    )
+    return [
+        GradientFlow(
+            cell=nets[path].cell.name,
+            net=path if len(nets) > 1 else "",
+            weights=weights,
+            steps=max(len(own.norms) for own in paths[path]) - 1,
+            batch=len(unrolled[path].states[0][0][0]),
+            paths=paths[path],
+            clip=clip,
+            clipped=list(clipped),
+        )
+        for path in found
+    ]
+
+
+def _probe_of(path: str, probes: Mapping[str, Probe], nets: Mapping[str, RNN]) -> Probe:
+    for name in probes:
+        if name and name not in nets:
+            raise UserError(
+                f"probe names {name!r}, which is no recurrent net of the model that reads in one direction; "
+                f"there are {', '.join(nets)}"
+            )
+    return probes.get(path) or probes[""]
+
+
+def _put(model: nn.Module, path: str, module: nn.Module) -> None:
+    """Make ``module`` what stands at ``path`` in the model."""
+    parent, _, name = path.rpartition(".")
+    setattr(model.get_submodule(parent), name, module)
 
 
 def rnn_flow(rnn: RNN, *, seed: int = 0) -> GradientFlow:
@@ -200,65 +224,63 @@ def fresh_flow(cell: Cell, input_size: int, hidden_size: int, *, seed: int = 0) 
 
 
 def flows_of_run(
-    spec: RunSpec, task: Task, data: TaskData, trained: nn.Module | None, records: Sequence[EpochRecord] = ()
+    spec: RunSpec, task: Task, data: TaskData, trained: TaskModel | None, records: Sequence[EpochRecord] = ()
 ) -> list[GradientFlow]:
     """Return the flow of the run's model before training and, given the ``trained`` one, after it.
 
     The batch is the first of the training part, as long as `STEPS` where the data allows it.
     """
-    inputs, targets = _batch(spec, task, data)
-    fresh = build_model(spec, task, data.meta)
-    flows = [model_flow(fresh, task.loss, inputs, targets, weights="fresh")]
+    batch = _batch(spec, task, data)
+    flows = model_flows(build_model(spec, task, data.meta), batch, weights="fresh")
     if trained is not None:
         clipped = [record.clipped for record in records]
-        flows.append(
-            model_flow(
-                trained,
-                task.loss,
-                inputs,
-                targets,
-                weights="trained",
-                clip=spec.training.clip,
-                clipped=clipped,
-            )
-        )
+        flows += model_flows(trained, batch, weights="trained", clip=spec.training.clip, clipped=clipped)
     return flows
 
 
-def _batch(spec: RunSpec, task: Task, data: TaskData) -> tuple[Tensor, Tensor]:
+def _batch(spec: RunSpec, task: Task, data: TaskData) -> Batch:
     """Return a batch of long sequences, or of those that training uses where there is no room for long ones."""
     options = spec.training
     try:
-        length = max(STEPS, options.length)
-        return next(iter(task.batches(data, "train", batch=options.batch, length=length, seed=None)))
+        long = Batching(batch=options.batch, length=max(STEPS, options.length))
+        return next(iter(task.batches(data, "train", long)))
     except UserError:
-        return next(iter(task.batches(data, "train", batch=options.batch, length=options.length, seed=None)))
+        own = Batching(batch=options.batch, length=options.length)
+        return next(iter(task.batches(data, "train", own)))
 
 
-def _last_step(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the last step of (T, B, ...) outputs and targets that have steps; else both as they are."""
-    has_steps = targets.dim() >= 2 and outputs.shape[:2] == targets.shape[:2]
-    return (outputs[-1:], targets[-1:]) if has_steps else (outputs, targets)
-
-
-def _paths(loss: Tensor, unrolled: Unrolled) -> list[PathFlow]:
-    """Return the flow of every state path of every layer; see the module."""
+def _paths(loss: Tensor, unrolled: Unrolled, lengths: Tensor | None = None) -> list[PathFlow]:
+    """Return the flow of every state path of every layer; see the module. ``lengths`` (B,) are the real steps."""
     values = [value for layer in unrolled.states for after in layer for value in after]
     learned = [value for value in values if value.requires_grad]
     if not loss.requires_grad:
         raise UserError("the loss does not depend on the recurrent layers, so there is no gradient to follow")
     # Gradients are taken with respect to values, not to their names: paths that are one value share its gradient.
-    found = torch.autograd.grad(loss, learned, allow_unused=True)
-    norms = {id(value): _norm(gradient) for value, gradient in zip(learned, found, strict=True)}
+    found = torch.autograd.grad(loss, learned, allow_unused=True, retain_graph=True)
+    gradients = {id(value): gradient for value, gradient in zip(learned, found, strict=True)}
+    lengths = unrolled.lengths if lengths is None else lengths
     return [
         PathFlow(
             path=path.name,
             layer=layer,
-            norms=[norms.get(id(after[number]), 0.0) for after in reversed(kept)],
+            norms=_norms([gradients.get(id(after[number])) for after in kept], kept[0][number], lengths),
         )
         for layer, kept in enumerate(unrolled.states)
         for number, path in enumerate(unrolled.rnn.cell.states)
     ]
+
+
+def _norms(gradients: list[Tensor | None], like: Tensor, lengths_B: Tensor | None) -> list[float | None]:
+    """Return the norms by lag of gradients (B, size) after 0 .. T steps; lag 0 is each column's last real step."""
+    if lengths_B is None:
+        return [_norm(gradient) for gradient in reversed(gradients)]
+    kept_SBH = torch.stack([torch.zeros_like(like) if g is None else g for g in gradients])
+    columns = torch.arange(len(lengths_B), device=lengths_B.device)
+    norms = list[float | None]()
+    for lag in range(int(lengths_B.max()) + 1):
+        reached = lengths_B >= lag
+        norms.append(_norm(kept_SBH[(lengths_B - lag)[reached], columns[reached]]))
+    return norms
 
 
 def _norm(gradient: Tensor | None) -> float | None:

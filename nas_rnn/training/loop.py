@@ -1,4 +1,4 @@
-"""One pass over the data: training by truncated back-propagation through time, and evaluation."""
+"""One pass over the data: training by truncated back-propagation through time, and evaluation. Knows no shapes."""
 
 from __future__ import annotations
 
@@ -8,42 +8,46 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nas_rnn.tasks import Task
+from nas_rnn.tasks.batch import Batch
+from nas_rnn.tasks.metric import Metric, Statistics, totals_of
+from nas_rnn.tasks.model import ItemStatistics, State, TaskModel, detached
 from nas_rnn.training.errors import Diverged
 
-Batches = Iterable[tuple[Tensor, Tensor]]
+Batches = Iterable[Batch]
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainPass:
-    """What an epoch of training showed: means over its steps."""
+    """What an epoch of training showed: means over its steps, and how many real targets it had."""
 
     loss: float
     gradient_norm: float
     clipped: float
     units_per_second: float
+    targets: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationPass:
-    """What evaluation showed: the mean loss in nats, and each item's value and weight (float64, 1-D)."""
+    """What evaluation showed: the mean loss in nats a target, how many targets, and each item's statistics."""
 
     loss: float
-    values: Tensor
-    weights: Tensor
+    targets: int
+    statistics: Statistics
 
-    @property
-    def metric(self) -> float:
-        """The weighted mean of the items' values."""
-        return float((self.values * self.weights).sum() / self.weights.sum())
+    def metric(self, metric: Metric) -> float:
+        """Return a metric of the part; the loss itself is the statistics "loss" and "targets"."""
+        own = {"loss": np.asarray(self.loss * self.targets), "targets": np.asarray(float(self.targets))}
+        return metric.value({**own, **totals_of(self.statistics)})
 
 
 def train_pass(
-    model: nn.Module,
-    task: Task,
+    model: TaskModel,
     batches: Batches,
     optimizer: torch.optim.Optimizer,
     *,
@@ -59,66 +63,91 @@ def train_pass(
     """
     model.train()
     device = next(model.parameters()).device
-    started, step, units = time.perf_counter(), 0, 0
+    started, step, targets = time.perf_counter(), 0, 0
     losses, norms = list[float](), list[float]()
-    state: Any = None
-    for inputs, targets in batches:
+    state: State = None
+    for batch in batches:
         for group in optimizer.param_groups:
             group["lr"] = rate(step)
-        state = detached(state) if task.carries_state else None
-        outputs, state = model(inputs.to(device), state)
-        loss = task.loss(outputs, targets.to(device))
+        loss, state = model.loss(batch.to(device), detached(state))
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.total.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(model.parameters(), clip or math.inf)
-        losses.append(_finite("loss", loss, epoch, step))
+        losses.append(_finite("loss", loss.curve, epoch, step))
+        if loss.shown is not None:
+            _finite("loss", loss.total, epoch, step)
         norms.append(_finite("gradient norm", norm, epoch, step))
         optimizer.step()
-        units += targets.numel()
+        targets += loss.count
         step += 1
     _require_finite_weights(model, epoch, step)
     return TrainPass(
         loss=math.fsum(losses) / step,
         gradient_norm=math.fsum(norms) / step,
         clipped=sum(norm > clip > 0 for norm in norms) / step,
-        units_per_second=units / (time.perf_counter() - started),
+        units_per_second=targets / (time.perf_counter() - started),
+        targets=targets,
     )
+
+
+def validation_pass(model: TaskModel, batches: Batches) -> EvaluationPass:
+    """Measure the loss of a part, and the statistics that come along with it, without dropout."""
+
+    def take(batch: Batch, state: State, number: int) -> tuple[float, int, ItemStatistics, State]:
+        loss, state = model.loss(batch, state)
+        return float(loss.curve), loss.count, loss.statistics, state
+
+    return _evaluated(model, batches, take)
+
+
+def scoring_pass(model: TaskModel, batches: Batches, *, seed: int) -> EvaluationPass:
+    """Score every item of a part once, without dropout; what a model draws there depends on ``seed`` alone."""
+    device = next(model.parameters()).device
+
+    def take(batch: Batch, state: State, number: int) -> tuple[float, int, ItemStatistics, State]:
+        own_seed = int(np.random.SeedSequence((seed, number)).generate_state(1, np.uint64)[0] >> 1)
+        generator = torch.Generator(device).manual_seed(own_seed)
+        statistics, state = model.score(batch, state, generator=generator)
+        return 0.0, 0, statistics, state
+
+    return _evaluated(model, batches, take)
 
 
 @torch.no_grad()
-def evaluation_pass(model: nn.Module, task: Task, batches: Batches) -> EvaluationPass:
-    """Score every item of a part once, without dropout."""
+def _evaluated(model: TaskModel, batches: Batches, take: Callable[..., Any]) -> EvaluationPass:
     model.eval()
     device = next(model.parameters()).device
-    values, weights = list[Tensor](), list[Tensor]()
-    loss = 0.0
-    state: Any = None
-    for inputs, targets in batches:
-        outputs, state = model(inputs.to(device), state if task.carries_state else None)
-        targets = targets.to(device)
-        batch_values, batch_weights = task.item_scores(outputs, targets)
-        values.append(batch_values.double().cpu())
-        weights.append(batch_weights.double().cpu())
-        loss += float(task.loss(outputs, targets)) * float(weights[-1].sum())
-    all_weights = _in_order(weights, task)
+    items, found = list[Tensor](), list[ItemStatistics]()
+    total, targets = 0.0, 0
+    state: State = None
+    for number, batch in enumerate(batches):
+        loss, count, statistics, state = take(batch.to(device), state, number)
+        total += loss * count
+        targets += count
+        if statistics:
+            if batch.items is None:
+                raise ValueError("batches that are evaluated must say which items they hold (Batch.items)")
+            items.append(batch.items)
+            found.append(statistics)
     return EvaluationPass(
-        loss=loss / float(all_weights.sum()), values=_in_order(values, task), weights=all_weights
+        loss=total / targets if targets else 0.0, targets=targets, statistics=_by_item(items, found)
     )
 
 
-def _in_order(parts: list[Tensor], task: Task) -> Tensor:
-    """Return all items in the order of the data: of parallel streams, one stream after the other.
+def _by_item(items: list[Tensor], found: list[ItemStatistics]) -> Statistics:
+    """Return each item's statistics in the order of the data; those of an item in several batches add up."""
+    if not items:
+        return {}
+    item_R = torch.cat(items).cpu().numpy()
+    count = int(item_R.max()) + 1
+    return {name: _added(item_R, [rows[name] for rows in found], count) for name in found[0]}
 
-    Neighbours resemble each other, and an interval over items holds its level only where they stand together.
-    """
-    return torch.stack(parts, dim=1).flatten() if task.carries_state else torch.cat(parts)
 
-
-def detached(state: Any) -> Any:
-    """Return a state (None, a tensor, or a tuple of states) cut off from the graph that computed it."""
-    if isinstance(state, Tensor):
-        return state.detach()
-    return None if state is None else tuple(detached(part) for part in state)
+def _added(item_R: NDArray[np.int64], rows: list[Tensor], count: int) -> NDArray[np.float64]:
+    values = torch.cat([row.detach().double().cpu() for row in rows]).numpy()
+    total = np.zeros((count, *values.shape[1:]))
+    np.add.at(total, item_R, values)
+    return total
 
 
 def _finite(what: str, value: Tensor, epoch: int, step: int) -> float:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -11,14 +12,18 @@ from torch import nn
 from nas_rnn.cells import parse_cell
 from nas_rnn.errors import UserError
 from nas_rnn.execution import RNN
-from nas_rnn.tasks import Task
+from nas_rnn.tasks import Regularisation, Task
+from nas_rnn.tasks.model import TaskModel
 from nas_rnn.training.spec import RunSpec
 
-MakeRnn = Callable[[RunSpec, int], nn.Module]
-"""Gives the recurrent layers of a spec for an input size."""
+
+class RnnOfSpec(Protocol):
+    """Gives the recurrent layers of a spec for an input size."""
+
+    def __call__(self, spec: RunSpec, input_size: int, *, bidirectional: bool = False) -> nn.Module: ...
 
 
-def cell_rnn(spec: RunSpec, input_size: int) -> nn.Module:
+def cell_rnn(spec: RunSpec, input_size: int, *, bidirectional: bool = False) -> nn.Module:
     """Return ``spec.training.layers`` layers of the spec's cell.
 
     Raises:
@@ -40,13 +45,14 @@ def cell_rnn(spec: RunSpec, input_size: int) -> nn.Module:
         spec.hidden_size,
         num_layers=layers,
         dropout=dropout,
+        bidirectional=bidirectional,
         backend=spec.training.backend,
     )
 
 
 def build_model(
-    spec: RunSpec, task: Task, meta: Mapping[str, Any], make_rnn: MakeRnn = cell_rnn
-) -> nn.Module:
+    spec: RunSpec, task: Task, meta: Mapping[str, Any], make_rnn: RnnOfSpec = cell_rnn
+) -> TaskModel:
     """Return the task's model around the spec's recurrent layers, initialised from ``spec.seed`` alone.
 
     It is built on the CPU, so that the initial weights are the same wherever it runs; torch's own random
@@ -54,7 +60,16 @@ def build_model(
     """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(spec.seed)
-        return task.model(meta, lambda size: make_rnn(spec, size), dropout=spec.training.dropout)
+        return _built(spec, task, meta, make_rnn)
+
+
+def _built(spec: RunSpec, task: Task, meta: Mapping[str, Any], make_rnn: RnnOfSpec) -> TaskModel:
+    return task.build(meta, partial(make_rnn, spec), Regularisation(dropout=spec.training.dropout))
+
+
+def recurrent_nets(model: nn.Module) -> dict[str, RNN]:
+    """Return the recurrent nets of a model by their paths in it ("net.rnn"), in the order of their making."""
+    return {path: module for path, module in model.named_modules() if isinstance(module, RNN)}
 
 
 def backend_of(model: nn.Module) -> tuple[str | None, str | None]:
@@ -62,14 +77,16 @@ def backend_of(model: nn.Module) -> tuple[str | None, str | None]:
 
     None and None for a model without cells; several names, with commas, where its cells differ.
     """
-    cells = [module for module in model.modules() if isinstance(module, RNN)]
+    cells = recurrent_nets(model).values()
     names = dict.fromkeys(rnn.backend for rnn in cells)
     reasons = dict.fromkeys(rnn.fallback for rnn in cells if rnn.fallback is not None)
     return ", ".join(names) or None, "; ".join(reasons) or None
 
 
-def count_parameters(spec: RunSpec, task: Task, meta: Mapping[str, Any], make_rnn: MakeRnn = cell_rnn) -> int:
+def count_parameters(
+    spec: RunSpec, task: Task, meta: Mapping[str, Any], make_rnn: RnnOfSpec = cell_rnn
+) -> int:
     """Return how many learned numbers the whole model has, without allocating them."""
     with torch.device("meta"):
-        model = task.model(meta, lambda size: make_rnn(spec, size), dropout=spec.training.dropout)
+        model = _built(spec, task, meta, make_rnn)
     return sum(parameter.numel() for parameter in model.parameters())

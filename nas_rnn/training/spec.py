@@ -19,9 +19,6 @@ Backend = Literal["auto", "fused", "eager", "reference"]
 """The names that `nas_rnn.execution.backends` takes, which this module does not import: it loads torch."""
 
 MOST_LAYERS = 100
-EVALUATION_BATCH = 32
-EVALUATION_LENGTH = 64
-"""Validation and test use these whatever a run trains with: then two runs have the same items."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,9 +125,10 @@ class RunSpec:
 class EpochRecord:
     """One epoch of training, and validation after it.
 
-    ``train_loss`` and ``valid_loss`` are in nats, ``metric`` is that of the validation part in the metric's
-    units. ``seconds`` covers both, ``units_per_second`` training alone. ``gradient_norm`` is the mean norm
-    before clipping, ``clipped`` the share of steps in which it was clipped. ``epoch`` counts from 1.
+    ``train_loss`` and ``valid_loss`` are in nats, ``metric`` is the task's monitor on the validation part, in its
+    units. ``seconds`` covers both, ``units_per_second`` training alone: real targets, of which there were ``targets``.
+    ``gradient_norm`` is the mean norm before clipping, ``clipped`` the share of steps in which it was clipped.
+    ``epoch`` counts from 1.
     """
 
     epoch: int
@@ -141,6 +139,7 @@ class EpochRecord:
     units_per_second: float
     gradient_norm: float
     clipped: float
+    targets: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         return to_plain(self)
@@ -154,8 +153,8 @@ class EpochRecord:
 class RunResult:
     """How a run ended.
 
-    ``best_metric`` is the validation metric of ``best_epoch``, None where no epoch was completed.
-    ``test_values`` (in the metric's units) and ``test_weights`` hold one number per item of the test part, at
+    ``best_metric`` is the monitor on validation data after ``best_epoch``, None where no epoch was completed.
+    ``test_statistics`` has by name what adds up over the N items of the test part, N numbers or N lists of k, at
     the weights of the best epoch, where the spec asked for them. ``backend`` is the one that ran the cell, None
     where none did; ``fallback`` says why that is not the fused one although it was wanted.
     """
@@ -167,8 +166,7 @@ class RunResult:
     best_epoch: int | None
     best_metric: float | None
     parameters: int
-    test_values: list[float] | None
-    test_weights: list[float] | None
+    test_statistics: dict[str, list[Any]] | None
     seconds: float
     backend: str | None = None
     fallback: str | None = None

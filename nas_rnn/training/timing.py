@@ -8,7 +8,7 @@ import time
 
 import torch
 
-from nas_rnn.tasks import Task, TaskData
+from nas_rnn.tasks import Batching, Task, TaskData
 from nas_rnn.training.device import resolve_device, threads
 from nas_rnn.training.loop import train_pass
 from nas_rnn.training.model import build_model
@@ -37,9 +37,11 @@ class _Stepper:
     """Takes training steps of one model at a learning rate of 0."""
 
     def __init__(self, spec: RunSpec, task: Task, data: TaskData) -> None:
-        self._task, self._options = task, spec.training
+        self._options = spec.training
         options = spec.training
-        batches = task.batches(data, "train", batch=options.batch, length=options.length, seed=spec.data_seed)
+        batches = task.batches(
+            data, "train", Batching(batch=options.batch, length=options.length, seed=spec.data_seed)
+        )
         self._batches = list(itertools.islice(batches, STEPS))
         with threads(options.threads):
             self._model = build_model(spec, task, data.meta).to(resolve_device(options.device))
@@ -51,7 +53,6 @@ class _Stepper:
             began = time.perf_counter()
             train_pass(
                 self._model,
-                self._task,
                 self._batches,
                 self._optimizer,
                 rate=lambda step: 0.0,

@@ -8,20 +8,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from nas_rnn.errors import NasRnnError, UserError
 from nas_rnn.execution import mark_weights
-from nas_rnn.tasks import Part, Task, TaskData
+from nas_rnn.tasks import Batching, Part, Statistics, Task, TaskData
+from nas_rnn.tasks.data import EVALUATION
+from nas_rnn.tasks.model import TaskModel
 from nas_rnn.training.checkpoint import Checkpoint
 from nas_rnn.training.device import RandomStream, resolve_device, threads
 from nas_rnn.training.errors import Diverged
 from nas_rnn.training.gradient_flow import flows_of_run
-from nas_rnn.training.loop import Batches, EvaluationPass, evaluation_pass, train_pass
-from nas_rnn.training.model import MakeRnn, backend_of, build_model, cell_rnn
+from nas_rnn.training.loop import Batches, scoring_pass, train_pass, validation_pass
+from nas_rnn.training.model import RnnOfSpec, backend_of, build_model, cell_rnn
 from nas_rnn.training.schedule import learning_rate
-from nas_rnn.training.spec import EVALUATION_BATCH, EVALUATION_LENGTH, EpochRecord, RunResult, RunSpec, Status
+from nas_rnn.training.spec import EpochRecord, RunResult, RunSpec, Status
 from nas_rnn.training.store import RunStore
 
 BETAS = (0.9, 0.95)
@@ -53,11 +56,12 @@ class Trainer:
         data: TaskData,
         store: RunStore | None = None,
         *,
-        make_rnn: MakeRnn = cell_rnn,
+        make_rnn: RnnOfSpec = cell_rnn,
     ) -> None:
         self.spec = spec
         self._task = task
         self._data = data
+        self._measures = task.measures(data.meta)
         self._store = store
         device = resolve_device(spec.training.device)
         with threads(spec.training.threads):
@@ -102,7 +106,7 @@ class Trainer:
         """The model's state dict at the best validation epoch, on the CPU; empty before the first epoch."""
         return dict(self._best)
 
-    def best_model(self) -> nn.Module:
+    def best_model(self) -> TaskModel:
         """Return the model itself, on its device, with the best epoch's weights; training cannot go on then.
 
         Raises:
@@ -127,25 +131,32 @@ class Trainer:
         with threads(options.threads), self._random.drawing():
             trained = train_pass(
                 self._model,
-                self._task,
                 self._training_batches(epoch),
                 self._optimizer,
                 rate=lambda step: learning_rate(options, (epoch - 1 + step / self._steps) / options.epochs),
                 clip=options.clip,
                 epoch=epoch,
             )
-            valid = self._evaluate("valid")
-        if not (math.isfinite(valid.loss) and math.isfinite(valid.metric)):
-            raise Diverged(f"validation loss became {valid.loss}", epoch=epoch, step=self._steps)
+        with threads(options.threads), self._aside():
+            valid = validation_pass(self._model, self._evaluation_batches("valid"))
+        metric = valid.metric(self._measures.monitor)
+        if not (math.isfinite(valid.loss) and math.isfinite(metric)):
+            shown = (
+                f"loss became {valid.loss}"
+                if math.isfinite(metric)
+                else f"{self._measures.monitor.name} became {metric}"
+            )
+            raise Diverged(f"validation {shown}", epoch=epoch, step=self._steps)
         record = EpochRecord(
             epoch=epoch,
             train_loss=trained.loss,
             valid_loss=valid.loss,
-            metric=valid.metric,
+            metric=metric,
             seconds=time.perf_counter() - started,
             units_per_second=trained.units_per_second,
             gradient_norm=trained.gradient_norm,
             clipped=trained.clipped,
+            targets=trained.targets,
         )
         self._keep(record)
         return record
@@ -159,10 +170,10 @@ class Trainer:
         kept = self._store.read_result() if self._store is not None else None
         if kept is not None and (kept.status, kept.epochs, kept.id) == (status, self._records, self.spec.id):
             return kept
-        test: EvaluationPass | None = None
+        test: Statistics | None = None
         if self.spec.read_test and self._best and status in ("finished", "stopped"):
-            test = self._at_best_weights("test")
-            if not bool(torch.isfinite(test.values).all()):
+            test = self._test_statistics()
+            if not all(np.isfinite(array).all() for array in test.values()):
                 status, reason, test = "diverged", "a test item's score is not finite", None
         best = self._best_record()
         backend, fallback = self.backend
@@ -174,8 +185,7 @@ class Trainer:
             best_epoch=best.epoch if best else None,
             best_metric=best.metric if best else None,
             parameters=self.parameters,
-            test_values=test.values.tolist() if test else None,
-            test_weights=test.weights.tolist() if test else None,
+            test_statistics={name: array.tolist() for name, array in test.items()} if test else None,
             seconds=math.fsum(record.seconds for record in self._records),
             backend=backend,
             fallback=fallback,
@@ -188,29 +198,38 @@ class Trainer:
 
     def _training_batches(self, epoch: int) -> Batches:
         options = self.spec.training
-        return self._task.batches(
-            self._data,
-            "train",
-            batch=options.batch,
-            length=options.length,
-            seed=self.spec.data_seed,
-            epoch=epoch,
-        )
+        batching = Batching(batch=options.batch, length=options.length, seed=self.spec.data_seed, epoch=epoch)
+        return self._task.batches(self._data, "train", batching)
 
-    def _evaluate(self, part: Part) -> EvaluationPass:
-        batches = self._task.batches(
-            self._data, part, batch=EVALUATION_BATCH, length=EVALUATION_LENGTH, seed=None
-        )
-        return evaluation_pass(self._model, self._task, batches)
+    def _evaluation_batches(self, part: Part) -> Batches:
+        return self._task.batches(self._data, part, EVALUATION)
 
-    def _at_best_weights(self, part: Part) -> EvaluationPass:
-        with self._best_loaded(), threads(self.spec.training.threads), self._random.drawing():
-            return self._evaluate(part)
+    def _test_statistics(self) -> Statistics:
+        """Return each test item's statistics for the task's metrics, at the best weights."""
+        with self._best_loaded(), threads(self.spec.training.threads), self._aside():
+            found = scoring_pass(
+                self._model, self._evaluation_batches("test"), seed=self.spec.seed
+            ).statistics
+        wanted = dict.fromkeys(name for metric in self._measures.metrics for name in metric.statistics)
+        missing = [name for name in wanted if name not in found]
+        if missing:
+            raise NasRnnError(
+                f"task {self._task.name!r}: score gives no statistic {', '.join(missing)}, which its metrics need; it "
+                f"gives {', '.join(found) or 'none'}"
+            )
+        return {name: found[name] for name in wanted}
+
+    @contextmanager
+    def _aside(self) -> Iterator[None]:
+        """Let what is drawn inside depend on the run's seed alone, and the training draw as if nothing had been."""
+        stream = RandomStream(self.spec.seed, next(self._model.parameters()).device)
+        with stream.drawing():
+            yield
 
     def _flow(self) -> dict[str, Any]:
         """Return the gradient flow before and after training, as the store keeps it."""
         try:
-            with self._best_loaded(), threads(self.spec.training.threads):
+            with self._best_loaded(), threads(self.spec.training.threads), self._aside():
                 flows = flows_of_run(self.spec, self._task, self._data, self._model, self._records)
             return {"flows": [flow.to_dict() for flow in flows], "problem": None}
         except (
@@ -230,7 +249,7 @@ class Trainer:
     def _best_record(self) -> EpochRecord | None:
         best: EpochRecord | None = None
         for record in self._records:
-            if best is None or self._task.metric.better(record.metric, best.metric):
+            if best is None or self._measures.monitor.better(record.metric, best.metric):
                 best = record
         return best
 

@@ -147,9 +147,7 @@ def links_into(sketch: Sketch, column: Sequence[int]) -> list[list[int]]:
     return found
 
 
-def edges_between(
-    links: Iterable[Link], left: Sequence[Item], right: Sequence[Item], k: int
-) -> list[Edge]:
+def edges_between(links: Iterable[Link], left: Sequence[Item], right: Sequence[Item], k: int) -> list[Edge]:
     """Return the wires between column ``k`` (``left``) and the next one (``right``), in which ``links`` end."""
     place_left = {item.source: place for place, item in enumerate(left)}
     place_right = {(item.source, item.part): place for place, item in enumerate(right)}

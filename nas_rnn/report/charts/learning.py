@@ -27,8 +27,8 @@ def learning_curves(report: Report) -> list[Panel]:
     groups = [(name, runs) for name, runs in found if runs][:MOST]
     if not groups:
         return []
-    unit = report.metric.unit
-    better = "less" if report.metric.direction == "minimize" else "more"
+    unit = report.measures.monitor.unit
+    better = "less" if report.measures.monitor.direction == "minimize" else "more"
     title = f"Validation: {unit}, {better} is better"
     return [
         _panel("learning-valid", title, unit, groups, lambda record: record.metric),

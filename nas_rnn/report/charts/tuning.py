@@ -16,7 +16,7 @@ def tuning(report: Report) -> list[Panel]:
     of_cell = {name: runs for name, runs in of_cell.items() if runs}
     if not of_cell:
         return []
-    figure, axes = begin("learning rate", report.metric.unit)
+    figure, axes = begin("learning rate", report.measures.monitor.unit)
     axes.set_xscale("log")
     plain_log_ticks(axes.xaxis)
     for number, (name, runs) in enumerate(of_cell.items()):
@@ -26,7 +26,7 @@ def tuning(report: Report) -> list[Panel]:
             [rate for rate, _ in points], [value for _, value in points], s=34, marker=marker, facecolors="none",
             edgecolors=colour, linewidths=1.4, label=short(name), zorder=3,
         )  # fmt: skip
-        sign = 1 if report.metric.direction == "minimize" else -1
+        sign = 1 if report.measures.monitor.direction == "minimize" else -1
         best = min(points, key=lambda point: sign * point[1])
         axes.scatter([best[0]], [best[1]], s=70, marker=marker, color=colour, zorder=4)
     axes.legend(frameon=False, fontsize=9)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas_rnn.errors import UserError
+from nas_rnn.tasks.data import Part
 from nas_rnn.tasks.glimpses.classes import INSTALL, class_folders, differing, read_class_folders, resized
 from nas_rnn.tasks.glimpses.idx import read_labels, read_pictures
 
@@ -101,7 +102,7 @@ def mixed(pictures: Pictures) -> Pictures:
     return replace(pictures, pixels=pictures.pixels[order], labels=pictures.labels[order])
 
 
-def split(pictures: Pictures, train: int, valid_share: float) -> dict[str, slice]:
+def split(pictures: Pictures, train: int, valid_share: float) -> dict[Part, slice]:
     """Return the places of the parts: train, then valid, then test, without gaps where nothing says otherwise.
 
     ``train`` is how many of the first pictures train and validate, 0 for all but the source's own test part

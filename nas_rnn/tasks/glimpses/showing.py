@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nas_rnn.errors import UserError, unknown
-from nas_rnn.tasks.glimpses.model import GlimpseModel
+from nas_rnn.tasks.glimpses.net import GlimpseModel
+from nas_rnn.tasks.task import PreviewOptions
 
 SHADES = " .:-=+*#%@"
 SHOWN = 3
@@ -40,20 +41,19 @@ def describe(
     meta: Mapping[str, Any],
     *,
     seed: int,
-    length: int,
-    prompt: str,
-    temperature: float,
+    options: PreviewOptions,
 ) -> str:
-    """Return some of ``examples`` (of class ``prompt``, if it names one) drawn by ``seed``, with the answers.
+    """Return some of ``examples`` drawn by ``seed``, with the answers; the prompt may name the class that they are of.
 
     Raises:
         UserError: see `nas_rnn.tasks.glimpses.task.Glimpses.preview`.
     """
+    temperature, length = options.temperature, options.length
     if not (math.isfinite(temperature) and temperature >= 0.0):
         raise UserError(f"temperature must be a number of at least 0; got {temperature!r}")
     if length < 0:
         raise UserError(f"the length of a preview must be at least 0; got {length!r}")
-    candidates = _of_class(examples, prompt, meta["classes"])
+    candidates = _of_class(examples, options.prompt, meta["classes"])
     chosen = np.random.default_rng(seed).permutation(candidates)[: min(SHOWN, length)]
     was_training = model.training
     model.eval()

@@ -3,41 +3,51 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from nas_rnn.errors import UserError
-from nas_rnn.tasks.base import Metric, Option, Part, Task, TaskData, symbol_dtype
+from nas_rnn.tasks.batch import Batch
+from nas_rnn.tasks.data import Arrays, Batching, Part, TaskData, symbol_dtype
+from nas_rnn.tasks.glimpses import net
 from nas_rnn.tasks.glimpses.looks import ORDERS, looks
-from nas_rnn.tasks.glimpses.model import GlimpseModel, plain_source
+from nas_rnn.tasks.glimpses.model import GlimpseClassifier
+from nas_rnn.tasks.glimpses.net import GlimpseModel
 from nas_rnn.tasks.glimpses.pictures import Pictures, embedded_digits, examples, read_folder, split
 from nas_rnn.tasks.glimpses.showing import Example, describe
-from nas_rnn.tasks.plain import filled, wrapped
+from nas_rnn.tasks.metric import Mean, Metric, Statistics
+from nas_rnn.tasks.model import TaskModel
+from nas_rnn.tasks.options import option
+from nas_rnn.tasks.task import MakeRnn, PlainNet, Preview, PreviewOptions, Regularisation, Task
 
 MOST_EXAMPLES, MOST_EXAMPLE_BYTES = 24, 1 << 16
 """How many validation pictures stay with a saved model, so that it can show what it does without the data."""
 
-PLAIN_LOOKS = """
+ACCURACY = Mean("accuracy", "% correct", "maximize", 0.5, "absolute", of="correct")
 
 
-    CLASSES = @classes@
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The options of `glimpses`."""
 
-    PIXELS = @pixels@
-
-
-    def looks(pictures: Tensor) -> Tensor:
-        \"""Return the looks (T, B, pixels) at grey pictures (B, @height@, @width@), 0 to @white@ as in training.\"""
-        seen = pictures.flatten(1)[:, list(PIXELS)].unflatten(1, (@looks@, -1)).transpose(0, 1)
-        return (seen.to(torch.get_default_dtype()) - @mean@) / @deviation@
-    """
+    order: str = option("rows", "how a picture is read", choices=tuple(ORDERS))
+    patch: int = option(0, "rows or columns of a look, or a square's side; 0: what fits", low=0, high=4096)
+    overlap: int = option(0, "pixels that neighbouring looks share", low=0, high=4095)
+    size: int = option(0, "pictures are brought to size x size; 0: left as they are", low=0, high=1024)
+    embedding: int = option(0, "size of a linear embedding of a look; 0: none", low=0, high=65536)
+    answer: str = option(
+        "last", "read after the last look, or from the mean over looks", choices=("last", "mean")
+    )
+    train: int = option(0, "pictures to train and validate on; 0: all there are", low=0, high=2**31)
+    valid: float = option(0.125, "share of these that validates", low=0.001, high=0.5)
 
 
 class Glimpses(Task):
@@ -60,35 +70,11 @@ class Glimpses(Task):
 
     name: ClassVar[str] = "glimpses"
     summary: ClassVar[str] = "say what a picture shows after looking at it row by row or patch by patch"
-    metric: ClassVar[Metric] = Metric("accuracy", "% correct", "maximize", 0.5, "absolute")
+    metrics: ClassVar[tuple[Metric, ...]] = (ACCURACY,)
+    monitor: ClassVar[Metric] = ACCURACY
     unit: ClassVar[str] = "pictures"
     item: ClassVar[str] = "picture"
-    carries_state: ClassVar[bool] = False
-    option_defaults: ClassVar[Mapping[str, Option]] = MappingProxyType(
-        {
-            "order": "rows",
-            "patch": 0,
-            "overlap": 0,
-            "size": 0,
-            "embedding": 0,
-            "answer": "last",
-            "train": 0,
-            "valid": 0.125,
-        }
-    )
-    option_ranges: ClassVar[Mapping[str, tuple[float, float]]] = MappingProxyType(
-        {
-            "patch": (0, 4096),
-            "overlap": (0, 4095),
-            "size": (0, 1024),
-            "embedding": (0, 65536),
-            "train": (0, 2**31),
-            "valid": (0.001, 0.5),
-        }
-    )
-    option_choices: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-        {"order": tuple(ORDERS), "answer": ("last", "mean")}
-    )
+    Options: ClassVar[type] = Options
     training_defaults: ClassVar[Mapping[str, int | float | str]] = MappingProxyType(
         {"batch": 16, "learning_rate": 0.006, "epochs": 20, "layers": 1}
     )
@@ -100,119 +86,114 @@ class Glimpses(Task):
             UserError: when the folder cannot be used, the looks do not fit its pictures, or a library that
                 reads them is missing.
         """
-        size = int(self.options["size"])
+        size = int(self.options.size)
         pictures = embedded_digits(size) if source is None else read_folder(source, size)
-        parts = split(pictures, int(self.options["train"]), float(self.options["valid"]))
-        arrays = _arrays(pictures, parts)
-        meta = {**_meta(pictures, arrays["train.pictures"]), "examples": _examples(arrays)}
+        parts = split(pictures, int(self.options.train), float(self.options.valid))
+        data = _parts(pictures, parts)
+        meta = {**_meta(pictures, data["train"]["pictures"]), "examples": _examples(data["valid"])}
         self._looks(meta)  # a patch that does not fit is said before anything is trained
-        return TaskData(arrays=arrays, meta=meta)
+        return TaskData(data, meta)
 
-    def model(
-        self, meta: Mapping[str, Any], make_rnn: Callable[[int], nn.Module], *, dropout: float
-    ) -> nn.Module:
+    def build(
+        self, meta: Mapping[str, Any], make_rnn: MakeRnn, regularisation: Regularisation
+    ) -> GlimpseClassifier:
         """Build a `GlimpseModel`; option ``embedding`` is the size of a linear embedding of a look, 0 for none."""
-        return GlimpseModel(
-            self._looks(meta).shape[1],
-            len(meta["classes"]),
-            make_rnn,
-            embedding=int(self.options["embedding"]),
-            mean=self.options["answer"] == "mean",
-            dropout=dropout,
-        )
+        return GlimpseClassifier(GlimpseModel(make_rnn, **self._sizes(meta), dropout=regularisation.dropout))
 
-    def batches(
-        self, data: TaskData, part: Part, *, batch: int, length: int, seed: int | None, epoch: int = 0
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Give (looks (T, B, P), labels (B,)); the last batch may be smaller, and ``length`` means nothing."""
-        pixels, labels = data.arrays[f"{part}.pictures"], data.arrays[f"{part}.labels"]
+    def batches(self, data: TaskData, part: Part, batching: Batching) -> Iterator[Batch]:
+        """Give looks (T, B, P) and labels (B,); the last batch may be smaller, and the length means nothing."""
+        pixels, labels = data.part(part)["pictures"], data.part(part)["labels"]
         looks_TP = self._looks(data.meta)
         order = np.arange(len(labels))
-        if part == "train" and seed is not None:
-            np.random.default_rng((seed, epoch)).shuffle(order)
-        for first in range(0, len(order), batch):
-            chosen = order[first : first + batch]
-            targets = torch.from_numpy(labels[chosen].astype(np.int64))
-            yield as_looks(pixels[chosen], looks_TP, data.meta), targets
+        if part == "train" and batching.seed is not None:
+            np.random.default_rng((batching.seed, batching.epoch)).shuffle(order)
+        for first in range(0, len(order), batching.batch):
+            chosen = order[first : first + batching.batch]
+            yield Batch(
+                inputs=as_looks(pixels[chosen], looks_TP, data.meta),
+                targets=torch.from_numpy(labels[chosen].astype(np.int64)),
+                items=torch.from_numpy(chosen),
+            )
 
-    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the mean cross-entropy in nats of logits (B, C) at labels (B,)."""
-        return F.cross_entropy(outputs, targets)
+    def floors(self, data: TaskData) -> dict[str, Statistics]:
+        """Return what always answering the commonest class comes to."""
+        labels = data.part("train")["labels"]
+        commonest = np.bincount(labels).argmax()
+        return {"commonest class": {"correct": (data.part("test")["labels"] == commonest) * 100.0}}
 
-    def item_scores(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Return 100 for every picture that is named correctly and 0 for others, each of weight 1."""
-        return (outputs.argmax(-1) == targets) * 100.0, torch.ones_like(targets, dtype=outputs.dtype)
-
-    def preview(
-        self,
-        model: nn.Module,
-        meta: Mapping[str, Any],
-        *,
-        seed: int,
-        length: int,
-        prompt: str,
-        temperature: float,
-    ) -> str:
+    def preview(self, model: TaskModel, data: TaskData, *, seed: int, options: PreviewOptions) -> Preview:
         """Return a few validation pictures with the model's answer after each look, at most ``length``.
 
-        ``prompt`` names a class, of which they then are. ``temperature`` divides the logits before they are
-        shown as per cent.
+        The prompt names a class, of which they then are. The temperature divides the logits before they are shown as
+        per cent. Files are ``confusion.png`` of the validation part, and ``looks.png``: the looks on one of its
+        pictures.
 
         Raises:
             UserError: for a class that is not known or of which no picture is kept, or a negative temperature
                 or length.
         """
-        assert isinstance(model, GlimpseModel)
+        assert isinstance(model, GlimpseClassifier)
+        meta = data.meta
         kept = meta["examples"]
         shape = (-1, meta["height"], meta["width"])
         pixels = np.frombuffer(base64.b64decode(kept["pixels"]), dtype=np.uint8).reshape(shape)
         inputs = as_looks(pixels, self._looks(meta), meta)
         shown = [Example(*both) for both in zip(pixels, kept["labels"], strict=True)]
-        return describe(
-            model, inputs, shown, meta, seed=seed, length=length, prompt=prompt, temperature=temperature
+        text = describe(model.net, inputs, shown, meta, seed=seed, options=options)
+        return Preview(text=text, files=self._figures(model, data, seed) if "valid" in data.parts else {})
+
+    def plain_net(self, meta: Mapping[str, Any]) -> PlainNet:
+        """Return the `GlimpseModel`, and what turns pictures into its looks."""
+        looks_TP = self._looks(meta)
+        return PlainNet(
+            modules=(net,),
+            name="GlimpseModel",
+            arguments=self._sizes(meta),
+            constants={
+                "CLASSES": list(meta["classes"]),
+                "PIXELS": looks_TP.ravel().tolist(),
+                "LOOKS": len(looks_TP),
+                "MEAN": meta["mean"],
+                "DEVIATION": meta["deviation"],
+            },
+            usage="inputs = looks(pictures, PIXELS, LOOKS, MEAN, DEVIATION)"
+            f"  # pictures (B, {meta['height']}, {meta['width']}), 0 to {meta['white']}",
         )
 
-    def previews(self, model: nn.Module, data: TaskData, seed: int) -> dict[str, bytes]:
-        """Return ``confusion.png`` of the validation part, and ``looks.png``: the looks on one of its pictures."""
+    def _sizes(self, meta: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "pixels": self._looks(meta).shape[1],
+            "classes": len(meta["classes"]),
+            "embedding": int(self.options.embedding),
+            "mean": self.options.answer == "mean",
+        }
+
+    def _figures(self, model: GlimpseClassifier, data: TaskData, seed: int) -> dict[str, bytes]:
         from nas_rnn.tasks.glimpses.figures import confusion, looks_on
 
         answers = self._answers(model, data)
-        labels, classes = data.arrays["valid.labels"].astype(np.int64), data.meta["classes"]
-        pixels = data.arrays["valid.pictures"]
+        labels, classes = data.part("valid")["labels"].astype(np.int64), data.meta["classes"]
+        pixels = data.part("valid")["pictures"]
         chosen = int(np.random.default_rng(seed).integers(len(labels)))
         return {
             "confusion.png": confusion(labels, answers, classes),
-            "looks.png": looks_on(pixels[chosen], self._looks(data.meta), str(self.options["order"])),
+            "looks.png": looks_on(pixels[chosen], self._looks(data.meta), str(self.options.order)),
         }
 
-    def plain_model(self, meta: Mapping[str, Any]) -> str:
-        """Return a `GlimpseModel` in plain torch, and what turns pictures into its looks."""
-        looks_TP = self._looks(meta)
-        model = plain_source(
-            looks_TP.shape[1],
-            len(meta["classes"]),
-            embedding=int(self.options["embedding"]),
-            mean=self.options["answer"] == "mean",
-        )
-        facts = {"classes": wrapped(meta["classes"]), "pixels": wrapped(looks_TP.ravel().tolist())}
-        shape = {"looks": looks_TP.shape[0], "height": meta["height"], "width": meta["width"]}
-        moments = {"mean": meta["mean"], "deviation": meta["deviation"], "white": meta["white"]}
-        return model + filled(PLAIN_LOOKS, **facts, **shape, **moments)
-
     @torch.no_grad()
-    def _answers(self, model: nn.Module, data: TaskData) -> NDArray[np.int64]:
+    def _answers(self, model: GlimpseClassifier, data: TaskData) -> NDArray[np.int64]:
         """Return what the model answers on the validation part, (N,)."""
         was_training = model.training
         model.eval()
         device = next(model.parameters()).device
-        batches = self.batches(data, "valid", batch=256, length=1, seed=None)
-        answers = [model(inputs.to(device), None)[0].argmax(-1).cpu().numpy() for inputs, _ in batches]
+        batches = (batch.to(device) for batch in self.batches(data, "valid", Batching(batch=256, length=1)))
+        answers = [model.net(batch.inputs)[0].argmax(-1).cpu().numpy() for batch in batches]
         model.train(was_training)
         return np.concatenate(answers)
 
     def _looks(self, meta: Mapping[str, Any]) -> NDArray[np.int64]:
-        order, patch, overlap = (self.options[name] for name in ("order", "patch", "overlap"))
-        return looks(meta["height"], meta["width"], order=str(order), patch=int(patch), overlap=int(overlap))
+        own = self.options
+        return looks(meta["height"], meta["width"], order=own.order, patch=own.patch, overlap=own.overlap)
 
 
 def as_looks(pixels: NDArray[np.uint8], looks_TP: NDArray[np.int64], meta: Mapping[str, Any]) -> Tensor:
@@ -222,12 +203,12 @@ def as_looks(pixels: NDArray[np.uint8], looks_TP: NDArray[np.int64], meta: Mappi
     return looks_TBP.sub_(meta["mean"]).div_(meta["deviation"])
 
 
-def _arrays(pictures: Pictures, parts: Mapping[str, slice]) -> dict[str, NDArray[Any]]:
+def _parts(pictures: Pictures, parts: Mapping[Part, slice]) -> dict[Part, Arrays]:
     labels = pictures.labels.astype(symbol_dtype(len(pictures.classes)))
-    arrays: dict[str, NDArray[Any]] = {}
-    for part, places in parts.items():
-        arrays |= {f"{part}.pictures": pictures.pixels[places], f"{part}.labels": labels[places]}
-    return arrays
+    return {
+        part: {"pictures": pictures.pixels[places], "labels": labels[places]}
+        for part, places in parts.items()
+    }
 
 
 def _meta(pictures: Pictures, train: NDArray[np.uint8]) -> dict[str, Any]:
@@ -254,8 +235,8 @@ def _moments(pixels: NDArray[np.uint8]) -> tuple[float, float]:
     return mean, float(np.sqrt(counts @ (levels - mean) ** 2 / counts.sum()))
 
 
-def _examples(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
-    pixels, labels = arrays["valid.pictures"], arrays["valid.labels"]
+def _examples(valid: Arrays) -> dict[str, Any]:
+    pixels, labels = valid["pictures"], valid["labels"]
     most = max(1, min(MOST_EXAMPLES, MOST_EXAMPLE_BYTES // pixels[0].size))
     places = examples(labels, most)
     return {

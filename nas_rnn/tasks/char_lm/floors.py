@@ -1,0 +1,42 @@
+"""Tables of counts: what a text gives away without any memory, or with a memory of one character.
+
+Shapes: N characters of a part, V symbols.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+def unigram_bits(train_N: NDArray[np.integer], part_N: NDArray[np.integer], symbols: int) -> Floats:
+    """Return the bits of every character of ``part`` but the first, by how often each occurs in ``train``.
+
+    Every count is one larger than seen (Laplace's rule of succession), so that nothing is impossible.
+    """
+    counts_V = np.bincount(train_N.astype(np.int64), minlength=symbols) + 1.0
+    return np.asarray(-np.log2(counts_V / counts_V.sum())[part_N[1:]])
+
+
+def bigram_bits(train_N: NDArray[np.integer], part_N: NDArray[np.integer], symbols: int) -> Floats:
+    """Return the bits of every character of ``part`` but the first, by what follows the one before it in ``train``.
+
+    Pairs that were seldom seen lean on the single characters: the counts of each row begin at those, scaled to add up
+    to one per kind of character (Witten and Bell 1991: an unseen pair is as likely as a new kind was so far).
+    """
+    before, after = train_N[:-1].astype(np.int64), train_N[1:].astype(np.int64)
+    counts_VV = np.bincount(before * symbols + after, minlength=symbols**2).reshape(symbols, symbols)
+    single_V = np.bincount(train_N.astype(np.int64), minlength=symbols) + 1.0
+    kinds_V = np.maximum((counts_VV > 0).sum(1), 1)
+    smoothed_VV = counts_VV + kinds_V[:, None] * (single_V / single_V.sum())
+    shares_VV = smoothed_VV / smoothed_VV.sum(1, keepdims=True)
+    return np.asarray(-np.log2(shares_VV[part_N[:-1].astype(np.int64), part_N[1:].astype(np.int64)]))
+
+
+def by_block(bits_N: Floats, block_N: NDArray[np.int64]) -> dict[str, Floats]:
+    """Return the bits and the characters of each block, as a model's statistics."""
+    blocks = int(block_N.max()) + 1
+    bits_K = np.bincount(block_N, weights=bits_N, minlength=blocks).astype(np.float64)
+    return {"bits": bits_K, "characters": np.bincount(block_N, minlength=blocks).astype(np.float64)}

@@ -1,0 +1,158 @@
+"""Task `char-lm`: predict the next character of a text, measured in bits per character."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from nas_rnn.errors import UserError
+from nas_rnn.tasks.batch import Batch
+from nas_rnn.tasks.char_lm import net
+from nas_rnn.tasks.char_lm.floors import bigram_bits, by_block, unigram_bits
+from nas_rnn.tasks.char_lm.model import CharModel, sample
+from nas_rnn.tasks.char_lm.net import LanguageModel
+from nas_rnn.tasks.char_lm.streams import evaluation_blocks, evaluation_chunks, training_chunks
+from nas_rnn.tasks.char_lm.text import Vocabulary, read_text
+from nas_rnn.tasks.data import EVALUATION, Arrays, Batching, Part, TaskData, symbol_dtype
+from nas_rnn.tasks.metric import Mean, Metric, Statistics
+from nas_rnn.tasks.model import TaskModel
+from nas_rnn.tasks.options import option
+from nas_rnn.tasks.task import MakeRnn, PlainNet, Preview, PreviewOptions, Regularisation, Task
+
+FEWEST_CHARACTERS = 20
+"""With fewer, a tenth of the text has no input and target."""
+
+BITS_PER_CHAR = Mean(
+    "bits_per_char", "bits per character", "minimize", 0.01, "relative", of="bits", per="characters"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The options of `char-lm`."""
+
+    embedding: int = option(0, "size of the vectors that stand for characters; 0: one-hot", low=0, high=65536)
+    valid: float = option(0.1, "share of the text that validates", low=0.01, high=0.4)
+    test: float = option(0.1, "share of the text that tests", low=0.01, high=0.4)
+
+
+class CharLM(Task):
+    """Next-character prediction on any UTF-8 text; by default on the text of Python's own reference.
+
+    The parts follow one another: the first 80 % of the characters train, the next 10 % validate, the last
+    10 % test (options ``valid`` and ``test`` are the shares of these two). The vocabulary is that of the whole
+    text, so that no part meets a character it cannot name; which characters exist is all that training learns
+    from the other parts. Items are blocks: one row of a chunk, weighted by its characters.
+    """
+
+    name: ClassVar[str] = "char-lm"
+    summary: ClassVar[str] = "predict the next character of a text"
+    metrics: ClassVar[tuple[Metric, ...]] = (BITS_PER_CHAR,)
+    monitor: ClassVar[Metric] = BITS_PER_CHAR
+    unit: ClassVar[str] = "characters"
+    item: ClassVar[str] = "block"
+    Options: ClassVar[type] = Options
+    raw_meta: ClassVar[frozenset[str]] = frozenset({"vocabulary"})
+
+    def load(self, source: Path | None) -> TaskData:
+        """Read a UTF-8 text file, or the text of Python's language reference that CPython carries.
+
+        Raises:
+            UserError: for a file that cannot be read as UTF-8, is too short for three parts, or repeats a
+                single character.
+        """
+        text = python_reference() if source is None else read_text(source)
+        shown = "the embedded text" if source is None else str(source)
+        if len(text) < FEWEST_CHARACTERS:
+            raise UserError(
+                f"{shown} has {len(text)} characters, too few to train, validate and test on; give at least "
+                f"{FEWEST_CHARACTERS}, better some hundred thousand"
+            )
+        vocabulary = Vocabulary.of(text)
+        if len(vocabulary.characters) < 2:
+            raise UserError(
+                f"{shown} holds a single distinct character, {text[0]!r}, so there is nothing to predict; "
+                "give a text with at least two"
+            )
+        codes = vocabulary.encode(text).astype(symbol_dtype(len(vocabulary.characters)))
+        # Rounded, since 0.1 has no exact binary form; then down to a whole character.
+        ends = [
+            round(len(text) * (1 - share), 6) for share in (self._share("valid", "test"), self._share("test"))
+        ]
+        first, second = int(ends[0]), int(ends[1])
+        parts: dict[Part, Arrays] = {
+            "train": {"codes": codes[:first]},
+            "valid": {"codes": codes[first:second]},
+            "test": {"codes": codes[second:]},
+        }
+        name = "pydoc_data.topics" if source is None else source.name
+        return TaskData(parts, meta={"source": name, "vocabulary": vocabulary.characters})
+
+    def _share(self, *parts: str) -> float:
+        return sum(float(getattr(self.options, part)) for part in parts)
+
+    def build(self, meta: Mapping[str, Any], make_rnn: MakeRnn, regularisation: Regularisation) -> CharModel:
+        """Build a `LanguageModel` with its loss; option ``embedding`` is the input vectors' size, 0 for one-hot."""
+        return CharModel(LanguageModel(make_rnn, **self._sizes(meta), dropout=regularisation.dropout))
+
+    def batches(self, data: TaskData, part: Part, batching: Batching) -> Iterator[Batch]:
+        """Give inputs and targets, both (T, B) integers; `nas_rnn.tasks.char_lm.streams` says in which order."""
+        codes = data.part(part)["codes"]
+        if part == "train":
+            return training_chunks(codes, batching)
+        return evaluation_chunks(codes, batch=batching.batch, length=batching.length)
+
+    def floors(self, data: TaskData) -> dict[str, Statistics]:
+        """Return tables of single characters and of pairs, over the blocks of the test part."""
+        symbols = len(data.meta["vocabulary"])
+        train, test = data.part("train")["codes"], data.part("test")["codes"]
+        blocks = evaluation_blocks(test, batch=EVALUATION.batch, length=EVALUATION.length)
+        tables = {"unigram table": unigram_bits, "bigram table": bigram_bits}
+        return {name: by_block(table(train, test, symbols), blocks) for name, table in tables.items()}
+
+    def preview(self, model: TaskModel, data: TaskData, *, seed: int, options: PreviewOptions) -> Preview:
+        """Return the prompt and ``length`` characters that the model writes after it, also as ``sample.txt``.
+
+        An empty prompt stands for the start of a line. Temperature 0 always takes the likeliest character.
+
+        Raises:
+            UserError: for a character that the vocabulary lacks, or a negative temperature or length.
+        """
+        assert isinstance(model, CharModel)
+        if not (math.isfinite(options.temperature) and options.temperature >= 0.0):
+            raise UserError(f"temperature must be a number of at least 0; got {options.temperature!r}")
+        if options.length < 0:
+            raise UserError(f"the length of a preview must be at least 0; got {options.length!r}")
+        vocabulary = Vocabulary(data.meta["vocabulary"])
+        opening = "\n" if "\n" in vocabulary.characters else vocabulary.characters[0]
+        start = vocabulary.encode(options.prompt or opening).tolist()
+        drawn = sample(model.net, start, length=options.length, temperature=options.temperature, seed=seed)
+        text = options.prompt + vocabulary.decode(drawn)
+        return Preview(text=text, files={"sample.txt": text.encode()})
+
+    def plain_net(self, meta: Mapping[str, Any]) -> PlainNet:
+        """Return the `LanguageModel`, and what turns text into its symbols and back."""
+        return PlainNet(
+            modules=(net,),
+            name="LanguageModel",
+            arguments=self._sizes(meta),
+            constants={"VOCABULARY": meta["vocabulary"]},
+            usage="inputs = encode('...', VOCABULARY).unsqueeze(1)  # (T, 1)",
+        )
+
+    def _sizes(self, meta: Mapping[str, Any]) -> dict[str, int]:
+        return {"symbols": len(meta["vocabulary"]), "embedding": int(self.options.embedding)}
+
+
+def python_reference() -> str:
+    """Return the topics of Python's language reference that ``help()`` shows, ordered by name.
+
+    About 465,000 characters. It comes with the interpreter, so it needs no download, and it differs a little
+    from one Python version to the next: compare results only within one.
+    """
+    from pydoc_data.topics import topics
+
+    return "\n\n".join(topics[name] for name in sorted(topics))

@@ -1,0 +1,86 @@
+"""A task's data, by part, in a form that travels between processes. Knows no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+Part = Literal["train", "valid", "test"]
+PARTS: tuple[Part, ...] = get_args(Part)
+
+Arrays = Mapping[str, NDArray[Any]]
+
+_NOTHING: Mapping[Any, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, eq=False)
+class TaskData:
+    """Loaded data: numpy arrays by part and name, and plain JSON in ``meta`` for what models must know.
+
+    Where the items of a part belong together (recordings of one speaker, sessions of one user), ``groups`` has a number
+    for each of the part's N items, (N,) integers: an interval never cuts a group in two.
+    """
+
+    parts: Mapping[Part, Arrays]
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    groups: Mapping[Part, NDArray[Any]] = field(default_factory=dict)
+
+    def part(self, name: Part) -> Arrays:
+        """Return the arrays of one part.
+
+        Raises:
+            LookupError: for a part that is not here: what only final runs may read is withheld from all others.
+        """
+        if name not in self.parts:
+            raise LookupError(f"the {name} part is not here: only final runs have it")
+        return self.parts[name]
+
+    def without(self, name: Part) -> TaskData:
+        """Return the same data with one part withheld."""
+        return TaskData(
+            {part: arrays for part, arrays in self.parts.items() if part != name},
+            self.meta,
+            {part: numbers for part, numbers in self.groups.items() if part != name},
+        )
+
+    def only(self, name: Part) -> TaskData:
+        """Return what `without` leaves out."""
+        groups = {name: self.groups[name]} if name in self.groups else {}
+        return TaskData({name: self.part(name)}, {}, groups)
+
+    def joined(self, other: TaskData) -> TaskData:
+        """Return these data with the parts of ``other`` as well."""
+        return TaskData({**self.parts, **other.parts}, self.meta, {**self.groups, **other.groups})
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes the arrays take."""
+        return sum(array.nbytes for arrays in self.parts.values() for array in arrays.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batching:
+    """How a pass over a part is cut: ``batch`` sequences at a time, ``length`` steps where sequences are cut.
+
+    For the training part the order depends on (``seed``, ``epoch``) and on nothing else; without a seed, and in the
+    other parts, it is that of the data.
+    """
+
+    batch: int
+    length: int
+    seed: int | None = None
+    epoch: int = 0
+
+
+def symbol_dtype(symbols: int) -> type[np.unsignedinteger[Any]]:
+    """Return the smallest unsigned integer type for so many symbols, as data travels to every worker."""
+    return np.uint8 if symbols <= 1 << 8 else np.uint16 if symbols <= 1 << 16 else np.uint32
+
+
+EVALUATION = Batching(batch=32, length=64)
+"""How validation and test are cut, whatever a run trains with: then two runs have the same items."""

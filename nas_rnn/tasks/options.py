@@ -1,0 +1,81 @@
+"""A task's options: the fields of one frozen dataclass, each with its default, its help and its bounds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from typing import Any
+
+from nas_rnn.errors import UserError, unknown
+
+Option = int | float | str | bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoOptions:
+    """What a task without options has."""
+
+
+def option(
+    default: Option,
+    help: str = "",
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    choices: Sequence[str] = (),
+) -> Any:
+    """Return a field of a task's ``Options``; its type is that of ``default``.
+
+    Numbers lie between ``low`` and ``high``, words are among ``choices`` where there are any.
+    """
+    return field(
+        default=default, metadata={"help": help, "low": low, "high": high, "choices": tuple(choices)}
+    )
+
+
+def option_fields(kind: type) -> Mapping[str, Field[Any]]:
+    """Return the fields of an ``Options`` class by name.
+
+    Raises:
+        TypeError: when it is no dataclass, or a field has no default that is a number, a text or a truth value.
+    """
+    if not is_dataclass(kind):
+        raise TypeError(f"Options must be a dataclass, not {kind!r}")
+    found = {field.name: field for field in fields(kind)}
+    for name, own in found.items():
+        if own.default is MISSING or not isinstance(own.default, Option):
+            raise TypeError(f"option {name!r} needs a default that is a number, a text, or True or False")
+    return found
+
+
+def read_options(kind: type, given: Mapping[str, Option], task: str) -> Any:
+    """Return a ``kind`` with the options of task ``task`` that were given, and defaults for the others.
+
+    Raises:
+        UserError: for an unknown option, a value of another type than the default's, or one out of range.
+    """
+    known = option_fields(kind)
+    for name, value in given.items():
+        if name not in known:
+            raise unknown(f"option of task {task!r}:", name, known)
+        _check(name, value, known[name], task)
+    return kind(**given)
+
+
+def _check(name: str, value: Option, known: Field[Any], task: str) -> None:
+    wanted = type(known.default)
+    integer_for_float = wanted is float and type(value) is int
+    if type(value) is not wanted and not integer_for_float:
+        raise UserError(
+            f"option {name!r} of task {task!r} must be of type {wanted.__name__}, "
+            f"for example {known.default!r}; got {value!r}"
+        )
+    low, high = known.metadata.get("low", -math.inf), known.metadata.get("high", math.inf)
+    if isinstance(value, int | float) and not low <= value <= high:
+        raise UserError(
+            f"option {name!r} of task {task!r} must lie between {low:g} and {high:g}; got {value!r}"
+        )
+    choices = known.metadata.get("choices", ())
+    if choices and value not in choices:
+        raise unknown(f"{name} of task {task!r}:", str(value), choices)
