@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from nas_rnn import plugins
 from nas_rnn.comparison import nearest_hidden_size
-from nas_rnn.tasks import Task, TaskData
+from nas_rnn.tasks import Mean, Task, TaskData
 from nas_rnn.training import RunSpec, TrainingOptions
 from nas_rnn.training.model import count_parameters
 from nas_rnn.training.trainer import Trainer
@@ -53,7 +53,10 @@ def measured(
     while not trainer.finished:
         trainer.run_epoch()
     result = trainer.result()
-    return np.asarray(result.test_values), np.asarray(result.test_weights)
+    assert result.test_statistics is not None
+    metric = task.metrics_for(data.meta)[0]
+    assert isinstance(metric, Mean)
+    return metric.items({name: np.asarray(rows) for name, rows in result.test_statistics.items()})
 
 
 def main() -> None:

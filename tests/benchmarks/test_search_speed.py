@@ -61,8 +61,7 @@ def write_run(folder: Path, role: str, worker: int, start: float, end: float) ->
         best_epoch=1,
         best_metric=2.0,
         parameters=9,
-        test_values=None,
-        test_weights=None,
+        test_statistics=None,
         seconds=12.0,
         backend="fused",
     )

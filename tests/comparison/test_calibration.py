@@ -29,10 +29,11 @@ from nas_rnn.comparison.power import PROMISED
 from nas_rnn.tasks import Metric
 from nas_rnn.tasks.char_lm import CharLM
 from nas_rnn.tasks.glimpses import Glimpses
+from nas_rnn.tasks.metric import EARLIER
 from nas_rnn.training import RunResult, TrainingOptions
 
 TASKS = ("char-lm", "glimpses")
-METRICS: dict[str, Metric] = {"char-lm": CharLM.metric, "glimpses": Glimpses.metric}
+METRICS: dict[str, Metric] = {"char-lm": CharLM.metrics[0], "glimpses": Glimpses.metrics[0]}
 
 
 def at_most_five_per_cent(repeats: int) -> float:
@@ -137,11 +138,12 @@ def comparison(pool: Pool, rng: np.random.Generator, shift: float) -> Comparison
                 best_epoch=1,
                 best_metric=1.0,
                 parameters=1,
-                test_values=values.tolist(),
-                test_weights=sample.weights.tolist(),
+                test_statistics=dict(
+                    zip(EARLIER, ((values * sample.weights).tolist(), sample.weights.tolist()), strict=True)
+                ),
                 seconds=1.0,
             )
-    return judge(METRICS[pool.task], plan, results)
+    return judge((METRICS[pool.task],), plan, results)
 
 
 @calibration.old_objects_left_alone()
