@@ -3,8 +3,10 @@
 Two cells of one kind answer so many items, each with strong and weak items of its own, on so many seeds. One of them
 may be worse by a known amount: the difference of the metric over all items there might be, averaged over seeds.
 
+Sums of statistics over items are all that such a metric sees.
+
     perplexity   sentences of very unlike lengths; long ones are harder
-    RMSE         errors whose size varies from item to item by a factor of 1.5 or 4 (one standard deviation)
+    RMSE         errors whose size varies from item to item by a factor of 1.5, 2 or 4 (one standard deviation)
     macro F1     three classes, the rarest of 1, 5 or 20 %
     BLEU         sentences that are too short by an eighth, too long by an eighth, or right on average: the brevity
                  penalty has its kink there
@@ -17,8 +19,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
 from scipy import special
 
+from nas_rnn.comparison import p_values
 from nas_rnn.comparison.corpus import corpus_interval
 from nas_rnn.tasks import Corpus, MacroF1, Perplexity, Rmse, Statistics
 
@@ -53,6 +58,16 @@ class Bleu(Corpus):
             return float(100 * precision * np.exp(min(0.0, 1 - totals["reference"] / totals["length"])))
 
 
+class PlainF1(MacroF1):
+    """Macro F1 that makes nothing of items that were not seen."""
+
+    def steps(self, totals: Statistics) -> None:
+        return None
+
+
+F1 = MacroF1("macro_f1", "%", "maximize", 0.5, "absolute", instead="accuracy")
+
+
 @dataclass(frozen=True)
 class Population:
     """Two cells and a metric; ``truth`` gives the true difference, as it is compared, for a disadvantage."""
@@ -80,9 +95,9 @@ def perplexity() -> Population:
     return Population("perplexity", metric, draw, 0.2, lambda worse: worse)
 
 
-def rmse(spread: float) -> Population:
+def rmse(factor: float) -> Population:
     def draw(rng: Random, seeds: int, items: int, worse: float) -> tuple[list[Statistics], list[Statistics]]:
-        count_N, size_N = 1.0 + rng.poisson(5, items), rng.normal(0, spread, items)
+        count_N, size_N = 1.0 + rng.poisson(5, items), rng.normal(0, np.log(factor), items)
 
         def cell(shift: float) -> list[Statistics]:
             own_N = size_N + rng.normal(0, 0.2, items) + shift
@@ -94,13 +109,13 @@ def rmse(spread: float) -> Population:
         return cell(worse), cell(0.0)
 
     metric = Rmse("rmse", "metres", "minimize", 0.01, "relative")
-    return Population(f"RMSE, spread {np.exp(spread):.1f}", metric, draw, 0.2, lambda worse: worse)
+    return Population(f"RMSE, factor {factor:g}", metric, draw, 0.2, lambda worse: worse)
 
 
 def macro_f1(rarest: float) -> Population:
     share_K = np.array([rarest, 0.3, 0.7 - rarest])
     level_K, apart = np.array([0.5, 1.0, 2.0]), 1.0
-    metric = MacroF1("macro_f1", "%", "maximize", 0.5, "absolute", instead="accuracy")
+    metric = F1
 
     def draw(rng: Random, seeds: int, items: int, worse: float) -> tuple[list[Statistics], list[Statistics]]:
         class_N, ease_N = rng.choice(3, items, p=share_K), rng.normal(0, apart, items)
@@ -117,8 +132,7 @@ def macro_f1(rarest: float) -> Population:
                 + (rng.random(items) * (share_K[class_N - 2] + share_K[class_N - 1]) > share_K[class_N - 2])
             ) % 3  # the two others, by their shares
             taken_N = np.where(right_N, class_N, other_N)
-            actual, predicted = np.eye(3)[class_N], np.eye(3)[taken_N]
-            return {"hits": actual * predicted, "predicted": predicted, "actual": actual}
+            return _counts(class_N, taken_N)
 
         return cell(worse), cell(0.0)
 
@@ -198,51 +212,107 @@ def bleu(ratio: float) -> Population:
 def populations() -> Iterator[Population]:
     """Yield all of them."""
     yield perplexity()
-    yield from (rmse(np.log(1.5)), rmse(np.log(4)))
+    yield from map(rmse, (1.5, 2.0, 4.0))
     yield from map(macro_f1, (0.01, 0.05, 0.2))
-    yield from map(bleu, (0.875, 1.0, 1.125))
+    yield from map(bleu, (0.875, 0.99, 1.125))
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """Shares of comparisons: of those with a word, the interval ``missed`` the truth; none was given (``refused``)."""
+    """Of so many ``drawn`` comparisons: those in which a word is given, and how many of their intervals miss the truth.
 
-    missed: float
-    refused: float
-    words: int
-    careless: float
-    width: float
-    reasons: dict[str, int]
+    ``missed_otherwise`` counts them among those with an interval in which no word is given, ``otherwise``.
+    """
+
+    drawn: int
+    given: int
+    missed: int
+    otherwise: int
+    missed_otherwise: int
+    half_width: float
 
     @property
-    def error(self) -> float:
-        """The standard error of ``missed``."""
-        return (self.missed * (1 - self.missed) / self.words) ** 0.5 if self.words else float("nan")
+    def rate(self) -> tuple[float, float]:
+        """How often the interval misses the truth where a word is given, and the standard error of that."""
+        share = self.missed / self.given if self.given else float("nan")
+        return share, (share * (1 - share) / self.given) ** 0.5 if self.given else float("nan")
 
 
 def coverage(population: Population, items: int, worse: float, seeds: int, repeats: int) -> Coverage:
-    """Draw comparisons; ``careless`` is how often the interval would have missed where none was given."""
-    rng, truth = np.random.default_rng(20_265), population.truth(worse)
-    missed, words, careless, others, width = 0, 0, 0, 0, 0.0
-    reasons: dict[str, int] = {}
+    """Draw comparisons in which the contender is so much worse."""
+    rng, truth = np.random.default_rng([20_265, int(1000 * worse)]), population.truth(worse)
+    given, missed, otherwise, missed_otherwise, width = 0, 0, 0, 0, 0.0
     for _ in range(repeats):
         candidate, baseline = population.draw(rng, seeds, items, worse)
         found = corpus_interval(population.metric, candidate, baseline)
-        if found.interval is None:
-            reasons["few"] = reasons.get("few", 0) + 1
+        if found.interval is None or found.interval.ci95 is None:
             continue
-        low, high = found.interval.ci95 or (0.0, 0.0)
+        low, high = found.interval.ci95
         out = not low <= truth <= high
         if found.problem:
-            reasons[found.problem.split()[0]] = reasons.get(found.problem.split()[0], 0) + 1
-            careless, others = careless + out, others + 1
+            otherwise, missed_otherwise = otherwise + 1, missed_otherwise + out
         else:
-            missed, words, width = missed + out, words + 1, width + (high - low) / 2
-    return Coverage(
-        missed=missed / words if words else float("nan"),
-        refused=1 - words / repeats,
-        words=words,
-        careless=careless / others if others else float("nan"),
-        width=width / words if words else float("nan"),
-        reasons=reasons,
-    )
+            given, missed, width = given + 1, missed + out, width + (high - low) / 2
+    return Coverage(repeats, given, missed, otherwise, missed_otherwise, width / max(given, 1))
+
+
+def alike_by_chance(items: int, repeats: int, *, careful: bool = True) -> float:
+    """Return how often cells are called equivalent within half a point of macro F1 that differ by 0.9.
+
+    Of three classes the rarest has 2 % of the items. There one cell is always right, the other wrong in 5 %, on the
+    same items for every seed; elsewhere both err alike, each seed in 1 % of its own. Not ``careful`` counts in no
+    item that was not seen.
+    """
+    metric = F1 if careful else PlainF1(**vars(F1))
+    rng, share_K = np.random.default_rng(20_266), np.array([0.02, 0.3, 0.68])
+    found = 0
+    for _ in range(repeats):
+        class_N = rng.choice(3, items, p=share_K)
+        wrong_N = (class_N == 0) & (rng.random(items) < 0.05)
+        noise = ((class_N == 2) & (rng.random(items) < 0.01) for _ in range(10))
+        answers = [np.where(slip_N, 1, class_N) for slip_N in noise]
+        worse = [np.where(wrong_N, 2, answer_N) for answer_N in answers[:5]]
+        interval = corpus_interval(
+            metric, [_counts(class_N, a) for a in worse], [_counts(class_N, a) for a in answers[5:]]
+        )
+        if interval.problem or interval.interval is None:
+            continue
+        tests = p_values(interval.interval, 0.5)
+        found += tests is not None and tests.equivalence <= 0.025
+    return found / repeats
+
+
+def _counts(class_N: NDArray[np.int64], taken_N: NDArray[np.int64]) -> Statistics:
+    actual, predicted = np.eye(3)[class_N], np.eye(3)[taken_N]
+    return {"hits": actual * predicted, "predicted": predicted, "actual": actual}
+
+
+def print_corpus(console: Console, word: str, repeats: int, seeds: int = 5) -> None:
+    """Print how often the interval misses the truth, and how often there are too few items for one."""
+    table = Table(title=f"metrics that are no means, {seeds} seeds: misses the truth, % (standard error)")
+    for column in ("population", "items", "equal", "too few", "half width", "unlike", "too few", "truth"):
+        table.add_column(column)
+    for population in populations():
+        for items in (40, 100, 1_000) if word in population.name else ():
+            cells = []
+            for worse in (0.0, population.disadvantage):
+                seen = coverage(population, items, worse, seeds, repeats)
+                rate, error = (100 * value for value in seen.rate)
+                cells += [
+                    "-" if not seen.given else f"{rate:.1f} ({error:.1f})",
+                    f"{100 - 100 * seen.given / seen.drawn:.0f}",
+                ]
+                cells += (
+                    [f"{seen.half_width:.3g}" if seen.given else "-"]
+                    if not worse
+                    else [f"{population.truth(worse):.3g}"]
+                )
+            table.add_row(population.name, f"{items:,}", *cells)
+    console.print(table)
+    for careful in (True, False):
+        rates = [
+            f"{100 * alike_by_chance(items, repeats, careful=careful):.1f}" for items in (600, 1_000, 2_000)
+        ]
+        console.print(
+            f"called equivalent that are not, %, {'as it is' if careful else 'nothing unseen'}: {', '.join(rates)}"
+        )

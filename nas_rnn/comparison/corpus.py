@@ -27,11 +27,12 @@ der Leeden, *Statistics and Computing* 9, 1999, 3-8). No word is given where
 - a total that stands in a logarithm or a denominator counts less than 30, or a class is in less than 10 items;
 - one block has over half of the variance between blocks, and so much that of normal ones 1 in 100 comparisons has
   such a block (Cochran, *Annals of Eugenics* 11, 1941, 47-52); or no block differs from another;
-- the two intervals differ by more than a fifth in width.
+- the two intervals differ by more than a fifth in width, or in their middles by a fifth of a standard error.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -53,8 +54,10 @@ FEWEST_COUNTED = 30
 FEWEST_OF_A_CLASS = 10
 LARGEST_SHARE, SELDOM = 0.5, 0.01
 """Of one block in the variance between blocks; and how seldom blocks that differ by chance have one as large."""
-LARGEST_RATIO = 1.2
-"""Of the widths of the two intervals."""
+LARGEST_GAP = 0.2
+"""Between the linearised and the jackknife's interval: of the widths, and of the middles in standard errors."""
+ROUNDING = 1e-8
+"""Spread that is less of the values than this is none: central differences are right to ten digits."""
 TOO_FEW = "too few test items for this metric"
 
 
@@ -107,7 +110,7 @@ def corpus_interval(
         pseudo_RB = np.stack([pseudo_values(metric, run, block_N) for run in runs])
     return CorpusInterval(
         found,
-        _one_block_decides(difference_SB, weights_B)
+        _one_block_decides(difference_SB, weights_B, float(np.abs(values_RN).max()))
         or _not_linear(difference_SB, sign * (pseudo_RB[:seeds] - pseudo_RB[seeds:]), weights_B),
     )
 
@@ -162,12 +165,11 @@ def _too_few_counted(metric: Corpus, runs: Sequence[Statistics]) -> str:
     return ""
 
 
-def _one_block_decides(difference_SB: Floats, weights_B: Floats) -> str:
-    """Say that one block has most of the variance between blocks, or that there is none, if so."""
+def _one_block_decides(difference_SB: Floats, weights_B: Floats, size: float) -> str:
+    """Say that one block has most of the variance between blocks, or that there is none for values of this size."""
     means_B = difference_SB.mean(axis=0)
     squares_B = (weights_B * (means_B - means_B @ weights_B)) ** 2
-    size = np.abs(weights_B * means_B).max()
-    if squares_B.sum() <= (1e-12 * size) ** 2:
+    if squares_B.sum() ** 0.5 <= ROUNDING * size:
         return "no spread between them was seen"
     share, blocks = float(squares_B.max() / squares_B.sum()), len(weights_B)
     if blocks < 3 or share <= LARGEST_SHARE:
@@ -181,13 +183,13 @@ def _not_linear(linear_SB: Floats, pseudo_SB: Floats, weights_B: Floats) -> str:
     """Say that the jackknife's interval is another, if it is."""
     if not np.isfinite(pseudo_SB).all():
         return "without one block of them it has no value"
-    widths = [
-        interval_of_blocks(values_SB, weights_B).variance ** 0.5 for values_SB in (linear_SB, pseudo_SB)
-    ]
-    apart = max(widths) / min(widths)
-    return (
-        "" if apart <= LARGEST_RATIO else f"two estimates of the interval differ by {apart - 1:.0%} in width"
-    )
+    linear, other = (interval_of_blocks(values_SB, weights_B) for values_SB in (linear_SB, pseudo_SB))
+    errors = linear.variance**0.5, other.variance**0.5
+    apart = max(errors) / min(errors) - 1 if min(errors) > 0 else math.inf
+    if apart > LARGEST_GAP:
+        return f"two estimates of its interval differ by {apart:.0%} in width"
+    moved = abs(other.difference - linear.difference) / errors[0]
+    return "" if moved <= LARGEST_GAP else f"two estimates of it differ by {moved:.0%} of its standard error"
 
 
 def _unseen(metric: Corpus, runs: Sequence[Statistics]) -> float:

@@ -229,7 +229,7 @@ def block_of(weights_N: Floats, groups_N: Labels | None = None) -> Labels:
     if groups_N is not None:
         _, first_G, group_N = np.unique(groups_N, return_index=True, return_inverse=True)
         unit_N = np.argsort(np.argsort(first_G))[group_N]
-        return np.asarray(block_of(np.bincount(unit_N, weights=weights_N))[unit_N])
+        return np.asarray(block_of(np.bincount(unit_N, weights=weights_N).astype(np.float64))[unit_N])
     items = len(weights_N)
     wanted = min(max(items // ITEMS_PER_BLOCK, FEWEST_BLOCKS), MOST_BLOCKS)
     if items <= wanted:
