@@ -152,7 +152,7 @@ class Final:
             yield runs
             results |= runs.results
             self.comparison = judge(
-                bench.measures.metric,
+                bench.measures.metrics,
                 plan,
                 results,
                 item=bench.task.item,

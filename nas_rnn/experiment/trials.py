@@ -8,7 +8,7 @@ import numpy as np
 
 from nas_rnn.strategies import Trial
 from nas_rnn.tasks import Metric
-from nas_rnn.tasks.metric import totals_of
+from nas_rnn.tasks.metric import figure_of
 from nas_rnn.training import EpochRecord, RunResult
 
 BASELINE_ID = "baseline"
@@ -45,8 +45,9 @@ def test_metrics(result: RunResult, metrics: Sequence[Metric]) -> dict[str, floa
     """Return a run's metrics on the test part by name; none where it read none."""
     if not result.test_statistics:
         return {}
-    totals = totals_of({name: np.asarray(rows, dtype=float) for name, rows in result.test_statistics.items()})
-    return {metric.name: metric.value(totals) for metric in metrics if set(metric.statistics) <= set(totals)}
+    rows = {name: np.asarray(row, dtype=float) for name, row in result.test_statistics.items()}
+    figures = {metric.name: figure_of(metric, rows) for metric in metrics}
+    return {name: figure for name, figure in figures.items() if figure is not None}
 
 
 def gap_at_same_epoch(

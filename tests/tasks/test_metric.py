@@ -4,10 +4,10 @@ import math
 
 import pytest
 
-from nas_rnn.tasks import Metric
+from nas_rnn.tasks import Mean, Metric
 
-BITS = Metric("bits_per_char", "bits per character", "minimize", 0.01, "relative")
-ACCURACY = Metric("accuracy", "percentage points", "maximize", 0.5, "absolute")
+BITS = Mean("bits_per_char", "bits per character", "minimize", 0.01, "relative")
+ACCURACY = Mean("accuracy", "percentage points", "maximize", 0.5, "absolute")
 
 
 def test_better_follows_the_direction_and_is_strict() -> None:
