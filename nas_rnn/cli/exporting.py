@@ -73,7 +73,7 @@ def export(
     if format not in FORMATS:
         raise UserError(f"there is no format {format!r}{suggest(format, FORMATS)}")
     from nas_rnn.cli.output import emit
-    from nas_rnn.experiment import saved
+    from nas_rnn.catalogue import saved
 
     if plugins:
         from nas_rnn.plugins import use_folders

@@ -14,7 +14,7 @@ from nas_rnn.errors import UserError, suggest
 
 if TYPE_CHECKING:
     from nas_rnn.cells.difference import Difference
-    from nas_rnn.experiment.inspection import Shown
+    from nas_rnn.catalogue.inspection import Shown
 
 KINDS: Final = ("cells", "spaces", "tasks", "strategies", "ops", "searches")
 CELL_COLUMNS: Final = (
@@ -117,7 +117,7 @@ def show(
         raise UserError("--diff prints a difference, as text or with --json: leave the other options out")
     picture = None if diagram is None else _picture_format(diagram, "--diagram")
     flow = None if gradient_flow is None else _picture_format(gradient_flow, "--gradient-flow")
-    from nas_rnn.experiment import inspection
+    from nas_rnn.catalogue import inspection
 
     _use(plugins)
     shown = inspection.show(what, runs=runs, input_size=input_size, hidden_size=hidden_size)
@@ -156,7 +156,7 @@ def list_(
         raise UserError(f"there is nothing to list called {kind!r}{suggest(kind, KINDS)}")
     from nas_rnn.cli.output import console, emit_json
     from nas_rnn.cli.tables import print_rows
-    from nas_rnn.experiment import inspection
+    from nas_rnn.catalogue import inspection
 
     _use(plugins)
     rows = inspection.listing(kind, runs=runs)
@@ -183,7 +183,7 @@ def sample(
 ) -> None:
     """Show what the best model of a search does, as its task shows it."""
     from nas_rnn.cli.output import emit
-    from nas_rnn.experiment import saved
+    from nas_rnn.catalogue import saved
 
     emit(saved.sample(name, runs=runs, length=length, prompt=prompt, temperature=temperature, seed=seed))
 

@@ -10,13 +10,13 @@ from typing import Any
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.comparison import Comparison, ranked_rows, ranking_sentence
 from nas_rnn.errors import UserError
-from nas_rnn.experiment.bench import Bench
+from nas_rnn.experiment.session import Bench
 from nas_rnn.experiment.compare import MAY_CHANGE, find_cell, run_duel
-from nas_rnn.experiment.config import CompareConfig, load_toml
+from nas_rnn.run_folder.config import CompareConfig, load_toml
 from nas_rnn.experiment.events import Observer, silent
 from nas_rnn.experiment.opening import begun, given, prepared, resumable, taken_up
 from nas_rnn.experiment.results import Result
-from nas_rnn.experiment.workspace import Workspace, names
+from nas_rnn.run_folder.layout import Workspace, names
 from nas_rnn.spaces.ablations import USUAL, Ablation, ablations
 
 STORED = "ablation.json"

@@ -11,17 +11,17 @@ from nas_rnn import plugins
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.comparison import Comparison, sentence
 from nas_rnn.errors import UserError, unknown
-from nas_rnn.experiment.bench import Bench, Interrupted, named_apart
-from nas_rnn.experiment.chronicle import Chronicle
-from nas_rnn.experiment.config import CompareConfig, load_toml
+from nas_rnn.experiment.session import Bench, Interrupted, named_apart
+from nas_rnn.publishing.mlflow_sync import Chronicle
+from nas_rnn.run_folder.config import CompareConfig, load_toml
 from nas_rnn.experiment.events import Observer, Started, silent
-from nas_rnn.experiment.finals import Final
+from nas_rnn.experiment.stages.final import Final
 from nas_rnn.experiment.opening import begun, given, prepared, resumable, taken_up
-from nas_rnn.experiment.provenance import STUDY
+from nas_rnn.run_folder.provenance import STUDY
 from nas_rnn.experiment.results import Result
-from nas_rnn.experiment.sizes import matched
-from nas_rnn.experiment.trials import ranked
-from nas_rnn.experiment.workspace import Workspace, names
+from nas_rnn.experiment.stages.sizes import matched
+from nas_rnn.run_folder.trials import ranked
+from nas_rnn.run_folder.layout import Workspace, names
 from nas_rnn.spaces import load_recipe, names_recipe
 from nas_rnn.strategies import Study
 

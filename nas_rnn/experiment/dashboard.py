@@ -8,12 +8,12 @@ from pathlib import Path
 from nas_rnn import plugins
 from nas_rnn.comparison import Comparison
 from nas_rnn.errors import NasRnnError, UserError
-from nas_rnn.experiment.bench import tracking_uri
-from nas_rnn.experiment.chronicle import Chronicle
-from nas_rnn.experiment.config import CompareConfig, SearchConfig, load_toml, read_config
-from nas_rnn.experiment.provenance import STUDY
-from nas_rnn.experiment.trials import BASELINE_ID, trial_id
-from nas_rnn.experiment.workspace import Workspace, make_folder
+from nas_rnn.experiment.session import tracking_uri
+from nas_rnn.publishing.mlflow_sync import Chronicle
+from nas_rnn.run_folder.config import CompareConfig, SearchConfig, load_toml, read_config
+from nas_rnn.run_folder.provenance import STUDY
+from nas_rnn.run_folder.trials import BASELINE_ID, trial_id
+from nas_rnn.run_folder.layout import Workspace, make_folder
 from nas_rnn.strategies import Study
 from nas_rnn.tracking import check_uri, experiment_url, serve
 

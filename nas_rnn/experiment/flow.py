@@ -10,8 +10,8 @@ from nas_rnn import plugins
 from nas_rnn.cells import Cell
 from nas_rnn.comparison import FinalPlan, Planned
 from nas_rnn.errors import NasRnnError, UserError
-from nas_rnn.experiment.bench import Bench
-from nas_rnn.experiment.workspace import Workspace
+from nas_rnn.experiment.session import Bench
+from nas_rnn.run_folder.layout import Workspace
 
 if TYPE_CHECKING:
     from nas_rnn.training.gradient_flow import GradientFlow

@@ -10,7 +10,7 @@ from nas_rnn import plugins
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.comparison import Entry, Match, TaskChoice, nearest_hidden_size
 from nas_rnn.errors import UserError
-from nas_rnn.experiment.config import CompareConfig, SearchConfig
+from nas_rnn.run_folder.config import CompareConfig, SearchConfig
 from nas_rnn.tasks import Batching, Measures, Task, TaskData
 from nas_rnn.training import RunSpec
 from nas_rnn.training.spec import Role

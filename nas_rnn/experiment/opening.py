@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nas_rnn.errors import UserError
-from nas_rnn.experiment.bench import Bench, check_machine, now_ms
-from nas_rnn.experiment.config import (
+from nas_rnn.experiment.session import Bench, check_machine, now_ms
+from nas_rnn.run_folder.config import (
     CompareConfig,
     SearchConfig,
     absolute,
@@ -20,8 +20,8 @@ from nas_rnn.experiment.config import (
 )
 from nas_rnn.experiment.events import Observer
 from nas_rnn.experiment.models import Models
-from nas_rnn.experiment.provenance import identities
-from nas_rnn.experiment.workspace import Workspace
+from nas_rnn.run_folder.provenance import identities
+from nas_rnn.run_folder.layout import Workspace
 
 C = TypeVar("C", SearchConfig, CompareConfig)
 

@@ -12,25 +12,25 @@ from nas_rnn import plugins
 from nas_rnn.comparison import Comparison, Entry, sentence
 from nas_rnn.engine import RunSource
 from nas_rnn.errors import NasRnnError, UserError
-from nas_rnn.experiment.bench import Bench, Interrupted
-from nas_rnn.experiment.chronicle import Chronicle
-from nas_rnn.experiment.config import SearchConfig, load_toml
-from nas_rnn.experiment.controls import mean_of_random
+from nas_rnn.experiment.session import Bench, Interrupted
+from nas_rnn.publishing.mlflow_sync import Chronicle
+from nas_rnn.run_folder.config import SearchConfig, load_toml
+from nas_rnn.experiment.stages.random_cells import mean_of_random
 from nas_rnn.experiment.events import Observer, PhaseStarted, Started, silent
-from nas_rnn.experiment.finals import TOP, Final
+from nas_rnn.experiment.stages.final import TOP, Final
 from nas_rnn.experiment.opening import begun, given, prepared, resumable, taken_up
-from nas_rnn.experiment.provenance import STUDY, Identities, require_unchanged
+from nas_rnn.run_folder.provenance import STUDY, Identities, require_unchanged
 from nas_rnn.experiment.results import BestCell, Result
-from nas_rnn.experiment.search_source import (
+from nas_rnn.experiment.stages.proposals import (
     CONSTRAINED_SECONDS,
     CONTROL,
     SearchSource,
     make_strategy,
 )
-from nas_rnn.experiment.sizes import matched
-from nas_rnn.experiment.test_part import require_unread
-from nas_rnn.experiment.trials import BASELINE_ID, count_endings, ranked, trial_id
-from nas_rnn.experiment.workspace import Workspace
+from nas_rnn.experiment.stages.sizes import matched
+from nas_rnn.run_folder.holdout import require_unread
+from nas_rnn.run_folder.trials import BASELINE_ID, count_endings, ranked, trial_id
+from nas_rnn.run_folder.layout import Workspace
 from nas_rnn.spaces import Decisions, Infeasible
 from nas_rnn.strategies import Strategy, Study, Trial
 from nas_rnn.training import RunResult

@@ -15,7 +15,7 @@ from typing import Any
 from nas_rnn.cells import Operation, operations, register_operation
 from nas_rnn.cells.operations import BUILT_IN, OperationClash, restore_operations
 from nas_rnn.errors import UserError, unknown
-from nas_rnn.plugins.containing import (
+from nas_rnn.plugins.sandbox import (
     LOAD_SECONDS,
     describe,
     last_frame,

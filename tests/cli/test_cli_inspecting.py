@@ -12,7 +12,7 @@ import pytest
 
 from nas_rnn import load_cell, parse_cell
 from nas_rnn.cells import Cell
-from nas_rnn.experiment import inspection
+from nas_rnn.catalogue import inspection
 from tests.cli.conftest import Run
 
 KINDS = ("cells", "spaces", "tasks", "strategies", "ops", "searches")
@@ -191,7 +191,7 @@ def test_sample_prints_the_text_as_it_is(run: Run, monkeypatch: pytest.MonkeyPat
         given.update(options, name=name)
         return "a\tb [bold] :smile:\n" + "long " * 40
 
-    monkeypatch.setattr("nas_rnn.experiment.saved.sample", sample)
+    monkeypatch.setattr("nas_rnn.catalogue.saved.sample", sample)
     outcome = run("sample", "first", "--length", 5, "--prompt", "Hi", "--temperature", ".5", "--seed", 3)
     assert outcome.out == "a\tb [bold] :smile:\n" + "long " * 40 + "\n"
     assert given == {

@@ -10,8 +10,8 @@ from typing import Any
 
 from nas_rnn.cells import parse_cell
 from nas_rnn.comparison import Comparison, ContenderRow, Cost, Standing
-from nas_rnn.experiment.provenance import STUDY
-from nas_rnn.experiment.workspace import Workspace
+from nas_rnn.run_folder.provenance import STUDY
+from nas_rnn.run_folder.layout import Workspace
 from nas_rnn.spaces import Candidate
 from nas_rnn.strategies import Study
 from nas_rnn.training import EpochRecord, RunResult, RunSpec, TrainingOptions

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from nas_rnn.experiment.reporting import make_report, write_report
-from nas_rnn.experiment.workspace import Workspace
+from nas_rnn.publishing.report_data import make_report, write_report
+from nas_rnn.run_folder.layout import Workspace
 from nas_rnn.report.inline import VARIABLES
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))

@@ -11,7 +11,7 @@ import pytest
 
 import nas_rnn
 from nas_rnn.cli import main
-from nas_rnn.experiment.reporting import keep_report
+from nas_rnn.publishing.report_data import keep_report
 from nas_rnn.tracking import default_uri
 from nas_rnn.tracking.quiet import connect
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from nas_rnn.errors import UserError
 from nas_rnn.tasks import TaskData
-from nas_rnn.tasks.contract import check_task
+from nas_rnn.testing.tasks import check_task
 from nas_rnn.tasks.glimpses import Glimpses
 from nas_rnn.tasks.glimpses.looks import ORDERS, looks
 from nas_rnn.training import RunSpec, TrainingOptions

@@ -10,16 +10,16 @@ from types import TracebackType
 from typing import Any
 
 from nas_rnn.comparison import Comparison, sentence
-from nas_rnn.experiment.bench import now_ms, tracking_uri
-from nas_rnn.experiment.champion import champion_view
-from nas_rnn.experiment.config import CompareConfig, SearchConfig
-from nas_rnn.experiment.dataset import STORED, stored_measures
-from nas_rnn.experiment.overview import task_note
-from nas_rnn.experiment.provenance import Identities, recorded, tags
-from nas_rnn.experiment.tables import TrialRow
-from nas_rnn.experiment.trials import BASELINE_ID, count_endings, gap_at_same_epoch, trial_id
-from nas_rnn.experiment.views import COLUMNS, About, parent_view, run_view
-from nas_rnn.experiment.workspace import Workspace
+from nas_rnn.experiment.session import now_ms, tracking_uri
+from nas_rnn.publishing.champion import champion_view
+from nas_rnn.run_folder.config import CompareConfig, SearchConfig
+from nas_rnn.run_folder.dataset import STORED, stored_measures
+from nas_rnn.publishing.overview import task_note
+from nas_rnn.run_folder.provenance import Identities, recorded, tags
+from nas_rnn.publishing.tables import TrialRow
+from nas_rnn.run_folder.trials import BASELINE_ID, count_endings, gap_at_same_epoch, trial_id
+from nas_rnn.publishing.views import COLUMNS, About, parent_view, run_view
+from nas_rnn.run_folder.layout import Workspace
 from nas_rnn.spaces import Decisions
 from nas_rnn.strategies import Trial
 from nas_rnn.tasks import Task

@@ -13,10 +13,10 @@ from typing import Any
 
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.comparison import Comparison, sentence
-from nas_rnn.experiment.dataset import Facts, dataset_view
-from nas_rnn.experiment.tables import Table, TrialRow, comparison_table, markdown_table, trials_table
-from nas_rnn.experiment.trials import test_metrics
-from nas_rnn.experiment.workspace import REPORT, Workspace
+from nas_rnn.run_folder.dataset import Facts, dataset_view
+from nas_rnn.publishing.tables import Table, TrialRow, comparison_table, markdown_table, trials_table
+from nas_rnn.run_folder.trials import test_metrics
+from nas_rnn.run_folder.layout import REPORT, Workspace
 from nas_rnn.tasks import Measures
 from nas_rnn.tracking import ModelView, Point, RunView
 from nas_rnn.training import EpochRecord, RunResult, RunSpec

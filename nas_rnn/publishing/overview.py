@@ -7,8 +7,8 @@ import html
 from pathlib import Path
 
 from nas_rnn.errors import UserError
-from nas_rnn.experiment.config import load_toml
-from nas_rnn.experiment.workspace import REPORT, Workspace, names
+from nas_rnn.run_folder.config import load_toml
+from nas_rnn.run_folder.layout import REPORT, Workspace, names
 from nas_rnn.tracking import run_link
 
 MOST = 10

@@ -19,12 +19,12 @@ from nas_rnn.comparison import Entry, Match, mismatch_warning
 from nas_rnn.engine import Engine, InTurn, RunList, RunSource
 from nas_rnn.engine.preflight import check_local, check_request
 from nas_rnn.errors import NasRnnError
-from nas_rnn.experiment.config import CompareConfig, SearchConfig
-from nas_rnn.experiment.dataset import keep_facts
+from nas_rnn.run_folder.config import CompareConfig, SearchConfig
+from nas_rnn.run_folder.dataset import keep_facts
 from nas_rnn.experiment.events import EpochDone, Event, Notice, Observer, Progress, RunEnded, RunStarted
 from nas_rnn.experiment.models import Models
-from nas_rnn.experiment.trials import sign_of
-from nas_rnn.experiment.workspace import FINAL, Workspace
+from nas_rnn.run_folder.trials import sign_of
+from nas_rnn.run_folder.layout import FINAL, Workspace
 from nas_rnn.tasks import Measures, Task
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
 

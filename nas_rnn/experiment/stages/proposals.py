@@ -12,11 +12,11 @@ from nas_rnn.cells.verify import verify
 from nas_rnn.comparison import derived_seed
 from nas_rnn.engine import Next
 from nas_rnn.errors import UserError
-from nas_rnn.experiment.bench import Bench
-from nas_rnn.experiment.config import SearchConfig
+from nas_rnn.experiment.session import Bench
+from nas_rnn.run_folder.config import SearchConfig
 from nas_rnn.experiment.events import Notice, RunEnded
-from nas_rnn.experiment.provenance import Identities, identities, used_by
-from nas_rnn.experiment.trials import BASELINE_ID, gap_at_same_epoch, sign_of, trial_id
+from nas_rnn.run_folder.provenance import Identities, identities, used_by
+from nas_rnn.run_folder.trials import BASELINE_ID, gap_at_same_epoch, sign_of, trial_id
 from nas_rnn.plugins.records import place
 from nas_rnn.spaces import Candidate, Decisions, Infeasible, constrained, parse_constraints
 from nas_rnn.strategies import Exhausted, Strategy, Study, Trial

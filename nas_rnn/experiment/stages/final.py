@@ -24,14 +24,14 @@ from nas_rnn.comparison import (
     settled,
 )
 from nas_rnn.engine import RunList, RunSource
-from nas_rnn.experiment.bench import Bench
-from nas_rnn.experiment.environment import ENVIRONMENT, environment
+from nas_rnn.experiment.session import Bench
+from nas_rnn.run_folder.environment import ENVIRONMENT, environment
 from nas_rnn.experiment.events import Notice, Phase, PhaseStarted
 from nas_rnn.experiment.flow import keep_flow
-from nas_rnn.experiment.reporting import keep_report
-from nas_rnn.experiment.test_part import read_before, settle
-from nas_rnn.experiment.trials import sign_of
-from nas_rnn.experiment.tuning import TuneSource
+from nas_rnn.publishing.report_data import keep_report
+from nas_rnn.run_folder.holdout import read_before, settle
+from nas_rnn.run_folder.trials import sign_of
+from nas_rnn.experiment.stages.tuning import TuneSource
 from nas_rnn.tasks import PreviewOptions
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
 

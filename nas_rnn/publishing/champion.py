@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import nas_rnn
-from nas_rnn.experiment.trials import test_metrics
-from nas_rnn.experiment.workspace import Workspace
+from nas_rnn.run_folder.trials import test_metrics
+from nas_rnn.run_folder.layout import Workspace
 from nas_rnn.tracking import ModelView
 
 if TYPE_CHECKING:

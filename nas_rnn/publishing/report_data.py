@@ -14,15 +14,15 @@ from nas_rnn import plugins
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.comparison import Comparison
 from nas_rnn.comparison.checklist import checklist
-from nas_rnn.experiment.bench import Bench
-from nas_rnn.experiment.config import load_toml
-from nas_rnn.experiment.dataset import STORED, stored_measures
-from nas_rnn.experiment.environment import ENVIRONMENT
+from nas_rnn.experiment.session import Bench
+from nas_rnn.run_folder.config import load_toml
+from nas_rnn.run_folder.dataset import STORED, stored_measures
+from nas_rnn.run_folder.environment import ENVIRONMENT
 from nas_rnn.experiment.flow import measured_flows
-from nas_rnn.experiment.practices import run_facts
-from nas_rnn.experiment.provenance import STUDY, recorded
-from nas_rnn.experiment.trials import BASELINE_ID, count_endings, trial_id
-from nas_rnn.experiment.workspace import FINAL, REPORT, Workspace
+from nas_rnn.publishing.checklist_facts import run_facts
+from nas_rnn.run_folder.provenance import STUDY, recorded
+from nas_rnn.run_folder.trials import BASELINE_ID, count_endings, trial_id
+from nas_rnn.run_folder.layout import FINAL, REPORT, Workspace
 from nas_rnn.strategies import Study, Trial
 from nas_rnn.tasks import Task
 

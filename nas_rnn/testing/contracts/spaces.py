@@ -11,7 +11,7 @@ import numpy as np
 from nas_rnn.cells import Cell
 from nas_rnn.cells.verify import violations
 from nas_rnn.errors import located
-from nas_rnn.experiment.contracts.cells import train_briefly
+from nas_rnn.testing.contracts.cells import train_briefly
 from nas_rnn.spaces import Candidate, Space
 
 CHANGES = 50

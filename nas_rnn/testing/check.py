@@ -14,7 +14,7 @@ from nas_rnn.cells import operations
 from nas_rnn.cells.operations import BUILT_IN
 from nas_rnn.errors import UserError, suggest, unknown
 from nas_rnn.plugins import GROUPS, Plugin, Problem
-from nas_rnn.plugins.containing import LOAD_SECONDS
+from nas_rnn.plugins.sandbox import LOAD_SECONDS
 from nas_rnn.plugins.records import place
 
 CHECK_SECONDS = 300.0
@@ -139,7 +139,7 @@ def _probe(path: Path, seconds: float) -> str | None:
 
 
 def _checked(plugin: Plugin) -> Checked:
-    from nas_rnn.experiment.contracts import CONTRACTS
+    from nas_rnn.testing.contracts import CONTRACTS
 
     contract = CONTRACTS[plugin.kind]
     problems: list[str] = []

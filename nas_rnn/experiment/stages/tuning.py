@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from nas_rnn.cells import gate_bias, parse_cell
 from nas_rnn.comparison import Entry, derived_seed, tuning_spec
 from nas_rnn.engine import Next
-from nas_rnn.experiment.bench import Bench, Watch
-from nas_rnn.experiment.trials import sign_of
+from nas_rnn.experiment.session import Bench, Watch
+from nas_rnn.run_folder.trials import sign_of
 from nas_rnn.strategies.settings import Range, Settings, SettingsStudy
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
 

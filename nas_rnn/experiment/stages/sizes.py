@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nas_rnn.cells import Cell
 from nas_rnn.comparison import Entry
-from nas_rnn.experiment.bench import Bench
+from nas_rnn.experiment.session import Bench
 from nas_rnn.training import Diverged
 
 SIZES = "sizes.json"

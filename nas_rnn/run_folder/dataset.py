@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nas_rnn.experiment.test_part import data_digest, named_arrays
-from nas_rnn.experiment.workspace import Workspace
+from nas_rnn.run_folder.holdout import data_digest, named_arrays
+from nas_rnn.run_folder.layout import Workspace
 from nas_rnn.tasks import Measures, Metric, Task, TaskData
 from nas_rnn.tracking import DatasetView
 

@@ -14,9 +14,9 @@ from nas_rnn.cells.diagram import draw
 from nas_rnn.cells.difference import Difference, difference
 from nas_rnn.errors import UserError, unknown
 from nas_rnn.experiment.compare import find_cell
-from nas_rnn.experiment.config import load_toml
+from nas_rnn.run_folder.config import load_toml
 from nas_rnn.experiment.flow import flow_picture
-from nas_rnn.experiment.workspace import Workspace, names
+from nas_rnn.run_folder.layout import Workspace, names
 from nas_rnn.plugins import Plugin
 from nas_rnn.spaces.constraints import counts
 from nas_rnn.tasks.options import option_fields

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from nas_rnn.experiment.contracts.cells import check_cell
-from nas_rnn.experiment.contracts.operations import check_operation
-from nas_rnn.experiment.contracts.spaces import check_changes, check_one_trains
-from nas_rnn.experiment.contracts.strategies import small_space
+from nas_rnn.testing.contracts.cells import check_cell
+from nas_rnn.testing.contracts.operations import check_operation
+from nas_rnn.testing.contracts.spaces import check_changes, check_one_trains
+from nas_rnn.testing.contracts.strategies import small_space
 from nas_rnn.spaces import check_space
-from nas_rnn.strategies.contract import check_strategy
-from nas_rnn.tasks.contract import check_task
+from nas_rnn.testing.strategies import check_strategy
+from nas_rnn.testing.tasks import check_task
 
 Check = Callable[[Any], list[str]]
 

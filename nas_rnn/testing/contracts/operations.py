@@ -12,7 +12,7 @@ from torch import Tensor
 from nas_rnn.cells import Operation, linear, trace_cell
 from nas_rnn.cells.operations import sigmoid, tanh
 from nas_rnn.execution.reference import evaluate_tensors
-from nas_rnn.experiment.contracts.cells import check_cell
+from nas_rnn.testing.contracts.cells import check_cell
 
 GRID = (-20.0, -3.0, -1.0, -0.5, 0.0, 0.25, 1.0, 2.0, 20.0)
 """Zeros and equal pairs among them: the places where pieces meet."""

@@ -10,8 +10,8 @@ from nas_rnn.cells import Cell
 from nas_rnn.cells.graph import Apply
 from nas_rnn.cells.operations import BUILT_IN
 from nas_rnn.errors import UserError
-from nas_rnn.experiment.config import CompareConfig, SearchConfig
-from nas_rnn.experiment.workspace import Workspace
+from nas_rnn.run_folder.config import CompareConfig, SearchConfig
+from nas_rnn.run_folder.layout import Workspace
 from nas_rnn.strategies import Study
 
 STUDY = "search"

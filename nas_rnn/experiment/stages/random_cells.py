@@ -13,10 +13,10 @@ from nas_rnn import plugins
 from nas_rnn.cells.verify import verify
 from nas_rnn.comparison import Entry, Member, derived_seed
 from nas_rnn.errors import NasRnnError, UserError
-from nas_rnn.experiment.bench import Bench
-from nas_rnn.experiment.config import SearchConfig
-from nas_rnn.experiment.search_source import CONSTRAINED_SECONDS
-from nas_rnn.experiment.sizes import matched
+from nas_rnn.experiment.session import Bench
+from nas_rnn.run_folder.config import SearchConfig
+from nas_rnn.experiment.stages.proposals import CONSTRAINED_SECONDS
+from nas_rnn.experiment.stages.sizes import matched
 from nas_rnn.spaces import Infeasible, constrained, parse_constraints
 
 MEMBERS = 8

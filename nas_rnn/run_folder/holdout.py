@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nas_rnn.comparison import Entry
 from nas_rnn.errors import NasRnnError, UserError
-from nas_rnn.experiment.workspace import FINAL, Workspace, names
+from nas_rnn.run_folder.layout import FINAL, Workspace, names
 from nas_rnn.tasks import TaskData
 
 

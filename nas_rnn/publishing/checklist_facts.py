@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from nas_rnn import __version__
 from nas_rnn.comparison import TUNABLE
 from nas_rnn.comparison.checklist import Facts, OnTest
-from nas_rnn.experiment.config import load_toml
-from nas_rnn.experiment.test_part import read_before
-from nas_rnn.experiment.workspace import Workspace
+from nas_rnn.run_folder.config import load_toml
+from nas_rnn.run_folder.holdout import read_before
+from nas_rnn.run_folder.layout import Workspace
 
 if TYPE_CHECKING:
     from nas_rnn.report import Draw, Report

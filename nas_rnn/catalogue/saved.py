@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from nas_rnn import plugins
 from nas_rnn.errors import UserError
 from nas_rnn.experiment.compare import find_cell
-from nas_rnn.experiment.config import CompareConfig, SearchConfig, load_toml, read_config
-from nas_rnn.experiment.trials import test_metrics
-from nas_rnn.experiment.workspace import Workspace, names
+from nas_rnn.run_folder.config import CompareConfig, SearchConfig, load_toml, read_config
+from nas_rnn.run_folder.trials import test_metrics
+from nas_rnn.run_folder.layout import Workspace, names
 from nas_rnn.tasks import PreviewOptions, TaskData
 
 if TYPE_CHECKING:
