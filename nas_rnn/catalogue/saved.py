@@ -7,16 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas_rnn import plugins
+from nas_rnn.catalogue.cells import find_cell
 from nas_rnn.errors import UserError
-from nas_rnn.experiment.compare import find_cell
-from nas_rnn.run_folder.config import CompareConfig, SearchConfig, load_toml, read_config
+from nas_rnn.run_folder.layout import RunFolder, names
+from nas_rnn.run_folder.reader import RunReader
 from nas_rnn.run_folder.trials import test_metrics
-from nas_rnn.run_folder.layout import Workspace, names
 from nas_rnn.tasks import PreviewOptions, TaskData
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from nas_rnn.export import Trained
 
 
@@ -36,14 +34,14 @@ def load_saved(name: str, runs: Path) -> Trained:
     """
     from nas_rnn.export import load_folder
 
-    workspace = Workspace.open_existing(runs, name)
-    if not (workspace.best / "model.json").is_file():
+    folder = RunFolder.open_existing(runs, name)
+    if not (folder.best / "model.json").is_file():
         raise UserError(
             f"{name!r} has no final weights yet: they are written at its end; go on with "
             f"`nas-rnn search --resume {name}`"
         )
-    plugins.use_folders(load_toml(workspace.config_path).get("plugins", []))
-    return load_folder(workspace.best)
+    plugins.use_folders(RunReader(folder).settings().get("plugins", []))
+    return load_folder(folder.best)
 
 
 def sample(
@@ -101,14 +99,14 @@ def export(
     files = export_files(trained, format, path)
     for file, content in files.items():
         LocalFiles(file.parent).write(file.name, content)
-    return Exported(list(files), *_test_metric(trained, Workspace(runs, what)))
+    return Exported(list(files), *_test_metric(trained, RunFolder(runs, what)))
 
 
-def _test_metric(trained: Trained, workspace: Workspace) -> tuple[float | None, str]:
+def _test_metric(trained: Trained, folder: RunFolder) -> tuple[float | None, str]:
     """Return what the run that made the model measured on the test part, and in which unit."""
     if trained.learnt is None:
         return None, ""
-    result = workspace.store(trained.learnt.spec.id).read_result()
+    result = folder.store(trained.learnt.spec.id).read_result()
     metric = trained.learnt.task.measures(trained.learnt.meta).metric
     return None if result is None else test_metrics(result, [metric]).get(metric.name), metric.unit
 
@@ -126,25 +124,7 @@ def _best(what: str, runs: Path, layers: int, bidirectional: bool, seed: int) ->
             f"--layers, --bidirectional and --seed are for cells with fresh weights; the model of the search {what!r} "
             "is what it was trained as (with --input-size and --hidden-size, its cell alone is exported)"
         )
-    trained = load_saved(what, runs)
-    assert trained.learnt is not None
-    example = trained.learnt.example
-    if example is None:
-        example = load_example(Workspace.open_existing(runs, what))
-    return replace(trained, name=what, learnt=replace(trained.learnt, example=example))
-
-
-def load_example(workspace: Workspace) -> Tensor | None:
-    """Return inputs of a search's task, from its data: for searches that kept none."""
-    from nas_rnn.experiment.models import Models
-    from nas_rnn.export import example_inputs
-
-    stored = load_toml(workspace.config_path)
-    config: SearchConfig | CompareConfig = (
-        read_config(CompareConfig, stored) if "cells" in stored else read_config(SearchConfig, stored)
-    )
-    models = Models.prepare(config)
-    return example_inputs(models.task, models.data)
+    return replace(load_saved(what, runs), name=what)
 
 
 def _fresh(

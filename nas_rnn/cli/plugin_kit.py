@@ -57,8 +57,8 @@ def check(target: Target, kind: OnlyKind = None, plugins: o.Plugins = None, debu
     """Check that a plugin keeps the contract of its kind; every problem is a line, and the exit code then 1."""
     if kind is not None and kind not in WORDS:
         raise UserError(f"--kind: there is no kind of plugin called {kind!r}{suggest(kind, WORDS)}")
-    from nas_rnn.testing import check as checking
     from nas_rnn.plugins import use_folders
+    from nas_rnn.testing import check as checking
 
     if plugins:
         use_folders(plugins)

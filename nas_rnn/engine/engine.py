@@ -12,9 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
+from nas_rnn.engine.cluster_events import News
 from nas_rnn.engine.cluster_ray import cluster_ray
 from nas_rnn.engine.local_ray import local_ray, prepare_environment
-from nas_rnn.engine.cluster_events import News
 from nas_rnn.engine.preflight import (
     Resources,
     check_request,

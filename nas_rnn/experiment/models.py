@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 from nas_rnn import plugins
 from nas_rnn.cells import Cell, parse_cell
@@ -14,6 +15,8 @@ from nas_rnn.run_folder.config import CompareConfig, SearchConfig
 from nas_rnn.tasks import Batching, Measures, Task, TaskData
 from nas_rnn.training import RunSpec
 from nas_rnn.training.spec import Role
+
+C = TypeVar("C", SearchConfig, CompareConfig)
 
 
 @dataclass(frozen=True)
@@ -25,10 +28,11 @@ class Models:
     data: TaskData
 
     @classmethod
-    def prepare(cls, config: SearchConfig | CompareConfig) -> Models:
+    def prepare(cls, config: C) -> tuple[C, Models]:
         """Load the plugins, the task and its data; every `UserError` about them comes from here.
 
-        What the task recommends for training counts where ``config`` was not given anything.
+        What the task recommends for training counts where ``config`` was not given anything: the configuration that
+        comes back has it.
         """
         plugins.use_folders(config.plugins)
         plugin = plugins.registry().find("task", config.task)
@@ -47,7 +51,7 @@ class Models:
             from nas_rnn.tasks.checks import require_sound  # loads torch
 
             require_sound(task, data, Batching(batch=config.batch, length=config.length))
-        return cls(config, task, data)
+        return config, cls(config, task, data)
 
     @cached_property
     def measures(self) -> Measures:

@@ -1,225 +1,176 @@
-"""What a search and a comparison have in common: task, data, sizes, engine, tracking and news."""
+"""The life of a search, a comparison or an ablation, written once: begun or resumed, run, interrupted, ended."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
-import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, Generic, Literal, TypeVar
 
 from nas_rnn import plugins
-from nas_rnn.cells import Cell
-from nas_rnn.comparison import Entry, Match, mismatch_warning
-from nas_rnn.engine import Engine, InTurn, RunList, RunSource
+from nas_rnn.comparison import Comparison
+from nas_rnn.engine import Engine, InTurn, RunSource
 from nas_rnn.engine.preflight import check_local, check_request
-from nas_rnn.errors import NasRnnError
-from nas_rnn.run_folder.config import CompareConfig, SearchConfig
-from nas_rnn.run_folder.dataset import keep_facts
-from nas_rnn.experiment.events import EpochDone, Event, Notice, Observer, Progress, RunEnded, RunStarted
+from nas_rnn.experiment.events import Notifier, Observer
 from nas_rnn.experiment.models import Models
+from nas_rnn.publishing.mlflow_sync import MlflowSync, tracking_uri
+from nas_rnn.run_folder.config import CompareConfig, SearchConfig, absolute, read_config
+from nas_rnn.run_folder.dataset import keep_facts
+from nas_rnn.run_folder.layout import RunFolder
+from nas_rnn.run_folder.lifecycle import create, resume
+from nas_rnn.run_folder.manifest import Kind
+from nas_rnn.run_folder.reader import RunReader
 from nas_rnn.run_folder.trials import sign_of
-from nas_rnn.run_folder.layout import FINAL, Workspace
-from nas_rnn.tasks import Measures, Task
-from nas_rnn.training import EpochRecord, RunResult, RunSpec
+from nas_rnn.strategies import Trial
 
-
-class Watch(Protocol):
-    """Hears how the runs of a stage go."""
-
-    def on_start(self, spec: RunSpec) -> None: ...
-
-    def on_epoch(self, spec: RunSpec, record: EpochRecord) -> None: ...
-
-    def on_done(self, spec: RunSpec, result: RunResult) -> None: ...
+C = TypeVar("C", SearchConfig, CompareConfig)
+Status = Literal["complete", "interrupted"]
 
 
 class Interrupted(Exception):
     """The user asked to stop; what is done is kept."""
 
 
-@dataclass
-class Bench:
-    """Everything the parts of one search or comparison share."""
+@dataclass(frozen=True)
+class Session(Generic[C]):
+    """One search, comparison or ablation while a process holds its folder."""
 
-    config: SearchConfig | CompareConfig
-    workspace: Workspace
+    config: C
+    folder: RunFolder
     models: Models
-    observer: Observer
-    progress: Progress = field(default_factory=Progress)
-    notices: list[str] = field(default_factory=list)
-    stop_asked: bool = False
+    notify: Notifier
 
-    def __post_init__(self) -> None:
-        keep_facts(self.workspace, self.task, self.models.data, self.config.data)
+    def conduct(
+        self,
+        sync: MlflowSync,
+        stages: Callable[[], Iterable[RunSource]],
+        answer: Callable[[], Comparison | None],
+        *,
+        trials: Callable[[], list[Trial]] = list,
+        **options: Any,
+    ) -> tuple[Status, Comparison | None]:
+        """Run the stages to their end, or until the user interrupts them; MLflow shows both.
 
-    @property
-    def task(self) -> Task:
-        return self.models.task
+        ``answer`` is what the stages have found so far; an answer that an earlier process found is returned at once.
+        ``options`` are those of `Engine.run`.
+        """
+        kept = RunReader(self.folder).comparison()
+        if kept is not None:
+            return "complete", kept
+        status: Status = "complete"
+        with sync:
+            for run in self.folder.ended():  # in any stage: MLflow may have missed it
+                sync.stored_run_changed(run)
+            try:
+                self._run(stages(), **options)
+            except Interrupted:
+                status = "interrupted"
+            finally:
+                sync.end(status, answer(), trials())
+        self.notify.warn_once(sync.problems)
+        return status, answer()
 
-    @property
-    def measures(self) -> Measures:
-        return self.models.measures
-
-    def tell(self, event: Event) -> None:
-        """Pass ``event`` on to whoever watches."""
-        self.progress.update(event)
-        if isinstance(event, Notice):
-            self.notices.append(event.message)
-        self.observer(event, self.progress)
-
-    def warn(self, message: str) -> None:
-        """Tell something that the user should read."""
-        self.tell(Notice(message=message))
-
-    def tell_all(self, messages: Iterable[str]) -> None:
-        """Tell those of ``messages`` that were not told before."""
-        for message in dict.fromkeys(messages):
-            if message not in self.notices:
-                self.warn(message)
-
-    def warn_of_mismatch(self, entry: Entry) -> None:
-        """Tell where ``entry`` could not be matched to the baseline's parameters within one per cent."""
-        if self.config.match != "params":
-            return
-        warning = mismatch_warning(Match(entry.hidden_size, entry.parameters, entry.mismatch))
-        if warning:
-            self.warn(f"{entry.name}: {warning}")
-
-    def run(self, stages: Iterable[RunSource], **options: Any) -> None:
+    def _run(self, stages: Iterable[RunSource], **options: Any) -> None:
         """Run ``stages`` one after the other; raise `Interrupted` where the user asked to stop."""
-        with self._engine() as engine:
-            outcome = engine.run(
-                InTurn(stages),
-                sign=sign_of(self.measures.monitor),
-                should_stop=lambda: self.stop_asked,
-                **options,
-            )
+        config, stop = self.config, _Stop(self.notify)
+        engine = Engine(
+            workers=config.workers,
+            threads=config.threads,
+            gpus_per_run=config.gpus_per_trial,
+            address=cluster_address(config),
+            storage=self.folder.storage,
+            folder=self.folder.trials,
+            data=self.models.data,
+            sources=plugins.registry().sources,
+            tell=self.notify.warn,
+        )
+        # The signals' handlers inside: Ray's start puts one of its own in the place of SIGTERM's.
+        with engine, stop.on_signals():
+            sign = sign_of(self.models.measures.monitor)
+            outcome = engine.run(InTurn(stages), sign=sign, should_stop=lambda: stop.asked, **options)
         if outcome == "interrupted":
             raise Interrupted
 
-    def unfinished(self, specs: Sequence[RunSpec], watch: Watch) -> RunList:
-        """Return those of ``specs`` that have no result yet as a stage; its results hold the others' already."""
-        found = {spec.id: self.earlier_result(spec) for spec in specs}
-        results = {id: result for id, result in found.items() if result is not None}
-        return RunList(
-            specs, results=results, on_start=watch.on_start, on_epoch=watch.on_epoch, on_done=watch.on_done
-        )
 
-    def earlier_result(self, spec: RunSpec, *, retry: bool = True) -> RunResult | None:
-        """Return the result that an earlier process left of this very run, or None.
+class _Stop:
+    """Hears of Ctrl-C: the first means to end gracefully, the second to end at once."""
 
-        What another run of the same name left is removed. A failed run is to be tried again unless ``retry`` is False,
-        or the final has begun: what was chosen before it stays chosen.
-        """
-        store = self.workspace.store(spec.id)
-        if store.read_spec() not in (None, spec):
-            if spec.read_test:
-                raise NasRnnError(f"{store.place} holds another final run, and the test part is read once")
-            store.clear()
-            return None
-        result = store.read_result()
-        if result is not None and result.status == "failed" and retry:
-            chosen = spec.role != "final" and (self.workspace.folder / FINAL).is_file()
-            return result if chosen else None
-        return result
-
-    def store_result(self, result: RunResult) -> None:
-        """Keep a result that the worker could not write itself."""
-        store = self.workspace.store(result.id)
-        if store.read_result() is None:
-            store.write_result(result)
-
-    def started(self, spec: RunSpec) -> RunStarted:
-        return RunStarted(id=spec.id, role=spec.role, name=spec.name, epochs=spec.training.epochs)
-
-    def epoch_done(self, spec: RunSpec, record: EpochRecord) -> EpochDone:
-        return EpochDone(
-            id=spec.id,
-            role=spec.role,
-            name=spec.name,
-            epoch=record.epoch,
-            epochs=spec.training.epochs,
-            metric=record.metric,
-            seconds=record.seconds,
-        )
-
-    def ended(self, spec: RunSpec, result: RunResult, gap: float | None) -> RunEnded:
-        return RunEnded(
-            id=spec.id,
-            role=spec.role,
-            name=spec.name,
-            ending=result.status,
-            value=result.best_metric,
-            gap=gap,
-            reason=result.reason,
-            backend=result.backend,
-            fallback=result.fallback,
-        )
+    def __init__(self, notify: Notifier) -> None:
+        self._notify = notify
+        self.asked = False
 
     @contextmanager
-    def _engine(self) -> Iterator[Engine]:
-        """Open the engine, with Ctrl-C meaning: end gracefully (the second time: at once)."""
-        with (
-            Engine(
-                workers=self.config.workers,
-                threads=self.config.threads,
-                gpus_per_run=self.config.gpus_per_trial,
-                address=cluster_address(self.config),
-                storage=self.workspace.storage,
-                folder=self.workspace.trials,
-                data=self.models.data,
-                sources=plugins.registry().sources,
-                tell=lambda message: self.tell(Notice(message=message)),
-            ) as engine,
-            self._graceful(),  # inside: Ray's start puts a handler of its own in the place of SIGTERM's
-        ):
-            yield engine
-
-    @contextmanager
-    def _graceful(self) -> Iterator[None]:
+    def on_signals(self) -> Iterator[None]:
+        """Listen for the time of the block, where this is the main thread."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-
-        def on_signal(number: int, frame: FrameType | None) -> None:
-            if self.stop_asked:
-                raise KeyboardInterrupt
-            self.stop_asked = True
-            self.warn("ending, with everything kept; Ctrl-C again ends at once")
-
-        previous = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        previous = {
+            number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)
+        }
         try:
             yield
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
 
-
-def named_apart(cells: Sequence[Cell]) -> list[Cell]:
-    """Return ``cells`` with different names: a name that occurs again gets a number."""
-    taken: set[str] = set()
-    result = []
-    for cell in cells:
-        name, number = cell.name, 1
-        while name in taken:
-            number += 1
-            name = f"{cell.name}_{number}"
-        taken.add(name)
-        result.append(replace(cell, name=name))
-    return result
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+        self._notify.warn("ending, with everything kept; Ctrl-C again ends at once")
 
 
-def tracking_uri(runs: Path) -> str:
-    """Return where MLflow's store is: MLFLOW_TRACKING_URI, or a database under ``runs``."""
-    from nas_rnn.tracking import default_uri
+def prepare(kind: type[C], values: Mapping[str, Any], runs: Path) -> tuple[C, Models]:
+    """Return a checked configuration and its models; every `UserError` about it comes from here."""
+    config = absolute(read_config(kind, dict(values)))
+    check_machine(config, runs)
+    return Models.prepare(config)
 
-    return os.environ.get("MLFLOW_TRACKING_URI") or default_uri(runs.resolve())
+
+@contextmanager
+def new_session(
+    kind: Kind,
+    prepared: tuple[C, Models],
+    runs: Path,
+    stem: str,
+    observer: Observer,
+    keep: Callable[[RunFolder], None],
+) -> Iterator[Session[C]]:
+    """Begin one in a folder of its own; see `nas_rnn.run_folder.lifecycle.create`."""
+    config, models = prepared
+    with create(kind, config, runs, stem, keep) as (folder, named):
+        yield _session(named, folder, models, observer)
+
+
+@contextmanager
+def resumed_session(
+    kind: Kind,
+    config_kind: type[C],
+    folder: RunFolder,
+    changed: Mapping[str, Any],
+    observer: Observer,
+    check: Callable[[C], None] = lambda config: None,
+) -> Iterator[Session[C]]:
+    """Resume one under its own configuration with ``changed`` options; ``check`` may refuse that."""
+    values = {**RunReader(folder).settings(), **changed, "name": folder.name}
+    config = absolute(read_config(config_kind, values))
+    check_machine(config, folder.runs)
+    with resume(kind, folder, config.storage):
+        config, models = Models.prepare(config)
+        check(config)
+        folder.write_config(config)
+        yield _session(config, folder, models, observer)
+
+
+def _session(config: C, folder: RunFolder, models: Models, observer: Observer) -> Session[C]:
+    keep_facts(folder, models.task, models.data, config.data)
+    return Session(config, folder, models, Notifier(observer))
 
 
 def check_machine(config: SearchConfig | CompareConfig, runs: Path) -> None:
@@ -236,11 +187,6 @@ def check_machine(config: SearchConfig | CompareConfig, runs: Path) -> None:
 
         check_local(config.workers, config.threads, len(os.sched_getaffinity(0)))
         resolve_device(config.device)
-
-
-def now_ms() -> int:
-    """Return milliseconds since 1970."""
-    return int(time.time() * 1000)
 
 
 def cluster_address(config: SearchConfig | CompareConfig) -> str | None:

@@ -80,7 +80,11 @@ def _whole(rnn: RNN, learnt: Learnt) -> onnx.ModelProto:
     from nas_rnn.export.onnx_graph import OPSET
     from nas_rnn.export.onnx_layers import BATCH, TIME, state_names
 
-    assert learnt.example is not None
+    if learnt.example is None:
+        raise NasRnnError(
+            f"the model of the task {learnt.task.name!r} cannot be exported to ONNX, since no example of its inputs "
+            "was kept with it; --format torch has all of it"
+        )
     model = _with_stand_in(learnt, rnn)
     time, batch = torch.export.Dim(TIME), torch.export.Dim(BATCH)
     inputs = _grown(learnt.example)

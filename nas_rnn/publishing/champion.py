@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import nas_rnn
+from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.run_folder.trials import test_metrics
-from nas_rnn.run_folder.layout import Workspace
 from nas_rnn.tracking import ModelView
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nas_rnn.export import Learnt
 
 
-def champion_view(workspace: Workspace, verdict: str, plugins: Sequence[str]) -> ModelView | None:
+def champion_view(folder: RunFolder, verdict: str, plugins: Sequence[str]) -> ModelView | None:
     """Return the best model as it is registered; None where there is none, or no example of its inputs was kept.
 
     ``plugins`` are folders with its task's plugin.
@@ -24,9 +24,9 @@ def champion_view(workspace: Workspace, verdict: str, plugins: Sequence[str]) ->
     from nas_rnn.export import load_folder
     from nas_rnn.export.folder import CELL, EXAMPLE, MODEL, WEIGHTS
 
-    if not all((workspace.best / name).is_file() for name in (MODEL, EXAMPLE)):
+    if not all((folder.best / name).is_file() for name in (MODEL, EXAMPLE)):
         return None
-    trained = load_folder(workspace.best)
+    trained = load_folder(folder.best)
     learnt = trained.learnt
     if learnt is None or learnt.example is None or not learnt.has_net:
         return None
@@ -35,8 +35,8 @@ def champion_view(workspace: Workspace, verdict: str, plugins: Sequence[str]) ->
     shape.insert(0, shape.pop(axes[0]))
     example = learnt.example.transpose(0, 1)
     return ModelView(
-        name=workspace.name,
-        files={name: (workspace.best / name).read_bytes() for name in (WEIGHTS, CELL, EXAMPLE, MODEL)},
+        name=folder.name,
+        files={name: (folder.best / name).read_bytes() for name in (WEIGHTS, CELL, EXAMPLE, MODEL)},
         config={"batch_axis": axes[0], "plugins": list(plugins)},
         example=example.contiguous().numpy(),
         outputs=outputs.movedim(axes[0], 0).contiguous().numpy(),
@@ -46,13 +46,13 @@ def champion_view(workspace: Workspace, verdict: str, plugins: Sequence[str]) ->
         description=f"The cell `{trained.rnn.cell.name}` on the task `{learnt.task.name}`. {verdict}",
         tags={"task": learnt.task.name, "digest": trained.rnn.cell.digest, "trained_in": learnt.spec.id},
         params={"cell": trained.rnn.cell.name, "hidden_size": str(learnt.spec.hidden_size)},
-        metrics=_measured(workspace, learnt),
+        metrics=_measured(folder, learnt),
     )
 
 
-def _measured(workspace: Workspace, learnt: Learnt) -> dict[str, float]:
+def _measured(folder: RunFolder, learnt: Learnt) -> dict[str, float]:
     """Return what the run that made the model measured."""
-    result = workspace.store(learnt.spec.id).read_result()
+    result = folder.store(learnt.spec.id).read_result()
     if result is None:
         return {}
     measures = learnt.task.measures(learnt.meta)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
@@ -10,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 from nas_rnn import __version__
 from nas_rnn.comparison import TUNABLE
 from nas_rnn.comparison.checklist import Facts, OnTest
-from nas_rnn.run_folder.config import load_toml
+from nas_rnn.errors import NasRnnError
 from nas_rnn.run_folder.holdout import read_before
-from nas_rnn.run_folder.layout import Workspace
+from nas_rnn.run_folder.layout import RunFolder
+from nas_rnn.run_folder.reader import ABLATION, RunReader
 
 if TYPE_CHECKING:
     from nas_rnn.report import Draw, Report
 
 
-def run_facts(report: Report, workspace: Workspace) -> Facts:
-    """Return what the checklist asks of the run in ``workspace``, whose ``report`` has the rest already."""
+def run_facts(report: Report, folder: RunFolder) -> Facts:
+    """Return what the checklist asks of the run in ``folder``, whose ``report`` has the rest already."""
     contenders = () if report.comparison is None else report.comparison.contenders
     asked = [*report.standings[:1], *(row.standing for row in contenders)]
     used = [run for run in report.runs if run.spec.role != "control"]
@@ -39,16 +41,16 @@ def run_facts(report: Report, workspace: Workspace) -> Facts:
         control=len(report.control),
         found=_against_random(report),
         typical=_median_gap(report, report.draws if report.strategy == "random" else report.control),
-        ablations=_ablations_of(workspace),
+        ablations=_ablations_of(folder),
         final_seeds=len(asked[0].seeds) if asked else 0,
         match=report.settings.get("match", "params"),
         mismatch=max((abs(standing.mismatch) for standing in asked), default=0.0),
-        read_before=read_before(workspace),
+        read_before=read_before(folder),
         tuned=tuple(standing.tuned for standing in asked),
         tuning=tuple(tuning.count(name) for name in dict.fromkeys(tuning)),
         options=_options(report.settings),
         parts=tuple((part.part, part.runs or 0, part.seconds) for part in report.parts),
-        hosts=_hosts(workspace, [run.spec.id for run in used]),
+        hosts=_hosts(folder, [run.spec.id for run in used]),
         backends=tuple(sorted({run.result.backend for run in used if run.result.backend})),
         environment=", ".join(f"{name} {value}" for name, value in report.environment.items()),
         complete=report.comparison is not None,
@@ -90,14 +92,15 @@ def _own_plugins(found: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
     )
 
 
-def _ablations_of(workspace: Workspace) -> tuple[str, ...]:
+def _ablations_of(folder: RunFolder) -> tuple[str, ...]:
     """Return the finished ablations of this search's cell that lie beside it."""
     found = []
-    for path in sorted(workspace.runs.glob("*/ablation.json")):
-        other = Workspace(workspace.runs, path.parent.name)
-        stored = load_toml(other.config_path) if other.config_path.is_file() else {}
-        if stored.get("baseline") == workspace.name and (other.folder / "comparison.json").is_file():
-            found.append(other.name)
+    for path in sorted(folder.runs.glob(f"*/{ABLATION}")):
+        other = RunFolder(folder.runs, path.parent.name)
+        with contextlib.suppress(NasRnnError):  # somebody's damaged folder is no reason to fail
+            reader = RunReader(other)
+            if reader.settings().get("baseline") == folder.name and reader.answer():
+                found.append(other.name)
     return tuple(found)
 
 
@@ -106,7 +109,7 @@ def _options(settings: Mapping[str, Any]) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {settings[name]:g}" for name in TUNABLE if name in settings)
 
 
-def _hosts(workspace: Workspace, ids: Sequence[str]) -> tuple[str, ...]:
+def _hosts(folder: RunFolder, ids: Sequence[str]) -> tuple[str, ...]:
     """Return the machines on which the runs were trained."""
-    places = [place for id in ids for place in workspace.store(id).read_workers()]
+    places = [place for id in ids for place in folder.store(id).read_workers()]
     return tuple(sorted({str(place["host"]) for place in places if place.get("host")}))

@@ -6,9 +6,9 @@ import contextlib
 import html
 from pathlib import Path
 
-from nas_rnn.errors import UserError
-from nas_rnn.run_folder.config import load_toml
-from nas_rnn.run_folder.layout import REPORT, Workspace, names
+from nas_rnn.errors import NasRnnError
+from nas_rnn.run_folder.layout import REPORT, RunFolder, names
+from nas_rnn.run_folder.reader import RunReader
 from nas_rnn.tracking import run_link
 
 MOST = 10
@@ -21,10 +21,8 @@ def task_note(runs: Path, task: str) -> str:
     """
     found = []
     for name in names(runs):
-        with contextlib.suppress(
-            UserError, ValueError, KeyError
-        ):  # somebody's damaged folder is no reason to fail
-            found += _answers(Workspace(runs, name), task)
+        with contextlib.suppress(NasRnnError):  # somebody's damaged folder is no reason to fail
+            found += _answers(RunFolder(runs, name), task)
     found.sort(reverse=True)
     lines = [
         f"{links}: {html.escape(answer) or '*not finished*'}"
@@ -36,14 +34,13 @@ def task_note(runs: Path, task: str) -> str:
     return "\n\n".join(lines)
 
 
-def _answers(workspace: Workspace, task: str) -> list[tuple[int, str, str]]:
+def _answers(folder: RunFolder, task: str) -> list[tuple[int, str, str]]:
     """Return when it began, links to its pages, and the answer ("" before there is one); nothing for another task."""
-    if load_toml(workspace.config_path).get("task") != task:
+    reader = RunReader(folder)
+    if reader.settings().get("task") != task:
         return []
-    facts, comparison = workspace.read_json("search.json"), workspace.read_json("comparison.json")
-    if facts is None:
-        return []
-    links = f"**{run_link(facts['id'], workspace.name)}**"
-    if (workspace.folder / REPORT).is_file():
-        links += f" ({run_link(facts['id'], 'report', REPORT)})"
-    return [(facts["began_ms"], links, "" if comparison is None else str(comparison["sentence"]))]
+    manifest = reader.manifest()
+    links = f"**{run_link(manifest.id, folder.name)}**"
+    if (folder.path / REPORT).is_file():
+        links += f" ({run_link(manifest.id, 'report', REPORT)})"
+    return [(manifest.began_ms or 0, links, reader.answer())]

@@ -14,16 +14,13 @@ from nas_rnn import plugins
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.comparison import Comparison
 from nas_rnn.comparison.checklist import checklist
-from nas_rnn.experiment.session import Bench
-from nas_rnn.run_folder.config import load_toml
-from nas_rnn.run_folder.dataset import STORED, stored_measures
-from nas_rnn.run_folder.environment import ENVIRONMENT
-from nas_rnn.experiment.flow import measured_flows
 from nas_rnn.publishing.checklist_facts import run_facts
-from nas_rnn.run_folder.provenance import STUDY, recorded
+from nas_rnn.publishing.flows import measured_flows
+from nas_rnn.run_folder.dataset import stored_measures
+from nas_rnn.run_folder.layout import REPORT, RunFolder
+from nas_rnn.run_folder.reader import CONTROL_JOURNAL, RunReader
 from nas_rnn.run_folder.trials import BASELINE_ID, count_endings, trial_id
-from nas_rnn.run_folder.layout import FINAL, REPORT, Workspace
-from nas_rnn.strategies import Study, Trial
+from nas_rnn.strategies import Trial
 from nas_rnn.tasks import Task
 
 if TYPE_CHECKING:
@@ -45,73 +42,60 @@ def make_report(name: str, *, runs: str | Path = "runs") -> Path:
 
     Raises UserError where there is none of that name, or its task is not to be found any more.
     """
-    return write_report(Workspace.open_existing(Path(runs), name))
+    return write_report(RunFolder.open_existing(Path(runs), name))
 
 
-def write_report(workspace: Workspace, task: Task | None = None) -> Path:
-    """Write the report of what lies in ``workspace``, finished or not; return where it is.
+def write_report(folder: RunFolder, task: Task | None = None) -> Path:
+    """Write the report of what lies in ``folder``, finished or not; return where it is.
 
     Where ``task`` is not given, the plugins of the configuration are loaded for it.
     """
     from nas_rnn.report import render
 
-    workspace.write(REPORT, render(gather(workspace, task)))
-    return workspace.folder / REPORT
+    folder.write(REPORT, render(gather(folder, task)))
+    return folder.path / REPORT
 
 
-def keep_report(bench: Bench) -> None:
-    """Write the report of a run that came to its end; where that fails, a notice says why, and nothing is lost."""
-    try:
-        write_report(bench.workspace, bench.task)
-    except Exception as error:
-        bench.warn(
-            f"the report was not written: {type(error).__name__}: {error}; try again with "
-            f"`nas-rnn report {bench.workspace.name}`"
-        )
-
-
-def gather(workspace: Workspace, task: Task | None = None) -> Report:
+def gather(folder: RunFolder, task: Task | None = None) -> Report:
     """Return everything that the report shows; see `write_report`."""
-    from nas_rnn.experiment.search import CONTROL_JOURNAL  # which imports this module
-    from nas_rnn.report import Report
+    from nas_rnn.report import Report, Run
 
-    config = load_toml(workspace.config_path)
+    reader = RunReader(folder)
+    config = reader.settings()
     task = task or _task(config)
-    facts = workspace.read_json("search.json") or {}
-    kind = facts.get("kind", "search")
-    kept = workspace.read_json("comparison.json") or {}
-    comparison = Comparison.from_dict(kept) if kept else None
+    manifest = reader.manifest()
+    comparison = reader.comparison()
     controls = [] if comparison is None else [row.standing.name for row in comparison.controls]
-    runs = _runs(workspace)
+    runs = [Run(*ended) for ended in reader.runs()]
     of_id = {run.spec.id: run for run in runs}
-    trials = _trials(workspace, workspace.study_path.name)
+    trials = reader.trials()
     baseline = of_id.get(BASELINE_ID)
     report = Report(
-        name=workspace.name,
-        kind=kind,
-        measures=stored_measures(task, workspace.read_json(STORED)),
+        name=folder.name,
+        kind=manifest.kind,
+        measures=stored_measures(task, reader.data()),
         task=task.name,
         unit=task.unit,
-        began=_date(facts.get("began_ms")),
+        began=_date(manifest.began_ms),
         settings=config,
-        config=workspace.config_path.read_text(encoding="utf-8"),
-        command=_command(workspace, kind, config),
+        config=folder.config_path.read_text(encoding="utf-8"),
+        command=_command(folder, manifest.kind, config),
         comparison=comparison,
-        sentence=kept.get("sentence", ""),
-        changes=_changes(workspace),
+        sentence=reader.answer(),
+        changes=_changes(reader),
         runs=tuple(runs),
         strategy=config.get("strategy"),
         trials=count_endings(trials) if trials else {},
         draws=_draws(trials, of_id),
-        control=_draws(_trials(workspace, CONTROL_JOURNAL), of_id, control=True),
+        control=_draws(reader.trials(CONTROL_JOURNAL), of_id, control=True),
         baseline_value=None if baseline is None else baseline.result.best_metric,
-        cells=_cells(workspace, comparison, runs),
-        flows=tuple(measured_flows(workspace, without=controls)),
+        cells=_cells(reader, comparison, runs),
+        flows=tuple(measured_flows(folder, without=controls)),
         parts=tuple(_parts(comparison, runs)),
-        plugins=recorded(facts),
-        environment=workspace.read_json(ENVIRONMENT) or {},
+        plugins=manifest.plugins,
+        environment=reader.environment(),
     )
-    return replace(report, checklist=tuple(checklist(run_facts(report, workspace))))
+    return replace(report, checklist=tuple(checklist(run_facts(report, folder))))
 
 
 def _task(config: Mapping[str, Any]) -> Task:
@@ -120,24 +104,6 @@ def _task(config: Mapping[str, Any]) -> Task:
     task = plugins.registry().find("task", config["task"]).value(**config.get("task_options", {}))
     assert isinstance(task, Task)
     return task
-
-
-def _runs(workspace: Workspace) -> list[Run]:
-    """Return the runs that have ended, in the order of their ids."""
-    from nas_rnn.report import Run
-
-    found = []
-    for folder in sorted(workspace.trials.iterdir()) if workspace.trials.is_dir() else []:
-        store = workspace.store(folder.name)
-        spec, result = store.read_spec(), store.read_result()
-        if spec is not None and result is not None:
-            found.append(Run(spec, result))
-    return found
-
-
-def _trials(workspace: Workspace, journal: str) -> list[Trial]:
-    path = workspace.folder / journal
-    return Study.open(path, STUDY).trials() if path.is_file() else []
 
 
 def _draws(trials: Sequence[Trial], of_id: Mapping[str, Run], *, control: bool = False) -> tuple[Draw, ...]:
@@ -160,22 +126,22 @@ def _draw(trial: Trial, run: Run | None) -> Draw:
     )
 
 
-def _cells(workspace: Workspace, comparison: Comparison | None, runs: Sequence[Run]) -> tuple[Cell, ...]:
+def _cells(reader: RunReader, comparison: Comparison | None, runs: Sequence[Run]) -> tuple[Cell, ...]:
     """Return the baseline's and the contenders' cells: as they were found, not with biases that tuning moved."""
     if comparison is None:
         return ()
     standings = [comparison.baseline, *(row.standing for row in comparison.contenders)]
-    found = [entry["cell"] for entry in (workspace.read_json(FINAL) or {"entries": []})["entries"]]
+    found = reader.final_cells()
     if len(found) < len(standings):  # made before that was kept
         texts = {run.spec.seed: run.spec.cell for run in runs if run.spec.role == "final"}
         found = [text for each in standings for seed in each.seeds[:1] if (text := texts.get(seed))]
     return tuple(parse_cell(text) for text in found[: len(standings)])
 
 
-def _changes(workspace: Workspace) -> dict[str, str]:
-    """Return what an ablation's variants have otherwise, by name."""
-    stored = workspace.read_json("ablation.json") or {"variants": []}
-    return {parse_cell(row["cell"]).name: row["what"] for row in stored["variants"]}
+def _changes(reader: RunReader) -> dict[str, str]:
+    """Return what was changed in each of an ablation's variants, by name."""
+    found = reader.ablation()
+    return {} if found is None else {parse_cell(row["cell"]).name: row["what"] for row in found.variants}
 
 
 def _parts(comparison: Comparison | None, runs: Sequence[Run]) -> list[Part]:
@@ -203,14 +169,14 @@ def _date(began_ms: int | None) -> str:
     return datetime.fromtimestamp(began_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def _command(workspace: Workspace, kind: str, config: Mapping[str, Any]) -> str:
+def _command(folder: RunFolder, kind: str, config: Mapping[str, Any]) -> str:
     """Return the command that does the same once more, under another name."""
-    path = os.path.relpath(workspace.config_path)
-    path = str(workspace.config_path) if path.startswith("..") else path
+    path = os.path.relpath(folder.config_path)
+    path = str(folder.config_path) if path.startswith("..") else path
     words = ["nas-rnn", kind, "--config", path]
     if kind == "ablate":
         words.insert(2, config["cells"][0])
-        stored = workspace.read_json("ablation.json") or {"variants": []}
-        elements = dict.fromkeys(row["element"] for row in stored["variants"])
+        found = RunReader(folder).ablation()
+        elements = dict.fromkeys(row["element"] for row in found.variants) if found else {}
         words += ["--elements", ",".join(elements)] if elements else []
-    return shlex.join([*words, "--name", f"{workspace.name}-again"])
+    return shlex.join([*words, "--name", f"{folder.name}-again"])

@@ -13,12 +13,11 @@ from typing import Any
 
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.comparison import Comparison, sentence
-from nas_rnn.run_folder.dataset import Facts, dataset_view
 from nas_rnn.publishing.tables import Table, TrialRow, comparison_table, markdown_table, trials_table
+from nas_rnn.run_folder.layout import REPORT, RunFolder
 from nas_rnn.run_folder.trials import test_metrics
-from nas_rnn.run_folder.layout import REPORT, Workspace
 from nas_rnn.tasks import Measures
-from nas_rnn.tracking import ModelView, Point, RunView
+from nas_rnn.tracking import DatasetView, ModelView, Point, RunView
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
 
 _STATUS = {"finished": "FINISHED", "stopped": "FINISHED", "diverged": "FAILED", "failed": "FAILED"}
@@ -40,12 +39,12 @@ class About:
     """What all views of one search share."""
 
     id: str
-    workspace: Workspace
+    folder: RunFolder
     measures: Measures
     unit: str
     settings: dict[str, Any]
     began_ms: int
-    data: Facts | None
+    data: dict[str, Any] | None
 
 
 def run_view(
@@ -64,7 +63,7 @@ def run_view(
     tags = {
         "role": spec.role,
         "cell": spec.name,
-        "search": about.workspace.name,
+        "search": about.folder.name,
         "digest": cell.digest,
         "ending": "running" if result is None else result.status,
         "trial": spec.id,
@@ -208,7 +207,7 @@ def parent_view(
     gaps = [row.gap for row in trials if row.gap is not None]
     if gaps:
         metrics["best_gap_in_search"] = min(gaps)
-    tags = {"role": "search", "search": about.workspace.name, "ending": status}
+    tags = {"role": "search", "search": about.folder.name, "ending": status}
     artifacts: dict[str, str | bytes] = {}
     tables: dict[str, Table] = {}
     if trials:
@@ -220,24 +219,24 @@ def parent_view(
             # Not `gap_to_lstm`: sorted by that, the search would stand among its own candidates.
             metrics["final_gap"] = row.relative_difference
         for suffix in ("png", "svg"):
-            path = about.workspace.folder / f"comparison.{suffix}"
+            path = about.folder.path / f"comparison.{suffix}"
             if path.is_file():
                 artifacts[f"comparison/chart.{suffix}"] = path.read_bytes()
         tables["comparison/table.json"] = comparison_table(comparison)
         artifacts |= {
             f"best/{path.name}": path.read_bytes()
-            for path in sorted(about.workspace.best.glob("*"))
+            for path in sorted(about.folder.best.glob("*"))
             if path.suffix in (".png", ".svg", ".txt", ".html")
         }
-        if (about.workspace.best / "cell.cell").is_file():
-            artifacts["best/cell.py"] = (about.workspace.best / "cell.cell").read_text(encoding="utf-8")
-    artifacts |= {path.name: path.read_bytes() for path in about.workspace.folder.glob(REPORT)}
-    config = about.workspace.config_path
+        if (about.folder.best / "cell.cell").is_file():
+            artifacts["best/cell.py"] = (about.folder.best / "cell.cell").read_text(encoding="utf-8")
+    artifacts |= {path.name: path.read_bytes() for path in about.folder.path.glob(REPORT)}
+    config = about.folder.config_path
     if config.is_file():
         artifacts["config.toml"] = config.read_text(encoding="utf-8")
     return RunView(
         key=about.id,
-        name=about.workspace.name,
+        name=about.folder.name,
         status={"complete": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"}.get(status, "RUNNING"),
         params={name: str(value) for name, value in sorted(about.settings.items())},
         tags=tags,
@@ -262,3 +261,21 @@ def _parent_note(about: About, status: str, comparison: Comparison | None, trial
         f"Trials: {counted or 'none'}. Sort the runs by `gap_to_lstm`: negative is better than the LSTM."
     )
     return "\n\n".join(lines)
+
+
+def dataset_view(facts: dict[str, Any] | None, *, tested: bool) -> DatasetView | None:
+    """Return the data as a run shows it; only a run that ``tested`` has read the test part."""
+    if facts is None:
+        return None  # a search from before there were such facts
+    columns = {
+        name: f"{array['dtype']} {' x '.join(str(size) for size in array['shape'])}"
+        for name, array in facts["arrays"].items()
+    }
+    return DatasetView(
+        name=facts["name"],
+        digest=facts["digest"],
+        source=facts["source"],
+        origin=f"comes with the task {facts['task']}",
+        context="training, validation, testing" if tested else "training, validation",
+        columns=columns,
+    )

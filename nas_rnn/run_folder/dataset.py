@@ -7,19 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from nas_rnn.run_folder.holdout import data_digest, named_arrays
-from nas_rnn.run_folder.layout import Workspace
+from nas_rnn.run_folder.layout import RunFolder
+from nas_rnn.run_folder.reader import DATA
 from nas_rnn.tasks import Measures, Metric, Task, TaskData
-from nas_rnn.tracking import DatasetView
-
-STORED = "data.json"
 
 Facts = dict[str, Any]
 
 
-def keep_facts(workspace: Workspace, task: Task, data: TaskData, source: Path | None) -> None:
+def keep_facts(folder: RunFolder, task: Task, data: TaskData, source: Path | None) -> None:
     """Put the facts of ``data`` into the folder, unless they are there already."""
-    if workspace.read_json(STORED) is None:
-        workspace.write_json(STORED, data_facts(task, data, source))
+    if folder.read_json(DATA) is None:
+        folder.write_json(DATA, data_facts(task, data, source))
 
 
 def data_facts(task: Task, data: TaskData, source: Path | None) -> Facts:
@@ -49,21 +47,3 @@ def stored_measures(task: Task, facts: Facts | None) -> Measures:
 
 def _units(measures: Measures) -> dict[str, str]:
     return {metric.name: metric.unit for metric in (*measures.metrics, measures.monitor)}
-
-
-def dataset_view(facts: Facts | None, *, tested: bool) -> DatasetView | None:
-    """Return the data as a run shows it; only a run that ``tested`` has read the test part."""
-    if facts is None:
-        return None  # a search from before there were such facts
-    columns = {
-        name: f"{array['dtype']} {' x '.join(str(size) for size in array['shape'])}"
-        for name, array in facts["arrays"].items()
-    }
-    return DatasetView(
-        name=facts["name"],
-        digest=facts["digest"],
-        source=facts["source"],
-        origin=f"comes with the task {facts['task']}",
-        context="training, validation, testing" if tested else "training, validation",
-        columns=columns,
-    )

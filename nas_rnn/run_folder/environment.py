@@ -9,8 +9,6 @@ from pathlib import Path
 
 from nas_rnn import __version__
 
-ENVIRONMENT = "environment.json"
-"""Where it is kept in the folder of a search or comparison."""
 _LIBRARIES = ("torch", "numpy", "ray", "optuna", "mlflow")
 
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from nas_rnn.comparison import Entry
 from nas_rnn.errors import NasRnnError, UserError
-from nas_rnn.run_folder.layout import FINAL, Workspace, names
+from nas_rnn.run_folder.layout import FINAL, RunFolder, names
+from nas_rnn.run_folder.reader import RunReader
 from nas_rnn.tasks import TaskData
 
 
@@ -28,44 +29,44 @@ def named_arrays(data: TaskData) -> list[tuple[str, NDArray[Any]]]:
     return sorted((f"{part}.{name}", array) for part in data.parts for name, array in data.part(part).items())
 
 
-def settle(workspace: Workspace, data: TaskData, entries: list[Entry]) -> None:
+def lock_final_plan(folder: RunFolder, data: TaskData, entries: list[Entry]) -> None:
     """Write down who is about to be measured on the test part.
 
     Raises NasRnnError where that is written already and says otherwise: after a look at the test part nobody may
     enter, and no setting may change.
     """
     plan = {"data": data_digest(data), "entries": [_plain(entry) for entry in entries]}
-    kept = workspace.read_json(FINAL)
+    kept = folder.read_json(FINAL)
     if kept is None:
-        workspace.write_json(FINAL, plan)
+        folder.write_json(FINAL, plan)
     elif kept != plan:
         raise NasRnnError(
-            f"the final of {workspace.name!r} had begun with other cells or settings than it would have now, and the "
+            f"the final of {folder.name!r} had begun with other cells or settings than it would have now, and the "
             "test part is read once; begin a new comparison under another --name"
         )
 
 
-def require_unread(workspace: Workspace, what: str) -> None:
+def require_unread(folder: RunFolder, what: str) -> None:
     """Raise UserError where the final has begun, after which ``what`` would choose by the test part."""
-    if workspace.read_json(FINAL) is not None:
+    if folder.read_json(FINAL) is not None:
         raise UserError(
-            f"the final of {workspace.name!r} has begun, so {what} cannot be changed any more: the test part is read "
+            f"the final of {folder.name!r} has begun, so {what} cannot be changed any more: the test part is read "
             "once; go on without, or begin a new search"
         )
 
 
-def read_before(workspace: Workspace) -> tuple[str, ...]:
+def read_before(folder: RunFolder) -> tuple[str, ...]:
     """Return whose finals had read the same test part before this one's began; by the files' times."""
-    own, plan = workspace.folder / FINAL, workspace.read_json(FINAL)
+    own, plan = folder.path / FINAL, folder.read_json(FINAL)
     if plan is None:
         return ()
-    others = [Workspace(workspace.runs, name) for name in names(workspace.runs) if name != workspace.name]
+    others = [RunFolder(folder.runs, name) for name in names(folder.runs) if name != folder.name]
     return tuple(
         other.name
         for other in others
-        if (path := other.folder / FINAL).is_file()
+        if (path := other.path / FINAL).is_file()
         and path.stat().st_mtime < own.stat().st_mtime
-        and other.read_json(FINAL)["data"] == plan["data"]
+        and RunReader(other).final_data() == plan["data"]
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import replace
 
 from nas_rnn import plugins
 from nas_rnn.cells import Cell
@@ -11,14 +11,9 @@ from nas_rnn.cells.graph import Apply
 from nas_rnn.cells.operations import BUILT_IN
 from nas_rnn.errors import UserError
 from nas_rnn.run_folder.config import CompareConfig, SearchConfig
-from nas_rnn.run_folder.layout import Workspace
-from nas_rnn.strategies import Study
-
-STUDY = "search"
-"""The study's name in its journal."""
-
-Identities = dict[str, dict[str, str]]
-"""``"space gated"`` -> its origin, version and digest, as plain JSON."""
+from nas_rnn.run_folder.layout import RunFolder
+from nas_rnn.run_folder.manifest import Identities
+from nas_rnn.run_folder.reader import MANIFEST, RunReader
 
 _SHOWN = 12
 
@@ -50,23 +45,18 @@ def used_by(found: Identities, cell: Cell) -> Identities:
     return {key: value for key, value in found.items() if not key.startswith("operation ") or key in used}
 
 
-def recorded(facts: Any) -> Identities:
-    """Return the identities in the content of ``search.json``; none where it is older than they are."""
-    stored = (facts or {}).get("plugins", {})
-    return {key: value for key, value in stored.items() if isinstance(value, dict)}
-
-
-def require_unchanged(workspace: Workspace, config: SearchConfig, *, allowed: bool) -> None:
+def require_unchanged(folder: RunFolder, config: SearchConfig, *, allowed: bool) -> None:
     """Raise `UserError` where a plugin that the search depends on has another content than when it was last run.
 
     Operations count where a trial's cell has them. With ``allowed``, or where nothing changed, the present ones are
     recorded as the search's own.
     """
-    if workspace.read_json("comparison.json") is not None:
+    reader = RunReader(folder)
+    if reader.comparison() is not None:
         return  # complete: nothing will run
-    facts = workspace.read_json("search.json")
-    cells = [trial.candidate.cell for trial in Study.open(workspace.study_path, STUDY).trials()]
-    before, now = recorded(facts), identities(config)
+    manifest = reader.manifest()
+    cells = [trial.candidate.cell for trial in reader.trials()]
+    before, now = manifest.plugins, identities(config)
     changed = [
         key for key in _that_matter(before, cells) if _content(before[key]) != _content(now.get(key, {}))
     ]
@@ -75,13 +65,13 @@ def require_unchanged(workspace: Workspace, config: SearchConfig, *, allowed: bo
         raise UserError(
             "\n".join(
                 [
-                    f"the search {workspace.name!r} began with other plugins than there are now:",
+                    f"the search {folder.name!r} began with other plugins than there are now:",
                     *lines,
                     "put back what was there, or add --changed-plugins to go on with what is there now",
                 ]
             )
         )
-    workspace.write_json("search.json", {**facts, "plugins": {**before, **now}})
+    folder.write_json(MANIFEST, replace(manifest, plugins={**before, **now}).to_dict())
 
 
 def tags(found: Mapping[str, Mapping[str, str]]) -> dict[str, str]:

@@ -14,8 +14,8 @@ from nas_rnn.cells import operations
 from nas_rnn.cells.operations import BUILT_IN
 from nas_rnn.errors import UserError, suggest, unknown
 from nas_rnn.plugins import GROUPS, Plugin, Problem
-from nas_rnn.plugins.sandbox import LOAD_SECONDS
 from nas_rnn.plugins.records import place
+from nas_rnn.plugins.sandbox import LOAD_SECONDS
 
 CHECK_SECONDS = 300.0
 """How long the contract of one plugin may take."""

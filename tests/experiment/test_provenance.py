@@ -14,8 +14,8 @@ from nas_rnn import plugins
 from nas_rnn.cells import operations
 from nas_rnn.cells.operations import restore_operations
 from nas_rnn.errors import UserError
-from nas_rnn.run_folder.provenance import STUDY, identities, recorded, tags, used_by
 from nas_rnn.plugins import PluginError
+from nas_rnn.run_folder.provenance import STUDY, identities, recorded, tags, used_by
 from nas_rnn.strategies import Study
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))

@@ -17,8 +17,8 @@ import torch
 from mlflow.models import validate_serving_input
 
 import nas_rnn
-from nas_rnn.experiment.dashboard import rebuild_runs
 from nas_rnn.catalogue.saved import export
+from nas_rnn.experiment.dashboard import rebuild_runs
 from nas_rnn.tasks import TaskData
 from nas_rnn.tracking import default_uri
 from nas_rnn.training.spec import EVALUATION_BATCH, EVALUATION_LENGTH

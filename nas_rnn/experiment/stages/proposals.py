@@ -12,25 +12,23 @@ from nas_rnn.cells.verify import verify
 from nas_rnn.comparison import derived_seed
 from nas_rnn.engine import Next
 from nas_rnn.errors import UserError
-from nas_rnn.experiment.session import Bench
-from nas_rnn.run_folder.config import SearchConfig
-from nas_rnn.experiment.events import Notice, RunEnded
-from nas_rnn.run_folder.provenance import Identities, identities, used_by
-from nas_rnn.run_folder.trials import BASELINE_ID, gap_at_same_epoch, sign_of, trial_id
+from nas_rnn.experiment.events import Notifier, PhaseStarted, RunEnded, epoch_done, run_ended, run_started
+from nas_rnn.experiment.models import Models
+from nas_rnn.experiment.stages.listening import RunListener
+from nas_rnn.experiment.stages.strategy import CONSTRAINED_SECONDS, CONTROL, FIRST_CONTROL_SEED, make_strategy
 from nas_rnn.plugins.records import place
-from nas_rnn.spaces import Candidate, Decisions, Infeasible, constrained, parse_constraints
+from nas_rnn.run_folder.config import SearchConfig
+from nas_rnn.run_folder.layout import RunFolder
+from nas_rnn.run_folder.manifest import Identities
+from nas_rnn.run_folder.provenance import identities, used_by
+from nas_rnn.run_folder.trials import BASELINE_ID, gap_at_same_epoch, sign_of, trial_id
+from nas_rnn.spaces import Candidate, Decisions, Infeasible
 from nas_rnn.strategies import Exhausted, Strategy, Study, Trial
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
 from nas_rnn.training.spec import Role
 
 _BASELINE_SEED, _DATA_SEED = 0, 1
-_FIRST_TRIAL_SEED, _FIRST_CONTROL_SEED = 2, 1 << 17
-
-CONTROL = "random"
-"""The strategy that every other one is measured against."""
-
-CONSTRAINED_SECONDS = 600.0
-"""How long a proposal may take where a space has constraints: a thousand candidates may be drawn for one."""
+_FIRST_TRIAL_SEED = 2
 
 
 @dataclass
@@ -42,7 +40,10 @@ class SearchSource:
     it trains no baseline.
     """
 
-    bench: Bench
+    config: SearchConfig
+    models: Models
+    folder: RunFolder
+    notify: Notifier
     study: Study
     strategy: Strategy
     baseline: Cell
@@ -63,17 +64,15 @@ class SearchSource:
     baseline_result: RunResult | None = None
 
     def __post_init__(self) -> None:
-        assert isinstance(self.bench.config, SearchConfig)
-        self.config = self.bench.config
         self._identities = identities(self.config)
-        self._standard = self.bench.models.baseline_entry(self.baseline)
+        self._standard = self.models.baseline_entry(self.baseline)
         self.role: Role = "control" if self.control else "candidate"
         self._begin_baseline()
         for trial in self.study.trials():
-            self._take_up(trial)
+            self._resume(trial)
 
     def _begin_baseline(self) -> None:
-        store = self.bench.workspace.store(BASELINE_ID)
+        store = self.folder.store(BASELINE_ID)
         self.baseline_result = store.read_result()
         if self.baseline_result is not None and self.baseline_result.status != "failed":
             self.baseline_records = list(self.baseline_result.epochs)
@@ -81,7 +80,7 @@ class SearchSource:
         if self.control:
             return
         self._queue.append(
-            self.bench.models.spec(
+            self.models.spec(
                 BASELINE_ID,
                 "baseline",
                 self.baseline,
@@ -97,7 +96,7 @@ class SearchSource:
     def _id(self, number: int) -> str:
         return trial_id(number, control=self.control)
 
-    def _take_up(self, trial: Trial) -> None:
+    def _resume(self, trial: Trial) -> None:
         """Continue with a trial that the study knows: a finished one counts, an unfinished one goes on."""
         self._count += 1
         self._candidates[trial.number] = trial.candidate
@@ -136,7 +135,7 @@ class SearchSource:
         while True:
             if self._queue:
                 spec = self._queue.pop(0)
-                self.bench.tell(self.bench.started(spec))
+                self.notify(run_started(spec))
                 self.on_change(spec, None)
                 return spec
             if self._count >= self.trials:
@@ -179,7 +178,7 @@ class SearchSource:
     def _say(self, message: str) -> None:
         if message not in self._said:
             self._said.add(message)
-            self.bench.tell(Notice(message=message))
+            self.notify.warn(message)
 
     def _propose(self, candidate: Candidate) -> None:
         """Make a trial of ``candidate``: a run to come, or a copy of the trial that had this cell before."""
@@ -190,7 +189,7 @@ class SearchSource:
             self._copy(number, original)
             return
         try:
-            size = self.bench.models.entry(candidate.cell, self._standard).hidden_size
+            size = self.models.entry(candidate.cell, self._standard).hidden_size
         except UserError as error:
             number = self._add(candidate, None)
             self._fail(number, candidate, str(error))
@@ -210,16 +209,16 @@ class SearchSource:
         return number
 
     def _spec(self, number: int, candidate: Candidate, hidden_size: int) -> RunSpec:
-        first = _FIRST_CONTROL_SEED if self.control else _FIRST_TRIAL_SEED
+        first = FIRST_CONTROL_SEED if self.control else _FIRST_TRIAL_SEED
         seed = self._seed(first + number)
-        return self.bench.models.spec(
+        return self.models.spec(
             self._id(number), self.role, candidate.cell, hidden_size, seed, self._seed(_DATA_SEED)
         )
 
     def _fail(self, number: int, candidate: Candidate, reason: str) -> None:
         self.study.finish(number, "failed", None, reason)
         self._tell(candidate, None)
-        self.bench.tell(
+        self.notify(
             RunEnded(
                 id=self._id(number),
                 role=self.role,
@@ -241,7 +240,7 @@ class SearchSource:
         assert trial.ending is not None
         self.study.finish(number, trial.ending, trial.value, trial.reason, copy_of=original)
         self._tell(candidate, self._loss(trial.ending, trial.value))
-        self.bench.tell(
+        self.notify(
             RunEnded(
                 id=self._id(number),
                 role=self.role,
@@ -265,14 +264,14 @@ class SearchSource:
     def on_epoch(self, spec: RunSpec, record: EpochRecord) -> None:
         if spec.role == "baseline":
             self.baseline_records.append(record)
-        self.bench.tell(self.bench.epoch_done(spec, record))
+        self.notify(epoch_done(spec, record))
         self.on_change(spec, None)
 
     def on_done(self, spec: RunSpec, result: RunResult) -> None:
-        self.bench.store_result(result)
+        self.folder.keep_result(result)
         if spec.role == "baseline":
             self.baseline_result = result
-            self.bench.tell(self.bench.ended(spec, result, None))
+            self.notify(run_ended(spec, result))
             self.on_change(spec, result)
             return
         number = self._numbers[spec.id]
@@ -289,8 +288,8 @@ class SearchSource:
             details={},
         )
         self._tell(candidate, self._loss(result.status, result.best_metric))
-        self.bench.workspace.store(spec.id).drop_checkpoint()
-        self.bench.tell(self.bench.ended(spec, result, self.gap(result.epochs)))
+        self.folder.store(spec.id).drop_checkpoint()
+        self.notify(run_ended(spec, result, self.gap(result.epochs)))
         self.on_change(spec, result)
         for copy in self._copies.pop(number, []):
             self._copy(copy, number)
@@ -300,28 +299,48 @@ class SearchSource:
         return (
             None
             if value is None or ending in ("diverged", "failed")
-            else sign_of(self.bench.measures.monitor) * value
+            else sign_of(self.models.measures.monitor) * value
         )
 
     def gap(self, records: list[EpochRecord]) -> float | None:
         """Return the relative gap to the baseline after as many epochs; None before that is known."""
-        return gap_at_same_epoch(self.bench.measures.monitor, records, self.baseline_records)
+        return gap_at_same_epoch(self.models.measures.monitor, records, self.baseline_records)
 
 
-def make_strategy(config: SearchConfig, earlier_trials: int, *, control: bool = False) -> Strategy:
-    """Return the strategy that ``config`` names; its seed moves on with the trials there are already.
+class Proposals:
+    """The first stage of a search, from what the study knows: the baseline, then what the strategy proposes."""
 
-    With ``control`` it is the random one, with a seed of its own.
+    def __init__(
+        self,
+        config: SearchConfig,
+        models: Models,
+        listener: RunListener,
+        study: Study,
+        before: int,
+        began: float,
+    ) -> None:
+        listener.notify(PhaseStarted(phase="search", runs=config.trials, before=before))
+        self._study = study
+        self.source = SearchSource(
+            config=config,
+            models=models,
+            folder=listener.folder,
+            notify=listener.notify,
+            study=study,
+            strategy=make_strategy(config, len(study.trials())),
+            baseline=plugins.load_cell("lstm"),
+            trials=config.trials,
+            deadline=None if config.time is None else began + config.time,
+            on_change=listener.on_change,
+        )
 
-    Raises `UserError` for constraints that cannot be read, or a space that the strategy cannot search; `PluginError`
-    where it fails.
-    """
-    plugin = plugins.registry().find("space", config.space)
-    kind = plugins.registry().find("strategy", CONTROL if control else config.strategy)
-    seed = derived_seed(config.seed, "search", _FIRST_CONTROL_SEED - 1) if control else config.seed
-    space = constrained(plugin.value, parse_constraints(config.constraints))
-    with plugins.running(kind, plugin, passing=(UserError,)):
-        strategy = kind.value(space, seed + earlier_trials)
-        if not isinstance(strategy, Strategy):
-            raise TypeError("a strategy is a subclass of nas_rnn.strategies.Strategy")
-    return strategy
+    def runs(self) -> list[str]:
+        """Return the ids of all runs of the search, the baseline's first."""
+        return [BASELINE_ID, *(trial_id(trial.number) for trial in self._study.trials())]
+
+    def trained(self) -> int:
+        """Return how many candidates the search has trained: as many get the random search beside it."""
+        return sum(
+            trial.copy_of is None and trial.details["hidden_size"] is not None
+            for trial in self._study.trials()
+        )

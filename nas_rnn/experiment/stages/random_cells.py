@@ -6,17 +6,21 @@ Yang, Esperança & Carlucci 2020, "NAS evaluation is frustratingly hard", compar
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import replace
 from statistics import fmean
 
 from nas_rnn import plugins
+from nas_rnn.cells import Cell
 from nas_rnn.cells.verify import verify
 from nas_rnn.comparison import Entry, Member, derived_seed
 from nas_rnn.errors import NasRnnError, UserError
-from nas_rnn.experiment.session import Bench
-from nas_rnn.run_folder.config import SearchConfig
-from nas_rnn.experiment.stages.proposals import CONSTRAINED_SECONDS
+from nas_rnn.experiment.events import Notifier
+from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.stages.sizes import matched
+from nas_rnn.experiment.stages.strategy import CONSTRAINED_SECONDS
+from nas_rnn.run_folder.config import SearchConfig
+from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.spaces import Infeasible, constrained, parse_constraints
 
 MEMBERS = 8
@@ -25,13 +29,17 @@ _FIRST_SEED = 1 << 16
 _MOST_DRAWS = 1000
 
 
-def mean_of_random(bench: Bench, config: SearchConfig, baseline: Entry) -> Entry:
+def mean_of_random(
+    config: SearchConfig, models: Models, folder: RunFolder, notify: Notifier, baseline: Entry
+) -> Entry:
     """Return an entry of which every run trains another random cell of the space.
 
     Raises NasRnnError where hardly a cell of the space can have as many parameters as ``baseline``.
     """
     count = config.seeds if isinstance(config.seeds, int) else MEMBERS
-    entries = _random_entries(bench, config, count, baseline)
+    entries = _random_entries(
+        config, count, baseline.parameters, lambda cell: matched(models, folder, notify, cell, baseline)
+    )
     parameters = round(fmean(entry.parameters for entry in entries))
     return replace(
         entries[0],
@@ -45,7 +53,9 @@ def mean_of_random(bench: Bench, config: SearchConfig, baseline: Entry) -> Entry
     )
 
 
-def _random_entries(bench: Bench, config: SearchConfig, count: int, baseline: Entry) -> list[Entry]:
+def _random_entries(
+    config: SearchConfig, count: int, parameters: int, entry_of: Callable[[Cell], Entry]
+) -> list[Entry]:
     plugin = plugins.registry().find("space", config.space)
     space = constrained(plugin.value, parse_constraints(config.constraints))
     entries: list[Entry] = []
@@ -55,10 +65,10 @@ def _random_entries(bench: Bench, config: SearchConfig, count: int, baseline: En
             candidate = space.sample(seed)
             verify(candidate.cell)
         with contextlib.suppress(UserError):  # no hidden size of it has so few parameters
-            entries.append(matched(bench, candidate.cell, baseline))
+            entries.append(entry_of(candidate.cell))
         if len(entries) == count:
             return entries
     raise NasRnnError(
         f"of {_MOST_DRAWS} random cells of the space {config.space!r} only {len(entries)} can have about "
-        f"{baseline.parameters} parameters"
+        f"{parameters} parameters"
     )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 
 from nas_rnn.cells import gate_bias, parse_cell
 from nas_rnn.comparison import Entry, derived_seed, tuning_spec
-from nas_rnn.engine import Next
-from nas_rnn.experiment.session import Bench, Watch
+from nas_rnn.engine import Next, RunSource
+from nas_rnn.experiment.events import PhaseStarted
+from nas_rnn.experiment.models import Models
+from nas_rnn.experiment.stages.costs import Costs
+from nas_rnn.experiment.stages.listening import RunListener
 from nas_rnn.run_folder.trials import sign_of
 from nas_rnn.strategies.settings import Range, Settings, SettingsStudy
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
@@ -17,6 +20,31 @@ _SAMPLER_INDEX = (1 << 18) - 1  # beyond those of the runs
 
 LEAST_LEARNING_RATE, MOST_LEARNING_RATE = 1 / 10, 3.0
 """The learning rates to try, as multiples of the one that was given."""
+
+
+def tune(
+    models: Models, listener: RunListener, costs: Costs, entries: Sequence[Entry]
+) -> Generator[RunSource, None, list[Entry]]:
+    """Return ``entries``, the baseline first, with the settings that were best on validation data.
+
+    Entries that stand for several cells get the first contender's. Nothing is trained where no tuning is wanted.
+    """
+    if not models.config.tune:
+        return list(entries)
+    source = TuneSource(
+        models, listener, [entry for entry in entries if not entry.members], models.config.tune
+    )
+    store = listener.folder.store
+    done = sum(store(path.name).read_result() is not None for path in listener.folder.trials.glob("tune-*"))
+    listener.notify(PhaseStarted(phase="tuning", runs=source.runs, before=done))
+    yield source
+    costs.add("tuning", source.results)
+    tuned = source.best()
+    in_order, leader = iter(tuned), tuned[1]
+    return [
+        replace(entry, training=leader.training, tuned=leader.tuned) if entry.members else next(in_order)
+        for entry in entries
+    ]
 
 
 def ranges(entries: Sequence[Entry]) -> dict[str, Range]:
@@ -59,11 +87,11 @@ class _Tuned:
 class TuneSource:
     """The runs that tune ``entries``, ``trials`` each; those that have a result already are not run again."""
 
-    def __init__(self, bench: Bench, watch: Watch, entries: Sequence[Entry], trials: int) -> None:
-        self._bench, self._watch = bench, watch
+    def __init__(self, models: Models, listener: RunListener, entries: Sequence[Entry], trials: int) -> None:
+        self._models, self._listener = models, listener
         self._entries, self._trials = entries, trials
-        self._sign = sign_of(bench.measures.monitor)
-        seed = derived_seed(bench.config.seed, "tuning", _SAMPLER_INDEX)
+        self._sign = sign_of(models.measures.monitor)
+        seed = derived_seed(models.config.seed, "tuning", _SAMPLER_INDEX)
         where = ranges(entries)
         self._tuned = [_Tuned(e, SettingsStudy(where, _first(e), seed=seed)) for e in entries]
         self._running: dict[str, tuple[_Tuned, int]] = {}
@@ -87,18 +115,18 @@ class TuneSource:
             if spec is None:
                 return Next.WAIT if unfinished else Next.END
             # Not even a failed one is tried again: later proposals have learnt of its failure.
-            result = self._bench.earlier_result(spec, retry=False)
+            result = self._listener.folder.earlier_result(spec, retry=False)
             if result is None:
-                self._watch.on_start(spec)
+                self._listener.on_start(spec)
                 return spec
             self._keep(result)
 
     def on_epoch(self, spec: RunSpec, record: EpochRecord) -> None:
-        self._watch.on_epoch(spec, record)
+        self._listener.on_epoch(spec, record)
 
     def on_done(self, spec: RunSpec, result: RunResult) -> None:
         self._keep(result)
-        self._watch.on_done(spec, result)
+        self._listener.on_done(spec, result)
 
     def _keep(self, result: RunResult) -> None:
         tuned, number = self._running.pop(result.id)
@@ -116,7 +144,7 @@ class TuneSource:
             (loss, number) for number, (_, loss) in enumerate(tuned.told(self._sign)) if loss is not None
         ]
         if not losses:
-            self._bench.warn(f"{tuned.entry.name}: every run of its tuning diverged or failed")
+            self._listener.notify.warn(f"{tuned.entry.name}: every run of its tuning diverged or failed")
         settings = tuned.settings[min(losses)[1] if losses else 0]
         return replace(tuned.entry.with_settings(settings), tuned=bool(losses) and self._trials > 1)
 
@@ -128,7 +156,7 @@ class TuneSource:
             return None
         settings = tuned.study.propose(number, told)
         tuned.settings.append(settings)
-        choice, seed = self._bench.models.choice, self._bench.config.seed
+        choice, seed = self._models.choice, self._models.config.seed
         spec = tuning_spec(self._entries, position, number, settings, task=choice, seed=seed)
         self._running[spec.id] = (tuned, number)
         return spec

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from nas_rnn.testing.spaces import check_space
 from nas_rnn.testing.contracts.cells import check_cell
 from nas_rnn.testing.contracts.operations import check_operation
 from nas_rnn.testing.contracts.spaces import check_changes, check_one_trains
 from nas_rnn.testing.contracts.strategies import small_space
-from nas_rnn.spaces import check_space
 from nas_rnn.testing.strategies import check_strategy
 from nas_rnn.testing.tasks import check_task
 

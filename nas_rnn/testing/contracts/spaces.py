@@ -11,8 +11,8 @@ import numpy as np
 from nas_rnn.cells import Cell
 from nas_rnn.cells.verify import violations
 from nas_rnn.errors import located
-from nas_rnn.testing.contracts.cells import train_briefly
 from nas_rnn.spaces import Candidate, Space
+from nas_rnn.testing.contracts.cells import train_briefly
 
 CHANGES = 50
 
