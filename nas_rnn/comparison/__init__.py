@@ -29,7 +29,7 @@ from nas_rnn.comparison.ranking import ranked_rows, ranking_sentence
 from nas_rnn.comparison.result import Comparison, ContenderRow, Cost, Floor, Measure, Reading, Standing
 from nas_rnn.comparison.seeds import derived_seed
 from nas_rnn.comparison.statistics import PairedInterval, paired_interval
-from nas_rnn.comparison.stopping import ALPHA, Look, looks, settled
+from nas_rnn.comparison.stopping import ALPHA, Look, interim_analyses, is_decided
 from nas_rnn.comparison.testing import PValues, holm, p_values
 from nas_rnn.comparison.verdict import Verdict, verdict_of
 from nas_rnn.comparison.wording import answer_lines, cost_sentence, sentence
@@ -65,8 +65,9 @@ __all__ = [
     "derived_seed",
     "final_specs",
     "holm",
+    "interim_analyses",
+    "is_decided",
     "judge",
-    "looks",
     "mismatch_warning",
     "more_seeds",
     "nearest_hidden_size",
@@ -78,7 +79,6 @@ __all__ = [
     "ranking_sentence",
     "selection_specs",
     "sentence",
-    "settled",
     "tuning_spec",
     "verdict_of",
 ]

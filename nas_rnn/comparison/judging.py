@@ -14,7 +14,7 @@ from nas_rnn.comparison.plan import FinalPlan, Planned
 from nas_rnn.comparison.power import Levels, items_too_few, more_seeds
 from nas_rnn.comparison.result import Comparison, ContenderRow, Cost, Measure
 from nas_rnn.comparison.statistics import Labels, PairedInterval, plural
-from nas_rnn.comparison.stopping import ALPHA, settled
+from nas_rnn.comparison.stopping import ALPHA, is_decided
 from nas_rnn.comparison.testing import holm, p_values
 from nas_rnn.comparison.verdict import verdict_of
 from nas_rnn.tasks import Metric, Statistics
@@ -89,7 +89,7 @@ def judge(
         rows = [*before, *[None] * (len(group) - len(before))]
         return [
             _Draft(row, kept=True)
-            if row is not None and settled(row)
+            if row is not None and is_decided(row)
             else _draft(test, planned, outcomes_of(metric, planned, results), base)
             for planned, row in zip(group, rows, strict=True)
         ]

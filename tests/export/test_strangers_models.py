@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from nas_rnn.tasks.plain import wrapped
 
 from nas_rnn.cells import operations, parse_cell
 from nas_rnn.cells.operations import Operation, OperationClash, register_operation, restore_operations
@@ -23,7 +24,6 @@ from nas_rnn.export.python_file import python_files
 from nas_rnn.tasks import check_meta
 from nas_rnn.tasks.char_lm import CharLM
 from nas_rnn.tasks.glimpses.task import Glimpses
-from nas_rnn.tasks.plain import wrapped
 from tests.export.cases import moved
 from tests.nasty import NASTY, NEWLINE, SEEN, UNSEEN, filled, shape
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from nas_rnn.tasks.streams import IGNORED
 from torch import nn
 
 from nas_rnn.errors import UserError
 from nas_rnn.tasks import TaskData
 from nas_rnn.tasks.char_lm import FEWEST_CHARACTERS, CharLM
-from nas_rnn.tasks.streams import IGNORED
 
 
 def data_of(text: str, tmp_path: Path) -> TaskData:

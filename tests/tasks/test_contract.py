@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from nas_rnn.tasks.base import TRAINING_NAMES
 from torch import Tensor, nn
 
 from nas_rnn.errors import UserError
 from nas_rnn.tasks import Metric, Option, Part, Task, TaskData
-from nas_rnn.tasks.base import TRAINING_NAMES
 from nas_rnn.tasks.char_lm import CharLM
-from nas_rnn.tasks.contract import check_task
+from nas_rnn.testing.tasks import check_task
 from nas_rnn.training import TrainingOptions
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nas_rnn.tasks.streams import IGNORED, evaluation_chunks, training_chunks
 from torch import Tensor
 
 from nas_rnn.errors import UserError
-from nas_rnn.tasks.streams import IGNORED, evaluation_chunks, training_chunks
 
 Chunks = list[tuple[Tensor, Tensor]]
 

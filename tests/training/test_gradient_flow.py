@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from nas_rnn.tasks.language_model import LanguageModel
 from torch import Tensor, nn
 
 from nas_rnn import RNN, load_cell
@@ -18,7 +19,6 @@ from nas_rnn.execution.unrolled import Unrolled
 from nas_rnn.tasks import TaskData
 from nas_rnn.tasks.char_lm import CharLM
 from nas_rnn.tasks.glimpses.model import GlimpseModel
-from nas_rnn.tasks.language_model import LanguageModel
 from nas_rnn.training import RunSpec, RunStore
 from nas_rnn.training.flow_chart import draw_flow
 from nas_rnn.training.gradient_flow import (
