@@ -8,9 +8,9 @@ import torch
 
 import nas_rnn
 from nas_rnn.cells import parse_cell, with_gate_bias
-from nas_rnn.experiment.finals import _keep_weights
-from nas_rnn.experiment.workspace import Workspace
+from nas_rnn.experiment.stages.keeping import _keep_weights
 from nas_rnn.plugins import load_cell
+from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.tasks.char_lm import CharLM
 from nas_rnn.training import RunSpec, TrainingOptions
 from nas_rnn.training.checkpoint import Checkpoint
@@ -36,14 +36,13 @@ def test_a_winner_whose_biases_were_tuned(tmp_path, size):
     )
     run = replace(found, cell=with_gate_bias(lstm, size).to_text())
     trained = build_model(run, task, data.meta).eval()
-    workspace = Workspace.create(tmp_path / "runs", "mine", "search")
+    folder = RunFolder.create(tmp_path / "runs", "mine", "search")
     weights = trained.state_dict()
     checkpoint = Checkpoint(spec=run, records=[], weights=weights, best=weights, optimizer={})
-    workspace.store(run.id).write_checkpoint(checkpoint)
-    bench = SimpleNamespace(workspace=workspace, task=task, models=SimpleNamespace(data=data))
-    _keep_weights(bench, run, found)
-    kept = nas_rnn.load_model(workspace.best)
-    assert kept.rnn.cell == parse_cell(found.cell)
+    folder.store(run.id).write_checkpoint(checkpoint)
+    _keep_weights(SimpleNamespace(task=task, data=data), folder, run, found.cell)
+    kept = nas_rnn.load_model(folder.best)
+    assert kept.net.rnn.cell == parse_cell(found.cell)
     symbols = torch.arange(12).reshape(6, 2) % 5
     with torch.no_grad():
-        torch.testing.assert_close(kept(symbols, None)[0], trained(symbols, None)[0])
+        torch.testing.assert_close(kept.net(symbols, None)[0], trained.net(symbols, None)[0])
