@@ -143,8 +143,8 @@ def pseudo_values(metric: Corpus, statistics: Statistics, block_N: Labels) -> Fl
     whole = compared_value(metric, totals)
     without_B = np.array(
         [
-            compared_value(metric, {name: (totals[name] - blocks[name][b]) / (1 - share) for name in blocks})
-            for b, share in enumerate(share_B)
+            compared_value(metric, {name: totals[name] - sums[b] for name, sums in blocks.items()})
+            for b in range(len(share_B))
         ]
     )
     return np.asarray(whole / share_B - (1 / share_B - 1) * without_B)
