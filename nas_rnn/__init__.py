@@ -22,7 +22,7 @@ _HOMES = {
         "state",
         "vector",
     ),
-    "nas_rnn.cells.operations": (
+    "nas_rnn.cells.graph.operations": (
         "Operation",
         "blend",
         "exp",

@@ -26,8 +26,9 @@ from nas_rnn.cells import (
     linear,
     project,
 )
-from nas_rnn.cells.graph import Constant, LearnedVector, Scalar, Size, make_cell
-from nas_rnn.cells.language import Trace, Value
+from nas_rnn.cells.cell import make_cell
+from nas_rnn.cells.graph.nodes import Constant, LearnedVector, Scalar, Size
+from nas_rnn.cells.language.tracing import Trace, Value
 
 T = TypeVar("T")
 

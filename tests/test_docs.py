@@ -83,7 +83,7 @@ def test_the_entry_point_groups_are_those_of_the_code():
 
 def test_the_words_of_the_language_in_the_documentation_are_all_there_are():
     import nas_rnn
-    from nas_rnn.cells.operations import BUILT_IN, RESERVED
+    from nas_rnn.cells.graph.operations import BUILT_IN, RESERVED
 
     text = (ROOT / "docs/plugins.md").read_text(encoding="utf-8")
     infix = {"add", "sub", "mul", "div", "neg"}

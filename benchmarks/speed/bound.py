@@ -16,7 +16,8 @@ from torch import Tensor
 
 from nas_rnn.errors import UserError
 from nas_rnn.execution import Layout
-from nas_rnn.execution.fused.schedule import Schedule, make_schedule
+from nas_rnn.execution.fused.schedule import Schedule
+from nas_rnn.execution.fused.scheduler import make_schedule
 
 
 @dataclass(frozen=True)

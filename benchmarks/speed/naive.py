@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nas_rnn.cells import Cell
-from nas_rnn.cells.graph import (
+from nas_rnn.cells.graph.nodes import (
     Apply,
     Constant,
     Diagonal,

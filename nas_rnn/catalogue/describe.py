@@ -11,9 +11,9 @@ from nas_rnn import plugins
 from nas_rnn.catalogue.cells import find_cell
 from nas_rnn.catalogue.listing import search_row
 from nas_rnn.cells import Cell
-from nas_rnn.cells.costs import HIDDEN_SIZE, INPUT_SIZE, Costs, costs
-from nas_rnn.cells.diagram import draw
-from nas_rnn.cells.difference import Difference, difference
+from nas_rnn.cells.graph.costs import HIDDEN_SIZE, INPUT_SIZE, Costs, costs
+from nas_rnn.cells.views.diagram import draw
+from nas_rnn.cells.views.difference import Difference, difference
 from nas_rnn.errors import UserError
 from nas_rnn.publishing.flows import measured_flows, titled
 from nas_rnn.run_folder.layout import RunFolder, names

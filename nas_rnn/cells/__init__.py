@@ -4,22 +4,12 @@ published cells.
 No module here imports torch.
 """
 
-from nas_rnn.cells.canonical import Canonical, parameter_owners
-from nas_rnn.cells.gate_bias import gate_bias, with_gate_bias
-from nas_rnn.cells.graph import Cell, CellError, StatePath, value_sizes
-from nas_rnn.cells.language import (
-    cell,
-    diagonal,
-    layer_norm,
-    linear,
-    project,
-    scalar,
-    state,
-    trace_cell,
-    vector,
-)
-from nas_rnn.cells.operations import Operation, find_operation, operations, register_operation
-from nas_rnn.cells.reading import parse_cell
+from nas_rnn.cells.cell import Cell, cell, make_cell, parse_cell, trace_cell
+from nas_rnn.cells.graph.canonical import Canonical, parameter_owners
+from nas_rnn.cells.graph.gate_bias import gate_bias, with_gate_bias
+from nas_rnn.cells.graph.nodes import CellError, StatePath, value_sizes
+from nas_rnn.cells.graph.operations import Operation, find_operation, operations, register_operation
+from nas_rnn.cells.language.tracing import diagonal, layer_norm, linear, project, scalar, state, vector
 
 __all__ = [
     "Canonical",
@@ -33,6 +23,7 @@ __all__ = [
     "gate_bias",
     "layer_norm",
     "linear",
+    "make_cell",
     "operations",
     "parameter_owners",
     "parse_cell",

@@ -14,7 +14,7 @@ from nas_rnn.errors import UserError, suggest
 
 if TYPE_CHECKING:
     from nas_rnn.catalogue.describe import Shown
-    from nas_rnn.cells.difference import Difference
+    from nas_rnn.cells.views.difference import Difference
 
 KINDS: Final = ("cells", "spaces", "tasks", "strategies", "ops", "searches")
 CELL_COLUMNS: Final = (

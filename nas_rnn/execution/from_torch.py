@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nas_rnn.cells import Cell, parse_cell
-from nas_rnn.cells.graph import Apply, Linear
+from nas_rnn.cells.graph.nodes import Apply, Linear
 from nas_rnn.cells.zoo.classic import gru, lstm, rnn
 from nas_rnn.errors import UserError
 from nas_rnn.execution.initialise import rows

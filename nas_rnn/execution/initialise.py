@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from nas_rnn.cells.graph import LearnedVector, Linear, Scalar
+from nas_rnn.cells.graph.nodes import LearnedVector, Linear, Scalar
 from nas_rnn.execution.layout import Layout, Place
 
 

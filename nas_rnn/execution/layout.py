@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from nas_rnn.cells import Canonical, Cell, parameter_owners, value_sizes
-from nas_rnn.cells.graph import (
+from nas_rnn.cells.graph.nodes import (
     Diagonal,
     LayerNorm,
     LearnedVector,

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from nas_rnn.cells import find_operation
-from nas_rnn.cells.expressions import FUNCTIONS, evaluate
-from nas_rnn.cells.graph import (
+from nas_rnn.cells.graph.expressions import FUNCTIONS, evaluate
+from nas_rnn.cells.graph.nodes import (
     Apply,
     Constant,
     Diagonal,

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from torch import Tensor, nn
 
 from nas_rnn.cells import Canonical
-from nas_rnn.cells.graph import is_commutative
+from nas_rnn.cells.graph.nodes import is_commutative
 from nas_rnn.execution.layout import Layout, Place
 from nas_rnn.execution.marks import KEY, mark_of
 from nas_rnn.execution.rnn import RNN, suffix

@@ -10,10 +10,7 @@ from dataclasses import dataclass, field
 from torch import Tensor, nn
 
 from nas_rnn.cells import Cell, Operation, find_operation, value_sizes
-from nas_rnn.cells.equations import plain_equations
-from nas_rnn.cells.equations.naming import Naming, Parameters, matrix_letters
-from nas_rnn.cells.equations.notation import Plain
-from nas_rnn.cells.graph import (
+from nas_rnn.cells.graph.nodes import (
     Apply,
     Constant,
     Diagonal,
@@ -26,7 +23,10 @@ from nas_rnn.cells.graph import (
     Scalar,
     State,
 )
-from nas_rnn.cells.text import number
+from nas_rnn.cells.graph.text import number
+from nas_rnn.cells.views.equations import plain_equations
+from nas_rnn.cells.views.equations.naming import Naming, Parameters, matrix_letters
+from nas_rnn.cells.views.equations.notation import Plain
 from nas_rnn.execution import Layout
 from nas_rnn.execution.layout import Place
 from nas_rnn.export.python_operations import (

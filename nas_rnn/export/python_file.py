@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from nas_rnn.cells.equations import plain_equations
+from nas_rnn.cells.views.equations import plain_equations
 from nas_rnn.errors import UserError
 from nas_rnn.execution import RNN
 from nas_rnn.export.plain_net import net_call, net_source

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nas_rnn.cells import Operation
-from nas_rnn.cells.expressions import FUNCTIONS, evaluate, names_in, print_expression
-from nas_rnn.cells.text import number
+from nas_rnn.cells.graph.expressions import FUNCTIONS, evaluate, names_in, print_expression
+from nas_rnn.cells.graph.text import number
 from nas_rnn.execution.eager.closures import fold
 from nas_rnn.outside import shown
 

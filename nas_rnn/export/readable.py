@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from nas_rnn.cells import Canonical, Cell
-from nas_rnn.cells.graph import Apply, LearnedVector, Node, is_commutative
+from nas_rnn.cells.graph.nodes import Apply, LearnedVector, Node, is_commutative
 
 
 @dataclass(frozen=True)

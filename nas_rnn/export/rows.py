@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from nas_rnn.cells import Cell, Operation, operations
-from nas_rnn.cells.graph import Apply
-from nas_rnn.cells.operations import BUILT_IN
+from nas_rnn.cells.graph.nodes import Apply
+from nas_rnn.cells.graph.operations import BUILT_IN
 from nas_rnn.errors import UserError, suggest
 from nas_rnn.outside import LINES, check_text
 

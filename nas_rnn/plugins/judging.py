@@ -9,8 +9,8 @@ from types import ModuleType
 from typing import Any
 
 from nas_rnn.cells import Cell, Operation
-from nas_rnn.cells.operations import BUILT_IN
-from nas_rnn.cells.verify import violations
+from nas_rnn.cells.graph.operations import BUILT_IN
+from nas_rnn.cells.graph.verify import violations
 from nas_rnn.plugins.records import GROUPS
 
 STATED = {

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from nas_rnn.cells import Operation, operations, register_operation
-from nas_rnn.cells.operations import BUILT_IN, OperationClash, restore_operations
+from nas_rnn.cells.graph.operations import BUILT_IN, OperationClash, restore_operations
 from nas_rnn.errors import UserError, unknown
 from nas_rnn.plugins.judging import plugins_in, refusal, unusable_sample
 from nas_rnn.plugins.records import GROUPS, Home, Plugin, PluginSource, Problem, definition_line

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from nas_rnn.cells import Cell
-from nas_rnn.cells.costs import costs
-from nas_rnn.cells.difference import difference
+from nas_rnn.cells.graph.costs import costs
+from nas_rnn.cells.views.difference import difference
 from nas_rnn.errors import UserError
 from nas_rnn.report.facts import Report
 from nas_rnn.report.pictures import cell_diagram

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from nas_rnn.cells.diagram import draw
-from nas_rnn.cells.difference import Difference
+from nas_rnn.cells.views.diagram import draw
+from nas_rnn.cells.views.difference import Difference
 from nas_rnn.comparison.chart import draw_chart
 from nas_rnn.errors import UserError
 from nas_rnn.report.charts.panel import SIZE, Panel, begin, finish
@@ -59,7 +59,7 @@ def flow_panels(report: Report) -> list[Panel]:
 def cell_diagram(found: Difference, number: int) -> Markup:
     """Return the picture of a cell in which what its base has not, or not so, is framed; of a cell that is too large
     for one, the reason."""
-    same = found.cell.digest == found.base.digest
+    same = found.is_empty
     legend = "" if same else f"heavy dashed frame: differs from {found.base.name}"
     try:
         picture = draw(found.cell, "svg", frozenset() if same else found.differing, legend)

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from nas_rnn import plugins
 from nas_rnn.cells import Cell
-from nas_rnn.cells.graph import Apply
-from nas_rnn.cells.operations import BUILT_IN
+from nas_rnn.cells.graph.nodes import Apply
+from nas_rnn.cells.graph.operations import BUILT_IN
 from nas_rnn.errors import UserError
 from nas_rnn.run_folder.config import CompareConfig, SearchConfig
 from nas_rnn.run_folder.layout import RunFolder

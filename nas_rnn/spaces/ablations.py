@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nas_rnn.cells import Cell, CellError
-from nas_rnn.cells.difference import Parts
-from nas_rnn.cells.difference.phrases import Side
-from nas_rnn.cells.graph import (
+from nas_rnn.cells.cell import make_cell
+from nas_rnn.cells.graph.nodes import (
     Apply,
     Constant,
     Diagonal,
@@ -23,8 +22,9 @@ from nas_rnn.cells.graph import (
     Node,
     Project,
     State,
-    make_cell,
 )
+from nas_rnn.cells.views.difference import Parts
+from nas_rnn.cells.views.difference.phrases import Side
 from nas_rnn.errors import UserError, unknown
 
 ELEMENTS = ("gate", "activation", "product", "path", "norm", "peephole", "matrix")

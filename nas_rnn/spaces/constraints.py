@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from nas_rnn.cells import Cell, operations
-from nas_rnn.cells.costs import HIDDEN_SIZE, INPUT_SIZE, costs
-from nas_rnn.cells.graph import Apply, Diagonal, LayerNorm, LearnedVector, Linear, Node, Project, Scalar
+from nas_rnn.cells.graph.costs import HIDDEN_SIZE, INPUT_SIZE, costs
+from nas_rnn.cells.graph.nodes import Apply, Diagonal, LayerNorm, LearnedVector, Linear, Node, Project, Scalar
 from nas_rnn.errors import suggest
 from nas_rnn.spaces.choices import SpaceError
 
@@ -31,7 +31,7 @@ BOUNDS = ("products", "operations", "levels", "states", "parameters")
 class Constraints:
     """What every candidate keeps to; None and empty: no constraint.
 
-    Costs are those of `nas_rnn.cells.costs`: dead equations and equal ones do not count. Words are looked for in the
+    Costs are those of `nas_rnn.cells.graph.costs`: dead equations and equal ones do not count. Words are looked for in the
     equations that the next states need, as they are written: ``blend`` and ``identity`` are found by these names.
     """
 

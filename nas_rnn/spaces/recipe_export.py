@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from nas_rnn.cells import Cell
-from nas_rnn.cells.graph import Apply, Input, Linear, Node, Project
-from nas_rnn.cells.text import print_node
+from nas_rnn.cells.graph.nodes import Apply, Input, Linear, Node, Project
+from nas_rnn.cells.graph.text import print_node
 from nas_rnn.errors import UserError
 from nas_rnn.spaces.recipes import WORDS, Recipe
 

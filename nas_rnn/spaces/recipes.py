@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from nas_rnn.cells import Cell, StatePath
-from nas_rnn.cells.graph import Apply, Input, Linear, Node, Project, State, make_cell
+from nas_rnn.cells.cell import make_cell
+from nas_rnn.cells.graph.nodes import Apply, Input, Linear, Node, Project, State
 from nas_rnn.errors import UserError, suggest
 from nas_rnn.outside import check_plain
 

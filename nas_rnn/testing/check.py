@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nas_rnn import plugins
 from nas_rnn.cells import operations
-from nas_rnn.cells.operations import BUILT_IN
+from nas_rnn.cells.graph.operations import BUILT_IN
 from nas_rnn.errors import UserError, suggest, unknown
 from nas_rnn.plugins import GROUPS, Plugin, Problem
 from nas_rnn.plugins.records import place

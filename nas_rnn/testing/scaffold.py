@@ -9,7 +9,7 @@ from typing import Final
 
 import nas_rnn
 from nas_rnn import plugins
-from nas_rnn.cells.operations import RESERVED, operations
+from nas_rnn.cells.graph.operations import RESERVED, operations
 from nas_rnn.errors import NasRnnError, UserError, suggest
 from nas_rnn.plugins import GROUPS
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nas_rnn.cells import parse_cell
-from nas_rnn.cells.verify import verify
+from nas_rnn.cells.graph.verify import verify
 from nas_rnn.errors import UserError, located
 from nas_rnn.spaces.choices import Decisions
 from nas_rnn.spaces.constrained import MutableSpace

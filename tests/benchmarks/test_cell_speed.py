@@ -21,7 +21,7 @@ from speed.rows import Shape, make_row, summarised
 
 import nas_rnn
 from nas_rnn.cells import Cell
-from nas_rnn.cells.costs import costs
+from nas_rnn.cells.graph.costs import costs
 from nas_rnn.errors import UserError
 from nas_rnn.execution import RNN, make_layout
 from tests.execution.zoo import zoo_cells

@@ -6,17 +6,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nas_rnn.cells.graph import (
-    Apply,
-    Cell,
-    Constant,
-    Input,
-    LayerNorm,
-    Node,
-    State,
-    is_commutative,
-    make_cell,
-)
+from nas_rnn.cells.cell import Cell, make_cell
+from nas_rnn.cells.graph.nodes import Apply, Constant, Input, LayerNorm, Node, State, is_commutative
 
 OWN_NOTHING = (Input, State, Constant, Apply)
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nas_rnn.cells import Cell, linear, parameter_owners, parse_cell, trace_cell
-from nas_rnn.cells.graph import State
-from nas_rnn.cells.labelling import Labelling
-from nas_rnn.cells.operations import sigmoid, tanh
+from nas_rnn.cells.graph.labelling import Labelling
+from nas_rnn.cells.graph.nodes import State
+from nas_rnn.cells.graph.operations import sigmoid, tanh
 from nas_rnn.errors import UserError
 from tests.cells.disguise import disguised
 from tests.random_cells import cells
@@ -233,7 +233,7 @@ def test_a_long_chain_refines_at_once() -> None:
 
 
 def test_a_cell_that_is_too_symmetrical_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nas_rnn.cells.labelling.MAX_WORK", 200)
+    monkeypatch.setattr("nas_rnn.cells.graph.labelling.MAX_WORK", 200)
     traced = trace_cell(lambda x, h: balanced(gates(x, h, 16)), "f")
     with pytest.raises(UserError, match="too symmetrical"):
         _ = traced.digest

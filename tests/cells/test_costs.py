@@ -3,8 +3,8 @@
 import pytest
 
 from nas_rnn.cells import cell, diagonal, layer_norm, linear, project, scalar, state
-from nas_rnn.cells.costs import Costs, costs
-from nas_rnn.cells.operations import blend, sigmoid, tanh
+from nas_rnn.cells.graph.costs import Costs, costs
+from nas_rnn.cells.graph.operations import blend, sigmoid, tanh
 from nas_rnn.cells.zoo.classic import gru, lstm, rnn
 from nas_rnn.cells.zoo.lstm_ablations import lstm_fgr
 from nas_rnn.errors import UserError

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 
 from nas_rnn.cells import Cell, cell, diagonal, layer_norm, linear, project, scalar, state
-from nas_rnn.cells.diagram import Layout, Sketch, arrange, draw, sketch
-from nas_rnn.cells.graph import Constant, Scalar
-from nas_rnn.cells.operations import blend, maximum, sigmoid, tanh
+from nas_rnn.cells.graph.nodes import Constant, Scalar
+from nas_rnn.cells.graph.operations import blend, maximum, sigmoid, tanh
+from nas_rnn.cells.views.diagram import Layout, Sketch, arrange, draw, sketch
 from nas_rnn.cells.zoo.classic import gru, lstm, rnn
 from nas_rnn.cells.zoo.lstm_ablations import lstm_cifg, lstm_fgr, lstm_peephole
 from nas_rnn.errors import UserError

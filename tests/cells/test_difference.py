@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from nas_rnn import load_cell
 from nas_rnn.cells import Cell, cell, linear, state
-from nas_rnn.cells.diagram import draw, sketch
-from nas_rnn.cells.difference import Parts, difference, match
-from nas_rnn.cells.operations import relu, sigmoid, tanh
+from nas_rnn.cells.graph.operations import relu, sigmoid, tanh
+from nas_rnn.cells.views.diagram import draw, sketch
+from nas_rnn.cells.views.difference import Parts, difference, match
 from nas_rnn.cells.zoo.classic import gru, lstm, rnn
 from tests.cells.disguise import disguised
 from tests.random_cells import cells, random_cell

@@ -8,9 +8,19 @@ from hypothesis import given
 from matplotlib.mathtext import MathTextParser
 
 from nas_rnn.cells import Operation, cell, diagonal, layer_norm, linear, project, scalar, state
-from nas_rnn.cells.equations import latex_equations, plain_equations
-from nas_rnn.cells.graph import Apply, Cell, Input, Linear, State, StatePath
-from nas_rnn.cells.operations import _TABLE, blend, exp, maximum, register_operation, sigmoid, softplus, tanh
+from nas_rnn.cells.cell import Cell
+from nas_rnn.cells.graph.nodes import Apply, Input, Linear, State, StatePath
+from nas_rnn.cells.graph.operations import (
+    _TABLE,
+    blend,
+    exp,
+    maximum,
+    register_operation,
+    sigmoid,
+    softplus,
+    tanh,
+)
+from nas_rnn.cells.views.equations import latex_equations, plain_equations
 from nas_rnn.cells.zoo.classic import gru, lstm, rnn
 from nas_rnn.cells.zoo.lstm_ablations import lstm_fgr
 from tests.random_cells import cells, random_cell

@@ -19,7 +19,7 @@ from nas_rnn.cells import (
     state,
     trace_cell,
 )
-from nas_rnn.cells.operations import exp, maximum, sigmoid, tanh
+from nas_rnn.cells.graph.operations import exp, maximum, sigmoid, tanh
 from nas_rnn.errors import UserError
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from nas_rnn.cells import Operation, find_operation, operations, parse_cell, register_operation
-from nas_rnn.cells.expressions import BINARY, COMPARE, FUNCTIONS, evaluate, parse_expression
-from nas_rnn.cells.operations import _TABLE, BUILT_IN, RESERVED, operation
+from nas_rnn.cells.graph.expressions import BINARY, COMPARE, FUNCTIONS, evaluate, parse_expression
+from nas_rnn.cells.graph.operations import _TABLE, BUILT_IN, RESERVED, operation
 from nas_rnn.errors import UserError
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nas_rnn.cells import CellError, cell, diagonal, layer_norm, linear, project, scalar, state, trace_cell
-from nas_rnn.cells.operations import maximum, tanh
+from nas_rnn.cells.graph.operations import maximum, tanh
 from nas_rnn.cells.zoo.classic import lstm
 from nas_rnn.errors import UserError
 

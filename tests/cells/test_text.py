@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from nas_rnn import cells as language
 from nas_rnn.cells import Cell, StatePath, operations, parse_cell
-from nas_rnn.cells.graph import Apply, Constant, Input, Linear, Node, Scalar, State, make_cell
+from nas_rnn.cells.cell import make_cell
+from nas_rnn.cells.graph.nodes import Apply, Constant, Input, Linear, Node, Scalar, State
 from nas_rnn.cells.zoo.classic import gru, lstm
 from nas_rnn.cells.zoo.lstm_ablations import lstm_fgr
 from tests.random_cells import cells

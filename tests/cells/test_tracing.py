@@ -18,7 +18,7 @@ from nas_rnn.cells import (
     scalar,
     trace_cell,
 )
-from nas_rnn.cells.operations import tanh
+from nas_rnn.cells.graph.operations import tanh
 
 
 def equations(made: Cell) -> list[str]:

@@ -7,9 +7,9 @@ import math
 import pytest
 
 from nas_rnn.cells import CellError, StatePath
-from nas_rnn.cells.graph import (
+from nas_rnn.cells.cell import Cell, make_cell
+from nas_rnn.cells.graph.nodes import (
     Apply,
-    Cell,
     Constant,
     Diagonal,
     Input,
@@ -19,9 +19,8 @@ from nas_rnn.cells.graph import (
     Project,
     Scalar,
     State,
-    make_cell,
 )
-from nas_rnn.cells.verify import MAX_NODES, violations
+from nas_rnn.cells.graph.verify import MAX_NODES, violations
 from nas_rnn.cells.zoo.classic import lstm
 
 H = StatePath("h")

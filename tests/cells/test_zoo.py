@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from nas_rnn.cells import Cell, parse_cell
-from nas_rnn.cells.graph import Apply, Diagonal, Linear
+from nas_rnn.cells.graph.nodes import Apply, Diagonal, Linear
 from nas_rnn.cells.zoo import classic, lstm_ablations
 
 CELLS = {
@@ -31,7 +31,7 @@ DIGESTS = {
     "lstm_np": "c1-74b478e997a61877",
     "lstm_fgr": "c1-e4afdd0c3c089626",
 }
-"""A change here is a change of `nas_rnn.cells.canonical.VERSION`."""
+"""A change here is a change of `nas_rnn.cells.graph.canonical.VERSION`."""
 
 
 def test_these_are_all() -> None:

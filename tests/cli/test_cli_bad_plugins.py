@@ -9,7 +9,7 @@ import pytest
 
 from nas_rnn import plugins
 from nas_rnn.cells import operations
-from nas_rnn.cells.operations import restore_operations
+from nas_rnn.cells.graph.operations import restore_operations
 from tests.cli.conftest import Run
 
 CELL = (

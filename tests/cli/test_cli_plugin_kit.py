@@ -8,7 +8,7 @@ import pytest
 
 from nas_rnn import plugins
 from nas_rnn.cells import operations
-from nas_rnn.cells.operations import restore_operations
+from nas_rnn.cells.graph.operations import restore_operations
 from nas_rnn.cli.plugin_kit import WORDS
 from nas_rnn.plugins import Registry
 from nas_rnn.testing import check as checking

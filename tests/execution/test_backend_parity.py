@@ -22,10 +22,11 @@ from nas_rnn.cells import (
     parse_cell,
     register_operation,
 )
-from nas_rnn.cells.expressions import parse_expression
-from nas_rnn.cells.graph import StatePath, make_cell
-from nas_rnn.cells.language import Trace
-from nas_rnn.cells.operations import sigmoid, tanh
+from nas_rnn.cells.cell import make_cell
+from nas_rnn.cells.graph.expressions import parse_expression
+from nas_rnn.cells.graph.nodes import StatePath
+from nas_rnn.cells.graph.operations import sigmoid, tanh
+from nas_rnn.cells.language.tracing import Trace
 from nas_rnn.execution import RNN
 from nas_rnn.execution.backends import BACKENDS
 from nas_rnn.execution.eager.closures import NATIVE, compile_operation

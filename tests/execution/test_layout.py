@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nas_rnn.cells import Cell, parse_cell
-from nas_rnn.cells.costs import costs
+from nas_rnn.cells.graph.costs import costs
 from nas_rnn.cells.zoo.classic import gru, lstm
 from nas_rnn.errors import UserError
 from nas_rnn.execution import RNN, make_layout, parameter_count

@@ -7,7 +7,7 @@ import pytest
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.execution.fused.gradient import Gradient
 from nas_rnn.execution.fused.linear import LinearRecurrence, linear_recurrence
-from nas_rnn.execution.fused.schedule import make_schedule
+from nas_rnn.execution.fused.scheduler import make_schedule
 from nas_rnn.execution.layout import make_layout
 from tests.execution.zoo import zoo_cells
 

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from nas_rnn.cells import Cell, Operation, parse_cell
-from nas_rnn.cells.expressions import FUNCTIONS
-from nas_rnn.cells.operations import operations, register_operation, restore_operations
+from nas_rnn.cells.graph.expressions import FUNCTIONS
+from nas_rnn.cells.graph.operations import operations, register_operation, restore_operations
 from nas_rnn.errors import UserError
 from nas_rnn.execution import RNN
 from nas_rnn.execution.fused import backend as fused_backend

@@ -12,7 +12,7 @@ import pytest
 import nas_rnn
 from nas_rnn import plugins
 from nas_rnn.cells import operations
-from nas_rnn.cells.operations import restore_operations
+from nas_rnn.cells.graph.operations import restore_operations
 from nas_rnn.errors import UserError
 from nas_rnn.plugins import PluginError
 from nas_rnn.run_folder.provenance import STUDY, identities, recorded, tags, used_by

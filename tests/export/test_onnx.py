@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from onnx import numpy_helper
 
 from nas_rnn.cells import Cell, operations, parse_cell
-from nas_rnn.cells.operations import Operation, register_operation, restore_operations
+from nas_rnn.cells.graph.operations import Operation, register_operation, restore_operations
 from nas_rnn.errors import NasRnnError, UserError
 from nas_rnn.execution import RNN
 from nas_rnn.export import Trained, onnx_file

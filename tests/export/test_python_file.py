@@ -14,7 +14,7 @@ import torch
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from nas_rnn.cells import operations, parse_cell
-from nas_rnn.cells.operations import Operation, register_operation, restore_operations
+from nas_rnn.cells.graph.operations import Operation, register_operation, restore_operations
 from nas_rnn.errors import UserError
 from nas_rnn.execution import RNN
 from nas_rnn.export import Trained, export_files, output_path

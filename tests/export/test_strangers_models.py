@@ -14,7 +14,7 @@ import torch
 from nas_rnn.tasks.plain import wrapped
 
 from nas_rnn.cells import operations, parse_cell
-from nas_rnn.cells.operations import Operation, OperationClash, register_operation, restore_operations
+from nas_rnn.cells.graph.operations import Operation, OperationClash, register_operation, restore_operations
 from nas_rnn.errors import UserError
 from nas_rnn.execution import RNN
 from nas_rnn.execution.fused.kernels import printed

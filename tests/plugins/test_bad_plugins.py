@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nas_rnn.cells import operations
-from nas_rnn.cells.operations import Operation, restore_operations
+from nas_rnn.cells.graph.operations import Operation, restore_operations
 from nas_rnn.errors import UserError
 from nas_rnn.plugins import Plugin, PluginError, Registry, running
 from nas_rnn.plugins.sandbox import Hung, time_limit

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from nas_rnn.cells import Operation, linear, operations, register_operation
-from nas_rnn.cells.operations import exp, restore_operations, tanh
+from nas_rnn.cells.graph.operations import exp, restore_operations, tanh
 from nas_rnn.execution.backends import BACKENDS
 from nas_rnn.plugins import GROUPS, load_cell, registry
 from nas_rnn.spaces import Candidate, search_space

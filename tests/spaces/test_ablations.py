@@ -8,7 +8,7 @@ from hypothesis import given, settings
 
 from nas_rnn import RNN, load_cell, parse_cell
 from nas_rnn.cells import Cell, cell, linear, state
-from nas_rnn.cells.operations import relu, sigmoid
+from nas_rnn.cells.graph.operations import relu, sigmoid
 from nas_rnn.errors import UserError
 from nas_rnn.spaces.ablations import ELEMENTS, USUAL, ablations
 from tests.random_cells import cells

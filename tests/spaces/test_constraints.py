@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nas_rnn.cells import linear, parse_cell
-from nas_rnn.cells.operations import exp, identity, relu, sigmoid, tanh
+from nas_rnn.cells.graph.operations import exp, identity, relu, sigmoid, tanh
 from nas_rnn.errors import UserError
 from nas_rnn.plugins import load_cell, load_space
 from nas_rnn.spaces import (

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nas_rnn.cells import linear
-from nas_rnn.cells.operations import relu, sigmoid, tanh
+from nas_rnn.cells.graph.operations import relu, sigmoid, tanh
 from nas_rnn.plugins import load_cell, load_space, registry
 from nas_rnn.spaces import Candidate, search_space
 from nas_rnn.testing import check_space

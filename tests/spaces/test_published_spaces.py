@@ -3,7 +3,7 @@
 import pytest
 
 from nas_rnn.cells import cell, linear
-from nas_rnn.cells.operations import identity, relu, sigmoid, tanh
+from nas_rnn.cells.graph.operations import identity, relu, sigmoid, tanh
 from nas_rnn.plugins import load_space
 
 DARTS_V1 = "relu 0, relu 1, tanh 2, relu 3, relu 4, identity 1, relu 5, relu 1"

@@ -6,8 +6,8 @@ import json
 import pytest
 
 from nas_rnn.cells import cell, layer_norm, linear, parse_cell, project
-from nas_rnn.cells.costs import costs
-from nas_rnn.cells.operations import blend, identity, sigmoid, tanh
+from nas_rnn.cells.graph.costs import costs
+from nas_rnn.cells.graph.operations import blend, identity, sigmoid, tanh
 from nas_rnn.errors import UserError
 from nas_rnn.plugins import load_cell
 from nas_rnn.spaces import cell_from_recipe, load_recipe, load_recipes, names_recipe, recipe_from_cell

@@ -5,7 +5,7 @@ import pytest
 
 import nas_rnn
 from nas_rnn.cells import CellError, linear
-from nas_rnn.cells.operations import identity, relu, sigmoid, tanh
+from nas_rnn.cells.graph.operations import identity, relu, sigmoid, tanh
 from nas_rnn.plugins import load_cell, load_space
 from nas_rnn.spaces import SpaceError, search_space
 

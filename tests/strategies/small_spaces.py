@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from nas_rnn.cells import Cell, linear
-from nas_rnn.cells.operations import identity, relu, sigmoid, tanh
+from nas_rnn.cells.graph.operations import identity, relu, sigmoid, tanh
 from nas_rnn.spaces import Candidate, search_space
 
 

@@ -15,8 +15,8 @@ from typing import Any
 from torch import Tensor
 
 from nas_rnn.cells import Cell
-from nas_rnn.cells.graph import OWNERS
-from nas_rnn.cells.text import print_node
+from nas_rnn.cells.graph.nodes import OWNERS
+from nas_rnn.cells.graph.text import print_node
 from nas_rnn.execution.layout import Layout, Place
 
 KINDS = {

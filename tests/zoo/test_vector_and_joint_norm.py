@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.nn.functional import layer_norm as torch_layer_norm
 
 from nas_rnn.cells import Cell, CellError, parse_cell, vector
-from nas_rnn.cells.costs import costs
-from nas_rnn.cells.diagram.sketch import sketch
+from nas_rnn.cells.graph.costs import costs
+from nas_rnn.cells.views.diagram.sketch import sketch
 from nas_rnn.execution import RNN
 from tests.cells.disguise import disguised
 from tests.zoo.named_weights import Weights, named_places, read

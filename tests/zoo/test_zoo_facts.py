@@ -11,8 +11,8 @@ import pytest
 
 from nas_rnn.catalogue.listing import listing
 from nas_rnn.cells import parse_cell, zoo
-from nas_rnn.cells.costs import costs
-from nas_rnn.cells.verify import violations
+from nas_rnn.cells.graph.costs import costs
+from nas_rnn.cells.graph.verify import violations
 from nas_rnn.execution.layout import parameter_count
 from tests.execution.zoo import zoo_cells
 from tests.zoo.reference_searched import PUBLISHED_PARAMETERS
@@ -60,7 +60,7 @@ DIGESTS = {
     "nas_bench_nlp_2": "c1-e86ab3017f186ec8",
     "nas_bench_nlp_3": "c1-bdad8ec8915dbb9c",
 }
-"""A change here is a change of `nas_rnn.cells.canonical.VERSION`; those of the LSTM's ablations stand elsewhere."""
+"""A change here is a change of `nas_rnn.cells.graph.canonical.VERSION`; those of the LSTM's ablations stand elsewhere."""
 
 
 def test_these_are_all_with_the_ablations() -> None:

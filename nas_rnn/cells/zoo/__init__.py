@@ -10,7 +10,7 @@ import pkgutil
 import re
 from importlib import import_module
 
-from nas_rnn.cells.graph import Cell
+from nas_rnn.cells.cell import Cell
 
 
 def family(cell: Cell) -> str:

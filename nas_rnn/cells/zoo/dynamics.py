@@ -1,7 +1,8 @@
 """Cells that discretise systems of differential equations."""
 
-from nas_rnn.cells.language import cell, linear
-from nas_rnn.cells.operations import blend, sigmoid, tanh
+from nas_rnn.cells.cell import cell
+from nas_rnn.cells.graph.operations import blend, sigmoid, tanh
+from nas_rnn.cells.language.tracing import linear
 
 FAMILY = "dynamics"
 

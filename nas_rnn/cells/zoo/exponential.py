@@ -7,8 +7,9 @@ nothing to forget (the authors' code sets it to i then). Matrices that read h ar
 x are full. The forget gate's bias starts at 1, not spread over the units as in the authors' code.
 """
 
-from nas_rnn.cells.language import cell, linear, state
-from nas_rnn.cells.operations import exp, log_sigmoid, maximum, sigmoid, tanh
+from nas_rnn.cells.cell import cell
+from nas_rnn.cells.graph.operations import exp, log_sigmoid, maximum, sigmoid, tanh
+from nas_rnn.cells.language.tracing import linear, state
 
 FAMILY = "exponential"
 

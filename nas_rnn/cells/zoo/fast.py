@@ -1,7 +1,8 @@
 """Cells whose recurrence needs few or no products with the state: for long sequences and small devices."""
 
-from nas_rnn.cells.language import cell, diagonal, linear, project, scalar, state, vector
-from nas_rnn.cells.operations import blend, relu, sigmoid, tanh
+from nas_rnn.cells.cell import cell
+from nas_rnn.cells.graph.operations import blend, relu, sigmoid, tanh
+from nas_rnn.cells.language.tracing import diagonal, linear, project, scalar, state, vector
 
 FAMILY = "fast"
 

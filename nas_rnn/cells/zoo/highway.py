@@ -4,8 +4,9 @@ The carry gate is one minus the transform gate, as in the paper's experiments. x
 alone. The transform gates' biases start at -2 (the paper's choice for Penn Treebank).
 """
 
-from nas_rnn.cells.language import cell, linear
-from nas_rnn.cells.operations import blend, sigmoid, tanh
+from nas_rnn.cells.cell import cell
+from nas_rnn.cells.graph.operations import blend, sigmoid, tanh
+from nas_rnn.cells.language.tracing import linear
 
 FAMILY = "highway"
 

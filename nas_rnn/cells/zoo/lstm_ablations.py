@@ -4,8 +4,9 @@ Section 2 gives the equations with peepholes and section 3 the variants. The for
 all of them, so that they differ from each other in what the paper removes and in nothing else.
 """
 
-from nas_rnn.cells.language import cell, diagonal, linear
-from nas_rnn.cells.operations import sigmoid, tanh
+from nas_rnn.cells.cell import cell
+from nas_rnn.cells.graph.operations import sigmoid, tanh
+from nas_rnn.cells.language.tracing import diagonal, linear
 
 FAMILY = "lstm ablations"
 

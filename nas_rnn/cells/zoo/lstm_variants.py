@@ -1,7 +1,8 @@
 """Published LSTMs beside the plain one and its ablations."""
 
-from nas_rnn.cells.language import cell, layer_norm, linear, vector
-from nas_rnn.cells.operations import blend, sigmoid, tanh
+from nas_rnn.cells.cell import cell
+from nas_rnn.cells.graph.operations import blend, sigmoid, tanh
+from nas_rnn.cells.language.tracing import layer_norm, linear, vector
 
 FAMILY = "lstm"
 

@@ -6,8 +6,9 @@ brings them to it. Public ports disagree on MUT2 and MUT3: in the paper the rese
 matrix, and the update gate of MUT3 alone reads tanh(h).
 """
 
-from nas_rnn.cells.language import cell, linear, project
-from nas_rnn.cells.operations import blend, sigmoid, tanh
+from nas_rnn.cells.cell import cell
+from nas_rnn.cells.graph.operations import blend, sigmoid, tanh
+from nas_rnn.cells.language.tracing import linear, project
 
 FAMILY = "mutations"
 

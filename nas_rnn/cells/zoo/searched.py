@@ -1,7 +1,8 @@
 """Cells that searches found: NASCell, ENAS, DARTS, and the best of NAS-Bench-NLP."""
 
-from nas_rnn.cells.language import cell, linear
-from nas_rnn.cells.operations import blend, identity, leaky_relu, relu, sigmoid, tanh
+from nas_rnn.cells.cell import cell
+from nas_rnn.cells.graph.operations import blend, identity, leaky_relu, relu, sigmoid, tanh
+from nas_rnn.cells.language.tracing import linear
 
 FAMILY = "searched"
 

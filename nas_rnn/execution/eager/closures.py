@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nas_rnn.cells import Operation
-from nas_rnn.cells.expressions import FUNCTIONS, evaluate
+from nas_rnn.cells.graph.expressions import FUNCTIONS, evaluate
 from nas_rnn.execution.reference import common_shape, evaluate_tensors
 
 Registers = list[Any]

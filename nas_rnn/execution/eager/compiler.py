@@ -10,7 +10,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nas_rnn.cells import find_operation
-from nas_rnn.cells.graph import Apply, Constant, Diagonal, LayerNorm, LearnedVector, Linear, Project, Scalar
+from nas_rnn.cells.graph.nodes import (
+    Apply,
+    Constant,
+    Diagonal,
+    LayerNorm,
+    LearnedVector,
+    Linear,
+    Project,
+    Scalar,
+)
 from nas_rnn.execution.eager.closures import call, compile_operation, read
 from nas_rnn.execution.eager.emitter import Emitter, Program
 from nas_rnn.execution.eager.grouping import Group, Run, make_grouping

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from nas_rnn.cells import find_operation
-from nas_rnn.cells.graph import Apply
+from nas_rnn.cells.graph.nodes import Apply
 from nas_rnn.execution.layout import Layout, Matrix
 
 

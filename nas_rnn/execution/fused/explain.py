@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from nas_rnn.cells import Cell
-from nas_rnn.cells.equations.naming import Naming
-from nas_rnn.cells.graph import Input, State
+from nas_rnn.cells.graph.nodes import Input, State
+from nas_rnn.cells.views.equations.naming import Naming
 from nas_rnn.execution.fused.gradient import Gradient
 from nas_rnn.execution.fused.places import Kind
-from nas_rnn.execution.fused.schedule import Run, Schedule, Stage, make_schedule
+from nas_rnn.execution.fused.schedule import Run, Schedule, Stage
+from nas_rnn.execution.fused.scheduler import make_schedule
 from nas_rnn.execution.layout import make_layout
 
 SIZES = {"hidden": "hidden_size", "input": "input_size"}

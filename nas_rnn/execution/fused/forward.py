@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nas_rnn.cells import find_operation
-from nas_rnn.cells.graph import Apply, Constant, Diagonal, Input, LayerNorm, State
+from nas_rnn.cells.graph.nodes import Apply, Constant, Diagonal, Input, LayerNorm, State
 from nas_rnn.execution.fused.places import Kind, Leaf
 from nas_rnn.execution.fused.rowcode import RowCode
 from nas_rnn.execution.fused.schedule import Schedule, Stage, is_costly

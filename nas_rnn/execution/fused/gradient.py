@@ -9,8 +9,8 @@ comes first to a gradient writes it, the others add; who that is, is settled her
 from __future__ import annotations
 
 from nas_rnn.cells import find_operation
-from nas_rnn.cells.expressions import names_in
-from nas_rnn.cells.graph import Apply, Constant, Diagonal, Input, LayerNorm, State
+from nas_rnn.cells.graph.expressions import names_in
+from nas_rnn.cells.graph.nodes import Apply, Constant, Diagonal, Input, LayerNorm, State
 from nas_rnn.execution.fused.forward import StageValues
 from nas_rnn.execution.fused.places import Kind, Leaf, gradient_of
 from nas_rnn.execution.fused.rowcode import RowCode

@@ -15,7 +15,8 @@ from torch import Tensor
 from nas_rnn.execution.fused.cpp import CppCode, print_cpp
 from nas_rnn.execution.fused.gradient import Gradient
 from nas_rnn.execution.fused.openmp import find_openmp
-from nas_rnn.execution.fused.schedule import Schedule, make_schedule
+from nas_rnn.execution.fused.schedule import Schedule
+from nas_rnn.execution.fused.scheduler import make_schedule
 from nas_rnn.execution.fused.toolchain import compile_library, text_of
 from nas_rnn.execution.layout import Layout
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from nas_rnn.cells.graph import ValueSize
+from nas_rnn.cells.graph.nodes import ValueSize
 
 
 class Kind(Enum):

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import torch
 
 from nas_rnn.cells import Operation
-from nas_rnn.cells.expressions import COMPARE, FUNCTIONS, evaluate
+from nas_rnn.cells.graph.expressions import COMPARE, FUNCTIONS, evaluate
 from nas_rnn.execution.fused.places import Leaf
 from nas_rnn.execution.reference import evaluate_tensors
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from nas_rnn import plugins
 from nas_rnn.cells import Cell
-from nas_rnn.cells.verify import verify
+from nas_rnn.cells.graph.verify import verify
 from nas_rnn.comparison import derived_seed
 from nas_rnn.engine import Next
 from nas_rnn.errors import UserError

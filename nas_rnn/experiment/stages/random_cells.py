@@ -12,7 +12,7 @@ from statistics import fmean
 
 from nas_rnn import plugins
 from nas_rnn.cells import Cell
-from nas_rnn.cells.verify import verify
+from nas_rnn.cells.graph.verify import verify
 from nas_rnn.comparison import Entry, Member, derived_seed
 from nas_rnn.errors import NasRnnError, UserError
 from nas_rnn.experiment.events import Notifier

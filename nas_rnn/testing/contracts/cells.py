@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nas_rnn.cells import Cell, parse_cell
-from nas_rnn.cells.verify import violations
+from nas_rnn.cells.graph.verify import violations
 from nas_rnn.execution import RNN
 from nas_rnn.execution.backends import BACKENDS
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from nas_rnn.cells import Operation, linear, trace_cell
-from nas_rnn.cells.operations import sigmoid, tanh
+from nas_rnn.cells.graph.operations import sigmoid, tanh
 from nas_rnn.execution.reference import evaluate_tensors
 from nas_rnn.testing.contracts.cells import check_cell
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nas_rnn.cells import Cell
-from nas_rnn.cells.verify import violations
+from nas_rnn.cells.graph.verify import violations
 from nas_rnn.errors import located
 from nas_rnn.spaces import Candidate, Space
 from nas_rnn.testing.contracts.cells import train_briefly

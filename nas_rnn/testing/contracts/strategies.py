@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nas_rnn.cells import linear
-from nas_rnn.cells.operations import relu, sigmoid, tanh
+from nas_rnn.cells.graph.operations import relu, sigmoid, tanh
 from nas_rnn.spaces import search_space
 
 

@@ -11,7 +11,8 @@ import pytest
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.execution.fused.kernels import printed
 from nas_rnn.execution.fused.places import Kind
-from nas_rnn.execution.fused.schedule import Schedule, make_schedule
+from nas_rnn.execution.fused.schedule import Schedule
+from nas_rnn.execution.fused.scheduler import make_schedule
 from nas_rnn.execution.fused.toolchain import compiler, text_of
 from nas_rnn.execution.layout import make_layout
 from tests.execution.fused.golden import FOLDER, SOURCES, texts

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from nas_rnn.cells import Cell, find_operation, parse_cell
-from nas_rnn.cells.graph import StatePath, make_cell
-from nas_rnn.cells.language import Trace
+from nas_rnn.cells.cell import make_cell
+from nas_rnn.cells.graph.nodes import StatePath
+from nas_rnn.cells.language.tracing import Trace
 from nas_rnn.execution import RNN
 from nas_rnn.execution.fused.kernels import prepare
 from nas_rnn.execution.fused.toolchain import FLAGS, NATIVE, compile_library, text_of

@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from nas_rnn.cells import find_operation, parse_cell
-from nas_rnn.cells.expressions import parse_expression
+from nas_rnn.cells.graph.expressions import parse_expression
 from nas_rnn.execution.fused.cpp.stages import spilled_rows
 from nas_rnn.execution.fused.forward import forward_code
 from nas_rnn.execution.fused.gradient import Gradient
 from nas_rnn.execution.fused.loops import cut_into_loops, is_elementwise
 from nas_rnn.execution.fused.places import Kind, Leaf
 from nas_rnn.execution.fused.rowcode import Effect, RowCode
-from nas_rnn.execution.fused.schedule import make_schedule
+from nas_rnn.execution.fused.scheduler import make_schedule
 from nas_rnn.execution.layout import make_layout
 from nas_rnn.execution.reference import evaluate_tensors
 

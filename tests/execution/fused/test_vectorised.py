@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nas_rnn.cells import parse_cell
-from nas_rnn.cells.operations import BUILT_IN, operations
+from nas_rnn.cells.graph.operations import BUILT_IN, operations
 from nas_rnn.execution.fused.kernels import printed
 from nas_rnn.execution.fused.toolchain import compiler, text_of
 from nas_rnn.execution.layout import make_layout

@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nas_rnn.execution.fused.backend import run_sequence
 from nas_rnn.execution.fused.buffers import Buffers
 from nas_rnn.execution.fused.linear import Update
 from nas_rnn.execution.fused.places import Kind, field_of
 from nas_rnn.execution.fused.schedule import Run
+from nas_rnn.execution.fused.sequence import run_sequence
 from nas_rnn.execution.fused.triton.kernels import Kernels, make_kernels, most_programs, scan
 from nas_rnn.execution.fused.triton.printing import tensor_of
 from nas_rnn.execution.layout import Layout

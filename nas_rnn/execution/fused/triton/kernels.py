@@ -13,7 +13,8 @@ from torch import Tensor
 from nas_rnn.execution.fused.forward import forward_code
 from nas_rnn.execution.fused.gradient import Gradient
 from nas_rnn.execution.fused.linear import LinearRecurrence, linear_recurrence
-from nas_rnn.execution.fused.schedule import Schedule, make_schedule
+from nas_rnn.execution.fused.schedule import Schedule
+from nas_rnn.execution.fused.scheduler import make_schedule
 from nas_rnn.execution.fused.triton.modules import load_module
 from nas_rnn.execution.fused.triton.printing import Kernel, TritonCode, print_triton
 from nas_rnn.execution.layout import Layout

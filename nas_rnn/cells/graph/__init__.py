@@ -1,0 +1,1 @@
+"""The graph of a cell: nodes, operations, rules, identity, text, costs."""

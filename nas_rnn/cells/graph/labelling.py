@@ -1,0 +1,171 @@
+"""Canonical labelling of a cell's graph: the same ranking of its nodes for all ways of writing it.
+
+Colours are refined until stable. What stays tied is told apart by trying each member and keeping the smallest encoding,
+pruned by the automorphisms met on the way, and by the part of the encoding that is settled already (McKay & Piperno
+2014, "Practical graph isomorphism, II"). Where two members lead to colourings that differ in a few places, the
+automorphism is read off these at once (Darga, Sakallah & Markov 2008, "Faster symmetry discovery using sparsity of
+symmetries"): equal state paths or equations, however many, cost one try each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from nas_rnn.cells.graph.colouring import Colouring, Surroundings
+from nas_rnn.cells.graph.nodes import Node
+from nas_rnn.cells.graph.symmetry import Orbits, Permutation, symmetry
+
+
+class Labelling:
+    """Finds the ranking of the nodes whose encoding is smallest, in `rank`, and what generates its
+    automorphisms.
+
+    ``labels`` say what each node is; nodes of one label may be told apart only by what they read and who
+    reads them. Raises `UserError` for a cell that is too symmetrical.
+    """
+
+    def __init__(self, nodes: Sequence[Node], outputs: Sequence[int], labels: Sequence[object]) -> None:
+        self.around = Surroundings(nodes, outputs, labels)
+        self.start = self.around.start()
+        self.rank: list[int] = []
+        self.automorphisms: list[Permutation] = []
+        self.leaves = 0
+        self._best: list[Any] = []
+        self._best_path: list[int] = []
+        self._path: list[int] = []
+        self._branches: list[_Branch] = []
+        self._search()
+
+    @property
+    def work(self) -> int:
+        """How many neighbourhoods were looked at."""
+        return self.around.work
+
+    def _search(self) -> None:
+        """Walk the tree of individualised nodes depth-first; the path holds those of the open branch."""
+        path, branches = self._path, self._branches
+        branches.append(_Branch(self.start, alike=False))
+        while branches:
+            branch = branches[-1]
+            del path[len(branches) - 1 :]
+            if branch.colour is None:
+                self._leaf(branch.colouring.colours)
+                continue
+            if not branch.tried:
+                self._choose_first(branch)
+            member = branch.next_member()
+            if member is None:
+                branches.pop()
+                continue
+            branch.tried.append(member)
+            child = self.around.individualised(branch.colouring, member)
+            found = next(
+                (g for _, other in branch.children if (g := symmetry(self.around, other, child))), None
+            )
+            branch.children.append((member, child))
+            if found:
+                branch.children.pop()
+                self._found(found)
+            elif not self._is_worse(child):
+                path.append(member)
+                branches.append(_Branch(child, branch.alike))
+
+    def _choose_first(self, branch: _Branch) -> None:
+        """Begin with the member whose encoding begins smallest, one tried for each kind of surroundings.
+
+        So that independent parts of a graph, such as rings of states of several lengths, are met in the order in which
+        they stand in the smallest encoding, and the others need no second look.
+        """
+        if branch.alike:
+            return
+        kinds = self._kinds(branch.colouring, branch.members)
+        branch.alike = len(kinds) == 1
+        if not branch.alike:
+            settled = {
+                member: self._settled(self.around.individualised(branch.colouring, member))
+                for member in kinds
+            }
+            first = min(kinds, key=settled.__getitem__)
+            branch.members.remove(first)
+            branch.members.insert(0, first)
+
+    def _kinds(self, colouring: Colouring, members: Sequence[int]) -> list[int]:
+        """Return one of the members for each kind of connected part that they lie in, among nodes not told apart."""
+        colours, cells = colouring.colours, colouring.cells
+        seen: set[int] = set()
+        kinds: dict[tuple[int, ...], int] = {}
+        for member in members:
+            if member in seen:
+                continue
+            part, stack = {member}, [member]
+            while stack:
+                for other in self.around.near[stack.pop()]:
+                    if colours[other] in cells and other not in part:
+                        part.add(other)
+                        stack.append(other)
+            seen |= part
+            kinds.setdefault(tuple(sorted(colours[i] for i in part)), member)
+        return list(kinds.values())
+
+    def _settled(self, colouring: Colouring) -> list[Any]:
+        """Return the beginning of the encoding that all rankings with these colours have."""
+        end = min(colouring.cells, default=len(colouring.colours))
+        at = {colour: i for i, colour in enumerate(colouring.colours) if colour < end}
+        return [self._encoded(at[place], colouring) for place in range(end)]
+
+    def _encoded(self, index: int, colouring: Colouring) -> Any:
+        around = self.around
+        return around.labels[index], around.neighbourhood(index, colouring.colours, colouring.cells)
+
+    def _is_worse(self, colouring: Colouring) -> bool:
+        """Whether all rankings with these colours have a larger encoding than the best."""
+        if not self.rank:
+            return False
+        end = min(colouring.cells, default=len(colouring.colours))
+        at = {colour: i for i, colour in enumerate(colouring.colours) if colour < end}
+        for place in range(end):
+            here = self._encoded(at[place], colouring)
+            if here != self._best[place]:
+                return bool(here > self._best[place])
+        return False
+
+    def _leaf(self, rank: list[int]) -> None:
+        """Compare a full ranking with the best; if they encode alike, go back to where their paths part."""
+        self.leaves += 1
+        self._branches.pop()
+        encoding = self._settled(Colouring(rank, {}))
+        if not self.rank or encoding < self._best:
+            self._best, self.rank, self._best_path = encoding, rank, list(self._path)
+        elif encoding == self._best:
+            inverse = sorted(range(len(rank)), key=self.rank.__getitem__)
+            self._found({i: j for i, place in enumerate(rank) if (j := inverse[place]) != i})
+            pairs = zip(self._path, self._best_path, strict=True)
+            shared = next(i for i, (a, b) in enumerate(pairs) if a != b)
+            del self._branches[shared + 1 :]
+
+    def _found(self, automorphism: Permutation) -> None:
+        """Take up an automorphism: it joins nodes in all open branches whose path it leaves as it is."""
+        self.automorphisms.append(automorphism)
+        for depth, branch in enumerate(self._branches):
+            if depth and self._path[depth - 1] in automorphism:
+                break
+            branch.orbits.join(automorphism)
+
+
+class _Branch:
+    """A stable colouring, the smallest of its tied classes, and which members of that have been tried."""
+
+    def __init__(self, colouring: Colouring, alike: bool) -> None:
+        self.colouring = colouring
+        self.colour = colouring.smallest
+        self.members = [] if self.colour is None else list(colouring.cells[self.colour])
+        self.alike = alike
+        self.tried: list[int] = []
+        self.children: list[tuple[int, Colouring]] = []
+        self.orbits = Orbits()
+
+    def next_member(self) -> int | None:
+        """Return a tied node that no automorphism known so far carries to one already tried."""
+        covered = {self.orbits.of(member) for member in self.tried}
+        return next((member for member in self.members if self.orbits.of(member) not in covered), None)

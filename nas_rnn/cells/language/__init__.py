@@ -1,0 +1,1 @@
+"""From a function or a text to a graph."""
