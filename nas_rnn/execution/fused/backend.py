@@ -13,6 +13,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from nas_rnn.execution.eager.backend import run_eager
 from nas_rnn.execution.fused.compiled import CompiledBuffers
 from nas_rnn.execution.fused.kernels import make_kernels
 from nas_rnn.execution.fused.sequence import is_transformed, run_sequence
