@@ -19,6 +19,10 @@ _VERSIONS = (
     "from importlib.metadata import version; print(version('torch'), version('numpy'), version('optuna'))"
 )
 
+ATTEMPTS = 4
+USER_MISTAKE = 2
+"""The exit code of a command that would fail again, such as one of a commit that lacks an option."""
+
 
 class Unreadable(Exception):
     """A file is no record."""
@@ -33,22 +37,29 @@ def make_record(
 ) -> dict[str, Any]:
     """Run everything that `RUNS` names with the code of ``checkout``, ``jobs`` commands at once; return the record.
 
-    A command that fails is tried a second time. Raises `RunFailed` or `NothingFound`.
+    Raises `RunFailed` or `NothingFound`.
     """
     with tempfile.TemporaryDirectory(prefix="golden-") as folder, ThreadPoolExecutor(jobs) as pool:
 
         def one(name: str) -> tuple[str, Any]:
-            try:
-                left = run(checkout, RUNS[name], name, Path(folder, name))
-            except RunFailed as error:  # Ray does not start where the machine is too busy
-                say(f"  {name}: once more, after {str(error)[-200:]}")
-                left = run(checkout, RUNS[name], name, Path(folder, f"{name}-2"))
-            entries = read_folder(left)
+            entries = read_folder(_run_until_it_ends(checkout, name, Path(folder), say))
             say(f"  {name}: {len(entries)} entries")
             return name, entries
 
         runs = dict(pool.map(one, names))
     return {"machine": _machine(checkout.python), "runs": runs}
+
+
+def _run_until_it_ends(checkout: Checkout, name: str, folder: Path, say: Callable[[str], None]) -> Path:
+    """Run one command, again where it fails: Ray gives up starting where the machine is too busy."""
+    for attempt in range(1, ATTEMPTS):
+        try:
+            return run(checkout, RUNS[name], name, folder / f"{name}-{attempt}")
+        except RunFailed as error:
+            if error.code == USER_MISTAKE:
+                raise
+            say(f"  {name}: once more, after {str(error)[-200:]}")
+    return run(checkout, RUNS[name], name, folder / f"{name}-{ATTEMPTS}")
 
 
 def _machine(python: str) -> dict[str, str]:

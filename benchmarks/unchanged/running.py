@@ -40,7 +40,11 @@ learn from earlier ones, both controls, the final; all tasks, and the fused back
 
 
 class RunFailed(Exception):
-    """A command did not end well; the message has the end of what it printed."""
+    """A command ended with the exit code ``code``, not 0; the message has the end of what it printed."""
+
+    def __init__(self, name: str, code: int, printed: str) -> None:
+        super().__init__(f"{name}: exit code {code}: {printed.strip()[-1500:]}")
+        self.code = code
 
 
 @dataclass(frozen=True)
@@ -120,5 +124,5 @@ def run(checkout: Checkout, arguments: Sequence[str], name: str, folder: Path) -
         check=False,
     )
     if done.returncode != 0:
-        raise RunFailed(f"{name}: exit code {done.returncode}: {done.stdout.strip()[-1500:]}")
+        raise RunFailed(name, done.returncode, done.stdout)
     return runs / name
