@@ -56,16 +56,15 @@ def match(first: Cell, second: Cell) -> Matching:
 
     Raises `UserError` for two cells that have more than 100,000 pairs of values.
     """
-    count, pairs = len(first.canonical().nodes), len(first.canonical().nodes) * len(second.canonical().nodes)
-    if pairs > MOST_PAIRS:
-        if first.canonical().nodes != second.canonical().nodes or first.digest != second.digest:
-            raise UserError(
-                f"two cells are compared by at most {MOST_PAIRS:,} pairs of their values; {first.name!r} has {count:,} "
-                f"values and {second.name!r} {pairs // count:,}, which are {pairs:,} pairs; name a smaller cell, such "
-                "as lstm"
-            )
-        same = dict(zip(range(count), range(count), strict=True))
-        return Matching(Parts(first.canonical()), Parts(second.canonical()), same)
+    one, other = first.canonical(), second.canonical()
+    counts = len(one.nodes), len(other.nodes)
+    if max(counts) > MOST_REFINED and (one.digest, one.nodes) == (other.digest, other.nodes):
+        return Matching(Parts(one), Parts(other), {i: i for i in range(counts[0])})
+    if (pairs := counts[0] * counts[1]) > MOST_PAIRS:
+        raise UserError(
+            f"two cells are compared by at most {MOST_PAIRS:,} pairs of their values; {first.name!r} has {counts[0]:,} "
+            f"values and {second.name!r} {counts[1]:,}, which are {pairs:,} pairs; name a smaller cell, such as lstm"
+        )
     if (second.digest, second.to_text()) < (first.digest, first.to_text()):
         return match(second, first).turned()
     return _Matcher(first, second).run()
