@@ -30,8 +30,8 @@ from nas_rnn.errors import UserError, unknown
 ELEMENTS = ("gate", "activation", "product", "path", "norm", "peephole", "matrix")
 """What can be taken out, by kind."""
 USUAL = ELEMENTS[:-1]
-MOST_CHANGES = 300
-"""How many changes of one cell are tried: each gives a whole cell, which would be trained on every seed."""
+MOST_REBUILT = 30_000
+"""How many values are put together in all: every change gives a whole cell, which would be trained on every seed."""
 
 Edge = tuple[int, int]
 """A node and the place of one of its arguments."""
@@ -54,8 +54,8 @@ def ablations(cell: Cell, elements: Iterable[str] = USUAL) -> tuple[Ablation, ..
     ``peephole``: a layer norm, or an added value with a weight per unit, is left out. ``matrix``: a learned sum does
     not read one of its values.
 
-    Raises UserError for an unknown kind of element, where nothing can be taken out, or where more than 300 changes would
-    have to be tried.
+    Raises UserError for an unknown kind of element, where nothing can be taken out, or where there are so many
+    changes that more than 30,000 values would have to be put together (150 changes of a cell of 200 values).
     """
     wanted = tuple(elements)
     for element in wanted:
@@ -85,22 +85,25 @@ class _Ablating:
             "peephole": self._peepholes,
             "matrix": self._matrices,
         }
+        changes = {element: list(ways[element]()) for element in ELEMENTS if element in elements}
+        self._check_size(changes)
         found = []
-        changes: dict[str, list[tuple[str, _Change]]] = {}
-        for element in (element for element in ELEMENTS if element in elements):
-            changes[element] = list(ways[element]())
-        if (count := sum(map(len, changes.values()))) > MOST_CHANGES:
-            each = ", ".join(f"{kind} {len(of_kind)}" for kind, of_kind in changes.items() if of_kind)
-            raise UserError(
-                f"an ablation tries at most {MOST_CHANGES} changes of a cell, and {self.cell.name!r} has {count:,} "
-                f"({each}); name fewer kinds of elements, or take a smaller cell"
-            )
         for element, of_kind in changes.items():
             for what, change in of_kind:
                 made = self._made(what, change)
                 if made is not None:
                     found.append(Ablation(element, what, made))
         return tuple(found)
+
+    def _check_size(self, changes: Mapping[str, Sequence[tuple[str, _Change]]]) -> None:
+        count, values = sum(map(len, changes.values())), len(self.parts.nodes)
+        if count * values > MOST_REBUILT:
+            each = ", ".join(f"{element} {len(found)}" for element, found in changes.items() if found)
+            raise UserError(
+                f"an ablation puts at most {MOST_REBUILT:,} values together, and {count:,} changes ({each}) of "
+                f"{self.cell.name!r}, which has {values:,} values, are {count * values:,}; name fewer kinds of "
+                "elements, or take a smaller cell"
+            )
 
     def _made(self, what: str, change: _Change) -> Cell | None:
         """Return the cell after ``change``; None where it is no cell, or one that is known already."""

@@ -233,7 +233,7 @@ def test_a_long_chain_refines_at_once() -> None:
 
 
 def test_a_cell_that_is_too_symmetrical_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nas_rnn.cells.graph.labelling.MAX_WORK", 200)
+    monkeypatch.setattr("nas_rnn.cells.graph.colouring.MAX_WORK", 60)
     traced = trace_cell(lambda x, h: balanced(gates(x, h, 16)), "f")
     with pytest.raises(UserError, match="too symmetrical"):
         _ = traced.digest

@@ -84,3 +84,10 @@ def test_states_stand_in_an_order_in_which_they_can_be_computed() -> None:
     assert [update.path for update in found.forward] == [1, 2, 0]
     assert [update.path for update in found.backward] == [0, 2, 1]
     assert [update.slope is not None for update in found.forward] == [True, True, False]
+
+
+def test_a_recurrence_through_a_long_chain_is_recognised() -> None:
+    lines = "\n    ".join(["h = h * 0.5 + x"] * 400)
+    cell = parse_cell(f"def chain(x, h):\n    x = project(x)\n    {lines}\n    return h\n")
+    schedule = make_schedule(make_layout(cell.canonical(), 4, 4))
+    assert linear_recurrence(schedule, Gradient(schedule)) is not None

@@ -16,8 +16,8 @@ from typing import TypeVar
 from nas_rnn.cells.graph.nodes import Node, argument_roles
 from nas_rnn.errors import UserError
 
-MAX_WORK = 3_000_000
-"""How many neighbourhoods are looked at before a cell counts as too symmetrical (some 10 to 20 s)."""
+MAX_WORK = 1_500_000
+"""How many neighbourhoods are looked at before a cell counts as too symmetrical (some 20 s)."""
 
 Item = TypeVar("Item")
 Neighbourhood = tuple[object, ...]
@@ -118,9 +118,9 @@ class Surroundings:
         self.work += looked_at
         if self.work > MAX_WORK:
             raise UserError(
-                f"the cell is too symmetrical to be identified: its {len(self.inputs):,} values are so much alike that "
-                f"telling them apart takes more than {MAX_WORK:,} comparisons; use fewer state paths or equations "
-                "that differ in nothing but what they are connected to"
+                f"the cell is too symmetrical to be identified: many of its {len(self.inputs):,} values are alike and "
+                f"yet cannot change places, and telling them apart takes more than {MAX_WORK:,} looks at one of them; "
+                "use fewer equations that differ in nothing but which of several like ones they read"
             )
 
     def _spread_from(self, colouring: Colouring, changed: list[int]) -> None:
@@ -139,7 +139,7 @@ class Surroundings:
                 if len(nodes) < len(members):  # all that were not touched look alike
                     untouched = [i for i in members if i not in nodes]
                     keys[colour] |= dict.fromkeys(untouched, self.neighbourhood(untouched[0], colours))
-                self._count(len(nodes) + 1)
+                self._count(1 + len(nodes) + len(members) // 8)
             changed = self._split(colouring, keys)
 
     def _split(self, colouring: Colouring, keys: Mapping[int, Mapping[int, object]]) -> list[int]:

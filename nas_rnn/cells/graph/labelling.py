@@ -5,6 +5,10 @@ pruned by the automorphisms met on the way, and by the part of the encoding that
 2014, "Practical graph isomorphism, II"). Where two members lead to colourings that differ in a few places, the
 automorphism is read off these at once (Darga, Sakallah & Markov 2008, "Faster symmetry discovery using sparsity of
 symmetries"): equal state paths or equations, however many, cost one try each.
+
+What stays exponential are parts that refinement cannot tell apart and that are nevertheless not alike, such as many
+rings of states, each of another length: they are tried in every order, and a cell with more than some ten of them is
+refused (`MAX_WORK`).
 """
 
 from __future__ import annotations
@@ -45,15 +49,13 @@ class Labelling:
     def _search(self) -> None:
         """Walk the tree of individualised nodes depth-first; the path holds those of the open branch."""
         path, branches = self._path, self._branches
-        branches.append(_Branch(self.start, alike=False))
+        branches.append(_Branch(self.start))
         while branches:
             branch = branches[-1]
             del path[len(branches) - 1 :]
             if branch.colour is None:
                 self._leaf(branch.colouring.colours)
                 continue
-            if not branch.tried:
-                self._choose_first(branch)
             member = branch.next_member()
             if member is None:
                 branches.pop()
@@ -69,44 +71,7 @@ class Labelling:
                 self._found(found)
             elif not self._is_worse(child):
                 path.append(member)
-                branches.append(_Branch(child, branch.alike))
-
-    def _choose_first(self, branch: _Branch) -> None:
-        """Begin with the member whose encoding begins smallest, one tried for each kind of surroundings.
-
-        So that independent parts of a graph, such as rings of states of several lengths, are met in the order in which
-        they stand in the smallest encoding, and the others need no second look.
-        """
-        if branch.alike:
-            return
-        kinds = self._kinds(branch.colouring, branch.members)
-        branch.alike = len(kinds) == 1
-        if not branch.alike:
-            settled = {
-                member: self._settled(self.around.individualised(branch.colouring, member))
-                for member in kinds
-            }
-            first = min(kinds, key=settled.__getitem__)
-            branch.members.remove(first)
-            branch.members.insert(0, first)
-
-    def _kinds(self, colouring: Colouring, members: Sequence[int]) -> list[int]:
-        """Return one of the members for each kind of connected part that they lie in, among nodes not told apart."""
-        colours, cells = colouring.colours, colouring.cells
-        seen: set[int] = set()
-        kinds: dict[tuple[int, ...], int] = {}
-        for member in members:
-            if member in seen:
-                continue
-            part, stack = {member}, [member]
-            while stack:
-                for other in self.around.near[stack.pop()]:
-                    if colours[other] in cells and other not in part:
-                        part.add(other)
-                        stack.append(other)
-            seen |= part
-            kinds.setdefault(tuple(sorted(colours[i] for i in part)), member)
-        return list(kinds.values())
+                branches.append(_Branch(child))
 
     def _settled(self, colouring: Colouring) -> list[Any]:
         """Return the beginning of the encoding that all rankings with these colours have."""
@@ -156,11 +121,10 @@ class Labelling:
 class _Branch:
     """A stable colouring, the smallest of its tied classes, and which members of that have been tried."""
 
-    def __init__(self, colouring: Colouring, alike: bool) -> None:
+    def __init__(self, colouring: Colouring) -> None:
         self.colouring = colouring
         self.colour = colouring.smallest
         self.members = [] if self.colour is None else list(colouring.cells[self.colour])
-        self.alike = alike
         self.tried: list[int] = []
         self.children: list[tuple[int, Colouring]] = []
         self.orbits = Orbits()

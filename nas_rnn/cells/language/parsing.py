@@ -35,7 +35,12 @@ def parse(text: str) -> CellGraph:
             body = ast.parse(text.removeprefix("\ufeff")).body
     except SyntaxError as error:
         raise CellError(f"line {error.lineno or 1}: not valid as a cell's text: {error.msg}") from None
-    except (ValueError, RecursionError, MemoryError) as error:
+    except (RecursionError, MemoryError):
+        raise CellError(
+            f"not valid as a cell's text: an expression is nested at most {MAX_DEPTH} deep (a sum of many terms is, too); "
+            "name a part of it"
+        ) from None
+    except ValueError as error:
         raise CellError(f"not valid as a cell's text: {error}") from None
     if len(body) != 1 or not isinstance(body[0], ast.FunctionDef):
         others = [statement for statement in body if not isinstance(statement, ast.FunctionDef)] or body[1:]

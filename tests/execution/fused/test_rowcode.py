@@ -10,6 +10,7 @@ import torch
 
 from nas_rnn.cells import find_operation, parse_cell
 from nas_rnn.cells.graph.expressions import parse_expression
+from nas_rnn.execution.fused.cpp import print_cpp
 from nas_rnn.execution.fused.cpp.stages import spilled_rows
 from nas_rnn.execution.fused.forward import forward_code
 from nas_rnn.execution.fused.gradient import Gradient
@@ -235,3 +236,25 @@ def test_the_gradient_of_a_cheap_value_is_computed_from_what_is_kept() -> None:
     negated = {s.arguments[0] for s in code.statements if s.call == "neg"}
     assert slot
     assert not negated & set(slot)
+
+
+@pytest.mark.parametrize(
+    "line", ["h = relu(h)", "h = tanh(h)", "h = layer_norm(h)", "h = h + h", "h = linear(h)"]
+)
+def test_the_code_of_a_long_chain_grows_with_its_length(line: str) -> None:
+    """Stages, loops and gradients of 400 operations in a row, without a call within a call for each."""
+    sizes = []
+    for count in (200, 400):
+        lines = "\n    ".join([line] * count)
+        cell = parse_cell(f"def chain(x, h):\n    h = linear(x, h)\n    {lines}\n    return h\n")
+        schedule = make_schedule(make_layout(cell.canonical(), 4, 4))
+        sizes.append(len(print_cpp(schedule, Gradient(schedule)).source))
+    assert sizes[1] < 2.2 * sizes[0]
+
+
+def test_a_long_chain_that_reads_the_input_alone_comes_before_the_loop() -> None:
+    lines = "\n    ".join(["c = tanh(c)"] * 1500)
+    cell = parse_cell(f"def chain(x, h, c):\n    c = linear(x)\n    {lines}\n    return linear(h) + c, c\n")
+    schedule = make_schedule(make_layout(cell.canonical(), 4, 4))
+    assert schedule.delayed == {1}
+    assert schedule.bulk > 0

@@ -58,16 +58,14 @@ def match(first: CellGraph, second: CellGraph) -> Matching:
     Raises `UserError` for two cells that have more than 100,000 pairs of values.
     """
     one, other = canonicalise(first), canonicalise(second)
-    count, pairs = len(one.nodes), len(one.nodes) * len(other.nodes)
-    if pairs > MOST_PAIRS:
-        if one.nodes != other.nodes or one.digest != other.digest:
-            raise UserError(
-                f"two cells are compared by at most {MOST_PAIRS:,} pairs of their values; {first.name!r} has {count:,} "
-                f"values and {second.name!r} {pairs // count:,}, which are {pairs:,} pairs; name a smaller cell, such "
-                "as lstm"
-            )
-        same = dict(zip(range(count), range(count), strict=True))
-        return Matching(Parts(one), Parts(other), same)
+    counts = len(one.nodes), len(other.nodes)
+    if max(counts) > MOST_REFINED and (one.digest, one.nodes) == (other.digest, other.nodes):
+        return Matching(Parts(one), Parts(other), {i: i for i in range(counts[0])})
+    if (pairs := counts[0] * counts[1]) > MOST_PAIRS:
+        raise UserError(
+            f"two cells are compared by at most {MOST_PAIRS:,} pairs of their values; {first.name!r} has {counts[0]:,} "
+            f"values and {second.name!r} {counts[1]:,}, which are {pairs:,} pairs; name a smaller cell, such as lstm"
+        )
     if (other.digest, print_cell(second)) < (one.digest, print_cell(first)):
         return match(second, first).turned()
     return _Matcher(first, second).run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import chain, count
 
 from nas_rnn.cells.graph.nodes import (
     Apply,
@@ -39,6 +40,7 @@ class Naming:
         self.taken = {cell.nodes[0].name or "x", *(path.name for path in cell.states), *self.names.values()}
         learned = (node for node in cell.nodes if isinstance(node, Scalar | LearnedVector))
         self.taken |= {node.name for node in learned if node.name}
+        self._names = chain("zuv", (f"v{n}" for n in count(1)))
         for index in self._repeated():
             self.names[index] = self._free()
         self.scalars = self._scalar_letters()
@@ -67,9 +69,7 @@ class Naming:
         )
 
     def _free(self) -> str:
-        name = next(
-            name for name in ("z", "u", "v", *(f"v{n}" for n in range(1, 9999))) if name not in self.taken
-        )
+        name = next(name for name in self._names if name not in self.taken)
         self.taken.add(name)
         return name
 
