@@ -50,7 +50,7 @@ def test_a_choice_is_one_of_the_words() -> None:
 
 def test_a_bound_on_one_side_alone() -> None:
     assert read_options(Chosen, {"share": 1e30}, "good").share == 1e30
-    with pytest.raises(UserError, match="must lie between 0 and inf; got -0.1"):
+    with pytest.raises(UserError, match=r"must lie between 0 and inf; got -0\.1"):
         read_options(Chosen, {"share": -0.1}, "good")
     with pytest.raises(UserError, match="must lie between 0 and inf; got nan"):
         read_options(Chosen, {"share": float("nan")}, "good")
@@ -76,7 +76,7 @@ def test_options_that_are_no_dataclass_with_plain_defaults_are_a_fault_of_the_ta
     class Odd:
         size: object = None
 
-    with pytest.raises(TypeError, match="Options must be a dataclass, not .*Bare"):
+    with pytest.raises(TypeError, match=r"Options must be a dataclass, not .*Bare"):
         option_fields(Bare)
     for kind in (Required, Odd):
         with pytest.raises(

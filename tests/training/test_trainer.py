@@ -13,9 +13,9 @@ from torch import nn
 
 from nas_rnn.errors import NasRnnError, UserError
 from nas_rnn.tasks import TaskData
+from nas_rnn.tasks.char_lm import CharLM
 from nas_rnn.tasks.data import EVALUATION
 from nas_rnn.tasks.model import detached
-from nas_rnn.tasks.char_lm import CharLM
 from nas_rnn.training import EpochRecord, RunSpec, RunStore
 from nas_rnn.training.loop import validation_pass
 from nas_rnn.training.model import RnnOfSpec, build_model, count_parameters
