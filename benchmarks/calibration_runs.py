@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from nas_rnn import plugins
 from nas_rnn.comparison import nearest_hidden_size
-from nas_rnn.tasks import Task, TaskData
+from nas_rnn.tasks import Mean, Task, TaskData
 from nas_rnn.training import RunSpec, TrainingOptions
 from nas_rnn.training.model import count_parameters
 from nas_rnn.training.trainer import Trainer
@@ -52,8 +52,12 @@ def measured(
     trainer = Trainer(run_spec(task, cell, options, size, seed), task, data)
     while not trainer.finished:
         trainer.run_epoch()
-    result = trainer.result()
-    return np.asarray(result.test_values), np.asarray(result.test_weights)
+    found = trainer.result().test_statistics
+    (metric,) = task.measures(data.meta).metrics
+    assert found is not None and isinstance(metric, Mean)
+    sums = np.asarray(found[metric.of], dtype=float)
+    weights = np.asarray(found[metric.per], dtype=float) if metric.per else np.ones(len(sums))
+    return np.divide(sums, weights, out=np.zeros(len(sums)), where=weights > 0), weights
 
 
 def main() -> None:

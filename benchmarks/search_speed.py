@@ -33,13 +33,11 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from nas_rnn import plugins
 from nas_rnn.errors import NasRnnError
 from nas_rnn.training import RunResult, RunStore
 from nas_rnn.training.store import RESULT, WORKERS
@@ -114,10 +112,7 @@ def read_times(folder: Path, backend: str, whole: float) -> Times:
         lasts[worker] = max(end, lasts.get(worker, end))
         cells.append(spec.cell)
         results.append(result)
-        steps += sum(
-            targets(spec.task, spec.training.batch, spec.training.length) / record.units_per_second
-            for record in result.epochs
-        )
+        steps += sum(record.targets / record.units_per_second for record in result.epochs)
     return Times(
         backend=backend,
         runs=len(results),
@@ -129,14 +124,6 @@ def read_times(folder: Path, backend: str, whole: float) -> Times:
         steps=steps,
         epochs=sum(record.seconds for result in results for record in result.epochs),
     )
-
-
-@cache
-def targets(task: str, batch: int, length: int) -> int:
-    """Return how many targets an epoch of training has, on the data that comes with the task."""
-    kind = plugins.registry().find("task", task).value()
-    batches = kind.batches(kind.load(None), "train", batch=batch, length=length, seed=0)
-    return sum(wanted.numel() for _, wanted in batches)
 
 
 def in_turns(repeats: int, arguments: Sequence[str]) -> Iterator[Times]:

@@ -93,7 +93,7 @@ def export(
 
     runs = Path(runs)
     trained = (
-        _best(what, runs, layers, bidirectional, seed)
+        _best(what, runs, layers, bidirectional, seed, needs_example=format == "onnx")
         if input_size is None and hidden_size is None
         else _fresh(what, runs, input_size, hidden_size, layers, bidirectional, seed)
     )
@@ -113,7 +113,9 @@ def _test_metric(trained: Trained, workspace: Workspace) -> tuple[float | None, 
     return None if result is None else test_metrics(result, [metric]).get(metric.name), metric.unit
 
 
-def _best(what: str, runs: Path, layers: int, bidirectional: bool, seed: int) -> Trained:
+def _best(
+    what: str, runs: Path, layers: int, bidirectional: bool, seed: int, *, needs_example: bool
+) -> Trained:
     """Return the trained model of a search or comparison."""
     if what not in names(runs):
         find_cell(what, runs)  # what is neither is said there
@@ -129,7 +131,7 @@ def _best(what: str, runs: Path, layers: int, bidirectional: bool, seed: int) ->
     trained = load_saved(what, runs)
     assert trained.learnt is not None
     example = trained.learnt.example
-    if example is None:
+    if example is None and needs_example:
         example = load_example(Workspace.open_existing(runs, what))
     return replace(trained, name=what, learnt=replace(trained.learnt, example=example))
 

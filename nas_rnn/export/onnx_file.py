@@ -63,12 +63,13 @@ class _StandIn(nn.Module):
     def __init__(self, rnn: RNN) -> None:
         super().__init__()
         self.input_size, self.hidden_size, self.num_layers = rnn.input_size, rnn.hidden_size, rnn.num_layers
-        self.rows = rnn.num_layers * (1 + rnn.bidirectional)
+        self.directions = 1 + rnn.bidirectional
+        self.rows = rnn.num_layers * self.directions
         self.state_sizes = rnn.layer(0)[0].state_sizes
 
     def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, tuple[Tensor, ...]]:
         steps, batch, _ = x.shape
-        shapes = [(steps, batch, self.state_sizes[0])]
+        shapes = [(steps, batch, self.directions * self.state_sizes[0])]
         shapes += [(self.rows, batch, size) for size in self.state_sizes]
         output, *states = torch.onnx.ops.symbolic_multi_out(
             f"{DOMAIN}::{STAND_IN}", (x, *(state or ())), dtypes=[x.dtype] * len(shapes), shapes=shapes
@@ -80,6 +81,12 @@ def _whole(rnn: RNN, learnt: Learnt) -> onnx.ModelProto:
     from nas_rnn.export.onnx_graph import OPSET
     from nas_rnn.export.onnx_layers import BATCH, TIME, state_names
 
+    obstacle = _obstacle(learnt)
+    if obstacle is not None:
+        raise NasRnnError(
+            f"the model of the task {learnt.task.name!r} cannot be exported to ONNX, which needs {obstacle}; "
+            "--format torch has all of it"
+        )
     assert learnt.example is not None
     model = _with_stand_in(learnt, rnn)
     time, batch = torch.export.Dim(TIME), torch.export.Dim(BATCH)
@@ -114,15 +121,20 @@ def _whole(rnn: RNN, learnt: Learnt) -> onnx.ModelProto:
 
 def _with_stand_in(learnt: Learnt, rnn: RNN) -> nn.Module:
     """Return the model's net with a stand-in for its layers."""
-    paths = list(learnt.nets())
-    if not learnt.has_net or len(paths) != 1 or "." in paths[0]:
-        raise NasRnnError(
-            f"the model of the task {learnt.task.name!r} cannot be exported to ONNX, which needs one net with one "
-            f"recurrent net right in it, not {', '.join(paths) or 'none'}; --format torch has all of it"
-        )
+    (path,) = learnt.nets()
     net = copy.copy(learnt.net)
-    net._modules = {**learnt.net._modules, paths[0]: _StandIn(rnn)}
+    net._modules = {**learnt.net._modules, path: _StandIn(rnn)}
     return net
+
+
+def _obstacle(learnt: Learnt) -> str | None:
+    """Return what the format needs and the model is not; None where it can be exported."""
+    paths = list(learnt.nets())
+    if not learnt.has_net:
+        return "a model that is one net; this one has no attribute `net`"
+    if len(paths) != 1 or "." in paths[0]:
+        return f"one net with one recurrent net right in it, not {', '.join(paths) or 'none'}"
+    return None if learnt.example is not None else "inputs that are one tensor, not several by name"
 
 
 def _with_layers(model: onnx.ModelProto, rnn: RNN, with_states: bool) -> onnx.ModelProto:

@@ -24,6 +24,7 @@ from nas_rnn.experiment.events import (
     Started,
 )
 from nas_rnn.experiment.results import BestCell, Result
+from nas_rnn.tasks import Mean, Measures
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,9 @@ def comparison(*rows: ContenderRow) -> Comparison:
     )
 
 
+BITS = Mean("bits_per_char", "bits per character", "minimize", 0.01, "relative", of="bits", per="characters")
+MEASURES = Measures((BITS,), BITS)
+
 BEST = BestCell(
     name="gated-3f2a",
     digest="c1-0123456789abcdef",
@@ -120,8 +124,7 @@ RESULT = Result(
     name="first",
     folder="runs/first",
     status="complete",
-    metric="bits_per_char",
-    unit="bits per character",
+    measures=MEASURES,
     trials={"finished": 5, "stopped": 2, "diverged": 0, "failed": 1, "reused": 1, "unfinished": 0},
     best=BEST,
     baseline=2.3,
@@ -137,9 +140,7 @@ STARTED = Started(
     name="first",
     folder="runs/first",
     task="char-lm",
-    metric="bits_per_char",
-    unit="bits per character",
-    direction="minimize",
+    measures=MEASURES,
     space="gated",
     trials=3,
     workers=2,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -12,6 +13,7 @@ from rich.text import Text
 from nas_rnn.cli.live import LiveView
 from nas_rnn.cli.output import live_capable
 from nas_rnn.experiment.events import EpochDone, Event, PhaseStarted, Progress, RunStarted
+from nas_rnn.tasks import LOSS, Mean, Measures
 from tests.cli.conftest import STARTED, STORY, ended, play
 
 
@@ -102,6 +104,15 @@ def test_what_stays_to_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
         "Note: [bold]the search space is exhausted",
         "Final: 4 runs, 1 done before",
     ]
+
+
+def test_the_best_so_far_is_by_what_steers_and_in_its_unit() -> None:
+    """Here more of what decides is better, and less of what steers."""
+    metric = Mean("rouge", "% overlap", "maximize", 1.0, "absolute", of="overlap")
+    started = replace(STARTED, measures=Measures((metric,), LOSS))
+    story = (started, *STORY[1:9])
+    text = "\n".join(shown(story))
+    assert "LSTM: 2.400 nats" in text and "Best: 2.341 nats, 2.4 % better than the LSTM" in text
 
 
 def test_a_failure_keeps_to_one_line() -> None:

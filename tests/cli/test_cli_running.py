@@ -14,7 +14,18 @@ from rich.console import Console
 import nas_rnn
 from nas_rnn.cli.lines import ended_line, started_line
 from nas_rnn.cli.results import print_result
-from tests.cli.conftest import RESULT, STARTED, FakeRun, Run, comparison, contender, ended, standing
+from nas_rnn.tasks import LOSS, Mean, Measures
+from tests.cli.conftest import (
+    MEASURES,
+    RESULT,
+    STARTED,
+    FakeRun,
+    Run,
+    comparison,
+    contender,
+    ended,
+    standing,
+)
 
 GOLDEN = """\
 Search first: task char-lm (bits_per_char, in bits per character, lower is better), space gated, 3 trials, \
@@ -66,6 +77,29 @@ def test_lines_where_there_is_no_terminal(run: Run, fake: FakeRun) -> None:
 def test_the_first_line_tells_of_constraints() -> None:
     line = started_line(replace(STARTED, constraints=("products<=4", "lacks=exp")))
     assert ", space gated with products<=4 and lacks=exp, 3 trials" in line
+
+
+ROUGE = Mean("rouge", "% overlap", "maximize", 1.0, "absolute", of="overlap")
+OTHERS = Measures((ROUGE, *MEASURES.metrics), LOSS)
+"""What decides is no mean of the loss, which steers the search."""
+
+
+def test_the_first_line_tells_what_steers_where_something_else_decides() -> None:
+    line = started_line(replace(STARTED, measures=OTHERS))
+    assert (
+        "task char-lm (rouge, in % overlap, higher is better; until the final by loss, in nats, lower is better), "
+        in line
+    )
+
+
+def test_validation_is_told_in_the_unit_of_what_steers(run: Run, fake: FakeRun) -> None:
+    fake.result = replace(RESULT, status="interrupted", comparison=None, verdict=None, measures=OTHERS)
+    outcome = run("search")
+    assert "Best so far on validation data: 2.241 nats\n" in outcome.out
+    assert "The LSTM there: 2.300 nats\n" in outcome.out
+    told = json.loads(run("search", "--json").out)
+    assert (told["metric"], told["unit"]) == ("rouge", "% overlap")
+    assert (told["monitor"], told["monitor_unit"]) == ("loss", "nats")
 
 
 def test_a_line_tells_of_the_backend_only_where_it_fell_back() -> None:

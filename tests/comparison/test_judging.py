@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from nas_rnn.comparison import (
@@ -23,11 +25,11 @@ from nas_rnn.comparison import (
     sentence,
 )
 from nas_rnn.errors import NasRnnError
-from nas_rnn.tasks import Metric
+from nas_rnn.tasks import Mean, Metric
 from nas_rnn.training import EpochRecord, RunResult, TrainingOptions
 
-BITS = Metric("bits_per_char", "bits per character", "minimize", 0.005, "relative")
-ACCURACY = Metric("accuracy", "share", "maximize", 0.01, "absolute")
+BITS = Mean("bits_per_char", "bits per character", "minimize", 0.005, "relative", of="sum", per="weight")
+ACCURACY = Mean("accuracy", "share", "maximize", 0.01, "absolute", of="sum", per="weight")
 ITEMS = 80
 
 
@@ -42,6 +44,11 @@ def entry(name: str, *, tuned: bool = False) -> Entry:
         mismatch=0.002,
         tuned=tuned,
     )
+
+
+def statistics(values: npt.ArrayLike, weights: list[float]) -> dict[str, list[Any]]:
+    """What a run measured whose items have these values and weights."""
+    return {"sum": np.multiply(values, weights).tolist(), "weight": weights}
 
 
 def measured(plan: FinalPlan, shifts: dict[str, float], *, spread: float = 0.002) -> dict[str, RunResult]:
@@ -60,8 +67,7 @@ def measured(plan: FinalPlan, shifts: dict[str, float], *, spread: float = 0.002
             best_epoch=1,
             best_metric=2.2,
             parameters=123_456,
-            test_values=values.tolist(),
-            test_weights=[64.0] * ITEMS,
+            test_statistics=statistics(values, [64.0] * ITEMS),
             seconds=2.0,
         )
     return results
@@ -92,7 +98,7 @@ def by_name(comparison: Comparison) -> dict[str, ContenderRow]:
 
 
 def with_status(results: dict[str, RunResult], id: str, status: str, reason: str | None = None) -> None:
-    results[id] = replace(results[id], status=status, reason=reason, test_values=None, test_weights=None)  # type: ignore[arg-type]
+    results[id] = replace(results[id], status=status, reason=reason, test_statistics=None)  # type: ignore[arg-type]
 
 
 def only(comparison: Comparison) -> ContenderRow:
@@ -145,7 +151,7 @@ def test_items_count_by_their_weights() -> None:
     results = measured(plan, {})
     weights = [1.0] * 79 + [1000.0]
     results = {
-        id: replace(result, test_weights=weights, test_values=[9.0] * 79 + [2.0])
+        id: replace(result, test_statistics=statistics([9.0] * 79 + [2.0], weights))
         for id, result in results.items()
     }
     assert judge(BITS, plan, results).baseline.mean == pytest.approx((79 * 9 + 2000) / 1079)
@@ -173,7 +179,9 @@ def test_test_values_that_are_not_finite_are_divergence() -> None:
     plan = plan_for("gated")
     results = measured(plan, {})
     id = "final-gated-s0"
-    results[id] = replace(results[id], test_values=[float("inf")] + [2.0] * (ITEMS - 1))
+    results[id] = replace(
+        results[id], test_statistics=statistics([float("inf")] + [2.0] * (ITEMS - 1), [64.0] * ITEMS)
+    )
     assert only(judge(BITS, plan, results)).verdict == "worse"
 
 
@@ -213,7 +221,7 @@ def test_other_test_items_are_an_error() -> None:
     plan = plan_for("gated")
     results = measured(plan, {})
     id = "final-gated-s2"
-    results[id] = replace(results[id], test_values=[2.0] * 10, test_weights=[64.0] * 10)
+    results[id] = replace(results[id], test_statistics=statistics([2.0] * 10, [64.0] * 10))
     with pytest.raises(NasRnnError, match="final-gated-s2"):
         judge(BITS, plan, results)
 
@@ -273,7 +281,8 @@ def test_the_chart_is_a_picture_in_two_formats_and_the_same_every_time() -> None
 def test_the_chart_draws_single_seeds_and_no_difference_at_all() -> None:
     plan = plan_for("gated", seeds=1)
     same = [2.0 + item / ITEMS for item in range(ITEMS)]
-    results = {id: replace(result, test_values=same) for id, result in measured(plan, {}).items()}
+    kept = statistics(same, [64.0] * ITEMS)
+    results = {id: replace(result, test_statistics=kept) for id, result in measured(plan, {}).items()}
     comparison = judge(BITS, plan, results)
     assert only(comparison).verdict == "equivalent"
     assert chart(comparison).png
@@ -297,7 +306,7 @@ def close_ones(*, controls: tuple[str, ...] = (), names: tuple[str, ...] = ("a",
             name = planned.entry.name
             values = ramp + step[name] + (noise[run] if name != "lstm" else 0.0)
             id = planned.specs[run].id
-            results[id] = replace(results[id], test_values=values.tolist())
+            results[id] = replace(results[id], test_statistics=statistics(values, [64.0] * ITEMS))
     return judge(BITS, plan, results, item="block")
 
 
@@ -350,7 +359,8 @@ def test_an_undecided_one_says_how_many_more_seeds_settle_it() -> None:
 
 def test_equal_answers_to_a_few_questions_decide_nothing_and_seeds_do_not_help() -> None:
     plan = plan_for("gated")
-    right = {id: replace(result, test_values=[1.0] * ITEMS) for id, result in measured(plan, {}).items()}
+    all_right = statistics([1.0] * ITEMS, [64.0] * ITEMS)
+    right = {id: replace(result, test_statistics=all_right) for id, result in measured(plan, {}).items()}
     comparison = judge(ACCURACY, plan, right, item="picture")
     row = only(comparison)
     assert (row.verdict, row.difference, row.p_value) == ("undecided", 0.0, 1.0)
@@ -391,14 +401,19 @@ def test_costs_are_threads_times_seconds_and_the_targets_of_every_epoch() -> Non
         units_per_second=1.0,
         gradient_norm=1.0,
         clipped=0.0,
+        targets=10,
     )
-    results = {id: replace(result, epochs=[epoch, epoch]) for id, result in results.items()}
+    more = replace(epoch, targets=100)
+    results = {
+        id: replace(result, epochs=[more, epoch] if "gated" in id else [epoch, epoch])
+        for id, result in results.items()
+    }
     two_threads = [
         replace(spec, training=replace(spec.training, threads=2)) if spec.name == "gated" else spec
         for spec in plan.specs[:4]
     ]
-    cost = cost_of("tuning", two_threads, results, lambda spec: 100 if spec.name == "gated" else 10)
-    assert cost == Cost(part="tuning", runs=4, seconds=2 * 4.0 + 2 * 2.0, units=2 * 200 + 2 * 20)
+    cost = cost_of("tuning", two_threads, results)
+    assert cost == Cost(part="tuning", runs=4, seconds=2 * 4.0 + 2 * 2.0, units=2 * 110 + 2 * 20)
     assert cost_of("tuning", plan.specs, {}) == Cost(part="tuning", runs=0, seconds=0.0, units=0)
 
 

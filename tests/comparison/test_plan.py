@@ -19,11 +19,11 @@ from nas_rnn.comparison import (
     selection_specs,
 )
 from nas_rnn.errors import UserError
-from nas_rnn.tasks import Metric
+from nas_rnn.tasks import Mean, Metric
 from nas_rnn.training import RunResult, RunSpec, TrainingOptions
 
-BITS = Metric("bits_per_char", "bits per character", "minimize", 0.005, "relative")
-ACCURACY = Metric("accuracy", "share", "maximize", 0.01, "absolute")
+BITS = Mean("bits_per_char", "bits per character", "minimize", 0.005, "relative")
+ACCURACY = Mean("accuracy", "share", "maximize", 0.01, "absolute")
 TASK = TaskChoice("char-lm", {"embedding": 16})
 
 
@@ -49,8 +49,7 @@ def result(spec: RunSpec, metric: float | None, status: str = "finished") -> Run
         best_epoch=None if metric is None else 1,
         best_metric=metric,
         parameters=1000,
-        test_values=None,
-        test_weights=None,
+        test_statistics=None,
         seconds=1.0,
     )
 

@@ -10,10 +10,10 @@ import pytest
 
 from nas_rnn.comparison import Comparison, Entry, TaskChoice, final_specs, judge, looks, settled
 from nas_rnn.errors import UserError
-from nas_rnn.tasks import Metric
+from nas_rnn.tasks import Mean
 from nas_rnn.training import RunResult, TrainingOptions
 
-METRIC = Metric("loss", "nats", "minimize", 0.02, "absolute")
+METRIC = Mean("loss", "nats", "minimize", 0.02, "absolute")
 ITEMS = 48
 
 
@@ -62,8 +62,7 @@ class Runs:
             best_epoch=1,
             best_metric=2.0,
             parameters=1,
-            test_values=values.tolist(),
-            test_weights=[1.0] * ITEMS,
+            test_statistics={"value": values.tolist()},
             seconds=1.0,
         )
 

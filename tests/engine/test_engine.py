@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
@@ -14,6 +16,7 @@ from nas_rnn.cells.zoo.classic import gru, lstm, rnn
 from nas_rnn.engine import Engine, Next, RunList
 from nas_rnn.engine.schedulers import first_rung
 from nas_rnn.engine.searcher import SourceSearcher
+from nas_rnn.engine.trainable import WorkerSetup
 from nas_rnn.plugins import registry
 from nas_rnn.training import CannotStore, RunSpec, RunStore, TrainingOptions
 
@@ -164,6 +167,28 @@ def test_asha_stops_candidates_that_are_behind_and_never_the_baseline(engine):
 @pytest.mark.parametrize(("epochs", "rung"), [(1, 1), (4, 1), (16, 1), (17, 2), (50, 3), (100, 6)])
 def test_the_first_rung_is_at_six_per_cent_of_the_budget(epochs, rung):
     assert first_rung(epochs) == rung
+
+
+def test_the_test_part_reaches_a_worker_only_with_a_run_that_reads_it(engine, data, monkeypatch):
+    sent: list[WorkerSetup] = []
+
+    def noted(*given) -> WorkerSetup:
+        sent.append(WorkerSetup(*given))
+        return sent[-1]
+
+    monkeypatch.setattr("nas_rnn.engine.trainable.WorkerSetup", noted)
+    tried, final = spec("tried", rnn), replace(spec("final", rnn, role="final"), read_test=True)
+    runs = RunList([tried, final])
+    assert engine.run(runs) == "complete"
+    (setup,) = sent
+    assert set(setup.data.parts) == {"train", "valid"}
+    assert setup.data_for(tried) is setup.data
+    with pytest.raises(LookupError, match="only final runs have it"):
+        setup.data_for(tried).part("test")
+    assert np.array_equal(setup.data_for(final).part("test")["codes"], data.part("test")["codes"])
+    assert runs.results["tried"].test_statistics is None
+    read = runs.results["final"].test_statistics
+    assert read is not None and sum(read["characters"]) == len(data.part("test")["codes"]) - 1
 
 
 def test_a_source_may_ask_to_wait(engine):

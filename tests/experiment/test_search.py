@@ -126,7 +126,7 @@ def test_it_ends_with_a_verdict_over_paired_seeds(finished, place):
 
 def test_only_final_runs_read_the_test_part(finished, place):
     for path in (place / "runs/five/trials").glob("*/result.json"):
-        read = json.loads(path.read_text())["test_values"] is not None
+        read = json.loads(path.read_text())["test_statistics"] is not None
         assert read == path.parent.name.startswith("final-")
 
 

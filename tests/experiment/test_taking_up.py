@@ -30,9 +30,9 @@ def test_a_strategy_hears_of_trials_that_ended_and_of_trials_under_way(tmp_path,
     study.finish(1, "stopped", 2.5)
     study.finish(2, "diverged", None)
     monkeypatch.setattr(SearchSource, "__post_init__", lambda self: None)
-    task = SimpleNamespace(metric=SimpleNamespace(direction="minimize"))
+    measures = SimpleNamespace(monitor=SimpleNamespace(direction="minimize"))
     source = SearchSource(
-        SimpleNamespace(task=task), study, Listening(space, 0), None, 3, None, lambda *_: None
+        SimpleNamespace(measures=measures), study, Listening(space, 0), None, 3, None, lambda *_: None
     )
     source.config = SimpleNamespace(space="gated", strategy="random")
     monkeypatch.setattr(source, "_spec", lambda number, *_: SimpleNamespace(id=f"t{number}"))

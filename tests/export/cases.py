@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import safetensors.torch
@@ -13,7 +14,11 @@ from torch import Tensor
 
 from nas_rnn.cells import Cell
 from nas_rnn.execution import RNN
-from nas_rnn.export import Trained, export_files
+from nas_rnn.export import Learnt, Trained, example_inputs, export_files
+from nas_rnn.plugins import load_cell
+from nas_rnn.tasks import Task
+from nas_rnn.training import RunSpec, TrainingOptions
+from nas_rnn.training.model import build_model, recurrent_nets
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -93,3 +98,52 @@ def check_cases(folder: Path, cases: Mapping[str, RNN], tolerance: float) -> int
     printed = alone(COMPARE.replace("TOLERANCE", repr(tolerance)), folder)
     assert printed.split() == sorted(written)
     return len(written)
+
+
+def trained_on(task: Task, layers: int = 1) -> Trained:
+    """Return an untrained model of the task's embedded data, as a search would have trained it."""
+    data = task.load(None)
+    spec = RunSpec(
+        id="1",
+        role="final",
+        name="lstm",
+        cell=load_cell("lstm").to_text(),
+        hidden_size=6,
+        task=task.name,
+        task_options=asdict(task.options),
+        training=TrainingOptions(layers=layers, dropout=0.3),
+        seed=1,
+        data_seed=0,
+    )
+    model = build_model(spec, task, data.meta).eval()
+    example = example_inputs(task, data)
+    return Trained(
+        name="mine",
+        rnn=next(iter(recurrent_nets(model).values())),
+        learnt=Learnt(task=task, model=model, spec=spec, meta=data.meta, example=example),
+    )
+
+
+LOAD_AND_COMPARE = """
+import torch
+from mine import load_model
+from safetensors.torch import load_file  # only to read what is expected
+
+case = load_file("case.expected")
+with torch.no_grad():
+    outputs, state = load_model()(case["inputs"])
+torch.testing.assert_close(outputs, case["outputs"], rtol=1e-6, atol=1e-6)
+print(len(state))
+"""
+
+
+def write_whole(whole: Trained, folder: Path) -> None:
+    """Write a whole model as ``mine.py``, its weights, and what it is to compute of its example."""
+    for path, content in export_files(whole, "python", folder / "mine.py").items():
+        path.write_bytes(content)
+    learnt = whole.learnt
+    assert learnt is not None and learnt.example is not None
+    with torch.no_grad():
+        outputs, _ = learnt.model(learnt.example, None)
+    case = {"inputs": learnt.example.contiguous(), "outputs": outputs.contiguous()}
+    (folder / "case.expected").write_bytes(safetensors.torch.save(case))

@@ -20,8 +20,8 @@ import nas_rnn
 from nas_rnn.experiment.dashboard import rebuild_runs
 from nas_rnn.experiment.saved import export
 from nas_rnn.tasks import TaskData
+from nas_rnn.tasks.data import EVALUATION
 from nas_rnn.tracking import default_uri
-from nas_rnn.training.spec import EVALUATION_BATCH, EVALUATION_LENGTH
 from tests.experiment_runs import TINY, write_text
 from tests.export.cases import ROOT, alone
 
@@ -67,7 +67,8 @@ def measured(place) -> float:
     """What the run that made the model measured on the test part."""
     spec = json.loads((place / "runs/mine/best/model.json").read_text())["spec"]
     result = json.loads((place / "runs/mine/trials" / spec["id"] / "result.json").read_text())
-    return float(np.average(result["test_values"], weights=result["test_weights"]))
+    sums = result["test_statistics"]
+    return sum(sums["bits"]) / sum(sums["characters"])
 
 
 def test_the_whole_model_comes_back(place, measured):
@@ -79,14 +80,14 @@ def test_the_whole_model_comes_back(place, measured):
     for folder in (place / "mine-model", place / "runs/mine/best"):
         model = nas_rnn.load_model(folder)
         assert not model.training
-        state, values, weights = None, [], []
-        batches = task.batches(data, "test", batch=EVALUATION_BATCH, length=EVALUATION_LENGTH, seed=None)
+        state, bits, characters = None, 0.0, 0
         with torch.no_grad():
-            for inputs, targets in batches:
-                outputs, state = model(inputs, state)
-                scores = task.item_scores(outputs, targets)
-                values, weights = [*values, *scores[0].tolist()], [*weights, *scores[1].tolist()]
-        assert np.average(values, weights=weights) == pytest.approx(measured, abs=1e-4)
+            for batch in task.batches(data, "test", EVALUATION):
+                loss, state = model.loss(batch, state)
+                bits += float(loss.statistics["bits"].sum())
+                characters += int(loss.statistics["characters"].sum())
+        assert characters == len(data.part("test")["codes"]) - 1
+        assert bits / characters == pytest.approx(measured, abs=1e-4)
 
 
 def test_the_python_file_gives_the_same_metric_without_nas_rnn(place, measured):

@@ -69,7 +69,7 @@ BAD = {
     "task with methods missing": (
         "from nas_rnn import Task\n\n\nclass Half(Task):\n    name = 'half'\n",
         4,
-        "the task 'half' lacks batches, item_scores, load, loss, model, preview",
+        "the task 'half' lacks batches, build, load",
     ),
     "strategy with methods missing": (
         "from nas_rnn.strategies import Strategy\n\n\nclass Half(Strategy):\n    name = 'half'\n",

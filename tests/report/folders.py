@@ -72,7 +72,7 @@ class Folder:
         usual = RunResult(
             id=id, status="diverged" if best is None else "finished", reason=None,
             epochs=[] if best is None else records(best), best_epoch=3, best_metric=best, parameters=5000,
-            test_values=None, test_weights=None, seconds=6.0, backend="fused",
+            test_statistics=None, seconds=6.0, backend="fused",
         )  # fmt: skip
         store.write_result(replace(usual, **changes))
         store.append_worker({"host": "host-1", "node": "n", "pid": 1})

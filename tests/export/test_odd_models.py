@@ -1,0 +1,109 @@
+"""Models with several recurrent nets, in both directions, without a net, with inputs by name: what goes, and what is
+told of the rest."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+import nas_rnn
+from nas_rnn import plugins
+from nas_rnn.errors import NasRnnError
+from nas_rnn.experiment.champion import champion_view
+from nas_rnn.experiment.workspace import Workspace
+from nas_rnn.export import export_files
+from nas_rnn.export.onnx_file import onnx_bytes
+from nas_rnn.tasks import Task, TaskModel
+from nas_rnn.tasks.data import EVALUATION
+from tests.export.cases import LOAD_AND_COMPARE, ROOT, alone, write_whole
+from tests.export.cases import trained_on as trained
+from tests.export.odd_tasks import Bidirectional, ByName, Scattered, Two
+
+TASKS: dict[str, type[Task]] = {kind.name: kind for kind in (Bidirectional, Two, Scattered, ByName)}
+
+
+@pytest.fixture
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the tasks; whatever is loaded from it is forgotten afterwards."""
+    monkeypatch.setattr(plugins, "_registry", None)
+    monkeypatch.syspath_prepend(str(ROOT))
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    names = ", ".join(kind.__name__ for kind in TASKS.values())
+    (folder / "odd.py").write_text(f"from tests.export.odd_tasks import {names}\n")
+    return folder
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_the_folder_gives_the_same_loss(name: str, tmp_path: Path, plugin: Path) -> None:
+    whole = trained(TASKS[name](), layers=2)
+    for path, content in export_files(whole, "torch", tmp_path / "model").items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+    loaded = nas_rnn.load_model(tmp_path / "model", plugins=[plugin])
+    assert isinstance(loaded, TaskModel) and not loaded.training and whole.learnt is not None
+    (batch,) = whole.learnt.task.batches(whole.learnt.task.load(None), "valid", EVALUATION)
+    with torch.no_grad():
+        expected, found = whole.learnt.model.loss(batch, None)[0], loaded.loss(batch, None)[0]
+    assert torch.equal(found.total, expected.total)
+
+
+@pytest.mark.parametrize("name", ["odd-bidirectional", "odd-two-nets"])
+def test_plain_torch_has_every_net(name: str, tmp_path: Path) -> None:
+    write_whole(trained(TASKS[name](), layers=2), tmp_path)
+    assert int(alone(LOAD_AND_COMPARE, tmp_path)) == (2 if name == "odd-bidirectional" else 4)
+
+
+def test_plain_torch_of_a_model_without_a_net_has_its_layers(tmp_path: Path) -> None:
+    whole = trained(Scattered())
+    source = export_files(whole, "python", tmp_path / "mine.py")[tmp_path / "mine.py"].decode()
+    assert "def load_rnn(" in source and "load_model" not in source
+
+
+def test_onnx_of_layers_that_read_in_both_directions() -> None:
+    """It is compared with torch on the way."""
+    assert onnx_bytes(trained(Bidirectional(), layers=2))
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        (Two, "needs one net with one recurrent net right in it, not front, back.layers"),
+        (Scattered, "needs a model that is one net; this one has no attribute `net`"),
+        (ByName, "needs inputs that are one tensor"),
+    ],
+)
+def test_onnx_says_what_it_cannot_do(kind: type[Task], reason: str) -> None:
+    with pytest.raises(NasRnnError, match=re.escape(reason)) as raised:
+        onnx_bytes(trained(kind()))
+    assert repr(kind.name) in str(raised.value) and "--format torch has all of it" in str(raised.value)
+
+
+@pytest.mark.parametrize(("kind", "registered"), [(Two, True), (Scattered, False), (ByName, False)])
+def test_what_can_be_served_is_registered(
+    kind: type[Task], registered: bool, tmp_path: Path, plugin: Path
+) -> None:
+    plugins.use_folders([plugin])
+    workspace = Workspace(tmp_path / "runs", "mine")
+    workspace.best.mkdir(parents=True)
+    for path, content in export_files(trained(kind()), "torch", workspace.best).items():
+        path.write_bytes(content)
+    view = champion_view(workspace, "", [str(plugin)])
+    assert (view is not None) is registered
+    if view is not None:
+        assert (view.input_shape, view.output_shape) == ((-1, -1, 3), (-1, -1, 4))
+
+
+def test_several_inputs_are_no_example() -> None:
+    whole = trained(ByName())
+    assert whole.learnt is not None and whole.learnt.example is None
+
+
+def test_what_is_written_needs_no_example(tmp_path: Path) -> None:
+    files = export_files(trained(ByName()), "torch", tmp_path)
+    assert sorted(path.name for path in files) == ["cell.cell", "model.json", "weights.safetensors"]
+    assert safetensors.torch.load(files[tmp_path / "weights.safetensors"])
