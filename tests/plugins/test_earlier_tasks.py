@@ -7,12 +7,10 @@ from pathlib import Path
 import pytest
 
 from nas_rnn import plugins
+from nas_rnn.experiment import checking
 from nas_rnn.plugins import Registry
 from nas_rnn.plugins.judging import EARLIER_TASKS
 from nas_rnn.tasks import Task
-from tests.cli.conftest import Run, run
-
-__all__ = ["run"]
 
 EARLIER = Path(__file__).parent / "earlier_tasks"
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,13 +31,12 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("page", sorted(EARLIER.glob("*.txt")), ids=lambda path: path.stem)
-def test_check_tells_it_in_one_line_with_file_and_line(run: Run, place: Path, page: Path) -> None:  # noqa: F811
+def test_check_tells_it_in_one_line_with_file_and_line(place: Path, page: Path) -> None:
     text = page.read_text()
     (place / "mine.py").write_text(text)
-    outcome = run("check", "mine.py")
-    (line,) = outcome.out.splitlines()
+    (line,) = checking.check("mine.py", seconds=120.0).problems
     number = 1 + next(n for n, written in enumerate(text.splitlines()) if " = Metric(" in written)
-    assert outcome.code == 1
+    assert len(line.splitlines()) == 1
     assert line.startswith(f"{place / 'mine.py'}, line {number}: ")
     assert line.endswith(EARLIER_TASKS)
 
@@ -47,6 +44,7 @@ def test_check_tells_it_in_one_line_with_file_and_line(run: Run, place: Path, pa
 def test_a_task_that_has_other_metrics_and_the_earlier_methods_is_told_the_same(place: Path) -> None:
     (place / "half.py").write_text(CONVERTED_METRIC + METHODS)
     found = Registry([place])
+    assert "half" not in found.names("task")
     (problem,) = [problem for problem in found.problems if problem.origin.startswith(str(place))]
     assert problem.line == 4
     assert problem.message == f"the task 'half' was written for an earlier interface: {EARLIER_TASKS}"
