@@ -19,6 +19,8 @@ Intervals that are compared:
     crossed      the one in use: `nas_rnn.comparison.paired_interval`
     bootstrap    hierarchical: seeds and blocks of items drawn anew with repetition, percentiles of the mean
     seeds only   Student's, over the seeds' mean differences
+
+The part "corpus" is about metrics that are no means over items: `calibration_corpus.py`.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from calibration_corpus import print_corpus
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
@@ -52,7 +55,7 @@ from nas_rnn.comparison.statistics import super_blocks
 
 RUNS = Path(__file__).resolve().parents[1] / "tests" / "comparison" / "runs"
 TASKS = ("char-lm", "glimpses")
-PARTS = ("intervals", "families", "looks", "power")
+PARTS = ("intervals", "families", "looks", "power", "corpus")
 TEXT_BLOCK = 16
 RESAMPLES = 300
 
@@ -344,6 +347,8 @@ def main() -> None:
         print_looks(console, given.population, given.repeats)
     if "power" in given.parts:
         print_power(console, given.repeats, given.seeds)
+    if "corpus" in given.parts:
+        print_corpus(console, given.population, given.repeats)
 
 
 if __name__ == "__main__":

@@ -52,12 +52,11 @@ def measured(
     trainer = Trainer(run_spec(task, cell, options, size, seed), task, data)
     while not trainer.finished:
         trainer.run_epoch()
-    found = trainer.result().test_statistics
-    (metric,) = task.measures(data.meta).metrics
-    assert found is not None and isinstance(metric, Mean)
-    sums = np.asarray(found[metric.of], dtype=float)
-    weights = np.asarray(found[metric.per], dtype=float) if metric.per else np.ones(len(sums))
-    return np.divide(sums, weights, out=np.zeros(len(sums)), where=weights > 0), weights
+    result = trainer.result()
+    assert result.test_statistics is not None
+    metric = task.measures(data.meta).metric
+    assert isinstance(metric, Mean)
+    return metric.items({name: np.asarray(rows) for name, rows in result.test_statistics.items()})
 
 
 def main() -> None:

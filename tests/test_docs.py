@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from nas_rnn.plugins import GROUPS, Registry
-from nas_rnn.spaces import check_space
 from nas_rnn.strategies import Strategy
-from nas_rnn.tasks.contract import check_task
+from nas_rnn.testing import check_space
+from nas_rnn.testing.tasks import check_task
 from nas_rnn.training import RunSpec, TrainingOptions
 from nas_rnn.training.trainer import Trainer
 

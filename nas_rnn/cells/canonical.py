@@ -29,7 +29,8 @@ from nas_rnn.cells.graph import (
     in_roles,
     is_commutative,
 )
-from nas_rnn.cells.labelling import Labelling, Permutation
+from nas_rnn.cells.labelling import Labelling
+from nas_rnn.cells.symmetry import earliest_first
 
 VERSION = 1
 """Part of every digest; to be raised whenever a cell's canonical form changes."""
@@ -103,32 +104,10 @@ def _ranking(
 ) -> list[int]:
     """Return the canonical ranking; where symmetry leaves several, the one with the earliest states first."""
     labelling = Labelling(nodes, outputs, labels)
-    rank = labelling.rank
-    pinned = list(labels)
-    for state in range(2, states):  # the first is the output and has no equal; the last has no choice left
-        symmetries = labelling.automorphisms
-        if all(g[i] == i for g in symmetries for i in range(states + 1)):
-            break
-        images = _images(state, symmetries)
-        best = images[min(images, key=rank.__getitem__)]
-        rank = [rank[i] for i in best]
-        pinned[state] = (*labels[state], "pinned")
-        labelling = Labelling(nodes, outputs, pinned)
-    return rank
-
-
-def _images(start: int, symmetries: Sequence[Permutation]) -> dict[int, Permutation]:
-    """Return what products of ``symmetries`` carry ``start`` to, each with such a product."""
-    identity = list(range(len(symmetries[0])))
-    found = {start: identity}
-    stack = [start]
-    while stack:
-        here = stack.pop()
-        for g in symmetries:
-            if g[here] not in found:
-                found[g[here]] = [g[i] for i in found[here]]
-                stack.append(g[here])
-    return found
+    if all(i > states for g in labelling.automorphisms for i in g):
+        return labelling.rank
+    # the first state is the output and has no equal; the last has no choice left
+    return earliest_first(labelling.around, labelling.start, labelling.rank, range(2, states))
 
 
 class _Simplifier:

@@ -119,6 +119,11 @@ def evaluate(tree: ast.expr, values: Mapping[str, T], functions: Mapping[str, Ca
     raise AssertionError(f"unchecked expression: {ast.dump(tree)}")
 
 
+def print_expression(tree: ast.expr) -> str:
+    """Return a checked ``tree`` as text: one line, without the comments and blanks of the text it was read from."""
+    return ast.unparse(tree)
+
+
 def names_in(tree: ast.expr) -> set[str]:
     """Return the variables that a checked ``tree`` reads."""
     called = {node.func for node in ast.walk(tree) if isinstance(node, ast.Call)}

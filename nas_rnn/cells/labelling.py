@@ -1,24 +1,20 @@
 """Canonical labelling of a cell's graph: the same ranking of its nodes for all ways of writing it.
 
-Colours are refined until stable (1-dimensional Weisfeiler-Leman). What stays tied is told apart by trying
-each member and keeping the smallest encoding, pruned by the automorphisms met on the way (McKay & Piperno
-2014, "Practical graph isomorphism, II").
+Colours are refined until stable. What stays tied is told apart by trying each member and keeping the smallest encoding,
+pruned by the automorphisms met on the way, and by the part of the encoding that is settled already (McKay & Piperno
+2014, "Practical graph isomorphism, II"). Where two members lead to colourings that differ in a few places, the
+automorphism is read off these at once (Darga, Sakallah & Markov 2008, "Faster symmetry discovery using sparsity of
+symmetries"): equal state paths or equations, however many, cost one try each.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any
 
-from nas_rnn.cells.graph import Node, argument_roles
-from nas_rnn.errors import UserError
-
-MAX_WORK = 3_000_000
-"""How many neighbourhoods are looked at before a cell counts as too symmetrical (some 10 s)."""
-
-Permutation = list[int]
-Item = TypeVar("Item")
+from nas_rnn.cells.colouring import Colouring, Surroundings
+from nas_rnn.cells.graph import Node
+from nas_rnn.cells.symmetry import Orbits, Permutation, symmetry
 
 
 class Labelling:
@@ -30,134 +26,146 @@ class Labelling:
     """
 
     def __init__(self, nodes: Sequence[Node], outputs: Sequence[int], labels: Sequence[object]) -> None:
-        self.labels = [repr(label) for label in labels]
-        self.inputs = [node.inputs for node in nodes]
-        self.roles = [argument_roles(node) for node in nodes]
-        self.users: list[list[tuple[int, int]]] = [[] for _ in nodes]
-        for index, inputs in enumerate(self.inputs):
-            for role, i in zip(self.roles[index], inputs, strict=True):
-                self.users[i].append((index, role))
-        self.next_of = {number + 1: index for number, index in enumerate(outputs)}
-        self.carried: list[list[int]] = [[] for _ in nodes]
-        for state, index in self.next_of.items():
-            self.carried[index].append(state)
+        self.around = Surroundings(nodes, outputs, labels)
+        self.start = self.around.start()
         self.rank: list[int] = []
         self.automorphisms: list[Permutation] = []
         self.leaves = 0
-        self.work = 0
-        self._best: tuple[object, ...] = ()
+        self._best: list[Any] = []
         self._best_path: list[int] = []
+        self._path: list[int] = []
+        self._branches: list[_Branch] = []
         self._search()
 
-    def _refine(self, colours: list[int]) -> list[int]:
-        """Split colours by the colours of what each node reads and is read by, until nothing splits."""
-        count = len(set(colours))
-        while True:
-            self.work += len(colours)
-            if self.work > MAX_WORK:
-                raise UserError(
-                    "the cell is too symmetrical to be identified: too many of its equations are alike"
-                )
-            colours = dense([(colours[i], self._neighbourhood(i, colours)) for i in range(len(colours))])
-            if max(colours) + 1 == count:
-                return colours
-            count = max(colours) + 1
-
-    def _neighbourhood(self, index: int, colours: list[int]) -> tuple[object, ...]:
-        inputs = in_order(self.roles[index], [colours[i] for i in self.inputs[index]])
-        users = sorted((colours[user], role) for user, role in self.users[index])
-        following = colours[self.next_of[index]] if index in self.next_of else -1
-        return (
-            tuple(inputs),
-            tuple(users),
-            following,
-            tuple(sorted(colours[s] for s in self.carried[index])),
-        )
+    @property
+    def work(self) -> int:
+        """How many neighbourhoods were looked at."""
+        return self.around.work
 
     def _search(self) -> None:
-        """Walk the tree of individualised nodes depth-first; ``path`` holds those of the open branch."""
-        colours = self._refine(self._start())
-        path: list[int] = []
-        open_branches = [_Branch(colours)]
-        while open_branches:
-            branch = open_branches[-1]
-            depth = len(open_branches) - 1
-            del path[depth:]
-            if not branch.tied:
-                self._leaf(branch.colours, path, open_branches)
+        """Walk the tree of individualised nodes depth-first; the path holds those of the open branch."""
+        path, branches = self._path, self._branches
+        branches.append(_Branch(self.start, alike=False))
+        while branches:
+            branch = branches[-1]
+            del path[len(branches) - 1 :]
+            if branch.colour is None:
+                self._leaf(branch.colouring.colours)
                 continue
-            member = self._next_member(branch, path)
+            if not branch.tried:
+                self._choose_first(branch)
+            member = branch.next_member()
             if member is None:
-                open_branches.pop()
+                branches.pop()
                 continue
             branch.tried.append(member)
-            path.append(member)
-            split = [2 * colour + (index != member) for index, colour in enumerate(branch.colours)]
-            open_branches.append(_Branch(self._refine(dense(split))))
+            child = self.around.individualised(branch.colouring, member)
+            found = next(
+                (g for _, other in branch.children if (g := symmetry(self.around, other, child))), None
+            )
+            branch.children.append((member, child))
+            if found:
+                branch.children.pop()
+                self._found(found)
+            elif not self._is_worse(child):
+                path.append(member)
+                branches.append(_Branch(child, branch.alike))
 
-    def _start(self) -> list[int]:
-        """Return colours by label and by the formula below, so that long chains refine at once."""
-        formulas: list[str] = []
-        for label, inputs, roles in zip(self.labels, self.inputs, self.roles, strict=True):
-            formula = repr((label, in_order(roles, [formulas[i] for i in inputs])))
-            formulas.append(hashlib.sha256(formula.encode()).hexdigest())
-        return dense(list(zip(self.labels, formulas, strict=True)))
+    def _choose_first(self, branch: _Branch) -> None:
+        """Begin with the member whose encoding begins smallest, one tried for each kind of surroundings.
 
-    def _next_member(self, branch: _Branch, path: list[int]) -> int | None:
-        """Return a tied node that no automorphism known so far carries to one already tried."""
-        fixing = [g for g in self.automorphisms if all(g[i] == i for i in path)]
-        covered = set(orbit(branch.tried, fixing))
-        return next((member for member in branch.tied if member not in covered), None)
+        So that independent parts of a graph, such as rings of states of several lengths, are met in the order in which
+        they stand in the smallest encoding, and the others need no second look.
+        """
+        if branch.alike:
+            return
+        kinds = self._kinds(branch.colouring, branch.members)
+        branch.alike = len(kinds) == 1
+        if not branch.alike:
+            settled = {
+                member: self._settled(self.around.individualised(branch.colouring, member))
+                for member in kinds
+            }
+            first = min(kinds, key=settled.__getitem__)
+            branch.members.remove(first)
+            branch.members.insert(0, first)
 
-    def _leaf(self, rank: list[int], path: list[int], open_branches: list[_Branch]) -> None:
+    def _kinds(self, colouring: Colouring, members: Sequence[int]) -> list[int]:
+        """Return one of the members for each kind of connected part that they lie in, among nodes not told apart."""
+        colours, cells = colouring.colours, colouring.cells
+        seen: set[int] = set()
+        kinds: dict[tuple[int, ...], int] = {}
+        for member in members:
+            if member in seen:
+                continue
+            part, stack = {member}, [member]
+            while stack:
+                for other in self.around.near[stack.pop()]:
+                    if colours[other] in cells and other not in part:
+                        part.add(other)
+                        stack.append(other)
+            seen |= part
+            kinds.setdefault(tuple(sorted(colours[i] for i in part)), member)
+        return list(kinds.values())
+
+    def _settled(self, colouring: Colouring) -> list[Any]:
+        """Return the beginning of the encoding that all rankings with these colours have."""
+        end = min(colouring.cells, default=len(colouring.colours))
+        at = {colour: i for i, colour in enumerate(colouring.colours) if colour < end}
+        return [self._encoded(at[place], colouring) for place in range(end)]
+
+    def _encoded(self, index: int, colouring: Colouring) -> Any:
+        around = self.around
+        return around.labels[index], around.neighbourhood(index, colouring.colours, colouring.cells)
+
+    def _is_worse(self, colouring: Colouring) -> bool:
+        """Whether all rankings with these colours have a larger encoding than the best."""
+        if not self.rank:
+            return False
+        end = min(colouring.cells, default=len(colouring.colours))
+        at = {colour: i for i, colour in enumerate(colouring.colours) if colour < end}
+        for place in range(end):
+            here = self._encoded(at[place], colouring)
+            if here != self._best[place]:
+                return bool(here > self._best[place])
+        return False
+
+    def _leaf(self, rank: list[int]) -> None:
         """Compare a full ranking with the best; if they encode alike, go back to where their paths part."""
         self.leaves += 1
-        order = sorted(range(len(rank)), key=rank.__getitem__)
-        encoding = tuple((self.labels[i], self._neighbourhood(i, rank)) for i in order)
-        open_branches.pop()
+        self._branches.pop()
+        encoding = self._settled(Colouring(rank, {}))
         if not self.rank or encoding < self._best:
-            self._best, self.rank, self._best_path = encoding, rank, list(path)
+            self._best, self.rank, self._best_path = encoding, rank, list(self._path)
         elif encoding == self._best:
             inverse = sorted(range(len(rank)), key=self.rank.__getitem__)
-            forward = [inverse[place] for place in rank]
-            backward = sorted(range(len(rank)), key=forward.__getitem__)
-            self.automorphisms += [forward, backward]
-            shared = next(i for i, (a, b) in enumerate(zip(path, self._best_path, strict=True)) if a != b)
-            del open_branches[shared + 1 :]
+            self._found({i: j for i, place in enumerate(rank) if (j := inverse[place]) != i})
+            pairs = zip(self._path, self._best_path, strict=True)
+            shared = next(i for i, (a, b) in enumerate(pairs) if a != b)
+            del self._branches[shared + 1 :]
+
+    def _found(self, automorphism: Permutation) -> None:
+        """Take up an automorphism: it joins nodes in all open branches whose path it leaves as it is."""
+        self.automorphisms.append(automorphism)
+        for depth, branch in enumerate(self._branches):
+            if depth and self._path[depth - 1] in automorphism:
+                break
+            branch.orbits.join(automorphism)
 
 
 class _Branch:
     """A stable colouring, the smallest of its tied classes, and which members of that have been tried."""
 
-    def __init__(self, colours: list[int]) -> None:
-        self.colours = colours
-        classes: dict[int, list[int]] = {}
-        for index, colour in enumerate(colours):
-            classes.setdefault(colour, []).append(index)
-        ties = [members for _, members in sorted(classes.items()) if len(members) > 1]
-        self.tied = min(ties, key=len, default=[])
+    def __init__(self, colouring: Colouring, alike: bool) -> None:
+        self.colouring = colouring
+        self.colour = colouring.smallest
+        self.members = [] if self.colour is None else list(colouring.cells[self.colour])
+        self.alike = alike
         self.tried: list[int] = []
+        self.children: list[tuple[int, Colouring]] = []
+        self.orbits = Orbits()
 
-
-def in_order(roles: Sequence[int], items: Sequence[Item]) -> list[Item]:
-    """Return ``items`` by role, those of one role in ascending order."""
-    return [item for _, item in sorted(zip(roles, items, strict=True))]
-
-
-def orbit(starts: Sequence[int], generators: Sequence[Permutation]) -> list[int]:
-    """Return ``starts`` and everything that ``generators`` carry them to."""
-    found = dict.fromkeys(starts)
-    stack = list(starts)
-    while stack:
-        here = stack.pop()
-        for image in (g[here] for g in generators):
-            if image not in found:
-                found[image] = None
-                stack.append(image)
-    return list(found)
-
-
-def dense(keys: Sequence[object]) -> list[int]:
-    """Return each key's place among the distinct keys in ascending order."""
-    places = {key: place for place, key in enumerate(sorted(set(keys)))}  # type: ignore[type-var]
-    return [places[key] for key in keys]
+    def next_member(self) -> int | None:
+        """Return a tied node that no automorphism known so far carries to one already tried."""
+        covered = {self.orbits.of(member) for member in self.tried}
+        return next((member for member in self.members if self.orbits.of(member) not in covered), None)

@@ -7,14 +7,17 @@ only; plugins add rows through `register_operation`.
 from __future__ import annotations
 
 import ast
+import dataclasses
 import keyword
+import re
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from nas_rnn.cells.expressions import VARIABLES, parse_expression
 from nas_rnn.errors import UserError, unknown
+from nas_rnn.outside import check_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +26,8 @@ class Operation:
 
     ``value`` and ``derivative`` (one entry an input) are expressions over ``a``, ``b``, ``c``, ``d`` (the
     inputs) and, in derivatives, ``y`` (the output); see `nas_rnn.cells.expressions`. ``latex`` and ``plain``
-    are templates with ``{a}``, ``{b}``, ...; ``symbol`` marks an infix operator.
+    are templates of one line with ``{a}``, ``{b}``, ...; ``symbol`` marks an infix operator. ``stored`` marks a row
+    that came with a model instead of from a plugin; templates are a plugin's alone.
     """
 
     plugin_kind: ClassVar[str] = "operation"
@@ -35,6 +39,7 @@ class Operation:
     plain: str = ""
     symbol: str = ""
     commutative: bool = False
+    stored: bool = dataclasses.field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         readable = self.name.isidentifier() and self.name.isascii() and not keyword.iskeyword(self.name)
@@ -54,7 +59,10 @@ class Operation:
             )
         _ = (self.value_tree, *self.derivative_trees)  # checks the expressions
         for which in ("plain", "latex"):
-            self._check_template(which, getattr(self, which))
+            template = " ".join(re.split("[\n\t]+", getattr(self, which)))
+            check_text(template, f"the {which} template of operation {self.name!r}")
+            object.__setattr__(self, which, template)
+            self._check_template(which, template)
 
     def _check_template(self, which: str, template: str) -> None:
         """Raise `UserError` unless ``template``, where there is one, names each input as a field and nothing else."""
@@ -117,8 +125,14 @@ _TABLE: dict[str, Operation] = {}
 
 
 def register_operation(operation: Operation) -> Operation:
-    """Add ``operation`` to the table and return it; a different one of the same name is a `UserError`."""
+    """Add ``operation`` to the table and return it; a different one of the same name is a `UserError`.
+
+    Of a stored row and a plugin's that compute the same, the plugin's stays: it knows how it is written.
+    """
     known = _TABLE.get(operation.name)
+    if known is not None and (known.stored or operation.stored) and _bare(known) == _bare(operation):
+        operation = known if operation.stored else operation
+        known = operation
     if known is not None and known != operation:
         raise OperationClash(known, operation)
     if operation.name in RESERVED:
@@ -127,6 +141,10 @@ def register_operation(operation: Operation) -> Operation:
         )
     _TABLE[operation.name] = operation
     return operation
+
+
+def _bare(row: Operation) -> Operation:
+    return replace(row, latex="", plain="")
 
 
 def operation(

@@ -11,7 +11,8 @@ from nas_rnn.cells import language
 from nas_rnn.cells.graph import Cell, CellError, Constant, StatePath, make_cell
 from nas_rnn.cells.operations import RESERVED, Operation, find_operation, operations
 from nas_rnn.cells.values import Trace, Value, active
-from nas_rnn.errors import suggest
+from nas_rnn.errors import UserError, suggest
+from nas_rnn.outside import LINES, check_text
 
 MAX_TEXT = 200_000
 MAX_DEPTH = 60
@@ -23,6 +24,10 @@ def parse_cell(text: str) -> Cell:
         raise CellError(f"a cell's text is a string, not {type(text).__name__}")
     if len(text) > MAX_TEXT:
         raise CellError(f"a cell's text has at most {MAX_TEXT:,} characters, not {len(text):,}")
+    try:
+        check_text(text.replace("\r\n", "\n"), "it", LINES + "\f")
+    except UserError as error:
+        raise CellError(f"not valid as a cell's text: {error}") from None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a stray backslash in a docstring is no affair of the user's

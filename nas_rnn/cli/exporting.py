@@ -72,8 +72,8 @@ def export(
     """Take the best model of a search home: for nas_rnn, as one plain Python file, or as ONNX."""
     if format not in FORMATS:
         raise UserError(f"there is no format {format!r}{suggest(format, FORMATS)}")
+    from nas_rnn.catalogue import saved
     from nas_rnn.cli.output import emit
-    from nas_rnn.experiment import saved
 
     if plugins:
         from nas_rnn.plugins import use_folders

@@ -11,6 +11,7 @@ from typing import Any
 import typer
 
 from nas_rnn.errors import NasRnnError, UserError
+from nas_rnn.outside import LINES, shown
 
 FAILURE = 1
 MISTAKE = 2
@@ -43,8 +44,8 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def say(text: str) -> None:
-    """Print ``text`` on stderr at once."""
-    print(text, file=sys.stderr, flush=True)
+    """Print ``text`` on stderr at once; what would steer a terminal is written out."""
+    print(shown(text, LINES), file=sys.stderr, flush=True)
 
 
 def report_plugin_problems() -> None:

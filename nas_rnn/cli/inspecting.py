@@ -13,8 +13,8 @@ from nas_rnn.cli.parsing import number, path, whole
 from nas_rnn.errors import UserError, suggest
 
 if TYPE_CHECKING:
+    from nas_rnn.catalogue.describe import Shown
     from nas_rnn.cells.difference import Difference
-    from nas_rnn.experiment.inspection import Shown
 
 KINDS: Final = ("cells", "spaces", "tasks", "strategies", "ops", "searches")
 CELL_COLUMNS: Final = (
@@ -117,27 +117,27 @@ def show(
         raise UserError("--diff prints a difference, as text or with --json: leave the other options out")
     picture = None if diagram is None else _picture_format(diagram, "--diagram")
     flow = None if gradient_flow is None else _picture_format(gradient_flow, "--gradient-flow")
-    from nas_rnn.experiment import inspection
+    from nas_rnn.catalogue import describe
 
     _use(plugins)
-    shown = inspection.show(what, runs=runs, input_size=input_size, hidden_size=hidden_size)
-    difference = None if diff is None else inspection.compared(shown, diff, runs=runs)
+    shown = describe.show(what, runs=runs, input_size=input_size, hidden_size=hidden_size)
+    difference = None if diff is None else describe.compared(shown, diff, runs=runs)
     if diagram is not None and picture is not None:
         drawn_as = (
             shown.cell.diagram(picture)
             if difference is None
-            else inspection.difference_diagram(difference, picture)
+            else describe.difference_diagram(difference, picture)
         )
         _write(diagram, drawn_as, "--diagram")
     if gradient_flow is not None and flow is not None:
-        _write(gradient_flow, inspection.gradient_flow(shown, what, flow, runs=runs), "--gradient-flow")
+        _write(gradient_flow, describe.gradient_flow(shown, what, flow, runs=runs), "--gradient-flow")
     if difference is not None:
         _print_difference(difference, json)
         return
     if schedule:
         from nas_rnn.cli.output import emit
 
-        emit(inspection.schedule(shown))
+        emit(describe.schedule(shown))
         return
     drawn = diagram is not None or gradient_flow is not None
     _print_shown(shown, text=text, latex=latex, recipe=recipe, json=json, drawn=drawn)
@@ -154,12 +154,12 @@ def list_(
     """List the cells, search spaces, tasks, strategies and operations there are, or your searches."""
     if kind not in KINDS:
         raise UserError(f"there is nothing to list called {kind!r}{suggest(kind, KINDS)}")
+    from nas_rnn.catalogue.listing import listing
     from nas_rnn.cli.output import console, emit_json
     from nas_rnn.cli.tables import print_rows
-    from nas_rnn.experiment import inspection
 
     _use(plugins)
-    rows = inspection.listing(kind, runs=runs)
+    rows = listing(kind, runs=runs)
     if json:
         emit_json(rows)
     elif rows:
@@ -182,8 +182,8 @@ def sample(
     debug: o.Debug = False,
 ) -> None:
     """Show what the best model of a search does, as its task shows it."""
+    from nas_rnn.catalogue import saved
     from nas_rnn.cli.output import emit
-    from nas_rnn.experiment import saved
 
     emit(saved.sample(name, runs=runs, length=length, prompt=prompt, temperature=temperature, seed=seed))
 

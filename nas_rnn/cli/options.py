@@ -1,6 +1,6 @@
 """The options that commands share: for each its flag, what it does, its unit and its default.
 
-An option that was not given is None, and the configuration (`nas_rnn.experiment.config`) then decides: the
+An option that was not given is None, and the configuration (`nas_rnn.run_folder.config`) then decides: the
 defaults stated here only describe those there, and a test compares the two.
 """
 

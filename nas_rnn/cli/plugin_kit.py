@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -13,7 +14,7 @@ from nas_rnn.cli.parsing import path
 from nas_rnn.errors import UserError, suggest
 
 if TYPE_CHECKING:
-    from nas_rnn.experiment.checking import Report
+    from nas_rnn.testing.check import Report
 
 WORDS: Final = ("space", "cell", "task", "op", "strategy")
 SPACES: Final = Path("search_spaces")
@@ -37,11 +38,11 @@ OnlyKind = Annotated[
 def new(kind: Kind, name: NewName, dir: Dir = SPACES, debug: o.Debug = False) -> None:
     """Write a plugin to begin with: a file that works, with comments on what to change."""
     from nas_rnn.cli.output import emit
-    from nas_rnn.experiment.starting import new as write
+    from nas_rnn.testing.scaffold import new as write
 
     written = write(kind, name, dir)
-    elsewhere = "" if dir.resolve() == SPACES.resolve() else f" --plugins {dir}"
-    emit(f"Wrote {written}\n\nChange it, then check it:\n  nas-rnn check {written}")
+    elsewhere = "" if dir.resolve() == SPACES.resolve() else f" --plugins {shlex.quote(str(dir))}"
+    emit(f"Wrote {written}\n\nChange it, then check it:\n  nas-rnn check {shlex.quote(str(written))}")
     use = {
         "space": f"nas-rnn search --space {name}{elsewhere}",
         "cell": f"nas-rnn compare {name}{elsewhere}",
@@ -57,8 +58,8 @@ def check(target: Target, kind: OnlyKind = None, plugins: o.Plugins = None, debu
     """Check that a plugin keeps the contract of its kind; every problem is a line, and the exit code then 1."""
     if kind is not None and kind not in WORDS:
         raise UserError(f"--kind: there is no kind of plugin called {kind!r}{suggest(kind, WORDS)}")
-    from nas_rnn.experiment import checking
     from nas_rnn.plugins import use_folders
+    from nas_rnn.testing import check as checking
 
     if plugins:
         use_folders(plugins)

@@ -21,6 +21,6 @@ Name = Annotated[
 def report(name: Name, runs: o.Runs = o.RUNS, debug: o.Debug = False) -> None:
     """Write the report of a search as one HTML page (report.html in its folder), and say where it is."""
     from nas_rnn.cli.output import emit
-    from nas_rnn.experiment.reporting import make_report
+    from nas_rnn.publishing.report_data import make_report
 
     emit(str(make_report(name, runs=runs)))

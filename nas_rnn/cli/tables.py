@@ -13,8 +13,8 @@ from nas_rnn.cli.output import print_block, width_of
 from nas_rnn.cli.wording import one_line
 
 if TYPE_CHECKING:
+    from nas_rnn.catalogue.describe import Shown
     from nas_rnn.cells.difference import Difference
-    from nas_rnn.experiment.inspection import Shown
 
 TEXTS: Final = ("summary", "value", "answer")
 """Columns of sentences, which a narrow terminal breaks, down to `SHORTEST`, before it leaves one out."""

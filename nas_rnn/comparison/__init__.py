@@ -1,9 +1,10 @@
 """Comparison: plans the runs that a fair answer needs, and judges their results; runs nothing itself.
 
 ``matching`` finds hidden sizes of equal parameters, ``seeds`` and ``plan`` the runs, ``stopping`` how many;
-``outcomes`` reads how they ended, ``statistics`` has the interval, ``testing`` its p-values, ``verdict`` the word
-for them, ``power`` what more seeds would do; ``judging`` puts results together, ``costs`` adds up, ``wording``
-and ``chart`` show them.
+``outcomes`` reads how they ended, ``statistics`` has the interval, ``corpus`` that of metrics that are no means,
+``contrast`` takes the one or the other, ``testing`` has its p-values, ``verdict`` the word for them, ``power`` what
+more seeds would do, ``floors`` the trivial baselines; ``judging`` puts results together, ``costs`` adds up,
+``wording`` and ``chart`` show them.
 """
 
 from nas_rnn.comparison.chart import Chart, chart
@@ -25,10 +26,10 @@ from nas_rnn.comparison.plan import (
 )
 from nas_rnn.comparison.power import Levels, Spread, more_seeds, power
 from nas_rnn.comparison.ranking import ranked_rows, ranking_sentence
-from nas_rnn.comparison.result import Comparison, ContenderRow, Cost, Standing
+from nas_rnn.comparison.result import Comparison, ContenderRow, Cost, Floor, Measure, Reading, Standing
 from nas_rnn.comparison.seeds import derived_seed
 from nas_rnn.comparison.statistics import PairedInterval, paired_interval
-from nas_rnn.comparison.stopping import ALPHA, Look, looks, settled
+from nas_rnn.comparison.stopping import ALPHA, Look, interim_analyses, is_decided
 from nas_rnn.comparison.testing import PValues, holm, p_values
 from nas_rnn.comparison.verdict import Verdict, verdict_of
 from nas_rnn.comparison.wording import answer_lines, cost_sentence, sentence
@@ -42,13 +43,16 @@ __all__ = [
     "Cost",
     "Entry",
     "FinalPlan",
+    "Floor",
     "Levels",
     "Look",
     "Match",
+    "Measure",
     "Member",
     "PValues",
     "PairedInterval",
     "Planned",
+    "Reading",
     "Spread",
     "Standing",
     "TaskChoice",
@@ -61,8 +65,9 @@ __all__ = [
     "derived_seed",
     "final_specs",
     "holm",
+    "interim_analyses",
+    "is_decided",
     "judge",
-    "looks",
     "mismatch_warning",
     "more_seeds",
     "nearest_hidden_size",
@@ -74,7 +79,6 @@ __all__ = [
     "ranking_sentence",
     "selection_specs",
     "sentence",
-    "settled",
     "tuning_spec",
     "verdict_of",
 ]

@@ -7,6 +7,7 @@ such as whether anybody publishes it, is said to be open.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -144,7 +145,10 @@ def _ablation(facts: Facts) -> Said:
             "partly",
             f"The cell was taken apart in {', '.join(facts.ablations)}; the search method was not.",
         )
-    return "open", f"None yet. `nas-rnn ablate {facts.name}` trains the cell without one part at a time."
+    return (
+        "open",
+        f"None yet. `nas-rnn ablate {shlex.quote(facts.name)}` trains the cell without one part at a time.",
+    )
 
 
 def _same_protocol(facts: Facts) -> Said:

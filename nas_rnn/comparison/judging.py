@@ -6,19 +6,34 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
+from nas_rnn.comparison.contrast import contrast, seed_differences
 from nas_rnn.comparison.costs import cost_of
-from nas_rnn.comparison.outcomes import Outcome, common_weights, outcomes_of, standing, without_interval
-from nas_rnn.comparison.plan import FinalPlan, Planned, direction_sign
+from nas_rnn.comparison.floors import floors_of
+from nas_rnn.comparison.outcomes import Outcome, outcomes_of, standing, without_interval
+from nas_rnn.comparison.plan import FinalPlan, Planned
 from nas_rnn.comparison.power import Levels, items_too_few, more_seeds
-from nas_rnn.comparison.result import Comparison, ContenderRow, Cost
-from nas_rnn.comparison.statistics import PairedInterval, paired_interval, plural
-from nas_rnn.comparison.stopping import ALPHA, settled
+from nas_rnn.comparison.result import Comparison, ContenderRow, Cost, Measure
+from nas_rnn.comparison.statistics import Labels, PairedInterval, plural
+from nas_rnn.comparison.stopping import ALPHA, is_decided
 from nas_rnn.comparison.testing import holm, p_values
 from nas_rnn.comparison.verdict import verdict_of
-from nas_rnn.tasks import Metric
+from nas_rnn.tasks import Metric, Statistics
 from nas_rnn.training import RunResult
+
+
+@dataclass(frozen=True)
+class _Test:
+    """How contenders are tested: the task's ``item`` and the ``groups`` of its items, at which ``alpha``."""
+
+    metrics: Sequence[Metric]
+    item: str
+    alpha: float
+    groups: Labels | None
+
+    @property
+    def scarce(self) -> str:
+        """What a test part may have too few of."""
+        return plural(self.item) if self.groups is None else f"groups of {plural(self.item)}"
 
 
 @dataclass(frozen=True)
@@ -32,11 +47,13 @@ class _Draft:
 
 
 def judge(
-    metric: Metric,
+    metrics: Sequence[Metric],
     plan: FinalPlan,
     results: Mapping[str, RunResult],
     *,
     item: str = "item",
+    groups: Labels | None = None,
+    floors: Mapping[str, Statistics] | None = None,
     alpha: float = ALPHA,
     earlier: Comparison | None = None,
     costs: Sequence[Cost] = (),
@@ -44,8 +61,11 @@ def judge(
 ) -> Comparison:
     """Return the verdict on every contender of a final plan.
 
-    ``results`` are by run id; ``item`` is the task's word for one test item, ``counted`` for one target.
-    ``costs`` are those of earlier parts (search, selection, tuning), to which "final" is added.
+    The first of ``metrics`` decides; the others are reported for every cell. ``results`` are by run id; ``item`` is
+    the task's word for one test item, ``counted`` for one target. ``groups`` (N,) are labels, equal for items that
+    belong together (of one speaker, say): another test part would have other groups. ``floors`` are trivial baselines'
+    statistics of the test items. ``costs`` are those of earlier parts (search, selection, tuning), to which "final" is
+    added.
 
     The chance that any contender is wrongly called better or worse is at most ``alpha``: Holm's method over
     all of them but the controls, each of which is judged by itself. For one look of several ``alpha`` is that
@@ -55,10 +75,12 @@ def judge(
     A contender that diverged on a final seed has an infinite loss: it is ``worse``, no test is needed, and
     the others are judged as if it were not there (which is what Holm's method does with p = 0). Where the
     baseline itself diverged, nothing was shown about anybody: ``undecided``. Pairs with a run that is missing
-    or failed for other reasons are left out, and the reason says so.
+    or failed for other reasons are left out, and the reason says so. Where the metric cannot be compared on so few
+    items (`nas_rnn.comparison.corpus`) it is ``undecided``, and counts as p = 1 in Holm's method.
 
     Raises NasRnnError when two runs were not measured on the same test items.
     """
+    test, metric = _Test(metrics, item, alpha, groups), metrics[0]
     base = outcomes_of(metric, plan.baseline, results)
     asked = [planned for planned in plan.contenders if not planned.entry.control]
     controls = [planned for planned in plan.contenders if planned.entry.control]
@@ -67,16 +89,14 @@ def judge(
         rows = [*before, *[None] * (len(group) - len(before))]
         return [
             _Draft(row, kept=True)
-            if row is not None and settled(row)
-            else _draft(metric, planned, outcomes_of(metric, planned, results), base, item, alpha)
+            if row is not None and is_decided(row)
+            else _draft(test, planned, outcomes_of(metric, planned, results), base)
             for planned, row in zip(group, rows, strict=True)
         ]
 
-    contenders = _judged(drafts(asked, earlier.contenders if earlier else ()), alpha, item)
-    scales = [
-        _judged([draft], alpha, item) for draft in drafts(controls, earlier.controls if earlier else ())
-    ]
-    baseline = standing(plan.baseline, base)
+    contenders = _judged(drafts(asked, earlier.contenders if earlier else ()), test)
+    scales = [_judged([draft], test) for draft in drafts(controls, earlier.controls if earlier else ())]
+    baseline = standing(metrics, plan.baseline, base)
     return Comparison(
         metric=metric.name,
         unit=metric.unit,
@@ -88,56 +108,65 @@ def judge(
         level=1 - alpha,
         costs=(*costs, cost_of("final", plan.specs, results)),
         counted=counted,
+        others=tuple(Measure(name=m.name, unit=m.unit, direction=m.direction) for m in metrics[1:]),
+        floors=floors_of(metrics, floors or {}, base, item=item, alpha=alpha, groups=groups),
     )
 
 
-def _draft(
-    metric: Metric, planned: Planned, runs: list[Outcome], base: list[Outcome], item: str, alpha: float
-) -> _Draft:
+def _draft(test: _Test, planned: Planned, runs: list[Outcome], base: list[Outcome]) -> _Draft:
     """Compare one contender with the baseline over the pairs of which both runs finished."""
     pairs = [
         (run, other)
         for run, other in zip(runs, base, strict=True)
         if run.ending == other.ending == "finished"
     ]
-    sign = direction_sign(metric)
     verdict, reason = without_interval(runs, base)
     row = ContenderRow(
-        standing=standing(planned, runs),
+        standing=standing(test.metrics, planned, runs),
         difference=None,
         ci95=None,
         relative_difference=None,
-        seed_differences=_seed_differences(sign, runs, base),
+        seed_differences=seed_differences(test.metrics[0], runs, base),
         pairs=len(pairs),
         covers="nothing",
         verdict=verdict or "undecided",
         reason=reason,
-        level=1 - alpha,
+        level=1 - test.alpha,
         more_seeds_reason="the baseline diverges" if verdict == "undecided" else "",
     )
     if verdict is not None or not pairs:
         return _Draft(row)
-    weights_N = common_weights(pairs)
-    candidate_SN = sign * np.stack([run.values_N for run, _ in pairs])
-    baseline_SN = sign * np.stack([other.values_N for _, other in pairs])
-    interval = paired_interval(candidate_SN, baseline_SN, weights_N, item=item, alpha=alpha)
-    level = float(np.mean([other.mean for _, other in pairs]))
-    gap = metric.gap(level + sign * interval.difference, level)
-    margin = metric.margin_at(level)
-    tests = p_values(interval, margin)
+    found = contrast(test.metrics[0], pairs, item=test.item, alpha=test.alpha, groups=test.groups)
     row = replace(
         row,
-        difference=interval.difference,
-        ci95=interval.ci95,
-        relative_difference=gap if math.isfinite(gap) else None,
-        covers=interval.covers,
+        difference=found.difference if math.isfinite(found.difference) else None,
+        ci95=found.ci95,
+        relative_difference=found.relative,
+    )
+    if found.interval is None:
+        return _Draft(_refused(row, found.refusal, test))
+    tests = p_values(found.interval, found.margin)
+    row = replace(
+        row,
+        covers=found.interval.covers,
         p_value=tests.difference if tests else None,
         p_equivalence=tests.equivalence if tests else None,
     )
-    return _Draft(row, interval, margin)
+    return _Draft(row, found.interval, min(found.margin))
 
 
-def _judged(family: Sequence[_Draft], alpha: float, item: str) -> tuple[ContenderRow, ...]:
+def _refused(row: ContenderRow, refusal: str, test: _Test) -> ContenderRow:
+    """Return a row that the metric cannot decide: nothing was shown, whatever the number of seeds."""
+    return replace(
+        row,
+        p_value=1.0,
+        p_equivalence=1.0,
+        reason="; ".join(filter(None, (refusal, row.reason))),
+        more_seeds_reason=f"the test part has too few {test.scarce}",
+    )
+
+
+def _judged(family: Sequence[_Draft], test: _Test) -> tuple[ContenderRow, ...]:
     """Return the rows of one family with their verdicts; rows that are kept count as what they were called."""
     differences = holm([_counts(draft, draft.row.p_value, ("better", "worse")) for draft in family])
     equivalences = holm([_counts(draft, draft.row.p_equivalence, ("equivalent",)) for draft in family])
@@ -149,17 +178,17 @@ def _judged(family: Sequence[_Draft], alpha: float, item: str) -> tuple[Contende
                 row,
                 p_adjusted=difference,
                 p_equivalence_adjusted=equivalence,
-                verdict=verdict_of(row.difference or 0.0, difference, equivalence, alpha),
+                verdict=verdict_of(row.difference or 0.0, difference, equivalence, test.alpha),
             )
         rows.append(row)
     tested = [row for draft, row in zip(family, rows, strict=True) if draft.kept or row.p_value is not None]
     different = sum(row.verdict in ("better", "worse") for row in tested)
     equivalent = sum(row.verdict == "equivalent" for row in tested)
     # What Holm's method has left for the next one, with those settled out of its way.
-    share = alpha / max(1, len(tested) - different), alpha / max(1, len(tested) - equivalent)
+    share = tuple(test.alpha / max(1, len(tested) - called) for called in (different, equivalent))
     return tuple(
         _with_more_seeds(
-            row, draft.interval, Levels(difference=share[0], equivalence=share[1], margin=draft.margin), item
+            row, draft.interval, Levels(difference=share[0], equivalence=share[1], margin=draft.margin), test
         )
         for draft, row in zip(family, rows, strict=True)
     )
@@ -171,17 +200,11 @@ def _counts(draft: _Draft, p_value: float | None, called: tuple[str, ...]) -> fl
 
 
 def _with_more_seeds(
-    row: ContenderRow, interval: PairedInterval | None, levels: Levels, item: str
+    row: ContenderRow, interval: PairedInterval | None, levels: Levels, test: _Test
 ) -> ContenderRow:
     """Return an undecided row with what more seeds would do."""
     if interval is None or row.verdict != "undecided":
         return row
     if items_too_few(interval, levels):
-        return replace(row, more_seeds_reason=f"the test part has too few {plural(item)}")
+        return replace(row, more_seeds_reason=f"the test part has too few {test.scarce}")
     return replace(row, more_seeds=more_seeds(interval, levels))
-
-
-def _seed_differences(sign: int, runs: list[Outcome], base: list[Outcome]) -> tuple[float | None, ...]:
-    """Return the signed difference of each pair's means, None where one is missing."""
-    means = [(run.mean, other.mean) for run, other in zip(runs, base, strict=True)]
-    return tuple(None if a is None or b is None else sign * (a - b) for a, b in means)

@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nas_rnn.comparison.plan import Planned
-from nas_rnn.comparison.result import Standing
+from nas_rnn.comparison.result import Reading, Standing
 from nas_rnn.comparison.verdict import Verdict
-from nas_rnn.errors import NasRnnError
-from nas_rnn.tasks import Mean, Metric
+from nas_rnn.tasks import Corpus, Mean, Metric, Statistics
+from nas_rnn.tasks.metric import figure_of
 from nas_rnn.training import RunResult
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One final run as far as judging needs it; values and weights (N,) are there when it ``finished``."""
+    """One final run as far as judging needs it.
+
+    ``statistics`` are those of the N test items, ``figure`` is the metric of all of them; both are there when it
+    ``finished``, else empty and NaN.
+    """
 
     id: str
     ending: Literal["finished", "diverged", "missing"]
-    reason: str
-    values_N: Floats
-    weights_N: Floats
+    reason: str = ""
+    statistics: Statistics = field(default_factory=dict)
+    figure: float = math.nan
 
     @property
     def mean(self) -> float | None:
         """The run's metric on the test part."""
-        return float(np.average(self.values_N, weights=self.weights_N)) if self.ending == "finished" else None
+        return self.figure if self.ending == "finished" else None
 
 
 def outcomes_of(metric: Metric, planned: Planned, results: Mapping[str, RunResult]) -> list[Outcome]:
@@ -40,29 +42,49 @@ def outcomes_of(metric: Metric, planned: Planned, results: Mapping[str, RunResul
     return [_run(metric, spec.id, results.get(spec.id)) for spec in planned.specs]
 
 
+def outcome_of(metric: Metric, id: str, statistics: Statistics) -> Outcome:
+    """Return what statistics come to; what is not finite counts as divergence."""
+    figure = measured(metric, statistics)
+    if figure is None:
+        return Outcome(id, "missing", f"{metric.name} needs other statistics than {', '.join(statistics)}")
+    if isinstance(metric, Mean):
+        finite = bool(np.isfinite(metric.items(statistics)[0]).all())
+    else:
+        finite = all(bool(np.isfinite(statistics[name]).all()) for name in statistics)
+        if finite and math.isnan(figure):
+            return Outcome(id, "missing", f"{metric.name} is not defined on these test items")
+    if not finite or math.isinf(figure):
+        return Outcome(id, "diverged", "test values are not finite")
+    return Outcome(id, "finished", "", statistics, figure)
+
+
+def measured(metric: Metric, statistics: Statistics) -> float | None:
+    """Return a metric of items' statistics; None where they are those of another metric.
+
+    An item without weight has no say in a mean, not even one that is NaN.
+    """
+    if isinstance(metric, Mean) and figure_of(metric, statistics) is not None:
+        values_N, weights_N = metric.items(statistics)
+        return float(np.average(values_N, weights=weights_N)) if weights_N.sum() else math.nan
+    return figure_of(metric, statistics)
+
+
 def _run(metric: Metric, id: str, result: RunResult | None) -> Outcome:
-    """Read one result; values that are not finite count as divergence, whatever the status says."""
-    none = np.zeros(0)
-    assert isinstance(metric, Mean)
+    """Read one result."""
     if result is None:
-        return Outcome(id, "missing", "did not run", none, none)
+        return Outcome(id, "missing", "did not run")
     if result.status == "diverged":
-        return Outcome(id, "diverged", result.reason or "diverged", none, none)
-    if result.test_statistics is None:
-        return Outcome(id, "missing", result.reason or f"{result.status} without a test result", none, none)
-    sums_N = np.asarray(result.test_statistics[metric.of])
-    weights_N = np.asarray(result.test_statistics[metric.per]) if metric.per else np.ones(len(sums_N))
-    values_N = np.divide(sums_N, weights_N, out=np.zeros(len(sums_N)), where=weights_N > 0)
-    if not np.isfinite(values_N).all():
-        return Outcome(id, "diverged", "test values are not finite", none, none)
-    return Outcome(id, "finished", "", values_N, weights_N)
+        return Outcome(id, "diverged", result.reason or "diverged")
+    if not result.test_statistics:
+        return Outcome(id, "missing", result.reason or f"{result.status} without a test result")
+    rows = {name: np.asarray(row, dtype=np.float64) for name, row in result.test_statistics.items()}
+    return outcome_of(metric, id, rows)
 
 
-def standing(planned: Planned, runs: list[Outcome]) -> Standing:
+def standing(metrics: Sequence[Metric], planned: Planned, runs: list[Outcome]) -> Standing:
     """Return one entry's figures, without anybody to compare with."""
-    values = tuple(run.mean for run in runs)
-    known = [value for value in values if value is not None]
     diverged = sum(run.ending == "diverged" for run in runs)
+    own = reading(metrics[0], [run.mean for run in runs], diverged)
     entry = planned.entry
     return Standing(
         name=entry.name,
@@ -72,13 +94,46 @@ def standing(planned: Planned, runs: list[Outcome]) -> Standing:
         mismatch=entry.mismatch,
         tuned=entry.tuned,
         seeds=tuple(spec.seed for spec in planned.specs),
-        values=values,
-        mean=float(np.mean(known)) if known and not diverged else None,
-        std=float(np.std(known, ddof=1)) if len(known) > 1 and not diverged else None,
+        values=own.values,
+        mean=own.mean,
+        std=own.std,
         diverged=diverged,
         training=entry.settings,
         control=entry.control,
+        others={
+            metric.name: reading(metric, [_other(metric, run) for run in runs], diverged)
+            for metric in metrics[1:]
+        },
     )
+
+
+def reading(metric: Metric, values: Sequence[float | None], diverged: int) -> Reading:
+    """Return a metric's figures over seeds; there is no mean where a run ``diverged``."""
+    known = [value for value in values if value is not None]
+    return Reading(
+        values=tuple(values),
+        mean=level_of(metric, known) if known and not diverged else None,
+        std=float(np.std(known, ddof=1)) if len(known) > 1 and not diverged else None,
+    )
+
+
+def _other(metric: Metric, run: Outcome) -> float | None:
+    """Return a metric of a finished run that is not the first; None where it has no finite value."""
+    value = measured(metric, run.statistics) if run.ending == "finished" else None
+    return value if value is not None and math.isfinite(value) else None
+
+
+def compared_by_ratio(metric: Metric) -> bool:
+    """Return whether two values of a metric are compared by their ratio."""
+    return isinstance(metric, Corpus) and metric.logarithmic
+
+
+def level_of(metric: Metric, values: Sequence[float]) -> float:
+    """Return the mean over seeds: the geometric one of a metric that is compared by its ratio."""
+    if not compared_by_ratio(metric):
+        return float(np.mean(values))
+    with np.errstate(divide="ignore"):
+        return float(np.exp(np.mean(np.log(values))))
 
 
 def without_interval(runs: list[Outcome], baseline_runs: list[Outcome]) -> tuple[Verdict | None, str | None]:
@@ -108,16 +163,3 @@ def without_interval(runs: list[Outcome], baseline_runs: list[Outcome]) -> tuple
 def _first(runs: list[Outcome]) -> str:
     """Name the first of some runs and how it ended."""
     return f"{runs[0].id}: {runs[0].reason}"
-
-
-def common_weights(pairs: list[tuple[Outcome, Outcome]]) -> Floats:
-    """Return the items' weights, which all runs must share."""
-    everyone = [run for pair in pairs for run in pair]
-    first = everyone[0]
-    for run in everyone[1:]:
-        if run.weights_N.shape != first.weights_N.shape or not np.allclose(run.weights_N, first.weights_N):
-            raise NasRnnError(
-                f"runs {first.id} and {run.id} were not measured on the same test items "
-                f"({len(first.weights_N)} and {len(run.weights_N)} items); paired runs need equal data"
-            )
-    return first.weights_N

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +15,34 @@ Interval = tuple[float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Measure:
+    """A metric's name, its unit, and whether to "minimize" or to "maximize" it."""
+
+    name: str
+    unit: str
+    direction: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """A metric over the seeds of one cell; ``values``, ``mean`` and ``std`` are as in a `Standing`."""
+
+    values: tuple[float | None, ...]
+    mean: float | None
+    std: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Standing:
     """How one cell did on the test part; ``values`` has each seed's metric, None for an unfinished run.
 
     ``mean`` is None when a run diverged (its loss is infinite) or none finished; ``std`` is over
     seeds (n - 1), and None for fewer than two of them. ``diverged`` counts the runs that did.
     ``training`` has the options that tuning may set, by their names. ``control`` says what stands here for
-    scale ("the mean of random cells"); it is empty for a cell somebody asked about.
+    scale ("the mean of random cells"); it is empty for a cell somebody asked about. ``others`` has the metrics
+    that decide nothing, by name.
+
+    The mean of a metric that is compared by its ratio is the geometric one: differences are those of such means.
     """
 
     name: str
@@ -37,6 +58,7 @@ class Standing:
     diverged: int
     training: dict[str, Any] = field(default_factory=dict)
     control: str = ""
+    others: dict[str, Reading] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +75,7 @@ class ContenderRow:
     ``adjusted`` ones hold for all contenders together (see `nas_rnn.comparison.testing`), and decide the
     verdict. Where that is "undecided", ``more_seeds`` says how many more for each cell would settle it, at
     the difference and the spread seen, with a chance of 80 %; ``more_seeds_reason`` why no number does.
+    A row that the metric cannot decide on so few test items has a difference, no interval, and p-values of 1.
     """
 
     standing: Standing
@@ -81,8 +104,7 @@ class ContenderRow:
     def from_dict(cls, values: Mapping[str, Any]) -> ContenderRow:
         """Return the row that ``to_dict`` described."""
         own = _known(cls, values)
-        ci95 = own["ci95"]
-        own["ci95"] = None if ci95 is None else (ci95[0], ci95[1])
+        own["ci95"] = _pair(own["ci95"])
         own["seed_differences"] = tuple(own["seed_differences"])
         return cls(standing=_standing(values), **own)
 
@@ -102,6 +124,26 @@ class Cost:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Floor:
+    """A trivial baseline on the same test part: its ``values`` by metric (None: not finite).
+
+    ``difference`` and ``ci95`` are those of the comparison's baseline to it in the first metric, negative where
+    the baseline is better; None where there is no interval, which ``reason`` explains.
+    """
+
+    name: str
+    values: dict[str, float | None]
+    difference: float | None = None
+    ci95: Interval | None = None
+    reason: str = ""
+
+    @property
+    def beaten(self) -> bool | None:
+        """Whether the baseline is better and the interval excludes zero; None where there is no interval."""
+        return None if self.ci95 is None else self.ci95[1] < 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
     """Contenders against one baseline on one task: the whole answer.
 
@@ -109,7 +151,8 @@ class Comparison:
     the baseline's mean (None when that diverged). ``controls`` are judged as the contenders are, but nobody
     asked about them: they do not count among the contenders of Holm's method. ``level`` is that of an
     interval: of the last look, where there were several. ``costs`` has the parts in their order, ``counted``
-    the word for what their units are ("characters").
+    the word for what their units are ("characters"). ``others`` are the metrics that every cell's standing has
+    beside the first, which alone decides; ``floors`` are trivial baselines.
     """
 
     metric: str
@@ -122,6 +165,8 @@ class Comparison:
     level: float = 0.95
     costs: tuple[Cost, ...] = ()
     counted: str = "targets"
+    others: tuple[Measure, ...] = ()
+    floors: tuple[Floor, ...] = ()
 
     @property
     def rows(self) -> tuple[ContenderRow, ...]:
@@ -146,6 +191,8 @@ class Comparison:
             "controls": [row.to_dict() for row in self.controls],
             "costs": [asdict(cost) for cost in self.costs],
             "counted": self.counted,
+            "others": [asdict(measure) for measure in self.others],
+            "floors": [{**asdict(floor), "beaten": floor.beaten} for floor in self.floors],
             "seconds": self.seconds,
         }
 
@@ -161,6 +208,8 @@ class Comparison:
         own["costs"] = tuple(Cost(**cost) for cost in own.get("costs", ())) or tuple(
             Cost(part=part, runs=0, seconds=seconds) for part, seconds in values.get("spent", {}).items()
         )
+        own["others"] = tuple(Measure(**measure) for measure in own.get("others", ()))
+        own["floors"] = tuple(_floor(floor) for floor in own.get("floors", ()))
         return cls(**{**own, "baseline": _standing(values["baseline"])})
 
 
@@ -172,4 +221,20 @@ def _known(cls: type[DataclassInstance], values: Mapping[str, Any]) -> dict[str,
 def _standing(values: Mapping[str, Any]) -> Standing:
     """Return the standing in a JSON object that may hold more."""
     own = _known(Standing, values)
-    return Standing(**{**own, "seeds": tuple(own["seeds"]), "values": tuple(own["values"])})
+    others = {name: _reading(reading) for name, reading in own.get("others", {}).items()}
+    return Standing(**{**own, "seeds": tuple(own["seeds"]), "values": tuple(own["values"]), "others": others})
+
+
+def _reading(values: Mapping[str, Any]) -> Reading:
+    own = _known(Reading, values)
+    return Reading(**{**own, "values": tuple(own["values"])})
+
+
+def _floor(values: Mapping[str, Any]) -> Floor:
+    own = _known(Floor, values)
+    return Floor(**{**own, "ci95": _pair(own["ci95"])})
+
+
+def _pair(ends: Sequence[float] | None) -> Interval | None:
+    """Return an interval that JSON holds as a list."""
+    return None if ends is None else (ends[0], ends[1])

@@ -43,12 +43,18 @@ consecutive items are first joined into contiguous super-blocks of about equal w
 batch means, of which 10 to 30 are enough (Schmeiser, *Operations Research* 30, 1982, 556-568). Independent
 items lose some 5 % of the interval's width by it. The items must therefore come in the order of the test
 part.
+
+Items of one group (a speaker, a user) resemble each other wherever they stand. So where there are groups, they are
+what is joined, in the order in which they first appear: no group falls into two blocks, and where there are fewer
+groups than blocks each is one. The spread between groups then stands for that of groups not seen (the cluster-level
+mean; Donner & Klar, *Design and Analysis of Cluster Randomization Trials*, 2000, chapter 6).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -58,6 +64,7 @@ FEWEST_BLOCKS, MOST_BLOCKS, ITEMS_PER_BLOCK = 10, 16, 6
 CAREFUL_QUANTILE = 0.25
 
 Floats = NDArray[np.float64]
+Labels = NDArray[Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,23 +107,35 @@ def paired_interval(
     *,
     item: str = "item",
     alpha: float = 0.05,
+    groups: ArrayLike | None = None,
 ) -> PairedInterval:
     """Return the mean difference candidate - baseline and its interval over seeds and items (see the module).
 
     ``candidate`` and ``baseline`` are (S, N): row s of both is one pair of seeds, column i the same test
     item in the order of the test part; ``weights`` is (N,), not negative. The interval misses the true
-    difference with a chance of ``alpha``. With S = 1 it covers the test items only, with one item the seeds
-    only; ``covers`` says so with the task's word for an ``item``.
+    difference with a chance of ``alpha``. With S = 1 it covers the test items only, with one item, or one
+    group of them, the seeds only; ``covers`` says so with the task's word for an ``item``. ``groups`` (N,) are
+    labels of any kind, equal for items of one group.
 
     Raises ValueError for shapes that do not agree, values that are not finite, and weights that are
     negative or all zero.
     """
-    candidate_SN, baseline_SN, weights_N = _checked(candidate, baseline, weights)
+    candidate_SN, baseline_SN, weights_N, groups_N = _checked(candidate, baseline, weights, groups)
     difference_SN = candidate_SN - baseline_SN
     if not np.isfinite(difference_SN).all():
         raise ValueError("values must be finite: a run that diverged has no interval")
     unseen = (_step(candidate_SN, baseline_SN) / (1 / float((weights_N**2).sum()) + 2)) ** 2
-    difference_SB, weights_B = super_blocks(difference_SN, weights_N)
+    difference_SB, weights_B = super_blocks(difference_SN, weights_N, groups_N)
+    return interval_of_blocks(difference_SB, weights_B, unseen=unseen, item=item, alpha=alpha)
+
+
+def interval_of_blocks(
+    difference_SB: Floats, weights_B: Floats, *, unseen: float = 0.0, item: str = "item", alpha: float = 0.05
+) -> PairedInterval:
+    """Return the interval of differences (S, B) in blocks of weights (B,) that sum to one.
+
+    ``unseen`` is what is added to the variance of the items.
+    """
     seeds = len(difference_SB)
     per_seed = difference_SB @ weights_B
     mean = float(per_seed.mean())
@@ -146,8 +165,13 @@ def paired_interval(
     )
 
 
-def _checked(candidate: ArrayLike, baseline: ArrayLike, weights: ArrayLike) -> tuple[Floats, Floats, Floats]:
-    """Return the values (S, N) of items that have a weight, and these weights (N,) summing to one; or ValueError."""
+def _checked(
+    candidate: ArrayLike, baseline: ArrayLike, weights: ArrayLike, groups: ArrayLike | None
+) -> tuple[Floats, Floats, Floats, Labels | None]:
+    """Return the values (S, N) of items that have a weight, these weights (N,) summing to one, and groups (N,).
+
+    Raises ValueError where they do not fit together.
+    """
     candidate_SN = np.asarray(candidate, dtype=np.float64)
     baseline_SN = np.asarray(baseline, dtype=np.float64)
     weights_N = np.asarray(weights, dtype=np.float64)
@@ -161,8 +185,17 @@ def _checked(candidate: ArrayLike, baseline: ArrayLike, weights: ArrayLike) -> t
         )
     if not (np.isfinite(weights_N).all() and (weights_N >= 0).all() and weights_N.sum() > 0):
         raise ValueError("weights must be finite, not negative, and not all zero")
+    groups_N = None if groups is None else np.asarray(groups)
+    if groups_N is not None and groups_N.shape != weights_N.shape:
+        raise ValueError(f"expected one group for each of {len(weights_N)} items, got {groups_N.shape}")
     kept = weights_N > 0
-    return candidate_SN[:, kept], baseline_SN[:, kept], weights_N[kept] / weights_N.sum()
+    shares_N = weights_N[kept] / weights_N.sum()
+    return (
+        candidate_SN[:, kept],
+        baseline_SN[:, kept],
+        shares_N,
+        None if groups_N is None else groups_N[kept],
+    )
 
 
 def _step(candidate_SN: Floats, baseline_SN: Floats) -> float:
@@ -174,17 +207,36 @@ def _step(candidate_SN: Floats, baseline_SN: Floats) -> float:
     return high - low if all(bool(((v == low) | (v == high)).all()) for v in both) else 0.0
 
 
-def super_blocks(difference_SN: Floats, weights_N: Floats) -> tuple[Floats, Floats]:
-    """Join consecutive items into blocks of about equal weight: (S, B) weighted means, (B,) weights."""
+def super_blocks(
+    difference_SN: Floats, weights_N: Floats, groups_N: Labels | None = None
+) -> tuple[Floats, Floats]:
+    """Join items into blocks of about equal weight, as `block_of` does: (S, B) weighted means, (B,) weights."""
+    block_N = block_of(weights_N, groups_N)
+    order_N = np.argsort(block_N, kind="stable")
+    starts_B = np.flatnonzero(np.diff(block_N[order_N], prepend=-1))
+    if len(starts_B) == len(weights_N):
+        return difference_SN, weights_N
+    ordered_N = weights_N[order_N]
+    weights_B = np.add.reduceat(ordered_N, starts_B)
+    return np.add.reduceat(difference_SN[:, order_N] * ordered_N, starts_B, axis=1) / weights_B, weights_B
+
+
+def block_of(weights_N: Floats, groups_N: Labels | None = None) -> Labels:
+    """Return the number of each item's block (N,), from 0 on: consecutive items of about equal weight together.
+
+    ``weights_N`` sum to one. With groups, whole groups are joined, in the order in which they first appear.
+    """
+    if groups_N is not None:
+        _, first_G, group_N = np.unique(groups_N, return_index=True, return_inverse=True)
+        unit_N = np.argsort(np.argsort(first_G))[group_N]
+        return np.asarray(block_of(np.bincount(unit_N, weights=weights_N).astype(np.float64))[unit_N])
     items = len(weights_N)
     wanted = min(max(items // ITEMS_PER_BLOCK, FEWEST_BLOCKS), MOST_BLOCKS)
     if items <= wanted:
-        return difference_SN, weights_N
+        return np.arange(items)
     middles_N = np.cumsum(weights_N) - weights_N / 2
     block_N = np.minimum((middles_N * wanted).astype(np.int64), wanted - 1)
-    starts_B = np.flatnonzero(np.diff(block_N, prepend=-1))
-    weights_B = np.add.reduceat(weights_N, starts_B)
-    return np.add.reduceat(difference_SN * weights_N, starts_B, axis=1) / weights_B, weights_B
+    return np.cumsum(np.diff(block_N, prepend=block_N[0]) > 0)
 
 
 def _item_part(deviation_B: Floats, weights_B: Floats) -> tuple[float, float] | None:

@@ -34,7 +34,7 @@ class Look:
     alpha: float
 
 
-def looks(most: int) -> tuple[Look, ...]:
+def interim_analyses(most: int) -> tuple[Look, ...]:
     """Return the looks of a comparison that may use at most ``most`` seeds: at 4, 8, 16, ... and ``most``.
 
     Each look's share of alpha is in proportion to SHARE ** its number. Raises UserError for ``most`` below 2:
@@ -52,6 +52,6 @@ def looks(most: int) -> tuple[Look, ...]:
     )
 
 
-def settled(row: ContenderRow) -> bool:
+def is_decided(row: ContenderRow) -> bool:
     """Return whether more seeds have nothing to add: it is decided, or they cannot decide it."""
     return row.verdict != "undecided" or bool(row.more_seeds_reason)

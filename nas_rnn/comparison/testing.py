@@ -36,25 +36,28 @@ class PValues:
     equivalence: float
 
 
-def p_values(interval: PairedInterval, margin: float) -> PValues | None:
+def p_values(interval: PairedInterval, margin: float | tuple[float, float]) -> PValues | None:
     """Return the p-values of both tests, None where there is no interval.
 
-    ``margin`` is not negative, in the units of the difference. Without any spread there is no chance left:
-    the p-values are 0 where the difference itself shows the thing, else 1.
+    ``margin`` is not negative, in the units of the difference; two of them are how far below and how far above
+    zero it reaches. Without any spread there is no chance left: the p-values are 0 where the difference itself
+    shows the thing, else 1.
 
     Raises ValueError for a negative margin.
     """
-    if margin < 0:
+    below, above = margin if isinstance(margin, tuple) else (margin, margin)
+    if min(below, above) < 0:
         raise ValueError(f"a margin is not negative, got {margin}")
     if interval.ci95 is None:
         return None
     distance, error = abs(interval.difference), interval.variance**0.5
+    room = min(above - interval.difference, below + interval.difference)
     if error == 0.0:
-        return PValues(float(distance == 0.0), float(distance > margin))
+        return PValues(float(distance == 0.0), float(room < 0))
     freedom = interval.degrees_of_freedom
     return PValues(
         2 * float(special.stdtr(freedom, -distance / error)),
-        float(special.stdtr(freedom, -(margin - distance) / error)),
+        float(special.stdtr(freedom, -room / error)),
     )
 
 

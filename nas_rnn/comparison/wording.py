@@ -92,7 +92,8 @@ def percent(level: float) -> str:
 def _cover(row: ContenderRow) -> str:
     """Say what the interval covers, and how surely."""
     if row.ci95 is None:
-        return "one seed and one test item: no interval"
+        refused = row.more_seeds_reason != ""  # `reason` says why
+        return "" if refused else "one seed, and one test item or one group of them: no interval"
     seeds, level = f"{row.pairs} seeds", percent(row.level)
     if row.level > 0.95:
         level = f"95 % whenever it ends, {level} now"

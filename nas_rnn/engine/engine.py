@@ -12,9 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
+from nas_rnn.engine.cluster_events import News
 from nas_rnn.engine.cluster_ray import cluster_ray
 from nas_rnn.engine.local_ray import local_ray, prepare_environment
-from nas_rnn.engine.news import News
 from nas_rnn.engine.preflight import (
     Resources,
     check_request,
@@ -84,7 +84,7 @@ class Engine:
             self._stack.enter_context(local_ray(cpus, None, data_bytes))
         else:
             self._stack.enter_context(cluster_ray(self._address))
-            from nas_rnn.engine.keeper import start_keeper
+            from nas_rnn.engine.remote_files import start_keeper
 
             self._folder.mkdir(parents=True, exist_ok=True)
             self._place = start_keeper(self._folder)

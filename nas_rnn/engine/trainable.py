@@ -17,7 +17,7 @@ import ray
 from ray import tune
 
 from nas_rnn import plugins
-from nas_rnn.engine.keeper import KeptFiles
+from nas_rnn.engine.remote_files import KeptFiles
 from nas_rnn.engine.sampling import Sampler, machine_reader
 from nas_rnn.errors import UserError
 from nas_rnn.tasks import TaskData

@@ -2,8 +2,9 @@
 
 A backend is a function of the layout, the tensors that it names, the input (T, B, input_size), the states'
 starts (one (B, size) a path) and, for sequences of different lengths, a mask (T, B, 1) that is True where a
-sequence still runs: where it is False the states stay as they are and the output does not matter. It
-returns the outputs (T, B, size of the first path) and the final states. T is at least 1.
+sequence still runs: where it is False the states stay as they are and the output does not matter. Where
+``restarts`` (T, B, 1) is True, the states begin anew, at what the cell declares, before that step; nothing
+flows back across it. It returns the outputs (T, B, size of the first path) and the final states. T is at least 1.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class Backend(Protocol):
         x_TBI: Tensor,
         states: tuple[Tensor, ...],
         mask_TB1: Tensor | None,
+        restarts_TB1: Tensor | None = None,
     ) -> tuple[Tensor, tuple[Tensor, ...]]: ...
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
 
 from nas_rnn.cells import Cell
 from nas_rnn.errors import UserError
@@ -47,6 +48,58 @@ def check_data(x: Tensor, input_size: int, dtype: torch.dtype | None) -> None:
         raise UserError(
             f"the input is {x.dtype} and the weights are {dtype}; use x.to({dtype}) or rnn.to({x.dtype})"
         )
+
+
+def check_restarts(restarts: object, x: Tensor, batch_first: bool) -> Tensor:
+    """Return ``restarts`` as (T, B); `UserError` unless there is a bool for each step of each sequence of ``x``."""
+    names = "time" if x.dim() == 2 else "batch, time" if batch_first else "time, batch"
+    what = f"restarts is a tensor of bools ({names}) = {tuple(x.shape[:-1])}"
+    if not isinstance(restarts, Tensor):
+        raise UserError(f"{what}, not a {type(restarts).__name__}")
+    if restarts.dtype != torch.bool:
+        raise UserError(f"{what}, not of {restarts.dtype}; use restarts.bool()")
+    if restarts.shape != x.shape[:-1]:
+        raise UserError(f"{what}, not {tuple(restarts.shape)}")
+    if restarts.device != x.device:
+        raise UserError(f"restarts is on {restarts.device} and the input on {x.device}; they must agree")
+    if x.dim() == 2:
+        return restarts.unsqueeze(1)
+    return restarts.transpose(0, 1) if batch_first else restarts
+
+
+def check_packed_restarts(restarts: object, packed: PackedSequence) -> PackedSequence:
+    """Return ``restarts``; `UserError` unless it is packed as ``packed`` is, with a bool for each step."""
+    if not isinstance(restarts, PackedSequence):
+        raise UserError(
+            f"with a PackedSequence, restarts is one too, packed in the same way, not a {type(restarts).__name__}"
+        )
+    first, second = (sequence.sorted_indices for sequence in (restarts, packed))
+    alike = first is second if first is None or second is None else torch.equal(first, second)
+    if not alike or not torch.equal(restarts.batch_sizes, packed.batch_sizes):
+        raise UserError(
+            "restarts is packed otherwise than the input: their lengths and their order must agree"
+        )
+    if restarts.data.dtype != torch.bool or restarts.data.dim() != 1:
+        data = restarts.data
+        raise UserError(
+            "restarts packs a tensor of bools with one for each step, "
+            f"not of {data.dtype} with the shape {tuple(data.shape)} of its data"
+        )
+    return restarts
+
+
+def check_step(x: Tensor, input_size: int, dtype: torch.dtype | None, bidirectional: bool) -> None:
+    """Raise `UserError` unless ``x`` is (B, input_size) or (input_size,), and steps can be taken at all."""
+    if bidirectional:
+        raise UserError(
+            "a bidirectional RNN reads whole sequences and takes no single steps: call it on them"
+        )
+    if not isinstance(x, Tensor) or x.dim() not in (1, 2):
+        given = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
+        raise UserError(
+            f"the input of one step is (batch, input_size), or (input_size,) unbatched, not {given}"
+        )
+    check_data(x, input_size, dtype)
 
 
 def check_states(

@@ -21,6 +21,8 @@ RNN_RELU = parse_cell(
 
 def cell_of(module: nn.Module) -> Cell:
     """Return the cell that a torch module runs; `UserError` for what no cell here does."""
+    if isinstance(module, nn.LSTM | nn.GRU | nn.RNN):
+        _check_own_forward(module)
     if isinstance(module, nn.LSTM) and not module.proj_size:
         return lstm
     if isinstance(module, nn.GRU):
@@ -32,9 +34,25 @@ def cell_of(module: nn.Module) -> Cell:
             f"an nn.LSTM with proj_size={module.proj_size} is not supported: its states differ in size; "
             "give one with proj_size=0"
         )
+    if isinstance(module, Mapping):
+        raise UserError(
+            "weights are taken over from an nn.LSTM, nn.GRU or nn.RNN, not from a state dict, which does not say of "
+            "which it is; load it into such a module first: module.load_state_dict(weights)"
+        )
     raise UserError(
         f"weights are taken over from nn.LSTM, nn.GRU or nn.RNN, not from {type(module).__name__}"
     )
+
+
+def _check_own_forward(module: nn.RNNBase) -> None:
+    """Raise `UserError` where a subclass, or somebody's patch, computes something else than torch does."""
+    kind = next(kind for kind in (nn.LSTM, nn.GRU, nn.RNN) if isinstance(module, kind))
+    inherited = kind.__dict__.get("forward", nn.RNNBase.forward)
+    if type(module).forward is not inherited or "forward" in vars(module):
+        raise UserError(
+            f"{type(module).__name__} has a forward of its own, so that its weights do not say what it computes; "
+            f"give an nn.{kind.__name__} itself"
+        )
 
 
 @torch.no_grad()

@@ -35,17 +35,25 @@ def run_reference(
     x_TBI: Tensor,
     states: tuple[Tensor, ...],
     mask_TB1: Tensor | None,
+    restarts_TB1: Tensor | None = None,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run one layer in one direction, as `nas_rnn.execution.backends` says."""
     interpreter = Interpreter(layout, parameters)
     outputs = []
     for t, x_BI in enumerate(x_TBI):
-        new = interpreter.step(x_BI, states)
+        before = states if restarts_TB1 is None else restarted(layout, states, restarts_TB1[t])
+        new = interpreter.step(x_BI, before)
         if mask_TB1 is not None:
             new = tuple(torch.where(mask_TB1[t], n, old) for n, old in zip(new, states, strict=True))
         states = new
         outputs.append(states[0])
     return torch.stack(outputs), states
+
+
+def restarted(layout: Layout, states: Sequence[Tensor], restart_B1: Tensor) -> tuple[Tensor, ...]:
+    """Return ``states``, begun anew where ``restart_B1`` is True."""
+    paths = layout.canonical.states
+    return tuple(s.masked_fill(restart_B1, path.init) for path, s in zip(paths, states, strict=True))
 
 
 class Interpreter:

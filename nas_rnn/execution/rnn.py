@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any, Self
 
 import torch
@@ -12,13 +13,22 @@ from torch.nn.utils.rnn import PackedSequence
 from nas_rnn.cells import Cell
 from nas_rnn.errors import UserError
 from nas_rnn.execution.backends import BACKENDS, check_backend
-from nas_rnn.execution.checks import check_arguments, check_data, check_input, check_states
+from nas_rnn.execution.checks import (
+    check_arguments,
+    check_data,
+    check_input,
+    check_packed_restarts,
+    check_restarts,
+    check_states,
+    check_step,
+)
 from nas_rnn.execution.from_torch import cell_of, copy_weights
 from nas_rnn.execution.fused.backend import can_run, fused_problem
 from nas_rnn.execution.fused.toolchain import CompileError
 from nas_rnn.execution.initialise import initialise
 from nas_rnn.execution.layout import Layout, layer_layouts
-from nas_rnn.execution.sequences import Order, pack_like, unpack
+from nas_rnn.execution.marks import check_mark, mark_of
+from nas_rnn.execution.sequences import Order, pack_like, unpack, unpack_restarts
 
 State = tuple[Tensor, ...]
 
@@ -30,18 +40,27 @@ class RNN(nn.Module):
     ``batch_first``, or (T, input_size) unbatched, or a `PackedSequence`; ``output`` likewise with the size
     of the first state path times the directions. ``state`` is a tuple, in the order of the cell's state
     paths also where there is but one, of tensors (num_layers * directions, B, size); without it every path
-    starts at what the cell declares.
+    starts at what the cell declares. `step` runs a single step, from `start`'s state or another's.
+
+    ``rnn(x, state, restarts)`` begins anew within sequences: ``restarts`` are bools in the input's own layout, (T, B),
+    (B, T), (T,) or a `PackedSequence` of them. Where one is True, every layer starts at what the cell declares before
+    that step, as if another sequence began there, also for gradients; one at the first step overrides ``state``. A
+    backward direction begins anew where it comes from the sequence that follows: it carries nothing across either.
 
     ``dropout`` is applied between layers while training. ``backend`` is ``"auto"`` (the fastest that can
     run), ``"fused"`` (compiled C++ on CPUs, Triton on GPUs of CUDA's), ``"eager"`` (torch's functions,
     anywhere) or ``"reference"``; the attribute ``backend`` tells which one runs, and may be set. What the
     fused one is not made for (other devices, other dtypes than float and double, autocast, tracing, transforms
-    of torch.func) runs eagerly; where a cell's code cannot be compiled, ``"auto"`` does too and says so once,
-    and ``"fused"`` raises `UserError`. ``fallback`` says why it does, else it is None.
+    of torch.func, and every call with ``restarts``) runs eagerly; where a cell's code cannot be compiled, ``"auto"``
+    does too and says so once, and ``"fused"`` raises `UserError`. ``fallback`` says why it does, else it is None.
 
     The parameters of layer k are packed as `nas_rnn.execution.layout` says: ``weight_ih_l0``,
     ``weight_hh_l0``, ``bias_l0``, ...; those of the other direction end in ``_reverse``. Cells with equal
     digests have the same parameters, and the same values of them at one seed of torch.
+
+    A state dict also tells of which cell it is (``_extra_state``, a tensor of bytes). Loading that of another cell,
+    or of torch's own layers, is an error whatever its names and shapes: see `from_torch`, and
+    `nas_rnn.execution.mark_weights` for files from before.
 
     Raises `UserError` for arguments and inputs that do not fit, saying what would.
     """
@@ -146,6 +165,30 @@ class RNN(nn.Module):
         """Return one layer and direction: its packing, and the packed parameters by the names that it uses."""
         return self._layouts[layer], self._tensors(layer, reverse)
 
+    @property
+    def state_sizes(self) -> tuple[int, ...]:
+        """How many units each state path has, in the order of the state."""
+        return self._layouts[0].state_sizes
+
+    def start(
+        self,
+        batch: int | None = None,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> State:
+        """Return the state that the cell declares to start at, which calls without a state begin with.
+
+        It is (num_layers * directions, batch, size) for each path, without the batch where that is None, and has the
+        weights' device and dtype unless others are given.
+        """
+        if batch is not None and (isinstance(batch, bool) or not isinstance(batch, int) or batch < 0):
+            raise UserError(
+                f"batch is how many sequences there are, or None for an unbatched one, not {batch!r}"
+            )
+        like = torch.empty(0, device=device or self._device(), dtype=dtype or self._dtype())
+        return self._own_start(like, () if batch is None else (batch,))
+
     def start_states(self, x_TBI: Tensor, state: State | None = None) -> State:
         """Return what each state path starts at, (num_layers * directions, B, size); ``state``, if given, checked."""
         return self._start(x_TBI, state, True)
@@ -156,29 +199,60 @@ class RNN(nn.Module):
             for reverse in self._directions:
                 initialise(layout, self._tensors(layer, reverse))
 
+    def get_extra_state(self) -> Tensor:
+        """Return what the state dict tells of the cell: bytes (uint8) of text."""
+        return mark_of(self.cell)
+
+    def set_extra_state(self, state: object) -> None:
+        """Do nothing: what a state dict tells of its cell was checked before its weights were taken."""
+
+    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *arguments: Any) -> None:
+        check_mark(self.cell, self._parameters, state_dict, prefix)
+        super()._load_from_state_dict(state_dict, prefix, *arguments)
+
+    def step(self, x_BI: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Run one step: ``output_BH, state = rnn.step(x_BI, state)``, as `forward` does over a sequence of one.
+
+        ``x_BI`` is (B, input_size), also with ``batch_first``, or (input_size,) unbatched; the output likewise with
+        the size of the first state path. ``state`` is as in a call of the RNN; without it, `start`'s. While training,
+        each step drops out anew between layers. Raises `UserError` for a bidirectional RNN.
+        """
+        check_step(x_BI, self.input_size, self._dtype(), self.bidirectional)
+        batched = x_BI.dim() == 2
+        x_TBI = x_BI.unsqueeze(0) if batched else x_BI[None, None]
+        output_TBH, final = self._run(x_TBI, self._start(x_TBI, state, batched), Order())
+        return (output_TBH[0], final) if batched else (output_TBH[0, 0], _unbatched(final))
+
     def forward(
-        self, x: Tensor | PackedSequence, state: State | None = None
+        self,
+        x: Tensor | PackedSequence,
+        state: State | None = None,
+        restarts: Tensor | PackedSequence | None = None,
     ) -> tuple[Tensor | PackedSequence, State]:
         """Run over the sequence; see the class for shapes."""
         if isinstance(x, PackedSequence):
-            return self._forward_packed(x, state)
+            return self._forward_packed(x, state, restarts)
         check_input(x, self.input_size, self._dtype(), self.batch_first)
+        restarts_TB = None if restarts is None else check_restarts(restarts, x, self.batch_first)
         batched = x.dim() == 3
         x_TBI = x if batched else x.unsqueeze(1)
         x_TBI = x_TBI.transpose(0, 1) if self.batch_first and batched else x_TBI
         states = self._start(x_TBI, state, batched)
-        output_TBH, final = self._run(x_TBI, states, Order())
+        output_TBH, final = self._run(x_TBI, states, Order(), restarts_TB)
         if not batched:
-            return output_TBH.squeeze(1), tuple(s.squeeze(1) for s in final)
+            return output_TBH.squeeze(1), _unbatched(final)
         return output_TBH.transpose(0, 1) if self.batch_first else output_TBH, final
 
-    def _forward_packed(self, packed: PackedSequence, state: State | None) -> tuple[PackedSequence, State]:
+    def _forward_packed(
+        self, packed: PackedSequence, state: State | None, restarts: Tensor | PackedSequence | None
+    ) -> tuple[PackedSequence, State]:
         check_data(packed.data, self.input_size, self._dtype())
+        restarts_TB = None if restarts is None else unpack_restarts(check_packed_restarts(restarts, packed))
         x_TBI, lengths_B, order = unpack(packed)
         states = self._start(x_TBI, state, True)
         if packed.sorted_indices is not None and state is not None:
             states = tuple(s.index_select(1, packed.sorted_indices) for s in states)
-        output_TBH, final = self._run(x_TBI, states, order)
+        output_TBH, final = self._run(x_TBI, states, order, restarts_TB)
         if packed.unsorted_indices is not None:
             final = tuple(s.index_select(1, packed.unsorted_indices) for s in final)
         return pack_like(output_TBH, lengths_B, packed), final
@@ -192,15 +266,20 @@ class RNN(nn.Module):
     def _start(self, x_TBI: Tensor, state: State | None, batched: bool) -> State:
         """Return the states' starts, each (num_layers * directions, B, size)."""
         rows, batch = self.num_layers * len(self._directions), x_TBI.shape[1]
-        sizes = self._layouts[0].state_sizes
         if state is None:
-            paths = zip(self.cell.states, sizes, strict=True)
-            return tuple(x_TBI.new_full((rows, batch, size), path.init) for path, size in paths)
-        shapes = [(rows, batch, size) if batched else (rows, size) for size in sizes]
+            return self._own_start(x_TBI, (batch,))
+        shapes = [(rows, batch, size) if batched else (rows, size) for size in self.state_sizes]
         check_states(self.cell, state, shapes, x_TBI)
         return tuple(state) if batched else tuple(s.unsqueeze(1) for s in state)
 
-    def _run(self, x_TBI: Tensor, states: State, order: Order) -> tuple[Tensor, State]:
+    def _own_start(self, like: Tensor, batch: tuple[int, ...]) -> State:
+        rows = self.num_layers * len(self._directions)
+        paths = zip(self.cell.states, self.state_sizes, strict=True)
+        return tuple(like.new_full((rows, *batch, size), path.init) for path, size in paths)
+
+    def _run(
+        self, x_TBI: Tensor, states: State, order: Order, restarts_TB: Tensor | None = None
+    ) -> tuple[Tensor, State]:
         finals: list[State] = []
         for layer, layout in enumerate(self._layouts):
             outputs: list[Tensor] = []
@@ -208,7 +287,12 @@ class RNN(nn.Module):
                 start = tuple(s[len(finals)] for s in states)
                 arranged = order.arrange(x_TBI, reverse)
                 output_TBH, final = self._run_layer(
-                    layout, self._tensors(layer, reverse), arranged, start, order.mask_TB1
+                    layout,
+                    self._tensors(layer, reverse),
+                    arranged,
+                    start,
+                    order.mask_TB1,
+                    order.arrange_restarts(restarts_TB, reverse),
                 )
                 outputs.append(order.arrange(output_TBH, reverse) if reverse else output_TBH)
                 finals.append(final)
@@ -218,7 +302,13 @@ class RNN(nn.Module):
         return x_TBI, tuple(torch.stack(path) for path in zip(*finals, strict=True))
 
     def _run_layer(
-        self, layout: Layout, tensors: dict[str, Tensor], x_TBI: Tensor, start: State, mask_TB1: Tensor | None
+        self,
+        layout: Layout,
+        tensors: dict[str, Tensor],
+        x_TBI: Tensor,
+        start: State,
+        mask_TB1: Tensor | None,
+        restarts_TB1: Tensor | None,
     ) -> tuple[Tensor, State]:
         """Run one layer in one direction; fall back to the eager backend where the fused one cannot run."""
         name = self._asked
@@ -226,12 +316,12 @@ class RNN(nn.Module):
             fits = self.fallback is None and can_run(x_TBI, [*start, *tensors.values()])
             name = "fused" if fits else "eager"
         try:
-            return BACKENDS[name](layout, tensors, x_TBI, start, mask_TB1)
+            return BACKENDS[name](layout, tensors, x_TBI, start, mask_TB1, restarts_TB1)
         except CompileError as error:
             if self._asked == "fused":
                 raise UserError(f"the fused backend cannot run {self.cell.name!r}: {error}") from None
             self._problem = str(error)
-        return self._run_layer(layout, tensors, x_TBI, start, mask_TB1)
+        return self._run_layer(layout, tensors, x_TBI, start, mask_TB1, restarts_TB1)
 
     def extra_repr(self) -> str:
         parts: list[Any] = [self.cell.name, self.input_size, self.hidden_size]
@@ -239,6 +329,10 @@ class RNN(nn.Module):
         options = {name: getattr(self, name) for name in defaults}
         parts += [f"{name}={value}" for name, value in options.items() if value != defaults[name]]
         return ", ".join(str(part) for part in [*parts, f"backend={self.backend}"])
+
+
+def _unbatched(states: State) -> State:
+    return tuple(state.squeeze(1) for state in states)
 
 
 def suffix(layer: int, reverse: bool) -> str:

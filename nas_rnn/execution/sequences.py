@@ -28,6 +28,17 @@ class Order:
             return x_TBI.flip(0) if reverse else x_TBI
         return x_TBI.gather(0, index_TB[:, :, None].expand_as(x_TBI))
 
+    def arrange_restarts(self, restarts_TB: Tensor | None, reverse: bool) -> Tensor | None:
+        """Return before which steps a direction begins anew, (T, B, 1) in the order in which it reads them.
+
+        Read backwards, a sequence begins anew where the part that follows has been read.
+        """
+        if restarts_TB is None:
+            return None
+        if reverse:
+            restarts_TB = torch.cat([restarts_TB[1:], torch.zeros_like(restarts_TB[:1])])
+        return self.arrange(restarts_TB[:, :, None], reverse)
+
 
 def unpack(packed: PackedSequence) -> tuple[Tensor, Tensor, Order]:
     """Return the padded input (T, B, I) in the packed (sorted) order, the lengths, and how to read it."""
@@ -45,6 +56,11 @@ def unpack(packed: PackedSequence) -> tuple[Tensor, Tensor, Order]:
             (last_B - steps_T1).clamp(min=0),
         ),
     )
+
+
+def unpack_restarts(restarts: PackedSequence) -> Tensor:
+    """Return restarts (T, B) in the packed order, False after a sequence's end."""
+    return pad_packed_sequence(PackedSequence(restarts.data, restarts.batch_sizes))[0]
 
 
 def pack_like(output_TBH: Tensor, lengths_B: Tensor, packed: PackedSequence) -> PackedSequence:

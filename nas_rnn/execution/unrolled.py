@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from nas_rnn.errors import UserError
-from nas_rnn.execution.reference import Interpreter
+from nas_rnn.execution.checks import check_packed_restarts, check_restarts
+from nas_rnn.execution.reference import Interpreter, restarted
 from nas_rnn.execution.rnn import RNN
 
 State = tuple[Tensor, ...]
@@ -19,7 +22,7 @@ class Unrolled(nn.Module):
     After it has read a sequence, ``states[layer][t][path]`` (B, size) is the value of a state path after t steps, t = 0
     .. T, as it stands in the graph of the output: start values that nothing computed are leaves that require a
     gradient. ``lengths`` (B,) are the real steps of each column of a PackedSequence, behind which its states rest; None
-    where all are equally long. A call with states that an earlier call returned goes on with the same sequence.
+    where all are equally long. A call or a `step` with states that an earlier one returned goes on with the same sequence.
 
     Raises `UserError` for an RNN that reads in both directions, whose states have no one order in time, and for one
     that is given a second sequence.
@@ -35,35 +38,60 @@ class Unrolled(nn.Module):
         self.lengths: Tensor | None = None
         self._final: State | None = None
 
+    @property
+    def state_sizes(self) -> tuple[int, ...]:
+        """As `RNN.state_sizes`."""
+        return self.rnn.state_sizes
+
+    def start(self, batch: int | None = None, **where: Any) -> State:
+        """As `RNN.start`."""
+        return self.rnn.start(batch, **where)
+
+    def step(self, x_BI: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Run one step on ``x_BI`` (B, input_size), as the RNN itself does."""
+        output_TBH, final = self._run(x_BI[None], state, None)
+        return output_TBH[0], final
+
     def forward(
-        self, x: Tensor | PackedSequence, state: State | None = None
+        self,
+        x: Tensor | PackedSequence,
+        state: State | None = None,
+        restarts: Tensor | PackedSequence | None = None,
     ) -> tuple[Tensor | PackedSequence, State]:
         """Run over x (T, B, I) (B first where the RNN has batch_first) or a PackedSequence, as the RNN itself does."""
         if isinstance(x, PackedSequence):
             x_TBI, lengths = pad_packed_sequence(x)  # in the order in which they were given
             self.lengths = lengths.to(x_TBI.device)
-            output_TBH, final = self._run(x_TBI, state)
+            restarts_TB = (
+                None if restarts is None else pad_packed_sequence(check_packed_restarts(restarts, x))[0]
+            )
+            output_TBH, final = self._run(x_TBI, state, restarts_TB)
             return pack_padded_sequence(output_TBH, lengths, enforce_sorted=x.sorted_indices is None), final
+        restarts_TB = None if restarts is None else check_restarts(restarts, x, self.rnn.batch_first)
         if self.rnn.batch_first:
-            output_TBH, final = self._run(x.transpose(0, 1), state)
+            output_TBH, final = self._run(x.transpose(0, 1), state, restarts_TB)
             return output_TBH.transpose(0, 1), final
-        return self._run(x, state)
+        return self._run(x, state, restarts_TB)
 
-    def _run(self, x_TBI: Tensor, state: State | None) -> tuple[Tensor, State]:
-        goes_on = state is not None and state is self._final
+    def _run(self, x_TBI: Tensor, state: State | None, restarts_TB: Tensor | None) -> tuple[Tensor, State]:
+        goes_on = state is not None and self._final is not None and _same(state, self._final)
         if self.states and not goes_on:
             raise UserError(
                 "the recurrent net reads several sequences for one loss, so there is no one order in time"
             )
         starts = self.rnn.start_states(x_TBI, state)
         for layer in range(self.rnn.num_layers):
-            step = Interpreter(*self.rnn.layer(layer)).step
+            layout, tensors = self.rnn.layer(layer)
+            step = Interpreter(layout, tensors).step
             if not goes_on:
                 self.states.append([tuple(_start(path[layer]) for path in starts)])
             kept = self.states[layer]
             first = len(kept)
             for t, x_BI in enumerate(x_TBI):
-                kept.append(self._resting(t, step(x_BI, kept[-1]), kept[-1]))
+                before = kept[-1]
+                if restarts_TB is not None:
+                    before = restarted(layout, before, restarts_TB[t, :, None])
+                kept.append(self._resting(t, step(x_BI, before), kept[-1]))
             x_TBI = torch.stack([after[0] for after in kept[first:]])
         final = tuple(torch.stack(path) for path in zip(*(kept[-1] for kept in self.states), strict=True))
         self._final = final
@@ -75,6 +103,10 @@ class Unrolled(nn.Module):
             return new
         runs_B1 = (t < self.lengths).unsqueeze(-1)
         return tuple(torch.where(runs_B1, after, before) for after, before in zip(new, old, strict=True))
+
+
+def _same(state: State, other: State) -> bool:
+    return len(state) == len(other) and all(a is b for a, b in zip(state, other, strict=True))
 
 
 def _start(value: Tensor) -> Tensor:

@@ -7,19 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from nas_rnn.catalogue.cells import find_cell
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.comparison import Comparison, ranked_rows, ranking_sentence
 from nas_rnn.errors import UserError
-from nas_rnn.experiment.bench import Bench
-from nas_rnn.experiment.compare import MAY_CHANGE, find_cell, run_duel
-from nas_rnn.experiment.config import CompareConfig, load_toml
+from nas_rnn.experiment.compare import MAY_CHANGE, run_comparison
 from nas_rnn.experiment.events import Observer, silent
-from nas_rnn.experiment.opening import begun, given, prepared, resumable, taken_up
 from nas_rnn.experiment.results import Result
-from nas_rnn.experiment.workspace import Workspace, names
+from nas_rnn.experiment.session import Session, new_session, prepare, resumed_session
+from nas_rnn.run_folder.config import CompareConfig
+from nas_rnn.run_folder.layout import RunFolder, names
+from nas_rnn.run_folder.lifecycle import merged, resumable, without_none
+from nas_rnn.run_folder.reader import ABLATION, RunReader
 from nas_rnn.spaces.ablations import USUAL, Ablation, ablations
 
-STORED = "ablation.json"
 _FROM_SEARCH = set(CompareConfig.model_fields) - {
     "cells",
     "baseline",
@@ -61,41 +62,36 @@ def ablate(
     if what is None:
         raise UserError("an ablation needs a cell, or the name of a search: nas-rnn ablate NAME")
     title = what.name if isinstance(what, Cell) else what
-    values = {"tune": 0, **_search_options(title, runs)}
-    values |= {
-        **(load_toml(config) if config else {}),
-        **given(options),
-        "cells": (title,),
-        "baseline": title,
-    }
-    models = prepared(CompareConfig, values, runs)
+    values = {"tune": 0, **_search_options(title, runs), **merged(config, options)}
+    settings, models = prepared = prepare(
+        CompareConfig, {**values, "cells": (title,), "baseline": title}, runs
+    )
     cell = what if isinstance(what, Cell) else find_cell(what, runs)
     variants = ablations(cell, USUAL if elements is None else elements)
-    models.match(cell, models.config.params)  # too few parameters show here
+    models.match(cell, settings.params)  # too few parameters show here
     stored = _stored(cell, variants)
-    with begun(
-        "ablate", models, runs, "ablate", observer, lambda folder: folder.write_json(STORED, stored)
-    ) as bench:
-        return _run(bench, cell, variants)
+    with new_session(
+        "ablate", prepared, runs, "ablate", observer, lambda folder: folder.write_json(ABLATION, stored)
+    ) as session:
+        return _run(session, cell, variants)
 
 
 def _search_options(name: str, runs: Path) -> dict[str, Any]:
     """Return what the search or comparison ``name`` was made with, as far as it concerns training; else nothing."""
     if name not in names(runs):
         return {}
-    stored = load_toml(Workspace(runs, name).config_path)
+    stored = RunReader(RunFolder(runs, name)).settings()
     return {key: value for key, value in stored.items() if key in _FROM_SEARCH}
 
 
 def _resume(runs: Path, name: str, options: dict[str, Any], observer: Observer) -> Result:
-    changed = given(options)
-    workspace = resumable(runs, name, "ablate", changed, MAY_CHANGE)
-    with taken_up(CompareConfig, workspace, changed, observer) as bench:
-        stored = workspace.read_json(STORED)
-        variants = [
-            Ablation(row["element"], row["what"], parse_cell(row["cell"])) for row in stored["variants"]
-        ]
-        return _run(bench, parse_cell(stored["cell"]), variants)
+    changed = without_none(options)
+    folder = resumable(runs, name, "ablate", changed, MAY_CHANGE)
+    with resumed_session("ablate", CompareConfig, folder, changed, observer) as session:
+        stored = RunReader(folder).ablation()
+        assert stored is not None
+        variants = [Ablation(row["element"], row["what"], parse_cell(row["cell"])) for row in stored.variants]
+        return _run(session, parse_cell(stored.cell), variants)
 
 
 def _stored(cell: Cell, variants: Sequence[Ablation]) -> dict[str, Any]:
@@ -103,14 +99,14 @@ def _stored(cell: Cell, variants: Sequence[Ablation]) -> dict[str, Any]:
     return {"cell": cell.to_text(), "variants": rows}
 
 
-def _run(bench: Bench, cell: Cell, variants: Sequence[Ablation]) -> Result:
+def _run(session: Session[CompareConfig], cell: Cell, variants: Sequence[Ablation]) -> Result:
     changes = {variant.cell.name: variant.what for variant in variants}
 
     def say(comparison: Comparison) -> str:
         return ranking_sentence(comparison, changes)
 
     cells = [variant.cell for variant in variants]
-    result = run_duel(bench, cell, cells, kind="ablate", say=say)
+    result = run_comparison(session, cell, cells, kind="ablate", say=say)
     if result.comparison is None:
         return result
     of_name = {variant.cell.name: variant for variant in variants}

@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
-from nas_rnn import plugins
+from nas_rnn.catalogue.cells import find_cell, find_cells
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.comparison import Comparison, sentence
-from nas_rnn.errors import UserError, unknown
-from nas_rnn.experiment.bench import Bench, Interrupted, named_apart
-from nas_rnn.experiment.chronicle import Chronicle
-from nas_rnn.experiment.config import CompareConfig, load_toml
-from nas_rnn.experiment.events import Observer, Started, silent
-from nas_rnn.experiment.finals import Final
-from nas_rnn.experiment.opening import begun, given, prepared, resumable, taken_up
-from nas_rnn.experiment.provenance import STUDY
+from nas_rnn.engine import RunSource
+from nas_rnn.errors import UserError
+from nas_rnn.experiment.events import Observer, silent, started
 from nas_rnn.experiment.results import Result
-from nas_rnn.experiment.sizes import matched
-from nas_rnn.experiment.trials import ranked
-from nas_rnn.experiment.workspace import Workspace, names
-from nas_rnn.spaces import load_recipe, names_recipe
-from nas_rnn.strategies import Study
+from nas_rnn.experiment.session import Session, new_session, prepare, resumed_session
+from nas_rnn.experiment.stages.costs import Costs
+from nas_rnn.experiment.stages.final import Final
+from nas_rnn.experiment.stages.listening import RunListener
+from nas_rnn.experiment.stages.sizes import matched, tell_mismatch
+from nas_rnn.experiment.stages.tuning import tune
+from nas_rnn.publishing.mlflow_sync import MlflowSync
+from nas_rnn.run_folder.config import CompareConfig
+from nas_rnn.run_folder.lifecycle import merged, resumable, without_none
+from nas_rnn.run_folder.reader import CELLS, RunReader
 
 MAY_CHANGE = {"address", "gpus_per_trial", "workers"}
-CELLS = "cells.json"
-"""Where the texts of a comparison's cells are kept: files and searches may change before it is taken up again."""
 
 
 def compare(
@@ -41,26 +40,21 @@ def compare(
     """Tune and train ``cells`` and the baseline alike, at equal parameters, and judge each against the baseline.
 
     ``cells`` are names, ``.cell`` files, recipes (``.json``), names of searches (their ``top`` best cells) or `Cell`
-    values; ``options`` are the other fields of `CompareConfig`. ``resume`` names a comparison under ``runs`` to go on
-    with, by its own configuration. Raises UserError for a mistake in what was given.
+    values; ``options`` are the other fields of `CompareConfig`. ``resume`` names a comparison under ``runs`` to resume,
+    by its own configuration. Raises UserError for a mistake in what was given.
     """
     runs = Path(runs)
     if resume is not None:
         if cells or config is not None:
             raise UserError("a resumed comparison has its cells and configuration already: leave them out")
-        return _resume(runs, resume, given(options), observer)
+        return _resume(runs, resume, without_none(options), observer)
     asked = tuple(cell.name if isinstance(cell, Cell) else str(cell) for cell in cells)
-    values = {
-        **(load_toml(config) if config else {}),
-        **given(options),
-        **({"cells": asked} if asked else {}),
-    }
+    values = merged(config, {**options, "cells": asked or None})
     if not values.get("cells"):
         raise UserError(
             "a comparison needs a cell, or the name of a search: nas-rnn compare gru; see `nas-rnn list cells`"
         )
-    models = prepared(CompareConfig, values, runs)
-    settings = cast(CompareConfig, models.config)
+    settings, models = prepared = prepare(CompareConfig, values, runs)
     baseline = find_cell(settings.baseline, runs)
     contenders = [
         found
@@ -68,58 +62,23 @@ def compare(
         for found in ([cell] if isinstance(cell, Cell) else find_cells(cell, runs, settings.top))
     ]
     models.match(baseline, settings.params)  # too few parameters show here
+    # Their texts are kept: files and searches may change before the comparison is resumed.
     texts = [cell.to_text() for cell in (baseline, *contenders)]
-    with begun(
-        "compare", models, runs, "compare", observer, lambda folder: folder.write_json(CELLS, texts)
-    ) as bench:
-        return run_duel(bench, baseline, contenders)
+    with new_session(
+        "compare", prepared, runs, "compare", observer, lambda folder: folder.write_json(CELLS, texts)
+    ) as session:
+        return run_comparison(session, baseline, contenders)
 
 
 def _resume(runs: Path, name: str, changed: dict[str, Any], observer: Observer) -> Result:
-    workspace = resumable(runs, name, "compare", changed, MAY_CHANGE)
-    with taken_up(CompareConfig, workspace, changed, observer) as bench:
-        baseline, *contenders = map(parse_cell, workspace.read_json(CELLS))
-        return run_duel(bench, baseline, contenders)
+    folder = resumable(runs, name, "compare", changed, MAY_CHANGE)
+    with resumed_session("compare", CompareConfig, folder, changed, observer) as session:
+        baseline, *contenders = map(parse_cell, RunReader(folder).cells())
+        return run_comparison(session, baseline, contenders)
 
 
-def find_cells(name: str, runs: Path, top: int) -> list[Cell]:
-    """Return what ``name`` stands for: of a search its ``top`` best cells, else one cell, as `find_cell` does."""
-    if top == 1 or name not in names(runs):
-        return [find_cell(name, runs)]
-    workspace = Workspace(runs, name)
-    if not workspace.study_path.is_file():
-        raise UserError(f"{name!r} is no search, so it has no best {top} cells; give its name without --top")
-    stored = load_toml(workspace.config_path)
-    metric = plugins.registry().find("task", stored["task"]).value.monitor
-    best: dict[str, Cell] = {}
-    for trial in ranked(Study.open(workspace.study_path, STUDY).trials(), metric):
-        best.setdefault(trial.digest, trial.candidate.cell)
-    if not best:
-        raise UserError(
-            f"no trial of the search {name!r} has a score yet; finish it with `nas-rnn search --resume {name}`"
-        )
-    return list(best.values())[:top]
-
-
-def find_cell(name: str, runs: Path) -> Cell:
-    """Return a zoo or plugin cell, a ``.cell`` file's or a recipe's, or a search's best; `UserError` otherwise."""
-    best = runs / name / "best" / "cell.cell"
-    known = plugins.registry().names("cell")
-    if names_recipe(name):
-        return load_recipe(name).cell
-    if name in known or Path(name).suffix == ".cell" or Path(name).is_file():
-        return plugins.load_cell(name)
-    if best.is_file():
-        return plugins.load_cell(best)
-    if name in names(runs):
-        raise UserError(
-            f"the search {name!r} has no best cell yet; finish it with `nas-rnn search --resume {name}`"
-        )
-    raise unknown("cell, .cell file, recipe or search", name, [*known, *names(runs)])
-
-
-def run_duel(
-    bench: Bench,
+def run_comparison(
+    session: Session[CompareConfig],
     baseline: Cell,
     contenders: Sequence[Cell],
     *,
@@ -130,53 +89,50 @@ def run_duel(
 
     Of an ablation no weights are kept: its first contender is not what anybody looks for.
     """
+    config, folder, models, notify = session.config, session.folder, session.models, session.notify
     began = time.monotonic()
-    settings, task = bench.config, bench.task
-    bench.tell(
-        Started(
-            kind=kind,
-            name=bench.workspace.name,
-            folder=str(bench.workspace.folder),
-            task=task.name,
-            measures=bench.measures,
-            space=None,
-            trials=None,
-            workers=settings.workers,
-            parameters=settings.params,
-        )
-    )
-    standard = bench.models.baseline_entry(baseline)
-    entries = [matched(bench, cell, standard) for cell in named_apart([baseline, *contenders])[1:]]
-    chronicle = Chronicle(bench.workspace, task, settings, bench.warn)
-    status, final = "complete", Final(bench, chronicle.run_changed)
-    kept = bench.workspace.read_json("comparison.json")
-    if kept is not None:
-        comparison: Comparison | None = Comparison.from_dict(kept)
-    else:
-        with chronicle:
-            for run in bench.workspace.ended():  # MLflow may have missed it
-                chronicle.stored_run_changed(run)
-            try:
-                deadline = None if settings.time is None else began + settings.time
-                bench.run(final.contest(standard, entries, deadline, keep_best=kind == "compare", say=say))
-            except Interrupted:
-                status = "interrupted"
-            finally:
-                chronicle.end(status, final.comparison, [])
-        bench.tell_all(chronicle.problems)
-        comparison = final.comparison
+    notify(started(kind, config, folder, models))
+    sync = MlflowSync(folder, models.task, config, notify.warn)
+    costs, listener = Costs(folder), RunListener(folder, notify, sync.run_changed)
+    deadline = None if config.time is None else began + config.time
+    final = Final(models, listener, costs, deadline, keep_best=kind == "compare", say=say)
+
+    def stages() -> Iterator[RunSource]:
+        standard = models.baseline_entry(baseline)
+        entries = [standard]
+        for cell in _named_apart([baseline, *contenders])[1:]:
+            entries.append(matched(models, folder, notify, cell, standard))
+            tell_mismatch(models, notify, entries[-1])
+        entries = yield from tune(models, listener, costs, entries)
+        yield from final.run(entries)
+
+    status, comparison = session.conduct(sync, stages, lambda: final.comparison)
     return Result(
         kind=kind,
-        name=bench.workspace.name,
-        folder=str(bench.workspace.folder),
+        name=folder.name,
+        folder=str(folder.path),
         status=status,
-        measures=bench.measures,
+        measures=models.measures,
         trials={},
         best=None,
         baseline=None,
         comparison=comparison,
         verdict=None if comparison is None else say(comparison),
-        notices=tuple(dict.fromkeys(bench.notices)),
+        notices=tuple(dict.fromkeys(notify.notices)),
         seconds=time.monotonic() - began,
-        dashboard=chronicle.uri,
+        dashboard=sync.uri,
     )
+
+
+def _named_apart(cells: Sequence[Cell]) -> list[Cell]:
+    """Return ``cells`` with different names: a name that occurs again gets a number."""
+    taken: set[str] = set()
+    result = []
+    for cell in cells:
+        name, number = cell.name, 1
+        while name in taken:
+            number += 1
+            name = f"{cell.name}_{number}"
+        taken.add(name)
+        result.append(replace(cell, name=name))
+    return result

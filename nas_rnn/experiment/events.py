@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from nas_rnn.experiment.models import Models
+from nas_rnn.run_folder.config import CompareConfig, SearchConfig
+from nas_rnn.run_folder.layout import RunFolder
+from nas_rnn.run_folder.manifest import Kind
 from nas_rnn.tasks import Measures
+from nas_rnn.training import EpochRecord, RunResult, RunSpec
 
 Phase = Literal["search", "control", "selection", "tuning", "final"]
 RunEnding = Literal["finished", "stopped", "diverged", "failed", "reused"]
@@ -19,7 +24,7 @@ class Started:
 
     ``workers`` is None where as many runs are trained at once as have a place."""
 
-    kind: Literal["search", "compare", "ablate"]
+    kind: Kind
     name: str
     folder: str
     task: str
@@ -152,8 +157,92 @@ class Progress:
         return (time.monotonic() - self.phase_began) / done * left
 
 
+def started(
+    kind: Kind,
+    config: SearchConfig | CompareConfig,
+    folder: RunFolder,
+    models: Models,
+    *,
+    finished_before: int = 0,
+) -> Started:
+    """Return the event of a search, comparison or ablation that begins or is resumed."""
+
+    return Started(
+        kind=kind,
+        name=folder.name,
+        folder=str(folder.path),
+        task=models.task.name,
+        measures=models.measures,
+        space=config.space if isinstance(config, SearchConfig) else None,
+        constraints=config.constraints if isinstance(config, SearchConfig) else (),
+        trials=config.trials if isinstance(config, SearchConfig) else None,
+        workers=config.workers,
+        parameters=config.params,
+        finished_before=finished_before,
+    )
+
+
+def run_started(spec: RunSpec) -> RunStarted:
+    """Return the event of a run that begins or goes on."""
+    return RunStarted(id=spec.id, role=spec.role, name=spec.name, epochs=spec.training.epochs)
+
+
+def epoch_done(spec: RunSpec, record: EpochRecord) -> EpochDone:
+    """Return the event of an epoch that was done."""
+    return EpochDone(
+        id=spec.id,
+        role=spec.role,
+        name=spec.name,
+        epoch=record.epoch,
+        epochs=spec.training.epochs,
+        metric=record.metric,
+        seconds=record.seconds,
+    )
+
+
+def run_ended(spec: RunSpec, result: RunResult, gap: float | None = None) -> RunEnded:
+    """Return the event of a run that ended."""
+    return RunEnded(
+        id=spec.id,
+        role=spec.role,
+        name=spec.name,
+        ending=result.status,
+        value=result.best_metric,
+        gap=gap,
+        reason=result.reason,
+        backend=result.backend,
+        fallback=result.fallback,
+    )
+
+
 Observer = Callable[[Event, Progress], None]
 
 
 def silent(event: Event, progress: Progress) -> None:
     """Observe nothing."""
+
+
+class Notifier:
+    """Passes events on to an observer, with the progress that they add up to; keeps what the user should read."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+        self._progress = Progress()
+        self.notices: list[str] = []
+
+    def __call__(self, event: Event) -> None:
+        """Pass ``event`` on."""
+        self._progress.update(event)
+        if isinstance(event, Notice):
+            self.notices.append(event.message)
+        self._observer(event, self._progress)
+
+    def warn(self, message: str) -> None:
+        """Tell something that the user should read."""
+        self(Notice(message=message))
+
+    def warn_once(self, messages: Iterable[str]) -> None:
+        """Tell those of ``messages`` that were not told before."""
+        for message in dict.fromkeys(messages):
+            if message not in self.notices:
+                self.warn(message)

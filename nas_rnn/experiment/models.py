@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 from nas_rnn import plugins
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.comparison import Entry, Match, TaskChoice, nearest_hidden_size
 from nas_rnn.errors import UserError
-from nas_rnn.experiment.config import CompareConfig, SearchConfig
-from nas_rnn.tasks import Batching, Measures, Task, TaskData
+from nas_rnn.run_folder.config import CompareConfig, SearchConfig
+from nas_rnn.tasks import Batching, Measures, Statistics, Task, TaskData, check_meta
 from nas_rnn.training import RunSpec
 from nas_rnn.training.spec import Role
+
+C = TypeVar("C", SearchConfig, CompareConfig)
 
 
 @dataclass(frozen=True)
@@ -25,10 +29,11 @@ class Models:
     data: TaskData
 
     @classmethod
-    def prepare(cls, config: SearchConfig | CompareConfig) -> Models:
+    def prepare(cls, config: C) -> tuple[C, Models]:
         """Load the plugins, the task and its data; every `UserError` about them comes from here.
 
-        What the task recommends for training counts where ``config`` was not given anything.
+        What the task recommends for training counts where ``config`` was not given anything: the configuration that
+        comes back has it.
         """
         plugins.use_folders(config.plugins)
         plugin = plugins.registry().find("task", config.task)
@@ -44,15 +49,21 @@ class Models:
             data = task.load(config.data)
             if not isinstance(data, TaskData):
                 raise TypeError(f"load returns a TaskData, not {data!r:.80}")
+            check_meta(task, data.meta, f"the meta of the task {task.name!r}")
             from nas_rnn.tasks.checks import require_sound  # loads torch
 
             require_sound(task, data, Batching(batch=config.batch, length=config.length))
-        return cls(config, task, data)
+        return config, cls(config, task, data)
 
     @cached_property
     def measures(self) -> Measures:
         """What is measured on these data."""
         return self.task.measures(self.data.meta)
+
+    def floors(self) -> Mapping[str, Statistics]:
+        """Return the task's trivial baselines on the test part: only a final may ask for them."""
+        with plugins.running(plugins.registry().find("task", self.task.name), seconds=math.inf):
+            return self.task.floors(self.data)
 
     @property
     def choice(self) -> TaskChoice:

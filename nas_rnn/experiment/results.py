@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from nas_rnn.comparison import Comparison
-from nas_rnn.tasks import Measures
+from nas_rnn.comparison import Comparison, sentence
+from nas_rnn.run_folder.layout import RunFolder
+from nas_rnn.run_folder.trials import BASELINE_ID, count_endings, ranked, trial_id
+from nas_rnn.strategies import Trial
+from nas_rnn.tasks import Measures, Metric
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,3 +78,58 @@ class Result:
             "monitor": monitor.name,
             "monitor_unit": monitor.unit,
         }
+
+
+def search_result(
+    folder: RunFolder,
+    measures: Measures,
+    status: str,
+    comparison: Comparison | None,
+    trials: list[Trial],
+    notices: Iterable[str],
+    dashboard: str,
+    seconds: float,
+) -> Result:
+    """Return how a search ended, from what lies in its folder."""
+    baseline = folder.store(BASELINE_ID).read_result()
+    return Result(
+        kind="search",
+        name=folder.name,
+        folder=str(folder.path),
+        status=status,
+        measures=measures,
+        trials=count_endings(trials),
+        best=_best_cell(folder, measures.monitor, trials, comparison),
+        baseline=None if baseline is None else baseline.best_metric,
+        comparison=comparison,
+        verdict=None if comparison is None else sentence(comparison),
+        notices=tuple(dict.fromkeys(notices)),
+        seconds=seconds,
+        dashboard=dashboard,
+    )
+
+
+def _best_cell(
+    folder: RunFolder, monitor: Metric, trials: list[Trial], comparison: Comparison | None
+) -> BestCell | None:
+    """Return the comparison's contender, or else the trial with the best value of the ``monitor``."""
+    found = ranked(trials, monitor)
+    if comparison is not None:
+        digest = comparison.contenders[0].standing.digest
+        found = [trial for trial in found if trial.digest == digest]
+    if not found:
+        return None
+    best = found[0]
+    store = folder.store(trial_id(best.number))
+    spec, result = store.read_spec(), store.read_result()
+    cell = best.candidate.cell
+    return BestCell(
+        name=cell.name,
+        digest=cell.digest,
+        cell=cell.to_text(),
+        equations=str(cell),
+        hidden_size=spec.hidden_size if spec else 0,
+        parameters=result.parameters if result else 0,
+        trial=best.number,
+        value=best.value,
+    )

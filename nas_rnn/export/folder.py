@@ -18,13 +18,13 @@ import safetensors.torch
 from torch import Tensor, nn
 
 from nas_rnn import plugins
-from nas_rnn.cells import Cell, Operation, operations, parse_cell, register_operation
-from nas_rnn.cells.graph import Apply
-from nas_rnn.cells.operations import BUILT_IN
+from nas_rnn.cells import parse_cell, register_operation
 from nas_rnn.errors import NasRnnError, UserError
-from nas_rnn.execution import RNN
+from nas_rnn.execution import RNN, mark_weights
+from nas_rnn.export.rows import added_operations, read_operation
 from nas_rnn.export.trained import Learnt, Trained
-from nas_rnn.tasks import Task, TaskData
+from nas_rnn.outside import LINES, check_plain, check_text
+from nas_rnn.tasks import Task, TaskData, check_meta
 from nas_rnn.tasks.data import EVALUATION
 from nas_rnn.training import RunSpec
 from nas_rnn.training.model import build_model, recurrent_nets
@@ -34,7 +34,6 @@ FORMAT = 2
 EXAMPLE_STEPS, EXAMPLE_BATCH = 16, 2
 
 _RNN_OPTIONS = ("input_size", "hidden_size", "num_layers", "batch_first", "dropout", "bidirectional")
-_ROW_FIELDS = ("name", "value", "derivative", "latex", "plain", "commutative")
 
 
 def folder_files(trained: Trained) -> dict[str, bytes]:
@@ -44,7 +43,7 @@ def folder_files(trained: Trained) -> dict[str, bytes]:
     content: dict[str, Any] = {
         "format": FORMAT,
         "name": trained.name,
-        "operations": _added_operations(trained.rnn.cell),
+        "operations": added_operations(trained.rnn.cell),
     }
     files = {
         WEIGHTS: safetensors.torch.save(
@@ -66,10 +65,11 @@ def load_model(path: str | Path, *, plugins: Sequence[str | Path] = ()) -> nn.Mo
 
     It is the whole `TaskModel` of a search's task; where that has a net, ``model(inputs, state)`` gives the net's
     ``(outputs, state)``. Or an `RNN` where a bare cell was exported. ``plugins`` are folders with the
-    task, if it is a plugin's. Nothing in the folder is executed.
+    task, if it is a plugin's. Nothing in the folder is executed, and of its operations only what they compute is taken
+    over.
 
     Raises:
-        UserError: where there is no such folder, or its task is not known here.
+        UserError: where there is no such folder, its task is not known here, or a text in it holds what none may.
         NasRnnError: where its files do not belong together.
     """
     trained = load_folder(Path(path), plugins=plugins)
@@ -88,8 +88,13 @@ def load_folder(folder: Path, *, plugins: Sequence[str | Path] = ()) -> Trained:
     try:
         content = json.loads((folder / MODEL).read_text(encoding="utf-8"))
         weights = safetensors.torch.load_file(folder / WEIGHTS)
-        for row in content.get("operations", []):
-            _register(row)
+        place = f"{folder / MODEL}:"
+        if not isinstance(content, dict):
+            raise ValueError(f"{MODEL} is no JSON object")
+        check_plain(content, place, LINES, free=("meta",))
+        check_text(content.get("name", ""), f"{place} name")
+        for number, row in enumerate(content.get("operations", [])):
+            register_operation(read_operation(row, f"{place} operations[{number}]"))
         found = _learnt(folder, content, weights) if "spec" in content else _bare(folder, content, weights)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
         reason = str(error).strip().split("\n")[0]
@@ -108,8 +113,9 @@ def example_inputs(task: Task, data: TaskData) -> Tensor | None:
 def _learnt(folder: Path, content: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Trained:
     spec = RunSpec.from_dict(content["spec"])
     task = plugins.registry().find("task", spec.task).value(**spec.task_options)
+    check_meta(task, content["meta"], f"{folder / MODEL}: meta")
     model = build_model(spec, task, content["meta"])
-    model.load_state_dict(_named_as_now(weights, content))
+    model.load_state_dict(mark_weights(model, _named_as_now(weights, content)))
     rnn = next(iter(recurrent_nets(model).values()))
     kept = folder / EXAMPLE
     example = safetensors.torch.load_file(kept)["inputs"] if kept.is_file() else None
@@ -124,21 +130,14 @@ def _named_as_now(weights: Mapping[str, Tensor], content: Mapping[str, Any]) -> 
 
 
 def _bare(folder: Path, content: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Trained:
-    rnn = RNN(parse_cell((folder / CELL).read_text(encoding="utf-8")), **content["rnn"])
-    dtype = next((tensor.dtype for tensor in weights.values()), None)
+    rnn = RNN(
+        parse_cell((folder / CELL).read_text(encoding="utf-8")),
+        **{name: content["rnn"][name] for name in _RNN_OPTIONS},
+    )
+    dtype = next((tensor.dtype for tensor in weights.values() if tensor.is_floating_point()), None)
     rnn = rnn if dtype is None else rnn.to(dtype)
-    rnn.load_state_dict(weights)
+    rnn.load_state_dict(mark_weights(rnn, weights))
     return Trained(name=content["name"], rnn=rnn.eval())
-
-
-def _added_operations(cell: Cell) -> list[dict[str, Any]]:
-    """Return the rows of those operations of ``cell`` that do not come with nas_rnn."""
-    used = {node.operation for node in cell.nodes if isinstance(node, Apply)} - BUILT_IN
-    return [{name: getattr(operations()[row], name) for name in _ROW_FIELDS} for row in sorted(used)]
-
-
-def _register(row: Mapping[str, Any]) -> None:
-    register_operation(Operation(**{**row, "derivative": tuple(row["derivative"])}))
 
 
 def _use(folders: Sequence[str | Path]) -> None:

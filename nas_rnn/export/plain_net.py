@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import math
 import pprint
 import sys
 from collections.abc import Mapping
@@ -43,7 +44,7 @@ def literal(value: Any) -> str:
     """Return plain data as a Python literal in ASCII: whatever a text holds, it stays a text.
 
     Raises:
-        NasRnnError: for anything but numbers, texts, truth values, None, and lists and mappings of these.
+        NasRnnError: for anything but finite numbers, texts, truth values, None, and lists and mappings of these.
     """
     if not _is_plain(value):
         raise NasRnnError(f"only plain values can be written into a file, not a {type(value).__name__}")
@@ -57,7 +58,7 @@ def _is_plain(value: Any) -> bool:
         return all(isinstance(key, str) and _is_plain(item) for key, item in value.items())
     if isinstance(value, list | tuple):
         return all(map(_is_plain, value))
-    return value is None or type(value) in (bool, int, float, str)
+    return value is None or type(value) in (bool, int, str) or (type(value) is float and math.isfinite(value))
 
 
 def _copied(module: ModuleType) -> tuple[list[str], str]:

@@ -35,6 +35,7 @@ from nas_rnn.export.python_operations import (
     Code,
     apply,
     assignment,
+    comment,
     function_source,
     infix,
     literal,
@@ -140,9 +141,9 @@ class _Writer:
         for index in sorted(self.naming.names):
             self.owner = self.naming.names[index]
             self.symbols = Parameters(self.cell, self.written(index), self.owner, self.notation)
-            self.step.lines.append(f"# {next(comments).strip()}")
+            self.step.lines.append(comment(next(comments).strip()))
             self.step.lines += assignment(self.variables[index], self.formula(index))
-        self.step.lines += [f"# {line.strip()}" for line in comments]
+        self.step.lines += [comment(line.strip()) for line in comments]
         self.owner = ""
         results = [self.next_state(number, index) for number, index in enumerate(self.cell.outputs)]
         self.step.lines.append(f"return {_unpacked(results)}")

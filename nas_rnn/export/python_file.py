@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,9 +12,11 @@ import torch
 from torch import Tensor
 
 from nas_rnn.cells.equations import plain_equations
+from nas_rnn.errors import UserError
 from nas_rnn.execution import RNN
 from nas_rnn.export.plain_net import net_call, net_source
 from nas_rnn.export.python_cell import Step, weights, write_step
+from nas_rnn.export.python_operations import comment
 from nas_rnn.export.trained import Learnt, Trained
 from nas_rnn.tasks import PlainNet
 
@@ -35,7 +38,12 @@ def python_files(trained: Trained, stem: str) -> dict[str, bytes]:
     """Return the content of ``<stem>.py`` and of ``<stem>.pt``, the state dict that it loads.
 
     The whole model is in them where its task gives it in plain torch (`Task.plain_net`).
+
+    Raises:
+        UserError: where ``stem`` is no name that Python can import, or what is said of the data is wrong.
     """
+    if not stem.isidentifier():
+        raise UserError(f"a Python file is imported by its name, and {stem!r} is no name in Python")
     step = write_step(trained.rnn.cell)
     learnt = trained.learnt
     plain = None if learnt is None or not learnt.has_net else learnt.task.plain_net(learnt.meta)
@@ -79,7 +87,7 @@ def _source(trained: Trained, step: Step, plain: PlainNet | None, stem: str) -> 
 
 
 def _head(trained: Trained, step: Step, plain: PlainNet | None, imports: list[str], stem: str) -> str:
-    equations = "\n".join(f"#     {line}" for line in plain_equations(step.cell).split("\n"))
+    equations = "\n".join(comment(f"    {line}") for line in plain_equations(step.cell).split("\n"))
     calls = ["rnn = load_rnn()", f"output, state = rnn(x)  # {_shape(trained.rnn)}"]
     if plain is not None:
         calls = ["model = load_model()", *filter(None, [plain.usage]), "outputs, state = model(inputs)"]
@@ -140,6 +148,4 @@ def _loading(plain: PlainNet | None, stem: str) -> str:
 
 def _template(name: str, fields: Mapping[str, str]) -> str:
     text = (TEMPLATES / f"{name}.txt").read_text(encoding="utf-8")
-    for key, value in fields.items():
-        text = text.replace(f"@{key}@", value)
-    return text
+    return re.sub(r"@([A-Z_]+)@", lambda found: fields[found[1]], text)

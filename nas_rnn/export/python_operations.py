@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nas_rnn.cells import Operation
-from nas_rnn.cells.expressions import FUNCTIONS, evaluate, names_in
+from nas_rnn.cells.expressions import FUNCTIONS, evaluate, names_in, print_expression
 from nas_rnn.cells.text import number
 from nas_rnn.execution.eager.closures import fold
+from nas_rnn.outside import shown
 
 SUM, PRODUCT, ATOM = 1, 2, 3
 """How tightly Python text binds."""
@@ -99,7 +100,7 @@ def function_source(row: Operation, name: str) -> str:
     if not names_in(row.value_tree) >= set(variables):
         text = f"torch.broadcast_tensors({text}, {', '.join(variables)})[0]"
     parameters = ", ".join(f"{v}: Tensor" for v in variables)
-    return f'def {name}({parameters}) -> Tensor:\n    """{row.value}"""\n    return {text}\n'
+    return f'def {name}({parameters}) -> Tensor:\n    """{print_expression(row.value_tree)}"""\n    return {text}\n'
 
 
 def _functions(like: str) -> Mapping[str, Callable[..., Part]]:
@@ -147,6 +148,11 @@ def _number(expression: str, arguments: Sequence[Code]) -> Code:
     """Return the number that ``expression`` has in torch's arithmetic, in which 1 / 0 is infinite."""
     tree = ast.parse(expression, mode="eval").body
     return literal(fold(tree, [argument.value or 0.0 for argument in arguments]))
+
+
+def comment(line: str) -> str:
+    """Return ``line`` as a comment, which nothing in it can end."""
+    return f"# {shown(line)}"
 
 
 def assignment(name: str, code: Code) -> list[str]:

@@ -14,9 +14,9 @@ from typing import Any
 
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.errors import UserError
-from nas_rnn.plugins.containing import PluginError, blame, running, stdout_to_stderr
 from nas_rnn.plugins.records import GROUPS, Plugin, PluginSource, Problem
 from nas_rnn.plugins.registry import Registry
+from nas_rnn.plugins.sandbox import PluginError, blame, running, stdout_to_stderr
 
 __all__ = [
     "GROUPS",

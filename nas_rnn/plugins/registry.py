@@ -15,7 +15,9 @@ from typing import Any
 from nas_rnn.cells import Operation, operations, register_operation
 from nas_rnn.cells.operations import BUILT_IN, OperationClash, restore_operations
 from nas_rnn.errors import UserError, unknown
-from nas_rnn.plugins.containing import (
+from nas_rnn.plugins.judging import plugins_in, refusal, unusable_sample
+from nas_rnn.plugins.records import GROUPS, Home, Plugin, PluginSource, Problem, definition_line
+from nas_rnn.plugins.sandbox import (
     LOAD_SECONDS,
     describe,
     last_frame,
@@ -23,8 +25,6 @@ from nas_rnn.plugins.containing import (
     stdout_to_stderr,
     time_limit,
 )
-from nas_rnn.plugins.judging import plugins_in, refusal, unusable_sample
-from nas_rnn.plugins.records import GROUPS, Home, Plugin, PluginSource, Problem, definition_line
 
 _operation_homes: dict[str, str] = {}
 """Where the operations of the process-wide table came from, by name."""

@@ -9,6 +9,7 @@ from markupsafe import Markup
 from nas_rnn.cells import Cell
 from nas_rnn.cells.costs import costs
 from nas_rnn.cells.difference import difference
+from nas_rnn.errors import UserError
 from nas_rnn.report.facts import Report
 from nas_rnn.report.pictures import cell_diagram
 
@@ -48,7 +49,10 @@ def cards(report: Report) -> list[Card]:
 
 
 def _card(cell: Cell, base: Cell, hidden_size: int, number: int) -> Card:
-    found = difference(cell, base)
+    try:
+        found, told = difference(cell, base), ()
+    except UserError as error:  # too large to be compared: shown by itself, with the reason
+        found, told, base = difference(cell, cell), (str(error),), cell
     alone = cell.digest == base.digest
     return Card(
         name=cell.name,
@@ -57,7 +61,7 @@ def _card(cell: Cell, base: Cell, hidden_size: int, number: int) -> Card:
         diagram=cell_diagram(found, number),
         lines=tuple((mark, MARKS[mark], text) for mark, text in found.lines),
         base_lines=() if alone else tuple((mark, MARKS[mark], text) for mark, text in found.base_lines),
-        sentences=found.sentences,
+        sentences=told or found.sentences,
         figures=_figures(cell, hidden_size),
         text=cell.to_text(),
         latex=cell.latex(),

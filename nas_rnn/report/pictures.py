@@ -9,6 +9,7 @@ from markupsafe import Markup
 from nas_rnn.cells.diagram import draw
 from nas_rnn.cells.difference import Difference
 from nas_rnn.comparison.chart import draw_chart
+from nas_rnn.errors import UserError
 from nas_rnn.report.charts.panel import SIZE, Panel, begin, finish
 from nas_rnn.report.facts import Report
 from nas_rnn.report.inline import drawing, figure_svg, inline_svg
@@ -56,10 +57,14 @@ def flow_panels(report: Report) -> list[Panel]:
 
 
 def cell_diagram(found: Difference, number: int) -> Markup:
-    """Return the picture of a cell in which what its base has not, or not so, is framed."""
+    """Return the picture of a cell in which what its base has not, or not so, is framed; of a cell that is too large
+    for one, the reason."""
     same = found.cell.digest == found.base.digest
     legend = "" if same else f"heavy dashed frame: differs from {found.base.name}"
-    picture = draw(found.cell, "svg", frozenset() if same else found.differing, legend)
+    try:
+        picture = draw(found.cell, "svg", frozenset() if same else found.differing, legend)
+    except UserError as error:
+        return Markup("<p>{}</p>").format(str(error))
     return inline_svg(
         picture, f"cell-{number}", f"Diagram of {found.cell.name}; its equations stand beside it."
     )

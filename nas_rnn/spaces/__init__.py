@@ -3,7 +3,6 @@
 from nas_rnn.spaces.choices import Choice, Decisions, Label, Pick, SpaceError
 from nas_rnn.spaces.constrained import Infeasible, MutableSpace, Rejected, Rejections, constrained
 from nas_rnn.spaces.constraints import Constraints, parse_constraints
-from nas_rnn.spaces.contract import check_space
 from nas_rnn.spaces.recipe_export import recipe_from_cell
 from nas_rnn.spaces.recipes import (
     Recipe,
@@ -32,7 +31,6 @@ __all__ = [
     "SpaceError",
     "StoredRecipe",
     "cell_from_recipe",
-    "check_space",
     "constrained",
     "load_recipe",
     "load_recipes",

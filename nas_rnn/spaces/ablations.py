@@ -30,6 +30,8 @@ from nas_rnn.errors import UserError, unknown
 ELEMENTS = ("gate", "activation", "product", "path", "norm", "peephole", "matrix")
 """What can be taken out, by kind."""
 USUAL = ELEMENTS[:-1]
+MOST_CHANGES = 300
+"""How many changes of one cell are tried: each gives a whole cell, which would be trained on every seed."""
 
 Edge = tuple[int, int]
 """A node and the place of one of its arguments."""
@@ -52,7 +54,8 @@ def ablations(cell: Cell, elements: Iterable[str] = USUAL) -> tuple[Ablation, ..
     ``peephole``: a layer norm, or an added value with a weight per unit, is left out. ``matrix``: a learned sum does
     not read one of its values.
 
-    Raises UserError for an unknown kind of element, or where nothing can be taken out.
+    Raises UserError for an unknown kind of element, where nothing can be taken out, or where more than 300 changes would
+    have to be tried.
     """
     wanted = tuple(elements)
     for element in wanted:
@@ -83,8 +86,17 @@ class _Ablating:
             "matrix": self._matrices,
         }
         found = []
+        changes: dict[str, list[tuple[str, _Change]]] = {}
         for element in (element for element in ELEMENTS if element in elements):
-            for what, change in ways[element]():
+            changes[element] = list(ways[element]())
+        if (count := sum(map(len, changes.values()))) > MOST_CHANGES:
+            each = ", ".join(f"{kind} {len(of_kind)}" for kind, of_kind in changes.items() if of_kind)
+            raise UserError(
+                f"an ablation tries at most {MOST_CHANGES} changes of a cell, and {self.cell.name!r} has {count:,} "
+                f"({each}); name fewer kinds of elements, or take a smaller cell"
+            )
+        for element, of_kind in changes.items():
+            for what, change in of_kind:
                 made = self._made(what, change)
                 if made is not None:
                     found.append(Ablation(element, what, made))

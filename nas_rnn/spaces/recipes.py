@@ -22,6 +22,7 @@ from typing import Any
 from nas_rnn.cells import Cell, StatePath
 from nas_rnn.cells.graph import Apply, Input, Linear, Node, Project, State, make_cell
 from nas_rnn.errors import UserError, suggest
+from nas_rnn.outside import check_plain
 
 Recipe = dict[str, dict[str, Any]]
 
@@ -204,6 +205,7 @@ def _stored(row: Any, number: int) -> StoredRecipe:
     recipe = row if key is None else row[key]
     if isinstance(recipe, str):
         recipe = json.loads(recipe)
+    check_plain(recipe, "recipe:")
     problems = list(recipe_problems(recipe))
     if problems:
         raise UserError("\n".join(["the recipe breaks rules:", *problems]))

@@ -77,7 +77,7 @@ class Study:
         return cls(study, path)
 
     @classmethod
-    def take_up(cls, path: Path, name: str) -> Study:
+    def resume(cls, path: Path, name: str) -> Study:
         """Open an existing study to go on writing it, without what a full disk or a kill left of its last line.
 
         What is appended behind a torn line would make the whole journal unreadable. Raises as `open`.

@@ -2,8 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
+from nas_rnn.tasks.corpus import MacroF1, Perplexity, Rmse
 from nas_rnn.tasks.data import Arrays, Batching, Part, TaskData
-from nas_rnn.tasks.metric import Mean, Metric, Statistics
+from nas_rnn.tasks.meta import check_meta
+from nas_rnn.tasks.metric import Corpus, Mean, Metric, Statistics
 from nas_rnn.tasks.options import Option, option
 from nas_rnn.tasks.task import (
     LOSS,
@@ -25,23 +27,28 @@ __all__ = [
     "Arrays",
     "Batch",
     "Batching",
+    "Corpus",
     "Loss",
+    "MacroF1",
     "MakeRnn",
     "Mean",
     "Measures",
     "Metric",
     "Option",
     "Part",
+    "Perplexity",
     "PlainNet",
     "Preview",
     "PreviewOptions",
     "Probe",
     "Regularisation",
+    "Rmse",
     "Statistics",
     "Task",
     "TaskData",
     "TaskModel",
     "at_last_step",
+    "check_meta",
     "option",
     "real_steps",
 ]

@@ -101,7 +101,8 @@ class Task(ABC):
     the others are reported. ``monitor`` steers all that comes before: early stopping, halving, selection and tuning; it
     is computed from validation after every epoch, so it must need no decoding. ``Options`` is a frozen dataclass of
     `option` fields. ``training_defaults`` are training options (`TRAINING_NAMES`) that suit the task better than the
-    general ones, for whoever sets none.
+    general ones, for whoever sets none. ``raw_meta`` names the entries of the data's meta that are data themselves,
+    such as a vocabulary: in all others, control characters are refused.
     """
 
     plugin_kind: ClassVar[str] = "task"
@@ -114,6 +115,7 @@ class Task(ABC):
     monitor: ClassVar[Metric] = LOSS
     Options: ClassVar[type] = NoOptions
     training_defaults: ClassVar[Mapping[str, int | float | str]] = MappingProxyType({})
+    raw_meta: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, **options: Option) -> None:
         """Take the options; those not given have their defaults.

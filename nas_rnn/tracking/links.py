@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from urllib.parse import urlencode
 
 from nas_rnn.errors import NasRnnError, UserError
+from nas_rnn.tracking.plain import markdown_text
 from nas_rnn.tracking.quiet import connect, is_http, is_of_network, reason, without_password
 
 SHARED_VIEW = "nas-rnn"
@@ -43,8 +44,11 @@ def experiment_url(server_url: str, experiment_name: str, uri: str, *, sort_by: 
 def run_link(key: str, text: str, artifact: str = "") -> str:
     """Return a link for a Tracker's note, in markdown: to the page of the run with ``key``, or of one of its artifacts.
 
-    It is plain text as long as there is no such run.
+    It is plain text as long as there is no such run, and where markdown could not hold its key.
     """
+    if re.search(r"[\[\]()|\s]", key):
+        return markdown_text(text)
+    text = markdown_text(text).replace("[", "&#91;").replace("]", "&#93;")
     return f"[{text}](run:{key}{f'|artifacts/{artifact}' if artifact else ''})"
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 import math
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from nas_rnn.outside import shown
 
 MAX_NAME = 250
 MAX_PARAM = 6000
@@ -59,6 +62,18 @@ def safe_values(values: Mapping[str, str], limit: int) -> dict[str, str]:
 def cut(text: str, limit: int) -> str:
     """Return ``text``, visibly cut where it is longer than ``limit`` characters."""
     return text if len(text) <= limit else text[: limit - len(_ELLIPSIS)] + _ELLIPSIS
+
+
+def markdown_text(text: str) -> str:
+    """Return ``text`` as one line of markdown that makes no element, link or picture; backticks still mark code."""
+    line = html.escape(shown(" ".join(text.split())))
+    return line.replace("\\", "&#92;").replace("](", "]&#40;")
+
+
+def fenced(text: str) -> str:
+    """Return ``text`` as a block of code in markdown, between fences longer than any in it."""
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{fence}\n{text}\n{fence}"
 
 
 def table_json(columns: Mapping[str, Sequence[object]]) -> str:

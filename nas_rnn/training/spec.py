@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from nas_rnn.errors import UserError
+from nas_rnn.outside import check_plain, check_text
+from nas_rnn.tasks.metric import EARLIER
 from nas_rnn.training.plain import from_plain, to_plain
 
 Role = Literal["candidate", "control", "baseline", "selection", "tuning", "final"]
@@ -105,6 +107,9 @@ class RunSpec:
         _require_whole("seed", self.seed, 0)
         _require_whole("data_seed", self.data_seed, 0)
         _require_one_of("role", self.role, get_args(Role))
+        for name in ("id", "name", "task"):
+            check_text(getattr(self, name), f"{name} of a run")
+        check_plain(self.task_options, "task_options of a run")
         if self.read_test and self.role != "final":
             raise ValueError(f"only final runs read the test part; {self.id!r} is a {self.role} run")
 
@@ -151,8 +156,8 @@ class RunResult:
 
     ``best_metric`` is the monitor on validation data after ``best_epoch``, None where no epoch was completed.
     ``test_statistics`` has by name what adds up over the N items of the test part, N numbers or N lists of k, at
-    the weights of the best epoch, where the spec asked for them. ``backend`` is the one that ran the cell, None
-    where none did; ``fallback`` says why that is not the fused one although it was wanted.
+    the weights of the best epoch, where the spec asked for them: what metrics are computed from. ``backend`` is the
+    one that ran the cell, None where none did; ``fallback`` says why that is not the fused one although it was wanted.
     """
 
     id: str
@@ -172,10 +177,26 @@ class RunResult:
 
     @classmethod
     def from_dict(cls, data: object) -> RunResult:
-        """Read what `to_dict` gave; unknown and missing keys raise a UserError."""
-        return from_plain(
-            cls, _with(data, "epochs", lambda rows: [EpochRecord.from_dict(row) for row in rows])
-        )
+        """Read what `to_dict` gave; unknown and missing keys raise a UserError.
+
+        Earlier files have the metric of each item, as ``test_values``, and ``test_weights``: these become the
+        statistics `nas_rnn.tasks.metric.EARLIER`, whose quotient any `Mean` is.
+        """
+        read = _with(data, "epochs", lambda rows: [EpochRecord.from_dict(row) for row in rows])
+        return from_plain(cls, _without_item_values(read))
+
+
+def _without_item_values(data: object) -> object:
+    """Return ``data`` with statistics in the place of items' values and weights, where it has these."""
+    if not isinstance(data, Mapping) or not {"test_values", "test_weights"} <= data.keys():
+        return data
+    values, weights = data["test_values"], data["test_weights"]
+    statistics = None
+    if values is not None and weights is not None:
+        products = [value * weight if weight else 0.0 for value, weight in zip(values, weights, strict=True)]
+        statistics = dict(zip(EARLIER, (products, list(weights)), strict=True))
+    kept = {name: value for name, value in data.items() if name not in ("test_values", "test_weights")}
+    return {"test_statistics": statistics, **kept}
 
 
 def _with(data: object, key: str, read: Any) -> object:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from nas_rnn.errors import NasRnnError, UserError
+from nas_rnn.execution import mark_weights
 from nas_rnn.tasks import Batching, Part, Statistics, Task, TaskData
 from nas_rnn.tasks.data import EVALUATION
 from nas_rnn.tasks.model import TaskModel
@@ -272,11 +273,11 @@ class Trainer:
         checkpoint = store.read_checkpoint()
         if checkpoint is not None:
             _require_same_run(self.spec, checkpoint.spec, store)
-            self._model.load_state_dict(checkpoint.weights)
+            self._model.load_state_dict(mark_weights(self._model, checkpoint.weights))
             _load_optimizer_tensors(self._optimizer, checkpoint.optimizer)
             self._random.restore(checkpoint.random)
             self._records = list(checkpoint.records)
-            self._best = checkpoint.best
+            self._best = mark_weights(self._model, checkpoint.best) if checkpoint.best else {}
         store.write_spec(self.spec)
         store.replace_records(self._records)
 

@@ -126,7 +126,7 @@ REFUSED = {
     "async": ("async def f(x, h):\n    return h", "one function"),
     "class": ("class f: pass", "one function"),
     "no syntax": ("def f(x, h", "line 1: not valid as a cell's text"),
-    "null byte": ("def f(x, h):\n    return h\x00", "null byte"),
+    "null byte": ("def f(x, h):\n    return h\x00", "holds '\\x00' (U+0000) as character 32"),
     "a surrogate": ("def f(x, h):\n    return '\ud800'", "not valid"),
     "U+2028": ("def f(x, h):\u2028    return h", "not valid"),
     "decorator": ("@other\n" + body("return h"), "the only decorator is @cell, not @other"),

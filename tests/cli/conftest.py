@@ -215,4 +215,4 @@ def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: object, **options: object) -> None:
         raise AssertionError("the engine was about to start")
 
-    monkeypatch.setattr("nas_rnn.experiment.bench.Engine", refuse)
+    monkeypatch.setattr("nas_rnn.experiment.session.Engine", refuse)

@@ -59,7 +59,7 @@ def test_list_is_called_list(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*arguments: object, **options: object) -> None:
         raise NasRnnError("no")
 
-    monkeypatch.setattr("nas_rnn.experiment.inspection.listing", fail)
+    monkeypatch.setattr("nas_rnn.catalogue.listing.listing", fail)
     assert run("list").err.startswith("nas-rnn: list failed: no")
 
 

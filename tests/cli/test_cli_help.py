@@ -10,7 +10,7 @@ import pytest
 import typer.main
 
 from nas_rnn.cli.app import app
-from nas_rnn.experiment.config import CompareConfig, SearchConfig
+from nas_rnn.run_folder.config import CompareConfig, SearchConfig
 from tests.cli.conftest import Run
 
 COMMANDS = ("search", "compare", "ablate", "show", "list", "sample", "export", "report", "ui", "new", "check")

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from nas_rnn import load_cell, parse_cell
+from nas_rnn.catalogue import listing as catalogue
 from nas_rnn.cells import Cell
-from nas_rnn.experiment import inspection
 from tests.cli.conftest import Run
 
 KINDS = ("cells", "spaces", "tasks", "strategies", "ops", "searches")
@@ -126,7 +126,7 @@ def test_list_keeps_names_as_they_are(run: Run, monkeypatch: pytest.MonkeyPatch)
         {"name": "[red]a[/]", "count": 1234567, "good": True, "empty": "", "none": None},
         {"name": "b\x1b[31m\n", "count": 2, "good": False, "empty": "", "none": None},
     ]
-    monkeypatch.setattr(inspection, "listing", lambda kind, runs: rows)
+    monkeypatch.setattr(catalogue, "listing", lambda kind, runs: rows)
     outcome = run("list", "cells")
     assert [line.rstrip() for line in outcome.out.splitlines()] == [
         "name       count      good",
@@ -174,7 +174,7 @@ def test_a_long_list_keeps_a_cell_to_a_line_and_cuts_what_does_not_fit(
     (enas,) = [line for line in shown if line.startswith("enas ")]
     assert re.search(r"searched +2018 +h +24 +78 +7 +ENAS, the cell found on .*…$", enas)
     assert len(enas) == 120
-    assert shown.index("") == 1 + len(inspection.listing("cells"))
+    assert shown.index("") == 1 + len(catalogue.listing("cells"))
 
 
 def test_a_short_list_breaks_its_sentences(terminal: Callable[..., list[str]]) -> None:
@@ -191,7 +191,7 @@ def test_sample_prints_the_text_as_it_is(run: Run, monkeypatch: pytest.MonkeyPat
         given.update(options, name=name)
         return "a\tb [bold] :smile:\n" + "long " * 40
 
-    monkeypatch.setattr("nas_rnn.experiment.saved.sample", sample)
+    monkeypatch.setattr("nas_rnn.catalogue.saved.sample", sample)
     outcome = run("sample", "first", "--length", 5, "--prompt", "Hi", "--temperature", ".5", "--seed", 3)
     assert outcome.out == "a\tb [bold] :smile:\n" + "long " * 40 + "\n"
     assert given == {

@@ -10,8 +10,9 @@ from nas_rnn import plugins
 from nas_rnn.cells import operations
 from nas_rnn.cells.operations import restore_operations
 from nas_rnn.cli.plugin_kit import WORDS
-from nas_rnn.experiment import checking, starting
 from nas_rnn.plugins import Registry
+from nas_rnn.testing import check as checking
+from nas_rnn.testing import scaffold as starting
 from tests.cli.conftest import Run
 
 KINDS = {"space": "space", "cell": "cell", "task": "task", "op": "operation", "strategy": "strategy"}

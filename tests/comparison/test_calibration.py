@@ -10,11 +10,9 @@ from __future__ import annotations
 import math
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import calibration
@@ -28,23 +26,14 @@ from nas_rnn.comparison import (
     judge,
 )
 from nas_rnn.comparison.power import PROMISED
-from nas_rnn.tasks import Mean, Task
+from nas_rnn.tasks import Metric
 from nas_rnn.tasks.char_lm import CharLM
 from nas_rnn.tasks.glimpses import Glimpses
+from nas_rnn.tasks.metric import EARLIER
 from nas_rnn.training import RunResult, TrainingOptions
 
-Floats = NDArray[np.float64]
 TASKS = ("char-lm", "glimpses")
-
-
-def mean_of(task: type[Task]) -> Mean:
-    """The metric that decides, of which a pool has the items' values and weights."""
-    (metric,) = task.metrics
-    assert isinstance(metric, Mean)
-    return metric
-
-
-METRICS: dict[str, Mean] = {"char-lm": mean_of(CharLM), "glimpses": mean_of(Glimpses)}
+METRICS: dict[str, Metric] = {"char-lm": CharLM.metrics[0], "glimpses": Glimpses.metrics[0]}
 
 
 def at_most_five_per_cent(repeats: int) -> float:
@@ -130,12 +119,6 @@ def test_a_known_effect_is_found_as_often_as_promised(task: str) -> None:
     assert calibration.called(draw, 5, 600) == pytest.approx(PROMISED, abs=0.06)
 
 
-def statistics(metric: Mean, values: Floats, weights: Floats) -> dict[str, list[Any]]:
-    """What a run measured whose items have these values and weights."""
-    of = {metric.of: (values * weights).tolist()}
-    return of if metric.per is None else {**of, metric.per: weights.tolist()}
-
-
 def comparison(pool: Pool, rng: np.random.Generator, shift: float) -> Comparison:
     """Judge drawn runs as a search does: from their results."""
     entries = [
@@ -155,10 +138,12 @@ def comparison(pool: Pool, rng: np.random.Generator, shift: float) -> Comparison
                 best_epoch=1,
                 best_metric=1.0,
                 parameters=1,
-                test_statistics=statistics(METRICS[pool.task], values, sample.weights),
+                test_statistics=dict(
+                    zip(EARLIER, ((values * sample.weights).tolist(), sample.weights.tolist()), strict=True)
+                ),
                 seconds=1.0,
             )
-    return judge(METRICS[pool.task], plan, results)
+    return judge((METRICS[pool.task],), plan, results)
 
 
 @calibration.old_objects_left_alone()

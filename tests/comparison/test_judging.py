@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from itertools import repeat
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from nas_rnn.comparison import (
@@ -28,8 +28,8 @@ from nas_rnn.errors import NasRnnError
 from nas_rnn.tasks import Mean, Metric
 from nas_rnn.training import EpochRecord, RunResult, TrainingOptions
 
-BITS = Mean("bits_per_char", "bits per character", "minimize", 0.005, "relative", of="sum", per="weight")
-ACCURACY = Mean("accuracy", "share", "maximize", 0.01, "absolute", of="sum", per="weight")
+BITS = Mean("bits_per_char", "bits per character", "minimize", 0.005, "relative", of="value", per="weight")
+ACCURACY = Mean("accuracy", "share", "maximize", 0.01, "absolute", of="value", per="weight")
 ITEMS = 80
 
 
@@ -46,9 +46,10 @@ def entry(name: str, *, tuned: bool = False) -> Entry:
     )
 
 
-def statistics(values: npt.ArrayLike, weights: list[float]) -> dict[str, list[Any]]:
-    """What a run measured whose items have these values and weights."""
-    return {"sum": np.multiply(values, weights).tolist(), "weight": weights}
+def statistics(values: Iterable[float], weights: Iterable[float] = repeat(64.0)) -> dict[str, list[float]]:
+    """Items of these values and weights, as a run has them."""
+    pairs = list(zip(values, weights, strict=False))
+    return {"value": [float(v * w) for v, w in pairs], "weight": [float(w) for _, w in pairs]}
 
 
 def measured(plan: FinalPlan, shifts: dict[str, float], *, spread: float = 0.002) -> dict[str, RunResult]:
@@ -67,7 +68,7 @@ def measured(plan: FinalPlan, shifts: dict[str, float], *, spread: float = 0.002
             best_epoch=1,
             best_metric=2.2,
             parameters=123_456,
-            test_statistics=statistics(values, [64.0] * ITEMS),
+            test_statistics=statistics(values),
             seconds=2.0,
         )
     return results
@@ -85,7 +86,7 @@ def compared(
 ) -> Comparison:
     plan = plan_for(*names, seeds=seeds)
     return judge(
-        metric,
+        (metric,),
         plan,
         measured(plan, shifts, spread=spread),
         item="block",
@@ -154,7 +155,7 @@ def test_items_count_by_their_weights() -> None:
         id: replace(result, test_statistics=statistics([9.0] * 79 + [2.0], weights))
         for id, result in results.items()
     }
-    assert judge(BITS, plan, results).baseline.mean == pytest.approx((79 * 9 + 2000) / 1079)
+    assert judge((BITS,), plan, results).baseline.mean == pytest.approx((79 * 9 + 2000) / 1079)
 
 
 def test_one_seed_covers_the_test_items_only_and_the_sentence_says_so() -> None:
@@ -169,7 +170,7 @@ def test_a_contender_that_diverged_is_worse() -> None:
     plan = plan_for("gated")
     results = measured(plan, {"gated": -1.0})
     with_status(results, "final-gated-s3", "diverged", "loss is nan")
-    row = only(judge(BITS, plan, results))
+    row = only(judge((BITS,), plan, results))
     assert (row.verdict, row.difference, row.ci95, row.standing.mean) == ("worse", None, None, None)
     assert row.standing.diverged == 1
     assert row.reason is not None and "1 of 5" in row.reason and "loss is nan" in row.reason
@@ -179,22 +180,20 @@ def test_test_values_that_are_not_finite_are_divergence() -> None:
     plan = plan_for("gated")
     results = measured(plan, {})
     id = "final-gated-s0"
-    results[id] = replace(
-        results[id], test_statistics=statistics([float("inf")] + [2.0] * (ITEMS - 1), [64.0] * ITEMS)
-    )
-    assert only(judge(BITS, plan, results)).verdict == "worse"
+    results[id] = replace(results[id], test_statistics=statistics([float("inf")] + [2.0] * (ITEMS - 1)))
+    assert only(judge((BITS,), plan, results)).verdict == "worse"
 
 
 def test_where_the_baseline_diverged_nothing_is_claimed() -> None:
     plan = plan_for("gated")
     results = measured(plan, {"gated": -1.0})
     with_status(results, "final-lstm-s1", "diverged")
-    comparison = judge(BITS, plan, results)
+    comparison = judge((BITS,), plan, results)
     row = only(comparison)
     assert row.verdict == "undecided" and comparison.margin is None
     assert row.reason is not None and "baseline itself diverged" in row.reason
     with_status(results, "final-gated-s1", "diverged")
-    assert only(judge(BITS, plan, results)).verdict == "undecided"
+    assert only(judge((BITS,), plan, results)).verdict == "undecided"
 
 
 def test_pairs_with_a_run_that_failed_are_left_out_and_named() -> None:
@@ -202,7 +201,7 @@ def test_pairs_with_a_run_that_failed_are_left_out_and_named() -> None:
     results = measured(plan, {"gated": 0.06})
     with_status(results, "final-gated-s1", "failed", "worker was lost")
     del results["final-lstm-s2"]
-    row = only(judge(BITS, plan, results))
+    row = only(judge((BITS,), plan, results))
     assert (row.verdict, row.pairs) == ("worse", 3)
     assert [difference is None for difference in row.seed_differences] == [False, True, True, False, False]
     assert (
@@ -211,7 +210,7 @@ def test_pairs_with_a_run_that_failed_are_left_out_and_named() -> None:
 
 
 def test_without_any_result_it_is_undecided() -> None:
-    comparison = judge(BITS, plan_for("gated"), {})
+    comparison = judge((BITS,), plan_for("gated"), {})
     assert only(comparison).verdict == "undecided"
     assert "did not run" in sentence(comparison)
     assert chart(comparison).png
@@ -221,20 +220,24 @@ def test_other_test_items_are_an_error() -> None:
     plan = plan_for("gated")
     results = measured(plan, {})
     id = "final-gated-s2"
-    results[id] = replace(results[id], test_statistics=statistics([2.0] * 10, [64.0] * 10))
+    results[id] = replace(results[id], test_statistics=statistics([2.0] * 10))
     with pytest.raises(NasRnnError, match="final-gated-s2"):
-        judge(BITS, plan, results)
+        judge((BITS,), plan, results)
 
 
 def broken() -> Comparison:
     plan = plan_for("gated", "$mgu", "diverger")
     results = measured(plan, {"gated": 0.06})
     with_status(results, "final-diverger-s0", "diverged")
-    return judge(BITS, plan, results, item="block")
+    return judge((BITS,), plan, results, item="block")
 
 
 def test_it_goes_to_strict_json_and_back() -> None:
-    for comparison in (broken(), compared("gated", shifts={}, seeds=1), judge(BITS, plan_for("gated"), {})):
+    for comparison in (
+        broken(),
+        compared("gated", shifts={}, seeds=1),
+        judge((BITS,), plan_for("gated"), {}),
+    ):
         text = json.dumps(comparison.to_dict(), allow_nan=False)
         assert Comparison.from_dict(json.loads(text)) == comparison
 
@@ -281,9 +284,10 @@ def test_the_chart_is_a_picture_in_two_formats_and_the_same_every_time() -> None
 def test_the_chart_draws_single_seeds_and_no_difference_at_all() -> None:
     plan = plan_for("gated", seeds=1)
     same = [2.0 + item / ITEMS for item in range(ITEMS)]
-    kept = statistics(same, [64.0] * ITEMS)
-    results = {id: replace(result, test_statistics=kept) for id, result in measured(plan, {}).items()}
-    comparison = judge(BITS, plan, results)
+    results = {
+        id: replace(result, test_statistics=statistics(same)) for id, result in measured(plan, {}).items()
+    }
+    comparison = judge((BITS,), plan, results)
     assert only(comparison).verdict == "equivalent"
     assert chart(comparison).png
 
@@ -306,8 +310,8 @@ def close_ones(*, controls: tuple[str, ...] = (), names: tuple[str, ...] = ("a",
             name = planned.entry.name
             values = ramp + step[name] + (noise[run] if name != "lstm" else 0.0)
             id = planned.specs[run].id
-            results[id] = replace(results[id], test_statistics=statistics(values, [64.0] * ITEMS))
-    return judge(BITS, plan, results, item="block")
+            results[id] = replace(results[id], test_statistics=statistics(values))
+    return judge((BITS,), plan, results, item="block")
 
 
 def test_several_contenders_are_several_chances_to_be_wrong() -> None:
@@ -341,9 +345,9 @@ def test_one_that_diverged_leaves_the_others_as_they_would_be_without_it() -> No
     plan = plan_for("gated", "other", "diverger")
     results = measured(plan, {"gated": 0.003, "other": 0.004})
     with_status(results, "final-diverger-s0", "diverged")
-    rows = by_name(judge(BITS, plan, results))
+    rows = by_name(judge((BITS,), plan, results))
     fewer = plan_for("gated", "other")
-    others = by_name(judge(BITS, fewer, {spec.id: results[spec.id] for spec in fewer.specs}))
+    others = by_name(judge((BITS,), fewer, {spec.id: results[spec.id] for spec in fewer.specs}))
     assert rows["diverger"].verdict == "worse" and rows["diverger"].p_value is None
     assert {name: rows[name] for name in others} == others
 
@@ -359,9 +363,11 @@ def test_an_undecided_one_says_how_many_more_seeds_settle_it() -> None:
 
 def test_equal_answers_to_a_few_questions_decide_nothing_and_seeds_do_not_help() -> None:
     plan = plan_for("gated")
-    all_right = statistics([1.0] * ITEMS, [64.0] * ITEMS)
-    right = {id: replace(result, test_statistics=all_right) for id, result in measured(plan, {}).items()}
-    comparison = judge(ACCURACY, plan, right, item="picture")
+    right = {
+        id: replace(result, test_statistics=statistics([1.0] * ITEMS))
+        for id, result in measured(plan, {}).items()
+    }
+    comparison = judge((ACCURACY,), plan, right, item="picture")
     row = only(comparison)
     assert (row.verdict, row.difference, row.p_value) == ("undecided", 0.0, 1.0)
     assert row.ci95 is not None and 0.01 < row.ci95[1] < 0.03
@@ -371,7 +377,7 @@ def test_equal_answers_to_a_few_questions_decide_nothing_and_seeds_do_not_help()
 def test_the_interval_has_the_level_that_was_asked_for() -> None:
     plan = plan_for("gated")
     results = measured(plan, {"gated": 0.06})
-    usual, strict = judge(BITS, plan, results), judge(BITS, plan, results, alpha=0.01)
+    usual, strict = judge((BITS,), plan, results), judge((BITS,), plan, results, alpha=0.01)
     assert (usual.level, strict.level) == (0.95, 0.99)
     narrow, wide = only(usual).ci95, only(strict).ci95
     assert narrow is not None and wide is not None and wide[0] < narrow[0] < narrow[1] < wide[1]
@@ -382,7 +388,7 @@ def test_standings_hold_the_settings_that_tuning_may_choose() -> None:
     plan = plan_for("gated")
     tuned = replace(plan.baseline.entry, gate_bias=1.5)
     plan = replace(plan, baseline=replace(plan.baseline, entry=tuned))
-    comparison = judge(BITS, plan, measured(plan, {}))
+    comparison = judge((BITS,), plan, measured(plan, {}))
     training = TrainingOptions()
     expected = {"learning_rate": training.learning_rate, "dropout": training.dropout, "clip": training.clip}
     assert comparison.baseline.training == {**expected, "gate_bias": 1.5}
@@ -401,19 +407,14 @@ def test_costs_are_threads_times_seconds_and_the_targets_of_every_epoch() -> Non
         units_per_second=1.0,
         gradient_norm=1.0,
         clipped=0.0,
-        targets=10,
     )
-    more = replace(epoch, targets=100)
-    results = {
-        id: replace(result, epochs=[more, epoch] if "gated" in id else [epoch, epoch])
-        for id, result in results.items()
-    }
+    results = {id: replace(result, epochs=[epoch, epoch]) for id, result in results.items()}
     two_threads = [
         replace(spec, training=replace(spec.training, threads=2)) if spec.name == "gated" else spec
         for spec in plan.specs[:4]
     ]
-    cost = cost_of("tuning", two_threads, results)
-    assert cost == Cost(part="tuning", runs=4, seconds=2 * 4.0 + 2 * 2.0, units=2 * 110 + 2 * 20)
+    cost = cost_of("tuning", two_threads, results, lambda spec: 100 if spec.name == "gated" else 10)
+    assert cost == Cost(part="tuning", runs=4, seconds=2 * 4.0 + 2 * 2.0, units=2 * 200 + 2 * 20)
     assert cost_of("tuning", plan.specs, {}) == Cost(part="tuning", runs=0, seconds=0.0, units=0)
 
 

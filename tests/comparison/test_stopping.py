@@ -91,7 +91,7 @@ class Runs:
                 for planned in (plan.baseline, *open_ones)
                 for spec in planned.specs
             }
-            told.append(judge(METRIC, plan, results, alpha=look.alpha, earlier=told[-1] if told else None))
+            told.append(judge((METRIC,), plan, results, alpha=look.alpha, earlier=told[-1] if told else None))
             if all(settled(row) for row in told[-1].contenders):
                 break
         return told

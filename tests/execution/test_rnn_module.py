@@ -72,7 +72,7 @@ def test_reset_parameters_starts_anew() -> None:
 
 
 def test_names_of_parameters() -> None:
-    names = set(RNN(lstm, 3, 4, num_layers=2, bidirectional=True).state_dict())
+    names = set(dict(RNN(lstm, 3, 4, num_layers=2, bidirectional=True).named_parameters()))
     stems = ("weight_ih", "weight_hh", "bias")
     assert names == {f"{stem}_l{k}{end}" for stem in stems for k in (0, 1) for end in ("", "_reverse")}
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 import nas_rnn
+from nas_rnn.catalogue.listing import listing
 from nas_rnn.errors import UserError
 from nas_rnn.experiment.dashboard import rebuild_runs
 from nas_rnn.experiment.events import Event, Progress, RunStarted
-from nas_rnn.experiment.inspection import listing
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from experiment_runs import TINY_RUNS, write_text

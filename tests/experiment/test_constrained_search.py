@@ -7,11 +7,11 @@ import mlflow
 import pytest
 
 import nas_rnn
+from nas_rnn.catalogue.listing import listing
 from nas_rnn.cells import parse_cell
 from nas_rnn.errors import UserError
-from nas_rnn.experiment.config import SearchConfig, read_config
-from nas_rnn.experiment.inspection import listing
-from nas_rnn.experiment.search_source import make_strategy
+from nas_rnn.experiment.stages.proposals import make_strategy
+from nas_rnn.run_folder.config import SearchConfig, read_config
 from nas_rnn.spaces import parse_constraints
 from nas_rnn.strategies import Study
 

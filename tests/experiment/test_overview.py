@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from nas_rnn.experiment.overview import MOST, task_note
+from nas_rnn.publishing.overview import MOST, task_note
 
 
 def _folder(runs: Path, name: str, began: int, answer: str | None, task: str = "char-lm") -> Path:

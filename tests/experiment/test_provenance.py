@@ -14,8 +14,8 @@ from nas_rnn import plugins
 from nas_rnn.cells import operations
 from nas_rnn.cells.operations import restore_operations
 from nas_rnn.errors import UserError
-from nas_rnn.experiment.provenance import STUDY, identities, recorded, tags, used_by
 from nas_rnn.plugins import PluginError
+from nas_rnn.run_folder.provenance import STUDY, identities, recorded, tags, used_by
 from nas_rnn.strategies import Study
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -219,7 +219,7 @@ def test_a_space_that_breaks_while_it_is_searched_is_named_with_its_line(
     place, monkeypatch, body, line, message
 ):
     """Its first sample was sound, or it would not have been loaded."""
-    from nas_rnn.plugins import containing
+    from nas_rnn.plugins import sandbox as containing
 
     monkeypatch.setattr(containing, "ANSWER_SECONDS", 0.5)
     path = write(place, "grown.py", SPACE.format(version="1", body=body).replace('!= "one"', '== "four"'))

@@ -13,11 +13,11 @@ import mlflow
 import pytest
 
 import nas_rnn
+from nas_rnn.catalogue.describe import gradient_flow, show
+from nas_rnn.catalogue.saved import sample
 from nas_rnn.errors import UserError
 from nas_rnn.experiment.dashboard import rebuild_runs
 from nas_rnn.experiment.events import EpochDone, Event, Progress, RunEnded, RunStarted, Started
-from nas_rnn.experiment.inspection import gradient_flow, show
-from nas_rnn.experiment.saved import sample
 from nas_rnn.strategies import Study
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))

@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from nas_rnn.experiment.search_source import SearchSource
+from nas_rnn.experiment.stages.proposals import SearchSource
 from nas_rnn.plugins import load_space
 from nas_rnn.strategies import RandomSearch, Study
 

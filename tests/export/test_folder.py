@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
 
 import nas_rnn
@@ -15,6 +16,7 @@ from nas_rnn.cells import Cell, operations, parse_cell
 from nas_rnn.cells.operations import Operation, register_operation, restore_operations
 from nas_rnn.errors import NasRnnError, UserError
 from nas_rnn.execution import RNN
+from nas_rnn.execution.marks import KEY
 from nas_rnn.export import Trained, export_files
 from nas_rnn.plugins import load_cell
 from tests.export.cases import moved
@@ -67,6 +69,25 @@ def test_operations_of_plugins_travel_with_it(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) == pytest.approx(expected, abs=1e-5)
+
+
+def test_folders_from_before_state_dicts_told_their_cell(tmp_path: Path) -> None:
+    rnn = moved(load_cell("lstm"), dtype=torch.float64)
+    weights = (folder := written(tmp_path / "model", rnn)) / "weights.safetensors"
+    tensors = safetensors.torch.load_file(weights)
+    del tensors[KEY]
+    safetensors.torch.save_file(tensors, weights)
+    loaded = nas_rnn.load_model(folder)
+    x = torch.randn(5, 3, 4, dtype=torch.float64)
+    torch.testing.assert_close(loaded(x)[0], rnn(x)[0])
+
+
+def test_weights_of_another_cell_are_refused(tmp_path: Path) -> None:
+    folder = written(tmp_path / "model", moved(load_cell("lstm")))
+    text = (folder / "cell.cell").read_text()
+    (folder / "cell.cell").write_text(text.replace("o * tanh(c)", "o * c"))
+    with pytest.raises(NasRnnError, match=r"cannot be read: the weights are of another cell called 'lstm'"):
+        nas_rnn.load_model(folder)
 
 
 def test_mistakes_are_told(tmp_path: Path) -> None:

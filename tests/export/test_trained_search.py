@@ -17,8 +17,8 @@ import torch
 from mlflow.models import validate_serving_input
 
 import nas_rnn
+from nas_rnn.catalogue.saved import export
 from nas_rnn.experiment.dashboard import rebuild_runs
-from nas_rnn.experiment.saved import export
 from nas_rnn.tasks import TaskData
 from nas_rnn.tasks.data import EVALUATION
 from nas_rnn.tracking import default_uri

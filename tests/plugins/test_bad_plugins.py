@@ -13,7 +13,7 @@ from nas_rnn.cells import operations
 from nas_rnn.cells.operations import Operation, restore_operations
 from nas_rnn.errors import UserError
 from nas_rnn.plugins import Plugin, PluginError, Registry, running
-from nas_rnn.plugins.containing import Hung, time_limit
+from nas_rnn.plugins.sandbox import Hung, time_limit
 
 FINE = "from nas_rnn import cell, linear, tanh\n\n\n@cell\ndef fine(x, h):\n    return tanh(linear(x, h))\n"
 SECONDS = 0.3

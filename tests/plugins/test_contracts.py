@@ -9,12 +9,12 @@ import pytest
 from nas_rnn.cells import Operation, linear, operations, register_operation
 from nas_rnn.cells.operations import exp, restore_operations, tanh
 from nas_rnn.execution.backends import BACKENDS
-from nas_rnn.experiment.contracts import CONTRACTS
-from nas_rnn.experiment.contracts.cells import check_cell
-from nas_rnn.experiment.contracts.operations import check_operation
-from nas_rnn.experiment.contracts.spaces import check_changes, check_one_trains
 from nas_rnn.plugins import GROUPS, load_cell, registry
 from nas_rnn.spaces import Candidate, search_space
+from nas_rnn.testing.contracts import CONTRACTS
+from nas_rnn.testing.contracts.cells import check_cell
+from nas_rnn.testing.contracts.operations import check_operation
+from nas_rnn.testing.contracts.spaces import check_changes, check_one_trains
 
 
 @pytest.fixture(autouse=True)

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from nas_rnn import plugins
-from nas_rnn.experiment import checking
 from nas_rnn.plugins import Registry
 from nas_rnn.plugins.judging import EARLIER_TASKS
 from nas_rnn.tasks import Task
+from nas_rnn.testing import check as checking
 
 EARLIER = Path(__file__).parent / "earlier_tasks"
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,8 +10,8 @@ from typing import Any
 
 from nas_rnn.cells import parse_cell
 from nas_rnn.comparison import Comparison, ContenderRow, Cost, Standing
-from nas_rnn.experiment.provenance import STUDY
-from nas_rnn.experiment.workspace import Workspace
+from nas_rnn.run_folder.layout import RunFolder
+from nas_rnn.run_folder.provenance import STUDY
 from nas_rnn.spaces import Candidate
 from nas_rnn.strategies import Study
 from nas_rnn.training import EpochRecord, RunResult, RunSpec, TrainingOptions
@@ -45,24 +45,24 @@ def records(best: float, epochs: int = 3) -> list[EpochRecord]:
 
 
 class Folder:
-    """Writes one workspace."""
+    """Writes one folder."""
 
     def __init__(self, runs: Path, name: str, kind: str, **config: Any) -> None:
-        self.workspace = Workspace(runs, name)
-        self.workspace.trials.mkdir(parents=True)
+        self.folder = RunFolder(runs, name)
+        self.folder.trials.mkdir(parents=True)
         own = {"task": "char-lm", "epochs": 3, "learning_rate": 0.01, "clip": 1.0, "dropout": 0.0, "seed": 7}
         lines = [f"{key} = {json.dumps(value)}" for key, value in {**own, **config}.items()]
-        self.workspace.write("config.toml", "\n".join(lines) + "\n")
+        self.folder.write("config.toml", "\n".join(lines) + "\n")
         origin = {"origin": f"/plugins/{SCRIPT}/mine.py", "version": "", "digest": "0" * 64}
         facts = {"id": "1", "kind": kind, "began_ms": 1_700_000_000_000, "plugins": {"space mine": origin}}
-        self.workspace.write_json("search.json", facts)
+        self.folder.write_json("search.json", facts)
 
     def run(self, id: str, role: Any, text: str, best: float | None, **changes: Any) -> None:
         """Write a run that ended; without ``best`` it diverged."""
         seed = changes.pop("seed", 1)
         name = changes.pop("name", parse_cell(text).name)
         training = TrainingOptions(epochs=3, learning_rate=changes.pop("learning_rate", 0.01))
-        store = self.workspace.store(id)
+        store = self.folder.store(id)
         store.write_spec(
             RunSpec(
                 id=id, role=role, name=name, cell=text, hidden_size=32, task="char-lm", training=training,
@@ -79,7 +79,7 @@ class Folder:
 
     def study(self, journal: str, values: Sequence[float | None], *, control: bool = False) -> None:
         """Write a study whose trials came to ``values``, and their runs."""
-        study = Study.create(self.workspace.folder / journal, STUDY, "minimize")
+        study = Study.create(self.folder.path / journal, STUDY, "minimize")
         for value in values:
             cell = parse_cell(FOUND)
             number = study.add(Candidate(cell, {}))
@@ -108,7 +108,7 @@ class Folder:
             **more,
         )  # fmt: skip
         sentence = f"`found` is better than the LSTM {SCRIPT}."
-        self.workspace.write_json("comparison.json", {**comparison.to_dict(), "sentence": sentence})
+        self.folder.write_json("comparison.json", {**comparison.to_dict(), "sentence": sentence})
         return comparison
 
     def flow(self) -> None:
@@ -118,7 +118,7 @@ class Folder:
             cell="found", weights="trained", steps=3, batch=2, paths=[path], clip=1.0, clipped=[0.5]
         )
         rows = [{"name": name, "flows": [flow.to_dict()]} for name in ("lstm", f"found {SCRIPT}", "rnn")]
-        self.workspace.write_json("best/gradient_flow.json", rows)
+        self.folder.write_json("best/gradient_flow.json", rows)
 
 
 def standing(name: str, mean: float, **changes: Any) -> Standing:
@@ -141,7 +141,7 @@ def row(name: str, difference: float, **changes: Any) -> ContenderRow:
 
 def full_search(
     runs: Path, name: str = "search", *, strategy: str = "tpe", control: bool = True
-) -> Workspace:
+) -> RunFolder:
     """Write a search with everything: controls, tuning, a final, gradient flow."""
     folder = Folder(
         runs, name, "search", space="mine", strategy=strategy, trials=4, data=f"/data/{SCRIPT}.txt"
@@ -159,7 +159,7 @@ def full_search(
     controls = (row("random cells", 0.1, standing=mean, verdict="worse"),)
     folder.final(controls=controls)
     folder.flow()
-    folder.workspace.write_json(
+    folder.folder.write_json(
         "environment.json", {"nas_rnn": "0.1.0", "torch": "2.9", "processor": f"P {SCRIPT}"}
     )
-    return folder.workspace
+    return folder.folder

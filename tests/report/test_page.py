@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from nas_rnn.experiment.reporting import make_report, write_report
-from nas_rnn.experiment.workspace import Workspace
+from nas_rnn.publishing.report_data import make_report, write_report
 from nas_rnn.report.inline import VARIABLES
+from nas_rnn.run_folder.layout import RunFolder
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from folders import BASE, FOUND, SCRIPT, Folder, full_search, standing
@@ -24,8 +24,8 @@ from page_checks import Page
 ALL = ["results", "learning", "cells", "flow", "search", "pareto", "tuning", "costs", "checklist", "again"]
 
 
-def page_of(workspace: Workspace) -> Page:
-    return Page(write_report(workspace).read_text(encoding="utf-8"))
+def page_of(folder: RunFolder) -> Page:
+    return Page(write_report(folder).read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +141,7 @@ def test_random_search_is_told_of_as_it_was(runs: Path, page: Page) -> None:
 def test_what_there_is_not_is_left_out(runs: Path) -> None:
     folder = Folder(runs, "duel", "compare", cells=["found"], baseline="lstm")
     folder.final()
-    page = page_of(folder.workspace)
+    page = page_of(folder.folder)
     assert page.sections == ["results", "learning", "cells", "pareto", "costs", "checklist", "again"]
     assert "nas-rnn compare --config" in page.text and "--name duel-again" in page.text
     assert page.problems == []
@@ -151,22 +151,22 @@ def test_a_search_that_is_not_over_has_no_verdict(runs: Path) -> None:
     folder = Folder(runs, "unfinished", "search", space="mine", strategy="random", trials=9)
     folder.run("baseline", "baseline", BASE, 2.5)
     folder.study("study.journal", [2.9, 2.4])
-    page = page_of(folder.workspace)
+    page = page_of(folder.folder)
     assert page.sections == ["search", "pareto", "costs", "checklist", "again"]
     assert "No verdict: it has not come to the final." in page.text
 
 
 def test_an_empty_folder_has_a_page(runs: Path) -> None:
     folder = Folder(runs, "empty", "search", space="mine", strategy="random", trials=9)
-    assert page_of(folder.workspace).sections == ["checklist", "again"]
+    assert page_of(folder.folder).sections == ["checklist", "again"]
 
 
 def test_an_ablation_says_what_was_changed(runs: Path) -> None:
     folder = Folder(runs, "parts", "ablate", cells=["lstm"], baseline="lstm")
     variant = {"element": "gate", "what": f"no gate {SCRIPT}", "cell": FOUND}
-    folder.workspace.write_json("ablation.json", {"cell": BASE, "variants": [variant]})
+    folder.folder.write_json("ablation.json", {"cell": BASE, "variants": [variant]})
     folder.final({"difference": 0.3, "ci95": (0.2, 0.4), "verdict": "worse"})
-    page = page_of(folder.workspace)
+    page = page_of(folder.folder)
     assert f"no gate {SCRIPT} ▼ worse" in page.text
     assert "What it has otherwise" not in page.text and "fₜ = σ(" in page.text
     assert "nas-rnn ablate lstm --config" in page.text and "--elements gate" in page.text
@@ -177,7 +177,7 @@ def test_diverged_runs_and_missing_numbers_are_words(runs: Path) -> None:
     missing = {"difference": None, "ci95": None, "relative_difference": None, "verdict": "undecided"}
     lost = replace(standing("found", 0.0), mean=None, std=None, diverged=1)
     folder.final({**missing, "standing": lost, "p_value": None, "p_adjusted": None})
-    page = page_of(folder.workspace)
+    page = page_of(folder.folder)
     assert "? undecided 1 of 2 diverged –" in page.text
     shown = page.text.partition("The 14 practices")[0]
     assert not re.search(r"\b(None|nan|inf)\b", shown)
@@ -187,14 +187,14 @@ def test_it_shows_an_older_folder(runs: Path) -> None:
     """Before there were costs and p-values, a comparison had the seconds of its parts."""
     folder = Folder(runs, "older", "compare", cells=["found"], baseline="lstm")
     folder.final()
-    path = folder.workspace.folder / "comparison.json"
+    path = folder.folder.path / "comparison.json"
     kept = json.loads(path.read_text())
     for name in ("costs", "controls", "level", "counted"):
         del kept[name]
     for name in [name for name in kept["contenders"][0] if name.startswith(("p_", "more_", "level"))]:
         del kept["contenders"][0][name]
     path.write_text(json.dumps({**kept, "spent": {"final": 24.0}}))
-    page = page_of(folder.workspace)
+    page = page_of(folder.folder)
     assert "final 24 s" in page.text and "Holm" not in page.text
 
 
@@ -204,9 +204,9 @@ def test_cells_are_shown_as_they_were_found_and_earlier_reads_of_the_test_part_a
     for age, name in enumerate(("earlier", "later")):
         folder = Folder(runs, name, "compare", cells=["found"], baseline="lstm")
         folder.final()
-        folder.workspace.write_json("final.json", {"data": "d", "entries": [{"cell": BASE}, {"cell": found}]})
-        os.utime(folder.workspace.folder / "final.json", (1000 + age, 1000 + age))
-    first, second = (page_of(Workspace(runs, name)) for name in ("earlier", "later"))
+        folder.folder.write_json("final.json", {"data": "d", "entries": [{"cell": BASE}, {"cell": found}]})
+        os.utime(folder.folder.path / "final.json", (1000 + age, 1000 + age))
+    first, second = (page_of(RunFolder(runs, name)) for name in ("earlier", "later"))
     assert "softplus(" in first.text and "relu(" not in first.text
     assert "test data read once." in first.text
     assert "the same test data had been read before, in earlier." in second.text

@@ -11,7 +11,7 @@ import pytest
 
 import nas_rnn
 from nas_rnn.cli import main
-from nas_rnn.experiment.reporting import keep_report
+from nas_rnn.publishing.report_data import keep_report
 from nas_rnn.tracking import default_uri
 from nas_rnn.tracking.quiet import connect
 
@@ -69,7 +69,7 @@ def test_a_report_that_cannot_be_drawn_is_a_notice(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr("nas_rnn.report.render", fail)
     told: list[str] = []
-    bench: Any = SimpleNamespace(workspace=full_search(tmp_path), task=None, warn=told.append)
+    bench: Any = SimpleNamespace(folder=full_search(tmp_path), task=None, warn=told.append)
     keep_report(bench)
     assert told == [
         "the report was not written: RuntimeError: no ink; try again with `nas-rnn report search`"

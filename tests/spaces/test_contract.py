@@ -6,8 +6,9 @@ import pytest
 from nas_rnn.cells import linear
 from nas_rnn.cells.operations import relu, sigmoid, tanh
 from nas_rnn.plugins import load_cell, load_space, registry
-from nas_rnn.spaces import Candidate, check_space, search_space
-from nas_rnn.spaces.contract import examine_space
+from nas_rnn.spaces import Candidate, search_space
+from nas_rnn.testing import check_space
+from nas_rnn.testing.spaces import examine_space
 
 BUILT_IN = ["darts", "darts12", "enas", "gated", "lstm_ablations", "nas_bench_nlp", "nas_cell"]
 

@@ -11,7 +11,7 @@ import pytest
 from nas_rnn.plugins import Registry, load_space
 from nas_rnn.spaces import Candidate
 from nas_rnn.strategies import TPE, Evolution, Exhausted, RandomSearch, Strategy
-from nas_rnn.strategies.contract import check_strategy
+from nas_rnn.testing.strategies import check_strategy
 from tests.strategies.small_spaces import Drawn, Mutable, alone, conditional, idle, uneven
 
 OF_DECISIONS = [uneven, alone, idle, conditional, load_space("gated"), load_space("lstm_ablations")]

@@ -28,9 +28,9 @@ from nas_rnn.tasks import (
     at_last_step,
 )
 from nas_rnn.tasks.char_lm import CharLM
-from nas_rnn.tasks.contract import check_task
 from nas_rnn.tasks.model import ItemStatistics, State
 from nas_rnn.tasks.task import TRAINING_NAMES
+from nas_rnn.testing.tasks import check_task
 from nas_rnn.training import TrainingOptions
 
 ACCURACY = Mean("accuracy", "% correct", "maximize", 0.5, "absolute", of="correct")

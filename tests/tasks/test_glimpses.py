@@ -12,11 +12,11 @@ from torch import nn
 
 from nas_rnn.errors import UserError
 from nas_rnn.tasks import Batch, Batching, PreviewOptions, Regularisation, TaskData
-from nas_rnn.tasks.contract import check_task
 from nas_rnn.tasks.glimpses import Glimpses
 from nas_rnn.tasks.glimpses.looks import ORDERS, looks
 from nas_rnn.tasks.glimpses.model import GlimpseClassifier
 from nas_rnn.tasks.metric import totals_of
+from nas_rnn.testing.tasks import check_task
 from nas_rnn.training import RunSpec, TrainingOptions
 from nas_rnn.training.trainer import Trainer
 from tests.tasks.picture_files import bars, write_mnist

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence
 
 from nas_rnn import RNN, load_cell
 from nas_rnn.errors import UserError
@@ -109,6 +110,42 @@ def test_unrolled_goes_on_with_its_own_states_and_refuses_a_second_sequence() ->
     for other in (None, tuple(part.clone() for part in final)):
         with pytest.raises(UserError, match="reads several sequences for one loss"):
             unrolled(x, other)
+
+
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_unrolled_begins_anew_where_the_rnn_does(batch_first: bool) -> None:
+    torch.manual_seed(0)
+    rnn = RNN(load_cell("mgu"), 3, 4, num_layers=2, batch_first=batch_first).double()
+    x, restarts = torch.randn(5, 6, 3).double(), torch.rand(5, 6) < 0.4
+    torch.testing.assert_close(Unrolled(rnn)(x, None, restarts), rnn(x, None, restarts))
+    if not batch_first:
+        packed, cut = (pack_padded_sequence(t, [5, 4, 4, 3, 2, 1]) for t in (x, restarts))
+        (ours, final), (output, state) = Unrolled(rnn)(packed, None, cut), rnn(packed, None, cut)
+        torch.testing.assert_close((ours.data, final), (output.data, state))
+    unrolled = Unrolled(rnn)
+    begun, _ = unrolled(x, None, torch.ones(5, 6, dtype=torch.bool))
+    (flow,) = torch.autograd.grad(begun.sum(), unrolled.states[0][0][0])
+    assert not flow.any()
+
+
+def test_unrolled_keeps_single_steps_too() -> None:
+    """A loop of steps has the states and the gradients of a call on the whole sequence."""
+    torch.manual_seed(0)
+    rnn = RNN(load_cell("lstm"), 3, 4, num_layers=2).double()
+    x, unrolled, whole = torch.randn(5, 2, 3).double(), Unrolled(rnn), Unrolled(rnn)
+    expected, final = whole(x)
+    state, outputs = unrolled.start(2), []
+    for x_BI in x:
+        output, (h, c) = unrolled.step(x_BI, state)
+        state = (h, c)
+        outputs.append(output)
+    torch.testing.assert_close((torch.stack(outputs), state), (expected, final))
+    assert [len(layer) for layer in unrolled.states] == [6, 6]
+    losses = ((outputs[-1].sum(), unrolled), (expected[-1].sum(), whole))
+    ours, theirs = (torch.autograd.grad(loss, [after[1] for after in run.states[0]]) for loss, run in losses)
+    torch.testing.assert_close(ours, theirs)
+    with pytest.raises(UserError, match="several sequences"):
+        unrolled.step(x[0], rnn.start(2))
 
 
 def rnn_with(recurrent: Tensor) -> RNN:

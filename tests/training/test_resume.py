@@ -14,9 +14,11 @@ import pytest
 import torch
 
 from nas_rnn.errors import UserError
+from nas_rnn.execution.marks import KEY
+from nas_rnn.plugins import load_cell
 from nas_rnn.tasks.char_lm import CharLM
 from nas_rnn.training import EpochRecord, RunSpec, RunStore
-from nas_rnn.training.model import RnnOfSpec
+from nas_rnn.training.model import RnnOfSpec, cell_rnn
 from nas_rnn.training.trainer import Trainer
 
 MakeTrainer = Callable[..., Trainer]
@@ -163,3 +165,23 @@ def test_a_process_that_was_killed_is_continued_by_another(
     assert comparable(resumed.records) == comparable(unstopped.records)
     assert store.read_records() == resumed.records
     assert same(resumed.best_weights, unstopped.best_weights)
+
+
+def test_checkpoints_from_before_state_dicts_told_their_cell(
+    tmp_path: Path, make_trainer: MakeTrainer, spec: RunSpec
+) -> None:
+    """They are of the run's own model, and are gone on from."""
+    spec = replace(spec, cell=load_cell("lstm").to_text())
+    store, old = RunStore(tmp_path / "new"), RunStore(tmp_path / "old")
+    make_trainer(spec, store, cell_rnn).run_epoch()
+    checkpoint = store.read_checkpoint()
+    assert checkpoint is not None
+    bare = [
+        {name: tensor for name, tensor in tensors.items() if not name.endswith(KEY)}
+        for tensors in (checkpoint.weights, checkpoint.best)
+    ]
+    assert len(bare[0]) < len(checkpoint.weights)
+    old.write_checkpoint(replace(checkpoint, weights=bare[0], best=bare[1]))
+    one, two = (make_trainer(spec, place, cell_rnn) for place in (store, old))
+    assert same(one.best_weights, two.best_weights)
+    assert same(one.best_model().state_dict(), two.best_model().state_dict())

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from nas_rnn.catalogue.listing import listing
 from nas_rnn.cells import parse_cell, zoo
 from nas_rnn.cells.costs import costs
 from nas_rnn.cells.verify import violations
 from nas_rnn.execution.layout import parameter_count
-from nas_rnn.experiment.inspection import listing
 from tests.execution.zoo import zoo_cells
 from tests.zoo.reference_searched import PUBLISHED_PARAMETERS
 

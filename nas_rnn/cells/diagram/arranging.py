@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nas_rnn.cells.diagram.columns import Columns, Item, arrange_columns
+from nas_rnn.cells.diagram.columns import Columns, Item, arrange_columns, links_into
 from nas_rnn.cells.diagram.layout import Box, Layout, Point, Stroke
 from nas_rnn.cells.diagram.parts import Sketch
 from nas_rnn.cells.diagram.pins import Placing
@@ -37,6 +37,10 @@ class _Arranger:
     def __init__(self, sketch: Sketch) -> None:
         self.sketch = sketch
         self.columns: Columns = arrange_columns(sketch)
+        self.into = links_into(sketch, self.columns.column)
+        self.leaving: list[list[int]] = [[] for _ in sketch.parts]
+        for number, link in enumerate(sketch.links):
+            self.leaving[link.source].append(number)
         rows = Rows(sketch, self.columns)
         self.y = rows.run()
         self.sizes = rows.sizes
@@ -69,9 +73,8 @@ class _Arranger:
         for item in self.columns.items[k + 1]:
             if item.part is None:
                 exits.setdefault(item.source, []).append(self.height_of[k + 1, item])
-        for number, link in enumerate(self.sketch.links):
-            if self.columns.column[link.target] == k + 1:
-                exits.setdefault(link.source, []).append(self.placing.pin[number].y)
+        for number in self.into[k + 1]:
+            exits.setdefault(self.sketch.links[number].source, []).append(self.placing.pin[number].y)
         return [
             Net(source, self.placing.entry(k, source), ys, self.bottom)
             for source, ys in sorted(exits.items())
@@ -184,8 +187,9 @@ class _Arranger:
         if passing is not None:
             emphasised = self._is_emphasised(k, source, None)
             found.append(_Exit(passing, ((self.left[k + 1], passing),), None, emphasised))
-        for number, link in enumerate(self.sketch.links):
-            if link.source != source or self.columns.column[link.target] != k + 1:
+        for number in self.leaving[source]:
+            link = self.sketch.links[number]
+            if self.columns.column[link.target] != k + 1:
                 continue
             pin, (width, height) = self.placing.pin[number], self.sizes[link.target]
             x = (self.left[k + 1] + self.right[k + 1]) / 2

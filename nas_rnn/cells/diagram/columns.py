@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right, insort
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from nas_rnn.cells.diagram.parts import Sketch
+from nas_rnn.cells.diagram.parts import Link, Sketch
+from nas_rnn.errors import UserError
 
 SWEEPS = 24
+MOST_PARTS, MOST_ITEMS = 400, 8_000
+"""How many boxes and circles a picture has at most, and how many of these and wires that pass them by, all columns
+together: so many take some 10 s, and a larger picture could not be read."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +37,10 @@ class Columns:
 
 
 def arrange_columns(sketch: Sketch) -> Columns:
-    """Return the columns of ``sketch``, ordered."""
+    """Return the columns of ``sketch``, ordered. Raises `UserError` for more than a picture can show."""
+    _check_size("boxes and circles", len(sketch.parts), MOST_PARTS)
     column = assign_columns(sketch)
+    _check_size("boxes, circles and wires that pass them by", _count(sketch, column), MOST_ITEMS)
     items = _items(sketch, column)
     return Columns(tuple(map(tuple, _order(sketch, column, items))), tuple(column), len(sketch.lines))
 
@@ -65,26 +72,48 @@ def assign_columns(sketch: Sketch) -> list[int]:
 
 
 def _topological(sources: Sequence[Sequence[int]]) -> list[int]:
+    """Return the parts, each after what it reads."""
     order: list[int] = []
     seen: set[int] = set()
-
-    def visit(part: int) -> None:
-        if part not in seen:
-            seen.add(part)
-            for source in sources[part]:
-                visit(source)
-            order.append(part)
-
-    for part in range(len(sources)):
-        visit(part)
+    for start in range(len(sources)):
+        stack = [(start, False)]
+        while stack:
+            part, done = stack.pop()
+            if done:
+                order.append(part)
+            elif part not in seen:
+                seen.add(part)
+                stack.append((part, True))
+                stack += [(source, False) for source in reversed(sources[part])]
     return order
+
+
+def _check_size(what: str, count: int, most: int) -> None:
+    if count > most:
+        raise UserError(
+            f"a picture of a cell has at most {most:,} {what}, and this one would have {count:,}; "
+            "the equations (`nas-rnn show CELL`, `str(cell)`) and the text form have no such limit"
+        )
+
+
+def _count(sketch: Sketch, column: Sequence[int]) -> int:
+    """Return how many items the columns have."""
+    reach = _reach(sketch, column)
+    passing = sum(max(end - start - 1, 0) for start, end in zip(column, reach, strict=True))
+    return passing + len(sketch.parts)
+
+
+def _reach(sketch: Sketch, column: Sequence[int]) -> list[int]:
+    """Return the column in which each part's last wire ends."""
+    reach = list(column)
+    for link in sketch.links:
+        reach[link.source] = max(reach[link.source], column[link.target])
+    return reach
 
 
 def _items(sketch: Sketch, column: Sequence[int]) -> list[list[Item]]:
     items: list[list[Item]] = [[] for _ in range(max(column) + 1)]
-    reach = list(column)
-    for link in sketch.links:
-        reach[link.source] = max(reach[link.source], column[link.target])
+    reach = _reach(sketch, column)
     for part, kind in enumerate(part.kind for part in sketch.parts):
         if kind != "input":
             items[column[part]].append(Item(part, part))
@@ -110,29 +139,41 @@ Edge = tuple[int, int]
 """Places of two items in neighbouring columns; the input's place is the one below its column."""
 
 
-def edges_between(
-    sketch: Sketch, column: Sequence[int], left: Sequence[Item], right: Sequence[Item], k: int
-) -> list[Edge]:
-    """Return the wires between column ``k`` (``left``) and the next one."""
+def links_into(sketch: Sketch, column: Sequence[int]) -> list[list[int]]:
+    """Return for each column the links that end in it."""
+    found: list[list[int]] = [[] for _ in range(max(column) + 1)]
+    for number, link in enumerate(sketch.links):
+        found[column[link.target]].append(number)
+    return found
+
+
+def edges_between(links: Iterable[Link], left: Sequence[Item], right: Sequence[Item], k: int) -> list[Edge]:
+    """Return the wires between column ``k`` (``left``) and the next one (``right``), in which ``links`` end."""
     place_left = {item.source: place for place, item in enumerate(left)}
     place_right = {(item.source, item.part): place for place, item in enumerate(right)}
     edges: list[Edge] = []
     for item in right:
         if item.part is None and (item.source in place_left or k == 0):
             edges.append((place_left.get(item.source, len(left)), place_right[item.source, None]))
-    for link in sketch.links:
-        if column[link.target] == k + 1 and (link.target, link.target) in place_right:
+    for link in links:
+        if (link.target, link.target) in place_right:
             edges.append((place_left.get(link.source, len(left)), place_right[link.target, link.target]))
     return edges
 
 
 def _crossings(edges: Sequence[Edge]) -> int:
-    return sum((a[0] - b[0]) * (a[1] - b[1]) < 0 for place, a in enumerate(edges) for b in edges[place + 1 :])
+    """Return how many pairs of wires cross: those that end in the other order than they begin."""
+    found, ends = 0, []
+    for _, end in sorted(edges):
+        found += len(ends) - bisect_right(ends, end)
+        insort(ends, end)
+    return found
 
 
 def _order(sketch: Sketch, column: Sequence[int], items: list[list[Item]]) -> list[list[Item]]:
     """Return the columns in the order with the fewest crossings that sweeps to and fro have met."""
     rows = line_rows(sketch, column)
+    into = [[sketch.links[number] for number in numbers] for numbers in links_into(sketch, column)]
     inputs = {part for part, it in enumerate(sketch.parts) if it.kind == "input"}
 
     def rank(k: int, item: Item) -> tuple[int, int]:
@@ -143,7 +184,7 @@ def _order(sketch: Sketch, column: Sequence[int], items: list[list[Item]]) -> li
 
     def cost(order: list[list[Item]]) -> int:
         pairs = range(len(order) - 1)
-        return sum(_crossings(edges_between(sketch, column, order[k], order[k + 1], k)) for k in pairs)
+        return sum(_crossings(edges_between(into[k + 1], order[k], order[k + 1], k)) for k in pairs)
 
     def ordered(k: int, each: list[Item], middle: dict[Item, float]) -> list[Item]:
         return sorted(each, key=lambda item: (rank(k, item), middle.get(item, 0.0)))
@@ -155,7 +196,7 @@ def _order(sketch: Sketch, column: Sequence[int], items: list[list[Item]]) -> li
         forward = sweep % 2 == 0
         for k in range(1, len(order)) if forward else range(len(order) - 2, -1, -1):
             other = k - 1 if forward else k + 1
-            order[k] = ordered(k, order[k], _barycentres(sketch, column, order, k, other))
+            order[k] = ordered(k, order[k], _barycentres(into, order, k, other))
         found = cost(order)
         if found < fewest:
             best, fewest = order, found
@@ -163,13 +204,15 @@ def _order(sketch: Sketch, column: Sequence[int], items: list[list[Item]]) -> li
 
 
 def _barycentres(
-    sketch: Sketch, column: Sequence[int], order: Sequence[Sequence[Item]], k: int, other: int
+    into: Sequence[Sequence[Link]], order: Sequence[Sequence[Item]], k: int, other: int
 ) -> dict[Item, float]:
     """Return each item's mean place among its neighbours in column ``other``; its own where it has none."""
     low = min(k, other)
-    edges = edges_between(sketch, column, order[low], order[low + 1], low)
-    found: dict[Item, float] = {}
-    for place, item in enumerate(order[k]):
-        near = [a if other == low else b for a, b in edges if (b if other == low else a) == place]
-        found[item] = sum(near) / len(near) if near else float(place)
-    return found
+    near: dict[int, list[int]] = {}
+    for a, b in edges_between(into[low + 1], order[low], order[low + 1], low):
+        place, neighbour = (b, a) if other == low else (a, b)
+        near.setdefault(place, []).append(neighbour)
+    return {
+        item: sum(near[place]) / len(near[place]) if place in near else float(place)
+        for place, item in enumerate(order[k])
+    }

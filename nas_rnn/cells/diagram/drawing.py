@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 FORMATS = ("svg", "png")
 PNG_DOTS_PER_INCH = 200
+PNG_SIDE, PNG_AREA = 65_000, 150_000_000
+"""How many dots the longer side, and the whole, of a PNG have at most: a large picture has fewer to an inch."""
 
 CORNER, TIP = 5.0, 3.0
 WIRE, BOLD = 1.1, 2.6
@@ -47,7 +49,8 @@ _SETTINGS = (
 
 
 def draw(cell: Cell, format: str = "svg", marked: Collection[int] = (), legend: str = "") -> bytes:
-    """Return a picture of ``cell``: ``format`` is ``"svg"`` or ``"png"`` (200 dots an inch).
+    """Return a picture of ``cell``: ``format`` is ``"svg"`` or ``"png"`` (200 dots an inch, fewer for one that would be larger
+    than 65,000 dots at a side, or 150 million in all).
 
     Parts that show a node in ``marked`` have a heavy dashed frame, and ``legend`` says below what that means.
 
@@ -56,7 +59,8 @@ def draw(cell: Cell, format: str = "svg", marked: Collection[int] = (), legend: 
     have weights: orange are gates (sigmoids of learned sums), blue are other activations of learned
     sums; grey and white parts have none. Dashed wires have one weight per unit (peepholes); a black bar
     brings together values that several boxes multiply alike. The same cell always gives the same bytes
-    (with one version of matplotlib). Raises `UserError` for another format.
+    (with one version of matplotlib). Raises `UserError` for another format, and for more than 400 boxes and circles, or
+    8,000 with the wires that pass them by.
     """
     if format not in FORMATS:
         raise unknown("picture format", str(format), FORMATS)
@@ -90,8 +94,13 @@ def paint(layout: Layout, format: str, marked: frozenset[int] = frozenset(), leg
             paint_legend(axes, legend, (16.0, layout.height + 0.3 * LEGEND_HEIGHT))
         target = io.BytesIO()
         metadata: dict[str, Any] = {"Date": None} if format == "svg" else {"Software": None}
-        figure.savefig(target, format=format, dpi=PNG_DOTS_PER_INCH, metadata=metadata)
+        figure.savefig(target, format=format, dpi=_dots_per_inch(width / 72, height / 72), metadata=metadata)
     return target.getvalue()
+
+
+def _dots_per_inch(width: float, height: float) -> float:
+    """Return the resolution of a PNG of so many inches."""
+    return min(PNG_DOTS_PER_INCH, PNG_SIDE / max(width, height), (PNG_AREA / (width * height)) ** 0.5)
 
 
 def _paint_card(axes: Axes, width: float, height: float) -> None:
@@ -112,10 +121,17 @@ def _paint_card(axes: Axes, width: float, height: float) -> None:
 
 
 def _paint_all(axes: Axes, layout: Layout) -> None:
-    sources = sorted({stroke.source for stroke in layout.strokes})
+    of_source: dict[int, list[Stroke]] = {}
+    for stroke in layout.strokes:
+        of_source.setdefault(stroke.source, []).append(stroke)
+    dots: dict[int, list[Point]] = {}
+    for source, centre in layout.dots:
+        dots.setdefault(source, []).append(centre)
     bold = {stroke.source for stroke in layout.strokes if stroke.emphasised}
-    for level, source in enumerate(sorted(sources, key=lambda s: (s in bold, s))):
-        _paint_net(axes, layout, source, 1 + level / 100)
+    order = sorted(of_source, key=lambda s: (s in bold, s))
+    for level, source in enumerate(order):
+        # boxes lie at level 3, above all wires
+        _paint_net(axes, of_source[source], dots.get(source, []), 1 + level / max(100, len(order)))
     for box in layout.boxes:
         paint_box(axes, box)
     for stroke in layout.strokes:
@@ -123,11 +139,10 @@ def _paint_all(axes: Axes, layout: Layout) -> None:
             paint_mark(axes, stroke, layout.sketch.links[stroke.link].mark)
 
 
-def _paint_net(axes: Axes, layout: Layout, source: int, level: float) -> None:
+def _paint_net(axes: Axes, strokes: list[Stroke], dots: list[Point], level: float) -> None:
     """Draw the wires of one value over a white seam, so that two that cross are told apart."""
     from matplotlib.patches import Circle
 
-    strokes = [stroke for stroke in layout.strokes if stroke.source == source]
     plain = [stroke for stroke in strokes if not stroke.emphasised]
     bold = [stroke for stroke in strokes if stroke.emphasised]
     _paint_strokes(axes, plain, CARD, 3.6, level)
@@ -138,9 +153,8 @@ def _paint_net(axes: Axes, layout: Layout, source: int, level: float) -> None:
     for stroke in strokes:
         if stroke.link is not None:
             _paint_head(axes, stroke, LINE if stroke.emphasised else INK, level + 0.005)
-    for owner, centre in layout.dots:
-        if owner == source:
-            axes.add_patch(Circle(centre, 1.9, facecolor=INK, edgecolor="none", zorder=level + 0.006))
+    for centre in dots:
+        axes.add_patch(Circle(centre, 1.9, facecolor=INK, edgecolor="none", zorder=level + 0.006))
 
 
 def _paint_strokes(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 
 from nas_rnn.cells.diagram.parts import Link, Part
 from nas_rnn.cells.graph import Cell
@@ -10,11 +10,14 @@ from nas_rnn.cells.graph import Cell
 
 def join(parts: list[Part], links: list[Link]) -> tuple[list[Part], list[Link]]:
     """Bring together the values that two or more boxes multiply by matrices alike."""
+    multiplied: list[set[int]] = [set() for _ in parts]
+    for link in links:
+        if link.weight == "matrix":
+            multiplied[link.target].add(link.source)
     groups: dict[frozenset[int], list[int]] = {}
-    for index in range(len(parts)):
-        sources = frozenset(link.source for link in links if link.target == index and link.weight == "matrix")
-        if len(sources) > 1:
-            groups.setdefault(sources, []).append(index)
+    for index, read in enumerate(multiplied):
+        if len(read) > 1:
+            groups.setdefault(frozenset(read), []).append(index)
     parts, links = list(parts), list(links)
     for sources, boxes in groups.items():
         if len(boxes) < 2:
@@ -35,33 +38,44 @@ def lines(cell: Cell, parts: list[Part], links: list[Link]) -> tuple[tuple[int, 
     """
     found: list[tuple[int, ...]] = []
     taken: set[int] = set()
+    steps = _steps(parts, links)
     ends = {part.label: index for index, part in enumerate(parts) if part.kind == "next"}
     for start, part in enumerate(parts):
         if part.kind != "state":
             continue
-        way = _way(start, ends[part.label], parts, links, taken)
+        way = _way(start, ends[part.label], links, steps, taken)
         if way:
             found.append(way)
             taken |= {links[i].target for i in way}
     return tuple(found)
 
 
-def _way(start: int, end: int, parts: list[Part], links: list[Link], taken: set[int]) -> tuple[int, ...]:
+def _steps(parts: list[Part], links: list[Link]) -> list[list[tuple[int, bool]]]:
+    """Return for each part the links that leave it, and whether each is a way through + and ⊙."""
+    entering = Counter(link.target for link in links)
+    steps: list[list[tuple[int, bool]]] = [[] for _ in parts]
+    for number_, link in enumerate(links):
+        target = parts[link.target]
+        negated = target.label == "−" and entering[link.target] == 1
+        through = target.kind in ("circle", "function") and target.label[0] in "+×−"
+        steps[link.source].append((number_, through and not negated and not link.mark))
+    return steps
+
+
+def _way(
+    start: int, end: int, links: list[Link], steps: list[list[tuple[int, bool]]], taken: set[int]
+) -> tuple[int, ...]:
     came: dict[int, int] = {}
     queue = deque([start])
     while queue:
-        here = queue.popleft()
-        for number_, link in enumerate(links):
-            target = link.target
-            negated = parts[target].label == "−" and sum(each.target == target for each in links) == 1
-            through = parts[target].kind in ("circle", "function") and parts[target].label[0] in "+×−"
-            through = through and not negated and not link.mark
-            if link.source != here or target in came or target in taken or not (through or target == end):
+        for number_, through in steps[queue.popleft()]:
+            target = links[number_].target
+            if target in came or target in taken or not (through or target == end):
                 continue
             came[target] = number_
             queue.append(target)
     way: list[int] = []
     while end in came and (not way or end != start):
-        way.insert(0, came[end])
-        end = links[way[0]].source
-    return tuple(way)
+        way.append(came[end])
+        end = links[way[-1]].source
+    return tuple(reversed(way))

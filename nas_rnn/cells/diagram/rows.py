@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-from nas_rnn.cells.diagram.columns import Columns, Item, edges_between, line_rows
+from nas_rnn.cells.diagram.columns import Columns, Item, edges_between, line_rows, links_into
 from nas_rnn.cells.diagram.parts import Sketch
 from nas_rnn.cells.diagram.sizes import PIN_GAP, part_size
 
@@ -119,9 +119,11 @@ class Rows:
     def _wishes(self) -> list[tuple[Place, Place, float, float]]:
         """Return for each wire its two places, how far below the second's middle it ends, and its weight."""
         wishes: list[tuple[Place, Place, float, float]] = []
+        into = links_into(self.sketch, self.columns.column)
         for k in range(len(self.columns.items) - 1):
             left, right = self.columns.items[k], self.columns.items[k + 1]
-            for a, b in edges_between(self.sketch, self.columns.column, left, right, k):
+            links = [self.sketch.links[number] for number in into[k + 1]]
+            for a, b in edges_between(links, left, right, k):
                 if a == len(left):
                     continue
                 one, two = (k, left[a]), (k + 1, right[b])

@@ -27,12 +27,15 @@ from nas_rnn.cells.graph import (
     State,
     argument_roles,
 )
+from nas_rnn.errors import UserError
 
 EDGE, CARRY, SAME_ROLE, NAME = 1.0, 0.75, 0.3, 0.05
 """What a shared connection, a shared next state, a shared role and a shared name are worth."""
 ROUNDS = 6
 MOST_REFINED = 150
 """Larger cells keep the matching that improvement would start from."""
+MOST_PAIRS = 100_000
+"""How many pairs of values are looked at (some 5 to 10 s), unless the cells are the same."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,20 @@ class Matching:
 
 
 def match(first: Cell, second: Cell) -> Matching:
-    """Return the matching of two cells; for cells of one digest it is complete."""
+    """Return the matching of two cells; for cells of one digest it is complete.
+
+    Raises `UserError` for two cells that have more than 100,000 pairs of values.
+    """
+    count, pairs = len(first.canonical().nodes), len(first.canonical().nodes) * len(second.canonical().nodes)
+    if pairs > MOST_PAIRS:
+        if first.canonical().nodes != second.canonical().nodes or first.digest != second.digest:
+            raise UserError(
+                f"two cells are compared by at most {MOST_PAIRS:,} pairs of their values; {first.name!r} has {count:,} "
+                f"values and {second.name!r} {pairs // count:,}, which are {pairs:,} pairs; name a smaller cell, such "
+                "as lstm"
+            )
+        same = dict(zip(range(count), range(count), strict=True))
+        return Matching(Parts(first.canonical()), Parts(second.canonical()), same)
     if (second.digest, second.to_text()) < (first.digest, first.to_text()):
         return match(second, first).turned()
     return _Matcher(first, second).run()

@@ -9,7 +9,7 @@ and is no gate.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -47,6 +47,10 @@ class Parts:
         for index, node in enumerate(self.nodes):
             for i in set(node.inputs):
                 self.users[i].append(index)
+        self._carried = frozenset(self.outputs[1:])
+        self._learned: list[bool] = []
+        for index in range(len(self.nodes)):
+            self._learned.append(self._has_learned(index))
         self.role: dict[int, Role] = {}
         self.coupled: set[int] = set()
         for path, index in enumerate(self.outputs):
@@ -65,7 +69,13 @@ class Parts:
 
     def is_learned(self, index: int) -> bool:
         """Whether the node is a `linear`, or a sum with one among its terms."""
-        return any(isinstance(self.nodes[i], Linear | LayerNorm | Diagonal) for i in self.addends(index))
+        return self._learned[index]
+
+    def _has_learned(self, index: int) -> bool:
+        """Find out `is_learned` from what it is for earlier nodes."""
+        if self._is_sum(index):
+            return any(self._learned[i] for i in self.nodes[index].inputs)
+        return isinstance(self.nodes[index], Linear | LayerNorm | Diagonal)
 
     def is_gatelike(self, index: int) -> bool:
         """Whether the node is an activation of a learned sum."""
@@ -80,19 +90,38 @@ class Parts:
         whole = self.nodes[one]
         return gate if isinstance(whole, Constant) and whole.value == 1.0 and self.is_unary(gate) else None
 
-    def addends(self, index: int) -> list[int]:
-        """Return the terms of a sum or difference; the node itself where it is none."""
+    def _is_sum(self, index: int) -> bool:
         node = self.nodes[index]
-        if isinstance(node, Apply) and node.operation in ("add", "sub") and self.complement_of(index) is None:
-            return [term for i in node.arguments for term in self.addends(i)]
-        return [index]
+        sums = isinstance(node, Apply) and node.operation in ("add", "sub")
+        return sums and self.complement_of(index) is None
+
+    def _is_product(self, index: int) -> bool:
+        node = self.nodes[index]
+        return isinstance(node, Apply) and node.operation == "mul"
+
+    def addends(self, index: int) -> list[int]:
+        """Return the terms of a sum or difference, each once; the node itself where it is none."""
+        return self._leaves(index, self._is_sum)
 
     def factors(self, index: int) -> list[int]:
-        """Return the factors of a product; the node itself where it is none."""
-        node = self.nodes[index]
-        if isinstance(node, Apply) and node.operation == "mul":
-            return [factor for i in node.arguments for factor in self.factors(i)]
-        return [index]
+        """Return the factors of a product, each once; the node itself where it is none."""
+        return self._leaves(index, self._is_product)
+
+    def _leaves(self, index: int, is_inner: Callable[[int], bool]) -> list[int]:
+        """Return what is reached from a node through inner ones, from left to right; shared nodes are met once."""
+        found: list[int] = []
+        seen: set[int] = set()
+        stack = [index]
+        while stack:
+            here = stack.pop()
+            if here in seen:
+                continue
+            seen.add(here)
+            if is_inner(here):
+                stack += reversed(self.nodes[here].inputs)
+            else:
+                found.append(here)
+        return found
 
     def below(self, index: int) -> Iterator[int]:
         """Yield the node and all that it depends on, each once."""
@@ -111,13 +140,13 @@ class Parts:
     def _read_term(self, path: int, term: int) -> None:
         """Give roles to the factors of one term of the next value of ``path``."""
         factors = self.factors(term)
-        if len(factors) == 1:
+        if not self._is_product(term):
             if self._is_candidate(term):
                 self._give(term, "candidate")
             return
-        shown = [i for i in factors if path == 0 and self._exposes(i)]
+        shown = {i for i in factors if path == 0 and self._exposes(i)}
         gates = [i for i in factors if i not in shown and self._may_be_gate(i)]
-        others = [i for i in factors if i not in gates]
+        others = [i for i in factors if i in shown or not self._may_be_gate(i)]
         if any(isinstance(self.nodes[i], State) for i in others):
             self._gate_all(gates, "forget gate")
         elif shown:
@@ -133,10 +162,12 @@ class Parts:
 
     def _exposes(self, index: int) -> bool:
         """Whether the value is the next value of a path after the first, perhaps normalised or activated."""
-        if index in self.outputs[1:]:
-            return not self.is_gatelike(index)
-        one = len(self.nodes[index].inputs) == 1 and not isinstance(self.nodes[index], Linear)
-        return one and self._exposes(self.nodes[index].inputs[0])
+        while index not in self._carried:
+            inputs = self.nodes[index].inputs
+            if len(inputs) != 1 or isinstance(self.nodes[index], Linear):
+                return False
+            index = inputs[0]
+        return not self.is_gatelike(index)
 
     def _read_gated(self, gates: list[int], others: list[int]) -> None:
         """Tell gate and candidate apart in a product of new values, by the activation."""
@@ -167,10 +198,11 @@ class Parts:
 
     def _find_resets(self) -> None:
         """Find the gates of products with a state that an activation or a `linear` reads."""
+        carried = set(self.outputs)
         for index in range(len(self.nodes)):
-            factors = self.factors(index)
-            if len(factors) < 2 or index in self.outputs:
+            if not self._is_product(index) or index in carried:
                 continue
+            factors = self.factors(index)
             of_state = any(self._is_of_state(i) for i in factors)
             for i in factors:
                 if of_state and self.is_gatelike(i) and i not in self.role:
@@ -185,12 +217,13 @@ class Parts:
     def _scopes(self) -> dict[int, int]:
         """Return for each node the gate or candidate that alone reads it, itself included."""
         scope: dict[int, int] = {index: index for index in self.role}
+        carried = set(self.outputs)
         for index in reversed(range(len(self.nodes))):
             learned = isinstance(
                 self.nodes[index], Linear | Diagonal | LayerNorm | LearnedVector | Project | Apply
             )
             owners = {scope.get(user, -1) for user in self.users[index]}
-            if index not in scope and learned and index not in self.outputs and len(owners) == 1:
+            if index not in scope and learned and index not in carried and len(owners) == 1:
                 owner = owners.pop()
                 if owner >= 0:
                     scope[index] = owner

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 from nas_rnn.cells.difference.comparing import origin
 from nas_rnn.cells.difference.parts import Parts
-from nas_rnn.cells.equations import plain_lines, value_text
+from nas_rnn.cells.equations import Plain, Writer, plain_lines
 from nas_rnn.cells.graph import (
     Cell,
     Constant,
@@ -29,6 +30,8 @@ KINDS: dict[type[Node], tuple[str, str]] = {
     Linear: ("learned sum", "learned sums"),
     Constant: ("number", "numbers"),
 }
+MOST_WRITTEN = 400
+"""How many letters a value is written with at most; equal values within it make it twice as long at each step."""
 EQUATION = "the equation of "
 LEARNED: dict[type[Node], str] = {
     Linear: "a learned sum of",
@@ -50,6 +53,7 @@ class Side:
     def __init__(self, cell: Cell, parts: Parts, alone: set[int]) -> None:
         self.cell = cell
         self.parts = parts
+        self.writer = Writer(cell, Plain())
         self.alone = alone
         self.told: set[int] = set()
         self.line_of: dict[int, int] = {}
@@ -58,25 +62,37 @@ class Side:
 
     def value(self, index: int) -> str:
         """Return how the cell's equations write a node's value."""
+        return self._values[index]
+
+    @cached_property
+    def _values(self) -> list[str]:
+        values: list[str] = []
+        for index in range(len(self.parts.nodes)):
+            values.append(self._value(index, values))
+        return values
+
+    def _value(self, index: int, values: Sequence[str]) -> str:
         original, node = self.parts.canonical.original[index], self.parts.nodes[index]
-        if original is not None and self.cell.nodes[original].name is None and self.owns(index):
-            arguments = [self.value(i) for i in node.inputs]
-            return f"{LEARNED.get(type(node), 'a value made of')} {listed(arguments)}"
+        if original is not None and self.cell.nodes[original].name is None and self.owns[index]:
+            arguments = [values[i] for i in node.inputs]
+            text = f"{LEARNED.get(type(node), 'a value made of')} {listed(arguments)}"
+            return text if len(text) <= MOST_WRITTEN else "a value that is too long to be written here"
         if original is not None:
-            return value_text(self.cell, original)
+            return self.writer.value(original)
         gate = self.parts.complement_of(index)
         if gate is not None:
-            return f"1 - {self.value(gate)}"
+            return f"1 - {values[gate]}"
         return number(node.value) if isinstance(node, Constant) else "a product"
 
-    def owns(self, index: int) -> bool:
-        """Whether the node's formula, as far as it is written in one equation, has learned weights."""
-        original = self.parts.canonical.original[index]
-        node = self.parts.nodes[index]
-        if isinstance(node, Linear | Diagonal | Project):
-            return True
-        inner = (i for i in node.inputs if not self.is_named(i))
-        return original is not None and any(self.owns(i) for i in inner)
+    @cached_property
+    def owns(self) -> list[bool]:
+        """Whether each node's formula, as far as it is written in one equation, has learned weights."""
+        owns: list[bool] = []
+        for index, node in enumerate(self.parts.nodes):
+            written = self.parts.canonical.original[index] is not None
+            inner = any(owns[i] for i in node.inputs if not self.is_named(i))
+            owns.append(isinstance(node, Linear | Diagonal | Project) or (written and inner))
+        return owns
 
     def is_named(self, index: int) -> bool:
         original = self.parts.canonical.original[index]
@@ -105,7 +121,7 @@ class Side:
         for path, output in zip(self.cell.states, self.cell.outputs, strict=True):
             if output == head:
                 return f"{path.name}ₜ"
-        return value_text(self.cell, head)
+        return self.writer.value(head)
 
 
 def article(word: str) -> str:

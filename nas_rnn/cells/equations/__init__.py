@@ -10,11 +10,13 @@ name was. What the symbols do not say (where biases, states and learned numbers 
 the right margin.
 """
 
+from nas_rnn.cells.equations.notation import Plain
 from nas_rnn.cells.equations.writer import (
+    Writer,
     latex_equations,
     plain_equations,
     plain_lines,
     value_text,
 )
 
-__all__ = ["latex_equations", "plain_equations", "plain_lines", "value_text"]
+__all__ = ["Plain", "Writer", "latex_equations", "plain_equations", "plain_lines", "value_text"]

@@ -57,7 +57,7 @@ def plain_equations(cell: Cell) -> str:
 
 def value_text(cell: Cell, index: int) -> str:
     """Return what stands for node ``index`` where others read it: its name with a time, or its formula."""
-    return Writer(cell, Plain()).term(index).text
+    return Writer(cell, Plain()).value(index)
 
 
 def plain_lines(cell: Cell) -> list[tuple[str, tuple[int, ...]]]:
@@ -155,6 +155,11 @@ class Writer:
         if index in self.naming.names:
             return Term(self.named(index), is_number=self.is_number[index])
         return self.formula(index)
+
+    def value(self, index: int) -> str:
+        """Return what stands for node ``index`` outside equations."""
+        self.parameters = Parameters(self.cell, [], "", self.notation)
+        return self.term(index).text
 
     def formula(self, index: int) -> Term:
         """Return the formula that gives node ``index``."""

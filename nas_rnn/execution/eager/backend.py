@@ -17,6 +17,7 @@ from nas_rnn.execution.eager.closures import Registers
 from nas_rnn.execution.eager.compiler import compile_program
 from nas_rnn.execution.eager.emitter import Program
 from nas_rnn.execution.layout import Layout
+from nas_rnn.execution.reference import restarted
 
 _program = lru_cache(maxsize=1024)(compile_program)
 
@@ -27,6 +28,7 @@ def run_eager(
     x_TBI: Tensor,
     states: tuple[Tensor, ...],
     mask_TB1: Tensor | None,
+    restarts_TB1: Tensor | None = None,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run one layer in one direction, as `nas_rnn.execution.backends` says."""
     program = _program(layout)
@@ -36,26 +38,34 @@ def run_eager(
     registers[0] = x_TBI
     for instruction in program.prologue:
         instruction(registers)
-    outputs = _loop(program, registers, x_TBI.shape[0], states, mask_TB1)
+    outputs = _loop(layout, program, registers, states, mask_TB1, restarts_TB1)
     return torch.stack(outputs), tuple(registers[1 : 1 + len(states)])
 
 
 def _loop(
-    program: Program, registers: Registers, length: int, states: tuple[Tensor, ...], mask_TB1: Tensor | None
+    layout: Layout,
+    program: Program,
+    registers: Registers,
+    states: tuple[Tensor, ...],
+    mask_TB1: Tensor | None,
+    restarts_TB1: Tensor | None,
 ) -> list[Tensor]:
     sequences = [(register, registers[register].unbind(0)) for register in program.unbound]
     paths = slice(1, 1 + len(states))
     registers[paths] = states
     outputs = []
-    for t in range(length):
+    for t in range(registers[0].shape[0]):
         for register, sequence in sequences:
             registers[register] = sequence[t]
+        before = registers[paths]
+        if restarts_TB1 is not None:
+            registers[paths] = restarted(layout, before, restarts_TB1[t])
         for instruction in program.step:
             instruction(registers)
         new = [registers[register] for register in program.outputs]
         if mask_TB1 is not None:
             mask_B1 = mask_TB1[t]
-            new = [torch.where(mask_B1, n, old) for n, old in zip(new, registers[paths], strict=True)]
+            new = [torch.where(mask_B1, n, old) for n, old in zip(new, before, strict=True)]
         registers[paths] = new
         outputs.append(new[0])
     return outputs

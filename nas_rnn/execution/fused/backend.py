@@ -31,9 +31,13 @@ def run_fused(
     x_TBI: Tensor,
     states: tuple[Tensor, ...],
     mask_TB1: Tensor | None,
+    restarts_TB1: Tensor | None = None,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run one layer in one direction, as `nas_rnn.execution.backends` says; sequences stand in the order of
-    falling lengths. Raises `CompileError` where the cell's code cannot be compiled."""
+    falling lengths. Compiled code has no restarts: calls with them run eagerly. Raises `CompileError` where the
+    cell's code cannot be compiled."""
+    if restarts_TB1 is not None:
+        return run_eager(layout, parameters, x_TBI, states, mask_TB1, restarts_TB1)
     if x_TBI.device.type == "cuda":
         from nas_rnn.execution.fused.triton.backend import run_triton  # it imports this module
 

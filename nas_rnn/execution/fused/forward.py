@@ -9,6 +9,9 @@ from nas_rnn.execution.fused.rowcode import RowCode
 from nas_rnn.execution.fused.schedule import Schedule, Stage, is_costly
 from nas_rnn.execution.reference import EPSILON
 
+STRIDE = 50
+"""Of so many nodes or statements in a row one is computed beforehand, so that a long chain is no deep recursion."""
+
 
 class StageValues:
     """The values of nodes within one stage, as statements of ``code``.
@@ -31,6 +34,11 @@ class StageValues:
         if node not in self.known:
             self.known[node] = self._load(node) if self._is_loaded(node) else self._compute(node)
         return self.known[node]
+
+    def begin(self, stage: Stage) -> None:
+        """Compute some of the stage's nodes in their order; what then needs them finds them known."""
+        for node in stage.nodes[STRIDE - 1 :: STRIDE]:
+            _ = self[node]
 
     def inputs(self, node: int) -> list[int]:
         """Return what the elementwise code of ``node`` reads."""
@@ -136,6 +144,7 @@ def forward_code(schedule: Schedule, stage: Stage) -> RowCode:
     """Return what a stage computes and stores."""
     code = RowCode()
     values = StageValues(schedule, stage.number, code, backwards=False)
+    values.begin(stage)
     for node, leaf in schedule.stored.items():
         if schedule.stage_of[node] == stage.number:
             code.store(leaf, values[node])

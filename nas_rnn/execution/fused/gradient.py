@@ -72,6 +72,7 @@ class _StageGradient:
         self.parts: dict[int, list[int]] = {}
 
     def run(self) -> RowCode:
+        self.values.begin(self.stage)
         self.take_up_states()
         for node in range(len(self.nodes) - 1, -1, -1):
             self.take_up_stored(node)

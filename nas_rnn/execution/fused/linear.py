@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from nas_rnn.execution.fused.forward import forward_code
+from nas_rnn.execution.fused.forward import STRIDE, forward_code
 from nas_rnn.execution.fused.gradient import Gradient
 from nas_rnn.execution.fused.places import Kind, Leaf
 from nas_rnn.execution.fused.rowcode import Effect, RowCode, Statement
@@ -87,7 +87,7 @@ def _update(
     copy = RowCode(list(code.statements), [], {s: i for i, s in enumerate(code.statements)})
     size = schedule.sizes[1 + path]
     try:
-        slope, rest = _Linear(copy, Leaf(before, path, size)).form(value)
+        slope, rest = _Linear(copy, Leaf(before, path, size)).form_of(value)
     except _NotLinear:
         return None
     places: list[Leaf | None] = []
@@ -109,6 +109,18 @@ class _Linear:
     def __init__(self, code: RowCode, leaf: Leaf) -> None:
         self.code, self.leaf = code, leaf
         self.known: dict[int, Form] = {}
+
+    def form_of(self, value: int) -> Form:
+        """Return the form of ``value``, in a long chain from its beginning on."""
+        needed: set[int] = set()
+        stack = [value]
+        while stack:
+            if (index := stack.pop()) not in needed:
+                needed.add(index)
+                stack += self.code.statements[index].arguments
+        for index in sorted(needed)[STRIDE - 1 :: STRIDE]:
+            self.form(index)
+        return self.form(value)
 
     def form(self, index: int) -> Form:
         if index not in self.known:

@@ -40,7 +40,17 @@ def cut_into_loops(code: RowCode) -> tuple[Phase, ...]:
             used[argument] = max(used.get(argument, 0), ready[index] - (statement.call == "sum"))
     for effect, _, value in code.effects:
         used[value] = max(used.get(value, 0), last if effect is Effect.STORE else ready[value])
-    return tuple(_phase(code, number, last, ready, used) for number in range(last + 1))
+    when: list[list[int]] = [[] for _ in range(last + 2)]
+    for index, number in enumerate(ready):
+        when[number].append(index)
+    effects: list[list[tuple[Effect, Leaf, int]]] = [[] for _ in range(last + 1)]
+    for one in code.effects:
+        store_of_row = one[0] is Effect.STORE and one[1].size != "one"
+        effects[last if store_of_row else ready[one[2]]].append(one)
+    return tuple(
+        _phase(code, number, effects[number], when[number], when[number + 1], used)
+        for number in range(last + 1)
+    )
 
 
 def is_elementwise(width: Width) -> bool:
@@ -55,34 +65,46 @@ def _ready(code: RowCode) -> list[int]:
     return ready
 
 
-def _phase(code: RowCode, number: int, last: int, ready: list[int], used: dict[int, int]) -> Phase:
-    numbers = [i for i, s in enumerate(code.statements) if not is_elementwise(s.width) and ready[i] == number]
+def _phase(
+    code: RowCode,
+    number: int,
+    effects: list[tuple[Effect, Leaf, int]],
+    now: list[int],
+    next_: list[int],
+    used: dict[int, int],
+) -> Phase:
+    """Return phase ``number``, of the statements that are ready ``now``; its sums are ready in the ``next_`` one."""
+    numbers = [i for i in now if not is_elementwise(code.statements[i].width)]
     stores = [
-        (leaf, value)
-        for effect, leaf, value in code.effects
-        if effect is Effect.STORE and leaf.size == "one" and ready[value] == number
+        (leaf, value) for effect, leaf, value in effects if effect is Effect.STORE and leaf.size == "one"
     ]
     widths: tuple[Width, ...] = ("hidden", "input")
-    loops = [_loop(code, number, last, ready, used, width) for width in widths]
+    loops = [_loop(code, number, effects, now, next_, used, width) for width in widths]
     return Phase(tuple(numbers), tuple(stores), tuple(loop for loop in loops if loop is not None))
 
 
 def _loop(
-    code: RowCode, number: int, last: int, ready: list[int], used: dict[int, int], width: Width
+    code: RowCode,
+    number: int,
+    all_effects: list[tuple[Effect, Leaf, int]],
+    now: list[int],
+    next_: list[int],
+    used: dict[int, int],
+    width: Width,
 ) -> Loop | None:
     effects = []
-    for effect, leaf, value in code.effects:
+    for effect, leaf, value in all_effects:
         where = code.statements[value].width
         size = leaf.size if leaf.size != "one" or not is_elementwise(where) else where
-        when = last if effect is Effect.STORE else ready[value]
-        if size == width and when == number and (leaf.size != "one" or effect is Effect.ADD_NUMBER):
+        if size == width and (leaf.size != "one" or effect is Effect.ADD_NUMBER):
             effects.append((effect, leaf, value))
     sums = [
         i
-        for i, s in enumerate(code.statements)
-        if s.call == "sum" and ready[i] == number + 1 and code.statements[s.arguments[0]].width == width
+        for i in next_
+        if code.statements[i].call == "sum"
+        and code.statements[code.statements[i].arguments[0]].width == width
     ]
-    here = [i for i, s in enumerate(code.statements) if s.width == width and ready[i] == number]
+    here = [i for i in now if code.statements[i].width == width]
     spills = [i for i in here if used.get(i, number) > number and code.statements[i].call != "load"]
     wanted = (
         {code.statements[i].arguments[0] for i in sums} | {value for _, _, value in effects} | set(spills)

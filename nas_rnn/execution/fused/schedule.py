@@ -192,24 +192,31 @@ class _Scheduler:
         is_bulk: dict[int, bool] = {}
         levels: dict[int, int] = {}
 
+        def needed(index: int) -> Sequence[int]:
+            node = self.nodes[index]
+            if isinstance(node, State):
+                return [self.outputs[node.path]] if node.path in self.delayed else []
+            return node.inputs
+
         def visit(index: int) -> None:
-            if index in levels:
-                return
             node = self.nodes[index]
             if isinstance(node, State):
                 is_bulk[index] = node.path in self.delayed
-                if is_bulk[index]:
-                    visit(self.outputs[node.path])
                 levels[index] = levels[self.outputs[node.path]] + 1 if is_bulk[index] else 0
                 return
-            for source in node.inputs:
-                visit(source)
             is_bulk[index] = all(is_bulk[i] for i in node.inputs)
             deepest = max((levels[i] for i in node.inputs if is_bulk[i] == is_bulk[index]), default=0)
             levels[index] = deepest + (index in self.owners and index not in self.fixed)
 
-        for index in range(len(self.nodes)):
-            visit(index)
+        stack = list(reversed(range(len(self.nodes))))
+        while stack:
+            waiting = [i for i in needed(stack[-1]) if i not in levels]
+            if stack[-1] in levels:
+                stack.pop()
+            elif waiting:
+                stack += waiting
+            else:
+                visit(stack.pop())
         order = range(len(self.nodes))
         return [is_bulk[i] for i in order], [levels[i] for i in order]
 

@@ -55,6 +55,7 @@ class CharLM(Task):
     unit: ClassVar[str] = "characters"
     item: ClassVar[str] = "block"
     Options: ClassVar[type] = Options
+    raw_meta: ClassVar[frozenset[str]] = frozenset({"vocabulary"})
 
     def load(self, source: Path | None) -> TaskData:
         """Read a UTF-8 text file, or the text of Python's language reference that CPython carries.

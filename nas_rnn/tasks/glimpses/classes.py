@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas_rnn.errors import UserError
+from nas_rnn.outside import check_text
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -28,14 +29,15 @@ def read_class_folders(folder: Path, size: int) -> tuple[NDArray[np.uint8], NDAr
     Colours become grey, transparency white. ``size`` brings every picture to size x size, 0 leaves them.
 
     Raises:
-        UserError: for a class without pictures, a picture that cannot be read, or sizes that differ with
-            ``size`` 0; and where pillow is missing.
+        UserError: for a class without pictures or with a control character in its name, a picture that cannot be
+            read, or sizes that differ with ``size`` 0; and where pillow is missing.
     """
     pillow = _pillow()
     suffixes = set(pillow.registered_extensions())
     pictures, labels, first = list[NDArray[np.uint8]](), list[int](), None
     folders = class_folders(folder)
     for label, class_folder in enumerate(folders):
+        check_text(class_folder.name, f"the name of a class in {str(folder)!a}")
         paths = sorted(path for path in class_folder.iterdir() if path.suffix.lower() in suffixes)
         if not paths:
             raise UserError(

@@ -1,0 +1,51 @@
+"""Finds the cell that a name stands for."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from nas_rnn import plugins
+from nas_rnn.cells import Cell
+from nas_rnn.errors import UserError, unknown
+from nas_rnn.run_folder.layout import RunFolder, names
+from nas_rnn.run_folder.reader import RunReader
+from nas_rnn.run_folder.trials import ranked
+from nas_rnn.spaces import load_recipe, names_recipe
+
+
+def find_cells(name: str, runs: Path, top: int) -> list[Cell]:
+    """Return what ``name`` stands for: of a search its ``top`` best cells, else one cell, as `find_cell` does."""
+    if top == 1 or name not in names(runs):
+        return [find_cell(name, runs)]
+    folder = RunFolder(runs, name)
+    if not folder.study_path.is_file():
+        raise UserError(f"{name!r} is no search, so it has no best {top} cells; give its name without --top")
+    reader = RunReader(folder)
+    monitor = plugins.registry().find("task", reader.settings()["task"]).value.monitor
+    best: dict[str, Cell] = {}
+    for trial in ranked(reader.trials(), monitor):
+        best.setdefault(trial.digest, trial.candidate.cell)
+    if not best:
+        raise UserError(
+            f"no trial of the search {name!r} has a score yet; finish it with "
+            f"`nas-rnn search --resume {shlex.quote(name)}`"
+        )
+    return list(best.values())[:top]
+
+
+def find_cell(name: str, runs: Path) -> Cell:
+    """Return a zoo or plugin cell, a ``.cell`` file's or a recipe's, or a search's best; `UserError` otherwise."""
+    best = runs / name / "best" / "cell.cell"
+    known = plugins.registry().names("cell")
+    if names_recipe(name):
+        return load_recipe(name).cell
+    if name in known or Path(name).suffix == ".cell" or Path(name).is_file():
+        return plugins.load_cell(name)
+    if best.is_file():
+        return plugins.load_cell(best)
+    if name in names(runs):
+        raise UserError(
+            f"the search {name!r} has no best cell yet; finish it with `nas-rnn search --resume {shlex.quote(name)}`"
+        )
+    raise unknown("cell, .cell file, recipe or search", name, [*known, *names(runs)])

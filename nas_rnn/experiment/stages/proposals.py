@@ -1,0 +1,346 @@
+"""A search as a source of runs: the baseline first, then unfinished trials, then what the strategy proposes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from nas_rnn import plugins
+from nas_rnn.cells import Cell
+from nas_rnn.cells.verify import verify
+from nas_rnn.comparison import derived_seed
+from nas_rnn.engine import Next
+from nas_rnn.errors import UserError
+from nas_rnn.experiment.events import Notifier, PhaseStarted, RunEnded, epoch_done, run_ended, run_started
+from nas_rnn.experiment.models import Models
+from nas_rnn.experiment.stages.listening import RunListener
+from nas_rnn.experiment.stages.strategy import CONSTRAINED_SECONDS, CONTROL, FIRST_CONTROL_SEED, make_strategy
+from nas_rnn.plugins.records import place
+from nas_rnn.run_folder.config import SearchConfig
+from nas_rnn.run_folder.layout import RunFolder
+from nas_rnn.run_folder.manifest import Identities
+from nas_rnn.run_folder.provenance import identities, used_by
+from nas_rnn.run_folder.trials import BASELINE_ID, gap_at_same_epoch, sign_of, trial_id
+from nas_rnn.spaces import Candidate, Decisions, Infeasible
+from nas_rnn.strategies import Exhausted, Strategy, Study, Trial
+from nas_rnn.training import EpochRecord, RunResult, RunSpec
+from nas_rnn.training.spec import Role
+
+_BASELINE_SEED, _DATA_SEED = 0, 1
+_FIRST_TRIAL_SEED = 2
+
+
+@dataclass
+class SearchSource:
+    """Hands out a search's runs and keeps the study; after a resume it goes on where the study ends.
+
+    It ends after ``trials``. ``on_change`` hears of each run after it began, went on or ended, with its result once
+    there is one. With ``control`` it is the random search beside a search, whose runs have ids and seeds of their own;
+    it trains no baseline.
+    """
+
+    config: SearchConfig
+    models: Models
+    folder: RunFolder
+    notify: Notifier
+    study: Study
+    strategy: Strategy
+    baseline: Cell
+    trials: int
+    deadline: float | None
+    on_change: Callable[[RunSpec, RunResult | None], None]
+    control: bool = False
+    _queue: list[RunSpec] = field(default_factory=list)
+    _numbers: dict[str, int] = field(default_factory=dict)
+    _candidates: dict[int, Candidate] = field(default_factory=dict)
+    _known: dict[str, int] = field(default_factory=dict)
+    _ended: dict[int, Trial] = field(default_factory=dict)
+    _copies: dict[int, list[int]] = field(default_factory=dict)
+    _count: int = 0
+    _plugins: dict[str, Identities] = field(default_factory=dict)
+    _said: set[str] = field(default_factory=set)
+    baseline_records: list[EpochRecord] = field(default_factory=list)
+    baseline_result: RunResult | None = None
+
+    def __post_init__(self) -> None:
+        self._identities = identities(self.config)
+        self._standard = self.models.baseline_entry(self.baseline)
+        self.role: Role = "control" if self.control else "candidate"
+        self._begin_baseline()
+        for trial in self.study.trials():
+            self._resume(trial)
+
+    def _begin_baseline(self) -> None:
+        store = self.folder.store(BASELINE_ID)
+        self.baseline_result = store.read_result()
+        if self.baseline_result is not None and self.baseline_result.status != "failed":
+            self.baseline_records = list(self.baseline_result.epochs)
+            return
+        if self.control:
+            return
+        self._queue.append(
+            self.models.spec(
+                BASELINE_ID,
+                "baseline",
+                self.baseline,
+                self._standard.hidden_size,
+                self._seed(_BASELINE_SEED),
+                self._seed(_DATA_SEED),
+            )
+        )
+
+    def _seed(self, index: int) -> int:
+        return derived_seed(self.config.seed, "search", index)
+
+    def _id(self, number: int) -> str:
+        return trial_id(number, control=self.control)
+
+    def _resume(self, trial: Trial) -> None:
+        """Continue with a trial that the study knows: a finished one counts, an unfinished one goes on."""
+        self._count += 1
+        self._candidates[trial.number] = trial.candidate
+        self._numbers[self._id(trial.number)] = trial.number
+        self._plugins[self._id(trial.number)] = trial.details.get("plugins", {})
+        original = self._known.setdefault(trial.digest, trial.number)
+        if trial.ending is not None:
+            self._ended[trial.number] = trial
+            self._tell(self._replayed(trial.candidate), self._loss(trial.ending, trial.value))
+            return
+        with plugins.running(self._strategy_plugin):
+            self.strategy.expect(self._replayed(trial.candidate))
+        if original != trial.number:
+            self._copy(trial.number, original)
+        elif trial.details["hidden_size"] is None:
+            self._fail(
+                trial.number, trial.candidate, "no hidden size fits the number of parameters asked for"
+            )
+        else:
+            spec = self._spec(trial.number, trial.candidate, int(trial.details["hidden_size"]))
+            self._queue.append(spec)
+
+    def _replayed(self, candidate: Candidate) -> Candidate:
+        """Return the candidate with its space's questions, which the study does not keep."""
+        replay = getattr(self.strategy.space, "replay", None)
+        if replay is None or candidate.decisions is None:
+            return candidate
+        try:
+            with plugins.running(plugins.registry().find("space", self.config.space)):
+                again = replay(candidate.decisions)
+        except plugins.PluginError:
+            return candidate
+        return again if isinstance(again, Candidate) else candidate
+
+    def next(self) -> RunSpec | Next:
+        while True:
+            if self._queue:
+                spec = self._queue.pop(0)
+                self.notify(run_started(spec))
+                self.on_change(spec, None)
+                return spec
+            if self._count >= self.trials:
+                return Next.END
+            if self.deadline is not None and time.monotonic() > self.deadline:
+                self._say("the time is over: no further trials begin")
+                return Next.END
+            try:
+                candidate = self._ask()
+            except (Exhausted, Infeasible) as error:
+                self._say(f"{error}: the search ends after {self._count} trials")
+                return Next.END
+            self._propose(candidate)
+
+    def _ask(self) -> Candidate:
+        """Return what the strategy proposes; `PluginError` where it or the space fails or hangs."""
+        space = plugins.registry().find("space", self.config.space)
+        strategy = self._strategy_plugin
+        seconds = CONSTRAINED_SECONDS if self.config.constraints else None
+        with plugins.running(space, strategy, seconds=seconds, passing=(Exhausted, Infeasible)):
+            candidate = self.strategy.ask()
+            if isinstance(candidate, Candidate):
+                verify(candidate.cell)
+        if not isinstance(candidate, Candidate):
+            where = place(strategy.origin, strategy.line)
+            raise plugins.PluginError(
+                f"the strategy {strategy.name!r} ({where}) proposed {candidate!r:.80}, which is no candidate"
+            )
+        return candidate
+
+    @property
+    def _strategy_plugin(self) -> plugins.Plugin:
+        return plugins.registry().find("strategy", CONTROL if self.control else self.config.strategy)
+
+    def _tell(self, candidate: Candidate, loss: float | None) -> None:
+        """Tell the strategy how ``candidate`` ended; `PluginError` where it fails or hangs."""
+        with plugins.running(self._strategy_plugin):
+            self.strategy.tell(candidate, loss)
+
+    def _say(self, message: str) -> None:
+        if message not in self._said:
+            self._said.add(message)
+            self.notify.warn(message)
+
+    def _propose(self, candidate: Candidate) -> None:
+        """Make a trial of ``candidate``: a run to come, or a copy of the trial that had this cell before."""
+        self._count += 1
+        original = self._known.get(candidate.digest)
+        if original is not None:
+            number = self._add(candidate, None)
+            self._copy(number, original)
+            return
+        try:
+            size = self.models.entry(candidate.cell, self._standard).hidden_size
+        except UserError as error:
+            number = self._add(candidate, None)
+            self._fail(number, candidate, str(error))
+            return
+        number = self._add(candidate, size)
+        self._known[candidate.digest] = number
+        spec = self._spec(number, candidate, size)
+        self._numbers[spec.id] = number
+        self._queue.append(spec)
+
+    def _add(self, candidate: Candidate, hidden_size: int | None) -> int:
+        """Make a trial of ``candidate`` in the study; return its number."""
+        made_by = used_by(self._identities, candidate.cell)
+        number = self.study.add(candidate, hidden_size=hidden_size, plugins=made_by)
+        self._candidates[number] = candidate
+        self._plugins[self._id(number)] = made_by
+        return number
+
+    def _spec(self, number: int, candidate: Candidate, hidden_size: int) -> RunSpec:
+        first = FIRST_CONTROL_SEED if self.control else _FIRST_TRIAL_SEED
+        seed = self._seed(first + number)
+        return self.models.spec(
+            self._id(number), self.role, candidate.cell, hidden_size, seed, self._seed(_DATA_SEED)
+        )
+
+    def _fail(self, number: int, candidate: Candidate, reason: str) -> None:
+        self.study.finish(number, "failed", None, reason)
+        self._tell(candidate, None)
+        self.notify(
+            RunEnded(
+                id=self._id(number),
+                role=self.role,
+                name=candidate.cell.name,
+                ending="failed",
+                value=None,
+                gap=None,
+                reason=reason,
+            )
+        )
+
+    def _copy(self, number: int, original: int) -> None:
+        """Let trial ``number`` end as ``original`` did, now or when that ends."""
+        if original not in self._ended:
+            self._copies.setdefault(original, []).append(number)
+            return
+        trial = self._ended[original]
+        candidate = self._candidates[number]
+        assert trial.ending is not None
+        self.study.finish(number, trial.ending, trial.value, trial.reason, copy_of=original)
+        self._tell(candidate, self._loss(trial.ending, trial.value))
+        self.notify(
+            RunEnded(
+                id=self._id(number),
+                role=self.role,
+                name=candidate.cell.name,
+                ending="reused",
+                value=trial.value,
+                gap=None,
+                reason=f"the same cell as trial {self._id(original)}",
+            )
+        )
+
+    def plugins_of(self, run: str) -> Identities:
+        """Return which plugins a trial was made with; none for other runs."""
+        return self._plugins.get(run, {})
+
+    def decisions_of(self, run: str) -> Decisions:
+        """Return the decisions behind a run; none for the baseline."""
+        candidate = self._candidates.get(self._numbers.get(run, -1))
+        return dict(candidate.decisions or {}) if candidate else {}
+
+    def on_epoch(self, spec: RunSpec, record: EpochRecord) -> None:
+        if spec.role == "baseline":
+            self.baseline_records.append(record)
+        self.notify(epoch_done(spec, record))
+        self.on_change(spec, None)
+
+    def on_done(self, spec: RunSpec, result: RunResult) -> None:
+        self.folder.keep_result(result)
+        if spec.role == "baseline":
+            self.baseline_result = result
+            self.notify(run_ended(spec, result))
+            self.on_change(spec, result)
+            return
+        number = self._numbers[spec.id]
+        candidate = self._candidates[number]
+        self.study.finish(number, result.status, result.best_metric, result.reason)
+        self._ended[number] = Trial(
+            number=number,
+            candidate=candidate,
+            digest=candidate.digest,
+            ending=result.status,
+            value=result.best_metric,
+            reason=result.reason,
+            copy_of=None,
+            details={},
+        )
+        self._tell(candidate, self._loss(result.status, result.best_metric))
+        self.folder.store(spec.id).drop_checkpoint()
+        self.notify(run_ended(spec, result, self.gap(result.epochs)))
+        self.on_change(spec, result)
+        for copy in self._copies.pop(number, []):
+            self._copy(copy, number)
+
+    def _loss(self, ending: str, value: float | None) -> float | None:
+        """Return what a strategy minimises; None for a trial that diverged or failed."""
+        return (
+            None
+            if value is None or ending in ("diverged", "failed")
+            else sign_of(self.models.measures.monitor) * value
+        )
+
+    def gap(self, records: list[EpochRecord]) -> float | None:
+        """Return the relative gap to the baseline after as many epochs; None before that is known."""
+        return gap_at_same_epoch(self.models.measures.monitor, records, self.baseline_records)
+
+
+class Proposals:
+    """The first stage of a search, from what the study knows: the baseline, then what the strategy proposes."""
+
+    def __init__(
+        self,
+        config: SearchConfig,
+        models: Models,
+        listener: RunListener,
+        study: Study,
+        before: int,
+        began: float,
+    ) -> None:
+        listener.notify(PhaseStarted(phase="search", runs=config.trials, before=before))
+        self._study = study
+        self.source = SearchSource(
+            config=config,
+            models=models,
+            folder=listener.folder,
+            notify=listener.notify,
+            study=study,
+            strategy=make_strategy(config, len(study.trials())),
+            baseline=plugins.load_cell("lstm"),
+            trials=config.trials,
+            deadline=None if config.time is None else began + config.time,
+            on_change=listener.on_change,
+        )
+
+    def runs(self) -> list[str]:
+        """Return the ids of all runs of the search, the baseline's first."""
+        return [BASELINE_ID, *(trial_id(trial.number) for trial in self._study.trials())]
+
+    def trained(self) -> int:
+        """Return how many candidates the search has trained: as many get the random search beside it."""
+        return sum(
+            trial.copy_of is None and trial.details["hidden_size"] is not None
+            for trial in self._study.trials()
+        )

@@ -1,0 +1,74 @@
+"""The mean of random cells: what a search is worth shows beside what no search at all comes to.
+
+Yang, Esperança & Carlucci 2020, "NAS evaluation is frustratingly hard", compare every method with this.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import replace
+from statistics import fmean
+
+from nas_rnn import plugins
+from nas_rnn.cells import Cell
+from nas_rnn.cells.verify import verify
+from nas_rnn.comparison import Entry, Member, derived_seed
+from nas_rnn.errors import NasRnnError, UserError
+from nas_rnn.experiment.events import Notifier
+from nas_rnn.experiment.models import Models
+from nas_rnn.experiment.stages.sizes import matched
+from nas_rnn.experiment.stages.strategy import CONSTRAINED_SECONDS
+from nas_rnn.run_folder.config import SearchConfig
+from nas_rnn.run_folder.layout import RunFolder
+from nas_rnn.spaces import Infeasible, constrained, parse_constraints
+
+MEMBERS = 8
+"""How many random cells stand for a space where the number of seeds is not known beforehand."""
+_FIRST_SEED = 1 << 16
+_MOST_DRAWS = 1000
+
+
+def mean_of_random(
+    config: SearchConfig, models: Models, folder: RunFolder, notify: Notifier, baseline: Entry
+) -> Entry:
+    """Return an entry of which every run trains another random cell of the space.
+
+    Raises NasRnnError where hardly a cell of the space can have as many parameters as ``baseline``.
+    """
+    count = config.seeds if isinstance(config.seeds, int) else MEMBERS
+    entries = _random_entries(
+        config, count, baseline.parameters, lambda cell: matched(models, folder, notify, cell, baseline)
+    )
+    parameters = round(fmean(entry.parameters for entry in entries))
+    return replace(
+        entries[0],
+        name=f"mean of {count} random cells",
+        digest="",
+        hidden_size=round(fmean(entry.hidden_size for entry in entries)),
+        parameters=parameters,
+        mismatch=parameters / baseline.parameters - 1,
+        control="random cells, another one in each run, trained with the settings of the best",
+        members=tuple(Member(name=e.name, cell=e.cell, hidden_size=e.hidden_size) for e in entries),
+    )
+
+
+def _random_entries(
+    config: SearchConfig, count: int, parameters: int, entry_of: Callable[[Cell], Entry]
+) -> list[Entry]:
+    plugin = plugins.registry().find("space", config.space)
+    space = constrained(plugin.value, parse_constraints(config.constraints))
+    entries: list[Entry] = []
+    for number in range(_MOST_DRAWS):
+        seed = derived_seed(config.seed, "search", _FIRST_SEED + number)
+        with plugins.running(plugin, seconds=CONSTRAINED_SECONDS, passing=(Infeasible,)):
+            candidate = space.sample(seed)
+            verify(candidate.cell)
+        with contextlib.suppress(UserError):  # no hidden size of it has so few parameters
+            entries.append(entry_of(candidate.cell))
+        if len(entries) == count:
+            return entries
+    raise NasRnnError(
+        f"of {_MOST_DRAWS} random cells of the space {config.space!r} only {len(entries)} can have about "
+        f"{parameters} parameters"
+    )

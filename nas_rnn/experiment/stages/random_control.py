@@ -1,0 +1,82 @@
+"""What stands beside the winner for scale: the best of a random search as large, and the mean of random cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
+
+from nas_rnn import plugins
+from nas_rnn.comparison import Entry
+from nas_rnn.engine import RunSource
+from nas_rnn.errors import NasRnnError
+from nas_rnn.experiment.events import PhaseStarted
+from nas_rnn.experiment.models import Models
+from nas_rnn.experiment.stages.costs import Costs
+from nas_rnn.experiment.stages.listening import RunListener
+from nas_rnn.experiment.stages.proposals import SearchSource
+from nas_rnn.experiment.stages.random_cells import mean_of_random
+from nas_rnn.experiment.stages.selection import select
+from nas_rnn.experiment.stages.sizes import best_entries
+from nas_rnn.experiment.stages.strategy import CONTROL, make_strategy
+from nas_rnn.run_folder.config import SearchConfig
+from nas_rnn.run_folder.reader import CONTROL_JOURNAL, STUDY
+from nas_rnn.run_folder.trials import trial_id
+from nas_rnn.strategies import Study
+
+
+@dataclass(frozen=True)
+class RandomControl:
+    """The controls of a search; ``on_source`` hears of the source of the random search, where there is one."""
+
+    config: SearchConfig
+    models: Models
+    listener: RunListener
+    costs: Costs
+    on_source: Callable[[SearchSource], None]
+
+    def run(self, baseline: Entry, trained: int) -> Generator[RunSource, None, list[Entry]]:
+        """Return the controls that are asked for; the random search trains as many cells as the search has."""
+        found = []
+        if self.config.controls == "all" and self.config.strategy != CONTROL:
+            best = yield from self._random_search(baseline, trained)
+            if best is not None:
+                name = f"random search: {best.name}"
+                found.append(replace(best, name=name, control=f"random search, {trained} trials"))
+        if self.config.controls != "none":
+            folder, notify = self.listener.folder, self.listener.notify
+            try:
+                found.append(mean_of_random(self.config, self.models, folder, notify, baseline))
+            except NasRnnError as error:  # what was found is worth more than what stands beside it
+                notify.warn(f"the mean of random cells is left out: {error}")
+        return found
+
+    def _random_search(self, baseline: Entry, trials: int) -> Generator[RunSource, None, Entry | None]:
+        listener, models = self.listener, self.models
+        study = self._study()
+        before = sum(trial.ending is not None for trial in study.trials())
+        listener.notify(PhaseStarted(phase="control", runs=trials, before=before))
+        source = SearchSource(
+            config=self.config,
+            models=models,
+            folder=listener.folder,
+            notify=listener.notify,
+            study=study,
+            strategy=make_strategy(self.config, len(study.trials()), control=True),
+            baseline=plugins.load_cell("lstm"),
+            trials=trials,
+            deadline=None,
+            on_change=listener.on_change,
+            control=True,
+        )
+        self.on_source(source)
+        yield source
+        self.costs.add_stored("control", [trial_id(t.number, control=True) for t in study.trials()])
+        best = best_entries(models, listener.folder, listener.notify, study, baseline)
+        return (yield from select(models, listener, self.costs, best, control="random search"))
+
+    def _study(self) -> Study:
+        path = self.listener.folder.path / CONTROL_JOURNAL
+        if not path.is_file() or b"\n" not in path.read_bytes():  # a kill may leave an empty one
+            path.unlink(missing_ok=True)
+            Study.create(path, STUDY, self.models.measures.monitor.direction)
+        return Study.resume(path, STUDY)

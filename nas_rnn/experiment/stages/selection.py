@@ -1,0 +1,43 @@
+"""Selection: the best few of a search are trained anew with fresh seeds, and the best mean goes on.
+
+The best score of a search is flattered by luck; fresh seeds are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+
+from nas_rnn.comparison import Entry, pick_winner, selection_specs
+from nas_rnn.engine import RunSource
+from nas_rnn.experiment.models import Models
+from nas_rnn.experiment.stages.costs import Costs
+from nas_rnn.experiment.stages.listening import RunListener
+
+TOP, SEEDS = 3, 2
+
+
+def select(
+    models: Models,
+    listener: RunListener,
+    costs: Costs,
+    candidates: Sequence[Entry],
+    control: str = "",
+) -> Generator[RunSource, None, Entry | None]:
+    """Return the best of ``candidates`` by fresh seeds on validation data; runs of a ``control`` bear its name."""
+    monitor = models.measures.monitor
+    plan = selection_specs(
+        candidates,
+        monitor,
+        task=models.choice,
+        seed=models.config.seed,
+        top=TOP,
+        seeds=SEEDS,
+        control=control,
+    )
+    runs = listener.stage("selection", [spec for planned in plan for spec in planned.specs])
+    yield runs
+    costs.add("selection", runs.results.values())
+    winner = pick_winner(plan, runs.results, monitor)
+    if winner.entry is None:
+        listener.notify.warn(f"there is no {control or 'final'}: {winner.reason}")
+    return winner.entry

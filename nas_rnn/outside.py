@@ -1,0 +1,55 @@
+"""Text from outside, such as files that somebody else made: what it may hold, and how it is shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+
+from nas_rnn.errors import UserError
+
+# Control characters, line and paragraph separators, lone surrogates, and what turns the direction of writing round
+# (Boucher & Anderson 2021, arXiv:2111.00169): none is seen, and some end a line or a text for who reads it.
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+LINES = "\n\t"
+"""What a text of several lines may hold beside what is seen."""
+
+
+def check_text(text: object, where: str, allowed: str = "") -> str:
+    """Return ``text``, of which ``where`` says what it is and in which file.
+
+    Raises:
+        UserError: unless it is a text in which every character is seen, or ``allowed``.
+    """
+    if not isinstance(text, str):
+        raise UserError(f"{where} must be a text, not {text!r:.80}")
+    for found in _UNSEEN.finditer(text):
+        if found[0] not in allowed:
+            raise UserError(
+                f"{where} holds {found[0]!a} (U+{ord(found[0]):04X}) as character {found.start() + 1}; control "
+                "characters, line separators, lone surrogates and marks that turn the direction of writing are not "
+                "read there: take it out"
+            )
+    return text
+
+
+def check_plain(value: object, where: str, allowed: str = "", free: Collection[str] = ()) -> None:
+    """Raise `UserError` as `check_text` does for any text in plain data, keys too.
+
+    The entries of ``value`` that ``free`` names may hold anything. ``where`` ends in a colon where it is a file alone.
+    """
+    if isinstance(value, str):
+        check_text(value, where, allowed)
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            check_text(key, f"a key of {where}", allowed)
+            if key not in free:
+                check_plain(inner, f"{where} {key}" if where.endswith(":") else f"{where}.{key}", allowed)
+    elif isinstance(value, list | tuple):
+        for number, inner in enumerate(value):
+            check_plain(inner, f"{where}[{number}]", allowed)
+
+
+def shown(text: str, allowed: str = "") -> str:
+    r"""Return ``text`` with what is not seen written out, as in ``\r``; ``allowed`` characters stay."""
+    return _UNSEEN.sub(lambda found: found[0] if found[0] in allowed else ascii(found[0])[1:-1], text)

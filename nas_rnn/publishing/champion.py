@@ -1,0 +1,82 @@
+"""How the winner of a search looks in MLflow's registry, made from what lies in the search's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import nas_rnn
+from nas_rnn.run_folder.layout import RunFolder
+from nas_rnn.run_folder.trials import test_metrics
+from nas_rnn.tracking import ModelView
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from nas_rnn.export import Learnt
+
+
+def champion_view(folder: RunFolder, verdict: str, plugins: Sequence[str]) -> ModelView | None:
+    """Return the best model as it is registered; None where there is none, or no example of its inputs was kept.
+
+    ``plugins`` are folders with its task's plugin.
+    """
+    from nas_rnn.export import load_folder
+    from nas_rnn.export.folder import CELL, EXAMPLE, MODEL, WEIGHTS
+
+    if not all((folder.best / name).is_file() for name in (MODEL, EXAMPLE)):
+        return None
+    trained = load_folder(folder.best)
+    learnt = trained.learnt
+    if learnt is None or learnt.example is None or not learnt.has_net:
+        return None
+    outputs, axes = _outputs(learnt.model, learnt.example)
+    shape = [-1 if axis in axes else size for axis, size in enumerate(outputs.shape)]
+    shape.insert(0, shape.pop(axes[0]))
+    example = learnt.example.transpose(0, 1)
+    return ModelView(
+        name=folder.name,
+        files={name: (folder.best / name).read_bytes() for name in (WEIGHTS, CELL, EXAMPLE, MODEL)},
+        config={"batch_axis": axes[0], "plugins": list(plugins)},
+        example=example.contiguous().numpy(),
+        outputs=outputs.movedim(axes[0], 0).contiguous().numpy(),
+        input_shape=(-1, -1, *example.shape[2:]),
+        output_shape=tuple(shape),
+        requirements=(f"nas_rnn=={nas_rnn.__version__}",),
+        description=f"The cell `{trained.rnn.cell.name}` on the task `{learnt.task.name}`. {verdict}",
+        tags={"task": learnt.task.name, "digest": trained.rnn.cell.digest, "trained_in": learnt.spec.id},
+        params={"cell": trained.rnn.cell.name, "hidden_size": str(learnt.spec.hidden_size)},
+        metrics=_measured(folder, learnt),
+    )
+
+
+def _measured(folder: RunFolder, learnt: Learnt) -> dict[str, float]:
+    """Return what the run that made the model measured."""
+    result = folder.store(learnt.spec.id).read_result()
+    if result is None:
+        return {}
+    measures = learnt.task.measures(learnt.meta)
+    found: dict[str, float | None] = {
+        **{f"test_{name}": value for name, value in test_metrics(result, measures.metrics).items()},
+        f"best_{measures.monitor.name}": result.best_metric,
+        "parameters": float(result.parameters),
+    }
+    return {name: round(value, 4) for name, value in found.items() if value is not None}
+
+
+def _outputs(model: nn.Module, example: Tensor) -> tuple[Tensor, list[int]]:
+    """Return the outputs for ``example`` and their axes that grow with the batch and with the length, in this order."""
+    import torch
+
+    with torch.inference_mode():
+        outputs, wider, longer = (
+            model(inputs, None)[0]
+            for inputs in (example, torch.cat([example, example], 1), torch.cat([example, example], 0))
+        )
+    grown = [
+        axis
+        for other in (wider, longer)
+        for axis in range(outputs.dim())
+        if other.shape[axis] != outputs.shape[axis]
+    ]
+    return outputs, grown

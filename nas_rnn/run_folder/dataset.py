@@ -1,0 +1,49 @@
+"""What data a search was trained on, as facts that are kept in its folder and shown with every run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from nas_rnn.run_folder.holdout import data_digest, named_arrays
+from nas_rnn.run_folder.layout import RunFolder
+from nas_rnn.run_folder.reader import DATA
+from nas_rnn.tasks import Measures, Metric, Task, TaskData
+
+Facts = dict[str, Any]
+
+
+def keep_facts(folder: RunFolder, task: Task, data: TaskData, source: Path | None) -> None:
+    """Put the facts of ``data`` into the folder, unless they are there already."""
+    if folder.read_json(DATA) is None:
+        folder.write_json(DATA, data_facts(task, data, source))
+
+
+def data_facts(task: Task, data: TaskData, source: Path | None) -> Facts:
+    """Return name, digest, source (None: it comes with the task) and arrays of loaded data, as plain JSON."""
+    return {
+        "name": f"{task.name} (embedded)" if source is None else source.name,
+        "digest": data_digest(data),
+        "source": None if source is None else str(source),
+        "task": task.name,
+        "units": _units(task.measures(data.meta)),
+        "arrays": {
+            name: {"dtype": str(array.dtype), "shape": list(array.shape)}
+            for name, array in named_arrays(data)
+        },
+    }
+
+
+def stored_measures(task: Task, facts: Facts | None) -> Measures:
+    """Return what a search measured, with units that followed from its data; ``facts`` are those of its folder."""
+    units = (facts or {}).get("units", {})
+
+    def with_unit(metric: Metric) -> Metric:
+        return replace(metric, unit=units.get(metric.name, metric.unit))
+
+    return Measures(tuple(map(with_unit, task.metrics)), with_unit(task.monitor))
+
+
+def _units(measures: Measures) -> dict[str, str]:
+    return {metric.name: metric.unit for metric in (*measures.metrics, measures.monitor)}

@@ -1,0 +1,166 @@
+"""`nas-rnn check`: whether a plugin keeps the contract of its kind, before a search depends on it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nas_rnn import plugins
+from nas_rnn.cells import operations
+from nas_rnn.cells.operations import BUILT_IN
+from nas_rnn.errors import UserError, suggest, unknown
+from nas_rnn.plugins import GROUPS, Plugin, Problem
+from nas_rnn.plugins.records import place
+from nas_rnn.plugins.sandbox import LOAD_SECONDS
+
+CHECK_SECONDS = 300.0
+"""How long the contract of one plugin may take."""
+_PASSED = 77
+_PROBE = f"""
+import faulthandler, os, sys
+import nas_rnn.plugins.registry
+from nas_rnn.plugins.registry import _import_file
+from pathlib import Path
+path, seconds = Path(sys.argv[1]), float(sys.argv[2])
+faulthandler.enable()
+faulthandler.dump_traceback_later(seconds, exit=True)
+try:
+    _import_file(path, "nas_rnn_plugin_probe")
+except BaseException:
+    pass  # told of later, when it is loaded
+os._exit({_PASSED})
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """One plugin and every problem found with it; without one, ``promise`` says what holds."""
+
+    kind: str
+    name: str
+    origin: str
+    problems: tuple[str, ...]
+    promise: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What was checked, and what could not be loaded at all."""
+
+    checked: tuple[Checked, ...]
+    not_loaded: tuple[str, ...]
+
+    @property
+    def problems(self) -> list[str]:
+        """Every problem in one line, with the file it is in."""
+        found = [f"{c.origin}: {c.kind} {c.name}: {problem}" for c in self.checked for problem in c.problems]
+        return [*self.not_loaded, *found]
+
+
+def check(target: str, *, kind: str | None = None, seconds: float = LOAD_SECONDS) -> Report:
+    """Check the ``.py`` or ``.cell`` file ``target``, or what is registered under that name.
+
+    ``kind`` restricts it to plugins of one kind; ``seconds`` is how long a file may take to load. Raises `UserError`
+    for a file or name that is not there.
+    """
+    if kind is not None and kind not in GROUPS:
+        raise UserError(f"there is no kind of plugin called {kind!r}{suggest(kind, GROUPS)}")
+    path = Path(target)
+    if path.suffix not in (".py", ".cell"):
+        found, broken = _named(target, kind)
+        return Report(checked=tuple(_checked(plugin) for plugin in found), not_loaded=_lines(broken))
+    if not path.is_file():
+        wrong = f"{target!r} is a folder" if path.is_dir() else f"there is no file {target!r}"
+        raise UserError(f"{wrong}; give a .py or .cell file, or the name of a plugin")
+    if path.suffix == ".cell":
+        return _cell_file(path, kind)
+    return _python_file(path, kind, seconds)
+
+
+def _named(name: str, kind: str | None) -> tuple[list[Plugin], list[Problem]]:
+    """Return what is registered under ``name``, and what would be if it had loaded."""
+    known = plugins.registry()
+    kinds = [kind] if kind else list(GROUPS)
+    found = [known.find(each, name) for each in kinds if name in known.names(each)]
+    if name in BUILT_IN and "operation" in kinds:
+        found.append(Plugin("operation", name, operations()[name], "nas_rnn", ""))
+    broken = [problem for each in kinds if (problem := known.broken(each, name)) is not None]
+    if not found and broken:
+        return [], broken
+    if not found:
+        if kind is not None:
+            known.find(kind, name)  # says why it did not load, or which names there are
+        if name and Path(name).exists():
+            wrong = "a folder" if Path(name).is_dir() else "neither a .py nor a .cell file"
+            raise UserError(f"{name!r} is {wrong}; give a .py or .cell file, or the name of a plugin")
+        raise unknown("plugin", name, {each for one in kinds for each in known.names(one)})
+    return found, broken
+
+
+def _cell_file(path: Path, kind: str | None) -> Report:
+    if kind not in (None, "cell"):
+        raise UserError(f"{str(path)!r} holds a cell, not a {kind}")
+    try:
+        cell = plugins.load_cell(path)
+    except UserError as error:
+        return Report(checked=(), not_loaded=(" ".join(str(error).split()),))
+    return Report(checked=(_checked(Plugin("cell", cell.name, cell, str(path), "")),), not_loaded=())
+
+
+def _python_file(path: Path, kind: str | None, seconds: float) -> Report:
+    ended = _probe(path, seconds)
+    if ended is not None:
+        return Report(checked=(), not_loaded=(ended,))
+    found, problems = plugins.registry().load_file(path)
+    not_loaded = [*_lines(problems)]
+    checked = [_checked(plugin) for plugin in found if kind in (None, plugin.kind)]
+    if not checked and not not_loaded:
+        kinds = ", ".join(GROUPS)
+        not_loaded.append(f"{path.resolve()}: it defines no {kind or f'plugin ({kinds})'}")
+    return Report(checked=tuple(checked), not_loaded=tuple(not_loaded))
+
+
+def _probe(path: Path, seconds: float) -> str | None:
+    """Import ``path`` in a process of its own first: return how it ended or hung that, or None."""
+    command = [sys.executable, "-P", "-c", _PROBE, str(path.resolve()), str(seconds)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+    if done.returncode == _PASSED:
+        return None
+    line = re.search(rf'File "{re.escape(str(path.resolve()))}", line (\d+)', done.stderr)
+    where = f"{path.resolve()}, line {line[1]}" if line else str(path.resolve())
+    if "Timeout (" in done.stderr:
+        return f"{where}: importing it took more than {seconds:g} s"
+    how = f"exit code {done.returncode}" if done.returncode >= 0 else f"signal {-done.returncode}"
+    return f"{where}: importing it ended the whole process ({how}): os._exit, or a crash of compiled code"
+
+
+def _checked(plugin: Plugin) -> Checked:
+    from nas_rnn.testing.contracts import CONTRACTS
+
+    contract = CONTRACTS[plugin.kind]
+    problems: list[str] = []
+    for find_problems in contract.checks:
+        try:
+            with plugins.stdout_to_stderr(), plugins.running(plugin, seconds=CHECK_SECONDS):
+                problems += _sentences(find_problems(plugin.value))
+        except plugins.PluginError as error:
+            problems.append(" ".join(str(error).split()))
+    return Checked(
+        kind=plugin.kind,
+        name=plugin.name,
+        origin=place(plugin.origin, plugin.line),
+        problems=tuple(problems),
+        promise=contract.promise,
+    )
+
+
+def _lines(problems: Sequence[Problem]) -> tuple[str, ...]:
+    return tuple(" ".join(f"{problem.place}: {problem.message}".split()) for problem in problems)
+
+
+def _sentences(problems: Sequence[str]) -> list[str]:
+    return [" ".join(problem.split()) for problem in problems]
