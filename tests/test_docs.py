@@ -74,6 +74,34 @@ def test_the_documented_task_is_short():
     assert [len([line for line in text.splitlines() if line.strip()]) <= 40 for text in tasks] == [True]
 
 
+def test_the_names_that_stay_are_those_that_there_are():
+    """And of each, whether it can be had from `nas_rnn` itself."""
+    import nas_rnn
+    import nas_rnn.tasks
+
+    page = (ROOT / "docs/plugins.md").read_text(encoding="utf-8")
+    rows = page.partition("### Names that stay")[2].partition("\n## ")[0].splitlines()
+    cells = [row.split("|")[2] for row in rows if row.startswith("| ") and "names" not in row]
+    named = dict(re.findall(r"`(\w+)`(\*?)", " ".join(cells)))
+    assert {*named} == {*nas_rnn.tasks.__all__}
+    for name, star in named.items():
+        assert hasattr(nas_rnn.tasks, name), name
+        assert bool(star) == hasattr(nas_rnn, name), name
+
+
+def test_every_hook_of_tasks_is_in_the_documentation():
+    from dataclasses import fields
+
+    from nas_rnn.tasks import Batch, Loss, Task, TaskData, TaskModel
+
+    page = (ROOT / "docs/plugins.md").read_text(encoding="utf-8")
+    section = page.partition("## Write your own task")[2].partition("\n## ")[0]
+    own = lambda kind: {name for name in vars(kind) if not name.startswith("_")} - {"plugin_kind", "forward"}
+    names = own(Task) | own(TaskModel) | {field.name for kind in (Batch, Loss) for field in fields(kind)}
+    for name in names - {"to", "part", "curve"} | {"groups", *TaskData.__dataclass_fields__} - {"parts"}:
+        assert re.search(rf"\b{name}\b", section), name
+
+
 def test_the_entry_point_groups_are_those_of_the_code():
     text = (ROOT / "docs/plugins.md").read_text(encoding="utf-8")
     assert all(f"`{group}`" in text for group in GROUPS.values())

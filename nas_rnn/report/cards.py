@@ -50,7 +50,7 @@ def cards(report: Report) -> list[Card]:
 
 def _card(cell: Cell, base: Cell, hidden_size: int, number: int) -> Card:
     try:
-        found, told = difference(cell, base), ()
+        found, told = difference(cell, base), tuple[str, ...]()
     except UserError as error:  # too large to be compared: shown by itself, with the reason
         found, told, base = difference(cell, cell), (str(error),), cell
     alone = cell.digest == base.digest

@@ -31,8 +31,8 @@ BOUNDS = ("products", "operations", "levels", "states", "parameters")
 class Constraints:
     """What every candidate keeps to; None and empty: no constraint.
 
-    Costs are those of `nas_rnn.cells.graph.costs`: dead equations and equal ones do not count. Words are looked for in the
-    equations that the next states need, as they are written: ``blend`` and ``identity`` are found by these names.
+    Costs are those of `nas_rnn.cells.graph.costs`: dead equations and equal ones do not count. Words are looked for in
+    the equations that the next states need, as they are written: ``blend`` and ``identity`` are found by these names.
     """
 
     max_products: int | None = None

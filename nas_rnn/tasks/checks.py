@@ -9,8 +9,10 @@ import torch
 
 from nas_rnn.errors import UserError
 from nas_rnn.tasks.batch import Batch, named_tensors
-from nas_rnn.tasks.data import EVALUATION, PARTS, Batching, Part, TaskData
+from nas_rnn.tasks.data import EVALUATION, PARTS, Batching, MissingPart, Part, TaskData
 from nas_rnn.tasks.task import Task
+
+WANTED = "give data that fill a training, a validation and a test part"
 
 
 def require_sound(task: Task, data: TaskData, training: Batching) -> None:
@@ -25,16 +27,18 @@ def require_sound(task: Task, data: TaskData, training: Batching) -> None:
         _require_finite_arrays(task, data, part)
         batching = replace(training, seed=0) if part == "train" else EVALUATION
         count = 0
-        for batch in task.batches(data, part, batching):
-            _require_finite(task, part, batch, count)
-            if part != "train" and batch.items is None:
-                raise ValueError(f"batches of the {part} part must say which items they hold (Batch.items)")
-            count += 1
+        try:
+            for batch in task.batches(data, part, batching):
+                _require_finite(task, part, batch, count)
+                if part != "train" and batch.items is None:
+                    raise ValueError(
+                        f"batches of the {part} part must say which items they hold (Batch.items)"
+                    )
+                count += 1
+        except MissingPart as error:
+            raise UserError(f"the data of task {task.name!r} have no {part} part; {WANTED}") from error
         if not count:
-            raise UserError(
-                f"the {part} part of the data of task {task.name!r} is empty; give data that fill a training, a "
-                "validation and a test part"
-            )
+            raise UserError(f"the {part} part of the data of task {task.name!r} is empty; {WANTED}")
 
 
 def _require_finite_arrays(task: Task, data: TaskData, part: Part) -> None:

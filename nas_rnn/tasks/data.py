@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -15,7 +14,9 @@ PARTS: tuple[Part, ...] = get_args(Part)
 
 Arrays = Mapping[str, NDArray[Any]]
 
-_NOTHING: Mapping[Any, Any] = MappingProxyType({})
+
+class MissingPart(LookupError):
+    """A part that is not among the data."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,10 +35,10 @@ class TaskData:
         """Return the arrays of one part.
 
         Raises:
-            LookupError: for a part that is not here: what only final runs may read is withheld from all others.
+            MissingPart: for a part that is not here: what only final runs may read is withheld from all others.
         """
         if name not in self.parts:
-            raise LookupError(f"the {name} part is not here: only final runs have it")
+            raise MissingPart(f"the {name} part is not here: only final runs have it")
         return self.parts[name]
 
     def without(self, name: Part) -> TaskData:

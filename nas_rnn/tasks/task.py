@@ -27,7 +27,9 @@ TRAINING_NAMES = ("layers", "dropout", "batch", "length", "learning_rate", "deca
 """The training options for which a task may have its own defaults."""
 
 LOSS = Mean("loss", "nats", "minimize", 0.01, "relative", of="loss", per="targets")
-"""The loss itself as a metric, per target; the trainer adds its statistics up, no model needs to give them."""
+"""The loss itself as a monitor, per target: the trainer adds up what it needs, so that no model has to give it.
+
+A metric of a final run is judged item by item; one of the same kind needs a model that scores its items."""
 
 
 class MakeRnn(Protocol):

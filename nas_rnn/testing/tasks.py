@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,13 +17,14 @@ from torch import Tensor, nn
 from nas_rnn.cells.zoo.classic import lstm
 from nas_rnn.errors import located
 from nas_rnn.execution import RNN
-from nas_rnn.tasks.batch import Batch, Tensors, named_tensors
+from nas_rnn.tasks.batch import Batch, named_tensors
 from nas_rnn.tasks.checks import require_sound
-from nas_rnn.tasks.data import PARTS, Batching, Part, TaskData
+from nas_rnn.tasks.data import EVALUATION, PARTS, Batching, Part, TaskData
 from nas_rnn.tasks.metric import Metric
 from nas_rnn.tasks.model import ItemStatistics, Loss, TaskModel, detached
 from nas_rnn.tasks.options import option_fields
 from nas_rnn.tasks.task import LOSS, TRAINING_NAMES, Preview, PreviewOptions, Regularisation, Task
+from nas_rnn.testing.padding import drawn, fresh_generator, padding_problems
 
 BATCHING = Batching(batch=8, length=16)
 HIDDEN = 4
@@ -49,7 +50,7 @@ def check_task(kind: Callable[[], Task], source: Path | None = None) -> list[str
     except Exception as error:
         return [f"it does not load: {located(error)}"]
     problems = list[str]()
-    for check in (_class_variables, _data, _sound, _order, _parts, _model, _whole_pass, _floors, _previews):
+    for check in CHECKS:
         try:
             problems += check(task, data)
         except Exception as error:
@@ -164,7 +165,9 @@ def _model(task: Task, data: TaskData) -> list[str]:
         )
     for part in PARTS:
         for batch in _first(task, data, part, replace(BATCHING, seed=1))[:2]:
-            found = [*_loss(model, batch), *_scores(task, data, model, part, batch), *_padding(model, batch)]
+            found = _loss(model, batch)
+            if not found:  # what is measured with a loss needs one that can be used
+                found = [*_scores(task, data, model, part, batch), *padding_problems(model, batch)]
             problems += [f"{part}: {problem}" for problem in found]
     return problems
 
@@ -172,7 +175,7 @@ def _model(task: Task, data: TaskData) -> list[str]:
 def _loss(model: TaskModel, batch: Batch) -> list[str]:
     model.train()
     model.zero_grad(set_to_none=True)
-    loss, _ = _drawn(lambda: model.loss(batch, None))
+    loss, _ = drawn(lambda: model.loss(batch, None))
     if not isinstance(loss, Loss):
         return [f"loss must give a nas_rnn.tasks.Loss and a state, not a {type(loss).__name__}"]
     for value in (loss.total, loss.curve):
@@ -192,20 +195,19 @@ def _scores(task: Task, data: TaskData, model: TaskModel, part: Part, batch: Bat
     measures = task.measures(data.meta)
     model.eval()
     with torch.no_grad():
-        loss, _ = _drawn(lambda: model.loss(batch, None))
-        first, again = (model.score(batch, None, generator=_generator())[0] for _ in range(2))
-    problems = _statistics(
-        "loss", loss.statistics, batch, [] if measures.monitor == LOSS else [measures.monitor]
-    )
-    problems += _statistics("score", first, batch, measures.metrics)
+        loss, _ = drawn(lambda: model.loss(batch, None))
+        first, again = (model.score(batch, None, generator=fresh_generator())[0] for _ in range(2))
+    monitored = {*measures.monitor.statistics} - {*LOSS.statistics}  # those the trainer adds up itself
+    problems = _statistics("loss", loss.statistics, batch, sorted(monitored))
+    scored = dict.fromkeys(name for metric in measures.metrics for name in metric.statistics)
+    problems += _statistics("score", first, batch, scored)
     if any(not torch.equal(first[name], again[name]) for name in first):
         problems.append("score differs from one call to the next with the same generator; draw from it alone")
     return problems
 
 
-def _statistics(method: str, found: ItemStatistics, batch: Batch, metrics: Iterable[Metric]) -> list[str]:
+def _statistics(method: str, found: ItemStatistics, batch: Batch, wanted: Iterable[str]) -> list[str]:
     assert batch.items is not None
-    wanted = dict.fromkeys(name for metric in metrics for name in metric.statistics)
     problems = [
         f"{method} gives no statistic {name!r}, which a metric needs" for name in wanted if name not in found
     ]
@@ -220,83 +222,45 @@ def _statistics(method: str, found: ItemStatistics, batch: Batch, metrics: Itera
     return problems
 
 
-def _padding(model: TaskModel, batch: Batch) -> list[str]:
-    """Say whether other numbers at padded places change anything."""
-    if batch.lengths is None:
-        return []
-    other = replace(
-        batch,
-        inputs=_other_padding(batch.inputs, batch.lengths, "inputs"),
-        targets=_other_padding(batch.targets, batch.lengths, "targets"),
-    )
-    found = [_measured(model, one) for one in (batch, other)]
-    names = [
-        name for name, value in found[0].items() if not torch.allclose(value, found[1][name], equal_nan=True)
-    ]
-    return [f"padding changes {', '.join(names)}"] if names else []
-
-
-def _measured(model: TaskModel, batch: Batch) -> dict[str, Tensor]:
-    model.eval()
-    model.zero_grad(set_to_none=True)
-    loss, _ = _drawn(lambda: model.loss(batch, None))
-    loss.total.backward()
-    scores, _ = model.score(batch, None, generator=_generator())
-    gradients = {f"the gradient of {n}": p.grad for n, p in model.named_parameters() if p.grad is not None}
-    scored = {f"statistic {name!r}": values.double() for name, values in scores.items()}
-    own = {"the loss": loss.total.detach(), "the count": torch.tensor(loss.count)}
-    return {name: value.detach().clone() for name, value in {**own, **gradients, **scored}.items()}
-
-
-def _other_padding(tensors: Tensors, lengths: Tensors, which: str) -> Tensors:
-    """Return tensors (T, B, ...) that have lengths with their padding turned upside down in time."""
-    if isinstance(tensors, Tensor):
-        own = lengths if isinstance(lengths, Tensor) else lengths.get(which)
-        return tensors if own is None else _repadded(tensors, own)
-    return {
-        name: tensor if (own := _own_lengths(lengths, name)) is None else _repadded(tensor, own)
-        for name, tensor in tensors.items()
-    }
-
-
-def _own_lengths(lengths: Tensors, name: str) -> Tensor | None:
-    return lengths if isinstance(lengths, Tensor) else lengths.get(name)
-
-
-def _repadded(tensor: Tensor, lengths_B: Tensor) -> Tensor:
-    if tensor.dim() < 2 or tensor.shape[1] != len(lengths_B) or int(lengths_B.max()) > len(tensor):
-        return tensor
-    real_TB = torch.arange(len(tensor))[:, None] < lengths_B
-    real = real_TB.reshape(*real_TB.shape, *[1] * (tensor.dim() - 2))
-    return torch.where(real, tensor, tensor[:1].expand_as(tensor))
-
-
 def _whole_pass(task: Task, data: TaskData) -> list[str]:
-    """Say whether a state can be handed on through a pass, and whether items are numbered as they must be."""
-    model, problems = _build(task, data, []).eval(), list[str]()
-    state, items = None, set[int]()
+    """Say whether a state can be handed on through a pass: what fails is raised."""
+    model, state = _build(task, data, []).eval(), None
     for batch in task.batches(data, "valid", BATCHING):
         with torch.no_grad():
-            _, state = _drawn(partial(model.loss, batch, detached(state)))
-        assert batch.items is not None
-        items |= set(batch.items.tolist())
-    if items != set(range(len(items))):
-        problems.append("items of the valid part must be numbered from 0 without gaps")
-    groups = data.groups.get("valid")
-    if groups is not None and len(groups) != len(items):
-        problems.append(f"groups has {len(groups)} numbers for the {len(items)} items of the valid part")
+            _, state = drawn(partial(model.loss, batch, detached(state)))
+    return []
+
+
+def _items(task: Task, data: TaskData) -> list[str]:
+    problems = list[str]()
+    for part in PARTS[1:]:
+        items = _items_of(task, data, part)
+        if items != set(range(len(items))):
+            problems.append(f"items of the {part} part must be numbered from 0 without gaps")
+        groups = data.groups.get(part)
+        if groups is not None and len(groups) != len(items):
+            problems.append(f"groups has {len(groups)} numbers for the {len(items)} items of the {part} part")
     return problems
 
 
+def _items_of(task: Task, data: TaskData, part: Part) -> set[int]:
+    batches = task.batches(data, part, EVALUATION)
+    return {item for batch in batches if batch.items is not None for item in batch.items.tolist()}
+
+
 def _floors(task: Task, data: TaskData) -> list[str]:
-    problems = list[str]()
+    problems, floors = list[str](), task.floors(data)
     metrics = task.measures(data.meta).metrics
-    for name, statistics in task.floors(data).items():
+    count = len(_items_of(task, data, "test")) if floors else 0
+    for name, statistics in floors.items():
         missing = {key for metric in metrics for key in metric.statistics} - {*statistics}
         if missing:
             problems.append(f"floor {name!r} gives no statistic {', '.join(sorted(missing))}")
-        if len({len(values) for values in statistics.values()}) > 1:
-            problems.append(f"floor {name!r} gives statistics of different numbers of items")
+        problems += [
+            f"floor {name!r} gives {len(values)} numbers of statistic {key!r} for the {count} items of the test part"
+            for key, values in statistics.items()
+            if len(values) != count
+        ]
     return problems
 
 
@@ -325,17 +289,6 @@ def _build(task: Task, data: TaskData, made: list[int]) -> TaskModel:
         return task.build(data.meta, make_rnn, Regularisation())
 
 
-def _drawn(call: Callable[[], Any]) -> Any:
-    """Return what ``call`` gives, with torch's random numbers from a seed."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(0)
-        return call()
-
-
-def _generator() -> torch.Generator:
-    return torch.Generator().manual_seed(0)
-
-
 def _first(task: Task, data: TaskData, part: Part, batching: Batching) -> list[Batch]:
     """Return the first batches of a pass."""
     return [batch for batch, _ in zip(task.batches(data, part, batching), range(MOST_BATCHES), strict=False)]
@@ -348,11 +301,16 @@ def _columns_of(task: Task, data: TaskData, part: Part) -> list[int]:
 
 def _columns(batch: Batch) -> Iterator[tuple[bytes, ...]]:
     inputs, targets = named_tensors(batch.inputs, "inputs"), named_tensors(batch.targets, "targets")
-    count = next(iter(targets.values())).shape[-1 if len(targets) == 1 else 0]
-    if batch.items is not None:
-        count = len(batch.items)
+    tensors = (*inputs.values(), *targets.values())
+    count = _width(tensors) if batch.items is None else len(batch.items)
     for column in range(count):
-        yield tuple(_column(tensor, column, count) for tensor in (*inputs.values(), *targets.values()))
+        yield tuple(_column(tensor, column, count) for tensor in tensors)
+
+
+def _width(tensors: Sequence[Tensor]) -> int:
+    """Return how many columns the tensors have: the size that all of them have first or second."""
+    sizes = [tuple(tensor.shape[1::-1]) for tensor in tensors if tensor.dim()]
+    return next((size for size in sizes[0] if all(size in other for other in sizes)), 0)
 
 
 def _column(tensor: Tensor, column: int, count: int) -> bytes:
@@ -381,3 +339,17 @@ def _tensors(batch: Batch) -> Mapping[str, Tensor]:
 
 def _parameters(model: nn.Module) -> dict[str, Any]:
     return {name: parameter.shape for name, parameter in model.named_parameters()}
+
+
+CHECKS = (
+    _class_variables,
+    _data,
+    _sound,
+    _order,
+    _parts,
+    _model,
+    _whole_pass,
+    _items,
+    _floors,
+    _previews,
+)

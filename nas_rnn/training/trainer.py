@@ -141,12 +141,10 @@ class Trainer:
             valid = validation_pass(self._model, self._evaluation_batches("valid"))
         metric = valid.metric(self._measures.monitor)
         if not (math.isfinite(valid.loss) and math.isfinite(metric)):
-            shown = (
-                f"loss became {valid.loss}"
-                if math.isfinite(metric)
-                else f"{self._measures.monitor.name} became {metric}"
-            )
-            raise Diverged(f"validation {shown}", epoch=epoch, step=self._steps)
+            name, value = self._measures.monitor.name, metric
+            if not math.isfinite(valid.loss):
+                name, value = "loss", valid.loss
+            raise Diverged(f"validation {name} became {value}", epoch=epoch, step=self._steps)
         record = EpochRecord(
             epoch=epoch,
             train_loss=trained.loss,

@@ -11,9 +11,11 @@ import torch
 from torch import nn
 
 from nas_rnn.errors import UserError
-from nas_rnn.tasks import TaskData
+from nas_rnn.tasks import Batch, Batching, PreviewOptions, Regularisation, TaskData
 from nas_rnn.tasks.glimpses import Glimpses
 from nas_rnn.tasks.glimpses.looks import ORDERS, looks
+from nas_rnn.tasks.glimpses.model import GlimpseClassifier
+from nas_rnn.tasks.metric import totals_of
 from nas_rnn.testing.tasks import check_task
 from nas_rnn.training import RunSpec, TrainingOptions
 from nas_rnn.training.trainer import Trainer
@@ -29,9 +31,9 @@ def lstm(input_size: int) -> nn.Module:
     return nn.LSTM(input_size, 8)
 
 
-def made(task: Glimpses, data: TaskData) -> nn.Module:
+def made(task: Glimpses, data: TaskData) -> GlimpseClassifier:
     torch.manual_seed(0)
-    return task.model(data.meta, lstm, dropout=0.5)
+    return task.build(data.meta, lstm, Regularisation(dropout=0.5))
 
 
 @pytest.mark.parametrize(("order", "answer"), list(zip(ORDERS, ["last", "mean"] * 2, strict=True)))
@@ -42,13 +44,15 @@ def test_it_keeps_what_a_task_must(source: Path, order: str, answer: str) -> Non
 def test_a_batch_is_the_pictures_look_by_look_and_the_last_may_be_smaller(source: Path) -> None:
     task = Glimpses(order="spiral", patch=3)
     data = task.load(source)
-    batches = list(task.batches(data, "test", batch=16, length=99, seed=None))
-    assert [inputs.shape for inputs, _ in batches] == [(4, 16, 9), (4, 4, 9)]
-    inputs = torch.cat([inputs for inputs, _ in batches], dim=1).numpy()
+    batches = list(task.batches(data, "test", Batching(batch=16, length=99)))
+    assert [batch.inputs.shape for batch in batches] == [(4, 16, 9), (4, 4, 9)]  # type: ignore[union-attr]
+    inputs = torch.cat([batch.inputs for batch in batches], dim=1).numpy()  # type: ignore[misc]
     pixels = (bars(20)[0].reshape(20, 36) - data.meta["mean"]) / data.meta["deviation"]
     for step, look in enumerate(looks(6, 6, order="spiral", patch=3)):
         assert np.allclose(inputs[step], pixels[:, look], atol=1e-6)
-    assert torch.cat([targets for _, targets in batches]).tolist() == bars(20)[1].tolist()
+    targets, items = (torch.cat([getattr(batch, name) for batch in batches]) for name in ("targets", "items"))
+    assert targets.tolist() == bars(20)[1].tolist()
+    assert items.tolist() == list(range(20))
 
 
 def test_training_order_differs_from_epoch_to_epoch_and_gives_every_picture_once(source: Path) -> None:
@@ -56,9 +60,11 @@ def test_training_order_differs_from_epoch_to_epoch_and_gives_every_picture_once
     data = task.load(source)
 
     def pictures(seed: int, epoch: int) -> list[bytes]:
-        batches = task.batches(data, "train", batch=16, length=1, seed=seed, epoch=epoch)
+        batches = task.batches(data, "train", Batching(batch=16, length=1, seed=seed, epoch=epoch))
         return [
-            bytes(picture.numpy().tobytes()) for inputs, _ in batches for picture in inputs.swapaxes(0, 1)
+            bytes(picture.numpy().tobytes())
+            for batch in batches
+            for picture in batch.inputs.swapaxes(0, 1)  # type: ignore[union-attr]
         ]
 
     assert pictures(1, 1) == pictures(1, 1)
@@ -80,24 +86,53 @@ def test_model_parameters(source: Path, embedding: int) -> None:
 def test_after_each_look_ends_with_the_answer(source: Path, answer: str) -> None:
     task = Glimpses(answer=answer)
     data = task.load(source)
-    model = made(task, data).eval()
-    inputs, _ = next(iter(task.batches(data, "valid", batch=4, length=1, seed=None)))
+    net = made(task, data).eval().net
+    inputs = next(iter(task.batches(data, "valid", Batching(batch=4, length=1)))).inputs
+    assert isinstance(inputs, torch.Tensor)
     for looked in (1, 3, 6):
-        whole, _ = model(inputs[:looked], None)
-        assert torch.allclose(model.after_each_look(inputs)[looked - 1], whole, atol=1e-6)  # type: ignore[operator]
-    hidden, _ = model.rnn(inputs)  # type: ignore[operator]
+        whole, _ = net(inputs[:looked], None)
+        assert torch.allclose(net.after_each_look(inputs)[looked - 1], whole, atol=1e-6)
+    hidden, _ = net.rnn(inputs)
     read = hidden[-1] if answer == "last" else hidden.mean(0)
-    assert torch.allclose(model.output(read), model(inputs, None)[0], atol=1e-6)  # type: ignore[operator]
+    assert torch.allclose(net.output(read), net(inputs, None)[0], atol=1e-6)
 
 
-def test_scores_are_per_cent_of_pictures() -> None:
-    outputs = torch.tensor([[2.0, 1.0], [0.0, 1.0], [5.0, 1.0]])
-    values, weights = Glimpses().item_scores(outputs, torch.tensor([0, 1, 1]))
-    assert values.tolist() == [100.0, 100.0, 0.0]
-    assert weights.tolist() == [1.0, 1.0, 1.0]
-    metric = Glimpses.metric
+class Says(nn.Module):
+    """A net that answers with fixed logits."""
+
+    def __init__(self, logits: torch.Tensor) -> None:
+        super().__init__()
+        self.logits = logits
+
+    def forward(self, looks: torch.Tensor, state: Any) -> tuple[torch.Tensor, Any]:
+        return self.logits, "a state"
+
+
+def test_scores_are_per_cent_of_pictures_and_no_state_goes_on() -> None:
+    logits = torch.tensor([[2.0, 1.0], [0.0, 1.0], [5.0, 1.0]])
+    model = GlimpseClassifier(Says(logits)).eval()  # type: ignore[arg-type]
+    batch = Batch(inputs=torch.zeros(4, 3, 2), targets=torch.tensor([0, 1, 1]), items=torch.arange(3))
+    loss, state = model.loss(batch, None)
+    assert state is None
+    assert loss.count == 3
+    assert float(loss.total) == pytest.approx(float(nn.functional.cross_entropy(logits, batch.targets)))  # type: ignore[arg-type]
+    assert loss.statistics["correct"].tolist() == [100.0, 100.0, 0.0]
+    (metric,) = Glimpses.metrics
+    totals = totals_of({name: values.double().numpy() for name, values in loss.statistics.items()})
+    assert metric.value(totals) == pytest.approx(200 / 3)
     assert metric.better(97.0, 96.0)
     assert metric.margin_at(97.0) == 0.5
+
+
+def test_the_floor_always_answers_what_is_commonest_in_training(source: Path) -> None:
+    task = Glimpses()
+    data = task.load(source)
+    rare = TaskData({**data.parts, "train": {"labels": np.array([2, 0, 2, 1], dtype=np.uint8)}}, data.meta)
+    (name,) = floors = task.floors(rare)
+    assert name == "commonest class"
+    test = data.part("test")["labels"]
+    assert floors[name]["correct"].tolist() == [100.0 if label == 2 else 0.0 for label in test]
+    assert 0.0 < np.mean(floors[name]["correct"]) < 100.0
 
 
 def spec(epochs: int, **changes: Any) -> RunSpec:
@@ -121,16 +156,20 @@ def test_it_learns(source: Path) -> None:
     while not trainer.finished:
         trainer.run_epoch()
     result = trainer.result()
-    assert result.test_values is not None
-    assert len(result.test_values) == 20
-    assert np.mean(result.test_values) > 90.0
+    assert result.test_statistics is not None
+    assert len(result.test_statistics["correct"]) == 20
+    assert np.mean(result.test_statistics["correct"]) > 90.0
 
 
 def shown(source: Path, **how: Any) -> str:
     task = Glimpses()
     data = task.load(source)
-    defaults: dict[str, Any] = {"seed": 1, "length": 500, "prompt": "", "temperature": 1.0}
-    return task.preview(made(task, data), json.loads(json.dumps(data.meta)), **defaults | how)
+    defaults: dict[str, Any] = {"length": 500}
+    seed = how.pop("seed", 1)
+    known = TaskData({}, json.loads(json.dumps(data.meta)))  # all that there is of a saved model
+    preview = task.preview(made(task, data), known, seed=seed, options=PreviewOptions(**defaults | how))
+    assert preview.files == {}
+    return preview.text
 
 
 def test_a_preview_shows_validation_pictures_and_the_answer_after_each_look(source: Path) -> None:
@@ -172,14 +211,14 @@ def test_previews_are_pictures_of_the_validation_part(source: Path) -> None:
     data = task.load(source)
     model = made(task, data).train()
     random = torch.get_rng_state()
-    files = task.previews(model, data, 1)
+    preview = task.preview(model, data, seed=1, options=PreviewOptions())
+    files = preview.files
     assert set(files) == {"confusion.png", "looks.png"}
     assert all(content.startswith(b"\x89PNG") for content in files.values())
-    assert files == task.previews(model, data, 1)
+    assert task.preview(model, data, seed=1, options=PreviewOptions()) == preview
     assert torch.equal(random, torch.get_rng_state())
     assert model.training
-    hidden = TaskData({name: array for name, array in data.arrays.items() if "test" not in name}, data.meta)
-    assert task.previews(model, hidden, 1) == files
+    assert task.preview(model, data.without("test"), seed=1, options=PreviewOptions()) == preview
 
 
 def test_a_word_that_is_no_choice_is_answered_with_the_nearest_one() -> None:

@@ -2,9 +2,12 @@
 
 import math
 
+import numpy as np
 import pytest
 
-from nas_rnn.tasks import Mean, Metric
+from nas_rnn.errors import UserError
+from nas_rnn.tasks import LOSS, Mean, Metric
+from nas_rnn.tasks.metric import totals_of
 
 BITS = Mean("bits_per_char", "bits per character", "minimize", 0.01, "relative")
 ACCURACY = Mean("accuracy", "percentage points", "maximize", 0.5, "absolute")
@@ -46,3 +49,33 @@ def test_gap_to_a_baseline_of_zero() -> None:
     assert BITS.gap(0.0, 0.0) == 0.0
     assert BITS.gap(0.5, 0.0) == math.inf
     assert ACCURACY.gap(0.5, 0.0) == -math.inf
+
+
+def test_a_mean_is_a_sum_by_a_sum_and_without_one_by_items() -> None:
+    statistics = {"bits": np.array([3.0, 1.0, 8.0]), "characters": np.array([2.0, 1.0, 3.0])}
+    totals = totals_of(statistics)
+    assert Mean("b", "bits", "minimize", 0.01, "relative", of="bits", per="characters").value(totals) == 2.0
+    assert Mean("b", "bits", "minimize", 0.01, "relative", of="bits").value(totals) == 4.0
+    assert LOSS.statistics == ("loss", "targets")
+    assert ACCURACY.statistics == ("value",)
+
+
+def test_a_mean_of_nothing_is_no_number() -> None:
+    nothing = {"value": np.zeros(0)}
+    assert math.isnan(ACCURACY.value(totals_of(nothing)))
+    assert math.isnan(LOSS.value({"loss": np.float64(1.0), "targets": np.float64(0.0)}))  # type: ignore[dict-item]
+
+
+def test_statistics_add_up_over_items_number_by_number() -> None:
+    totals = totals_of({"matches": np.array([[1.0, 2.0], [3.0, 5.0]]), "length": np.array([4.0, 6.0])})
+    assert totals["matches"].tolist() == [4.0, 7.0]
+    assert totals["length"].tolist() == 10.0
+    assert totals["items"].tolist() == 2.0
+    assert totals_of({})["items"].tolist() == 0.0
+
+
+def test_a_plain_metric_is_of_the_interface_before_and_is_told_what_there_is_now() -> None:
+    with pytest.raises(
+        UserError, match=r"a metric is a Mean\(\.\.\.\) or a subclass of Metric; .*docs/plugins\.md"
+    ):
+        Metric("accuracy", "%", "maximize", 0.5, "absolute")  # type: ignore[abstract]

@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 
 from nas_rnn.errors import UserError
+from nas_rnn.tasks import Batching
+from nas_rnn.tasks.data import PARTS
 from nas_rnn.tasks.glimpses import Glimpses
 from tests.tasks.picture_files import bars, idx, write_mnist, write_pair
 
@@ -31,20 +33,24 @@ def refused(source: Path, message: str, **options: int | float | str) -> None:
 
 def test_the_embedded_digits_are_mixed_and_every_part_has_its_share_of_every_class() -> None:
     data = Glimpses().load(None)
-    counts = {part: len(data.arrays[f"{part}.labels"]) for part in ("train", "valid", "test")}
+    counts = {part: len(data.part(part)["labels"]) for part in PARTS}
     assert counts == {"train": 1258, "valid": 180, "test": 359}
     for part, count in counts.items():
-        assert data.arrays[f"{part}.pictures"].shape == (count, 8, 8)
-        of_class = np.bincount(data.arrays[f"{part}.labels"], minlength=10)
+        assert data.part(part)["pictures"].shape == (count, 8, 8)
+        of_class = np.bincount(data.part(part)["labels"], minlength=10)
         assert of_class.max() - of_class.min() <= max(3, 0.07 * count / 10)
     again = Glimpses().load(None)
-    assert all(np.array_equal(array, again.arrays[name]) for name, array in data.arrays.items())
+    assert all(
+        np.array_equal(array, again.part(part)[name])
+        for part in PARTS
+        for name, array in data.part(part).items()
+    )
 
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_mnist_files_keep_their_order_and_their_own_test_part(tmp_path: Path, packed: bool) -> None:
     data = Glimpses().load(write_mnist(tmp_path, packed=packed))
-    train, valid, test = (data.arrays[f"{part}.pictures"] for part in ("train", "valid", "test"))
+    train, valid, test = (data.part(part)["pictures"] for part in PARTS)
     assert np.array_equal(np.concatenate([train, valid]), bars(80)[0])
     assert np.array_equal(test, bars(20)[0])
     assert (len(train), len(valid)) == (70, 10)
@@ -53,8 +59,8 @@ def test_mnist_files_keep_their_order_and_their_own_test_part(tmp_path: Path, pa
 
 def test_fewer_training_pictures_leave_the_own_test_part_alone(tmp_path: Path) -> None:
     data = Glimpses(train=40, valid=0.25).load(write_mnist(tmp_path))
-    assert [len(data.arrays[f"{part}.labels"]) for part in ("train", "valid", "test")] == [30, 10, 20]
-    assert np.array_equal(data.arrays["test.pictures"], bars(20)[0])
+    assert [len(data.part(part)["labels"]) for part in PARTS] == [30, 10, 20]
+    assert np.array_equal(data.part("test")["pictures"], bars(20)[0])
     refused(tmp_path, "train=81 of 100 pictures .* use at most train=80", train=81)
 
 
@@ -64,7 +70,7 @@ def test_one_pair_of_files_is_split_by_position(
 ) -> None:
     write_pair(tmp_path, IMAGES, LABELS, 100)
     data = Glimpses(**options).load(tmp_path)
-    parts = [data.arrays[f"{part}.pictures"] for part in ("train", "valid", "test")]
+    parts = [data.part(part)["pictures"] for part in PARTS]
     assert [len(part) for part in parts] == counts
     assert np.array_equal(np.concatenate(parts), bars(100)[0])
 
@@ -72,7 +78,7 @@ def test_one_pair_of_files_is_split_by_position(
 def test_an_unpacked_file_stands_for_its_packed_twin(tmp_path: Path) -> None:
     write_pair(tmp_path, IMAGES, LABELS, 100)
     (tmp_path / f"{IMAGES}.gz").write_bytes(b"never read")
-    assert Glimpses().load(tmp_path).arrays["train.labels"].size == 70
+    assert Glimpses().load(tmp_path).part("train")["labels"].size == 70
 
 
 def test_labels_may_be_any_numbers(tmp_path: Path) -> None:
@@ -88,9 +94,9 @@ def test_one_folder_per_class(tmp_path: Path) -> None:
     data = Glimpses().load(tmp_path)
     assert data.meta["classes"] == ["cat", "dog"]
     for part, each in {"train": 7, "valid": 1, "test": 2}.items():
-        labels = data.arrays[f"{part}.labels"]
+        labels = data.part(part)["labels"]
         assert np.bincount(labels).tolist() == [each, each]
-        assert np.array_equal(data.arrays[f"{part}.pictures"][:, 0, 0] > 100, labels == 1)
+        assert np.array_equal(data.part(part)["pictures"][:, 0, 0] > 100, labels == 1)
 
 
 def test_kinds_of_pictures_become_grey(tmp_path: Path) -> None:
@@ -100,7 +106,7 @@ def test_kinds_of_pictures_become_grey(tmp_path: Path) -> None:
     Image.fromarray(np.full((6, 6), 0x4000, dtype=np.uint16)).save(tmp_path / "dog" / "deep.png")
     Image.new("1", (6, 6), 1).save(tmp_path / "dog" / "bits.png")
     data = Glimpses().load(tmp_path)
-    greys = np.concatenate([data.arrays[f"{part}.pictures"][:, 0, 0] for part in ("train", "valid", "test")])
+    greys = np.concatenate([data.part(part)["pictures"][:, 0, 0] for part in PARTS])
     assert sorted(greys[greys != 200].tolist()) == sorted(
         [*range(40, 46), *range(201, 206), 76, 255, 64, 255]
     )
@@ -110,7 +116,10 @@ def test_pixels_are_normalised_by_the_training_part(tmp_path: Path) -> None:
     task = Glimpses()
     data = task.load(write_mnist(tmp_path))
     inputs = np.concatenate(
-        [x.numpy().ravel() for x, _ in task.batches(data, "train", batch=16, length=1, seed=0)]
+        [
+            batch.inputs.numpy().ravel()  # type: ignore[union-attr]
+            for batch in task.batches(data, "train", Batching(batch=16, length=1, seed=0))
+        ]
     )
     assert inputs.mean() == pytest.approx(0.0, abs=1e-5)
     assert inputs.std() == pytest.approx(1.0, abs=1e-5)
@@ -123,12 +132,12 @@ def test_differing_sizes_are_refused_unless_a_size_is_set(tmp_path: Path) -> Non
         "pictures differ in size: .*cat/0.png has 6 x 6 pixels, .*cat/1.png has 8 x 8; set option size",
     )
     data = Glimpses(size=4).load(tmp_path)
-    assert data.arrays["train.pictures"].shape[1:] == (4, 4)
+    assert data.part("train")["pictures"].shape[1:] == (4, 4)
 
 
 def test_idx_and_embedded_pictures_are_resized_too(tmp_path: Path) -> None:
-    assert Glimpses(size=12).load(write_mnist(tmp_path)).arrays["test.pictures"].shape == (20, 12, 12)
-    assert Glimpses(size=4).load(None).arrays["test.pictures"].shape == (359, 4, 4)
+    assert Glimpses(size=12).load(write_mnist(tmp_path)).part("test")["pictures"].shape == (20, 12, 12)
+    assert Glimpses(size=4).load(None).part("test")["pictures"].shape == (359, 4, 4)
 
 
 def test_a_path_that_is_no_folder(tmp_path: Path) -> None:

@@ -4,18 +4,25 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from nas_rnn.tasks.streams import IGNORED, evaluation_chunks, training_chunks
 from torch import Tensor
 
 from nas_rnn.errors import UserError
+from nas_rnn.tasks import Batch, Batching
+from nas_rnn.tasks.char_lm.streams import IGNORED, evaluation_blocks, evaluation_chunks, training_chunks
 
 Chunks = list[tuple[Tensor, Tensor]]
 
 
 def training(count: int, batch: int, length: int, seed: int | None = 0, epoch: int = 1) -> Chunks:
-    return list(training_chunks(np.arange(count), batch=batch, length=length, seed=seed, epoch=epoch))
+    batching = Batching(batch=batch, length=length, seed=seed, epoch=epoch)
+    return [both(chunk) for chunk in training_chunks(np.arange(count), batching)]
+
+
+def both(chunk: Batch) -> tuple[Tensor, Tensor]:
+    assert isinstance(chunk.inputs, Tensor) and isinstance(chunk.targets, Tensor)
+    return chunk.inputs, chunk.targets
 
 
 @given(st.integers(1, 5), st.integers(1, 7), st.integers(0, 60), st.integers(0, 3), st.integers(0, 3))
@@ -54,13 +61,14 @@ def test_training_on_too_little_says_what_would_fit() -> None:
         training(11, batch=3, length=4)
 
 
+@settings(deadline=None)
 @given(st.integers(2, 200), st.integers(1, 9), st.integers(1, 20))
 def test_evaluation_has_every_symbol_but_the_first_as_target_once(
     count: int, batch: int, length: int
 ) -> None:
     targets_seen: list[int] = []
     sizes = set()
-    for inputs, targets in evaluation_chunks(np.arange(count), batch=batch, length=length):
+    for inputs, targets in map(both, evaluation_chunks(np.arange(count), batch=batch, length=length)):
         real = targets != IGNORED
         assert (inputs[real] + 1 == targets[real]).all()
         assert inputs.shape == targets.shape
@@ -74,6 +82,23 @@ def test_evaluation_has_every_symbol_but_the_first_as_target_once(
 
 
 def test_evaluation_streams_are_contiguous() -> None:
-    chunks = list(evaluation_chunks(np.arange(101), batch=4, length=10))
+    chunks = map(both, evaluation_chunks(np.arange(101), batch=4, length=10))
     stream = np.concatenate([inputs[:, 1].numpy() for inputs, _ in chunks])
     assert stream.tolist() == list(range(25, 50))
+
+
+@settings(deadline=None)
+@given(st.integers(2, 200), st.integers(1, 9), st.integers(1, 20))
+def test_items_are_blocks_in_the_order_of_the_sequence(count: int, batch: int, length: int) -> None:
+    """Every target's item, by the chunks and by itself: neighbours in the sequence are neighbours among items."""
+    item_of = {}
+    for chunk in evaluation_chunks(np.arange(count), batch=batch, length=length):
+        _, targets = both(chunk)
+        assert chunk.items is not None
+        for column, item in zip(targets.T.tolist(), chunk.items.tolist(), strict=True):
+            item_of |= {target: item for target in column if target != IGNORED}
+    in_order = [item_of[target] for target in range(1, count)]
+    assert evaluation_blocks(np.arange(count), batch=batch, length=length).tolist() == in_order
+    assert in_order == sorted(in_order)
+    assert set(in_order) == set(range(max(in_order) + 1))
+    assert np.bincount(in_order).max() <= length

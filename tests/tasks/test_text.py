@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nas_rnn.tasks.text import Vocabulary, read_text
 
 from nas_rnn.errors import UserError
+from nas_rnn.tasks.char_lm.text import Vocabulary, read_text
 
 
 def test_byte_order_mark_and_line_ends_of_other_systems(tmp_path: Path) -> None:

@@ -3,17 +3,30 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from nas_rnn.tasks import Metric, Part, Task, TaskData
+from nas_rnn.tasks import (
+    Batch,
+    Batching,
+    Loss,
+    MakeRnn,
+    Mean,
+    Metric,
+    Part,
+    Regularisation,
+    Task,
+    TaskData,
+    TaskModel,
+)
 from nas_rnn.tasks.char_lm import CharLM
+from nas_rnn.tasks.model import State
 from nas_rnn.training import EpochRecord, RunSpec, RunStore, TrainingOptions
-from nas_rnn.training.model import MakeRnn
+from nas_rnn.training.model import RnnOfSpec
 from nas_rnn.training.trainer import Trainer
 
 OPTIONS = TrainingOptions(batch=4, length=16, learning_rate=0.02, epochs=3, device="cpu")
@@ -31,62 +44,46 @@ SPEC = RunSpec(
 )
 
 
-def lstm_of(spec: RunSpec, input_size: int) -> nn.Module:
+def lstm_of(spec: RunSpec, input_size: int, *, bidirectional: bool = False) -> nn.Module:
     options = spec.training
     dropout = options.dropout if options.layers > 1 else 0.0
-    return nn.LSTM(input_size, spec.hidden_size, options.layers, dropout=dropout)
+    return nn.LSTM(input_size, spec.hidden_size, options.layers, dropout=dropout, bidirectional=bidirectional)
+
+
+class RampModel(TaskModel):
+    """Its loss is less the greater the weight; item 0 counts once, item 1 three times."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+
+    def loss(self, batch: Batch, state: State) -> tuple[Loss, State]:
+        weights = torch.tensor([1.0, 3.0])
+        statistics = {"distance": (self.weight - batch.targets).abs() * weights, "weight": weights}
+        return Loss(-self.weight.sum(), 2, statistics=statistics), None
 
 
 class Ramp(Task):
     """One weight that every epoch raises; the validation metric is its distance to a goal it walks past."""
 
-    name = "ramp"
-    summary = "a weight that walks past its goal"
-    metric = Metric("distance", "steps", "minimize", 0.1, "absolute")
-    unit = "steps"
-    item = "probe"
-    carries_state = False
+    name: ClassVar[str] = "ramp"
+    summary: ClassVar[str] = "a weight that walks past its goal"
+    monitor: ClassVar[Metric] = Mean(
+        "distance", "steps", "minimize", 0.1, "absolute", of="distance", per="weight"
+    )
+    metrics: ClassVar[tuple[Metric, ...]] = (monitor,)
+    unit: ClassVar[str] = "steps"
+    item: ClassVar[str] = "probe"
 
     def load(self, source: Path | None) -> TaskData:
-        return TaskData(arrays={}, meta={})
+        return TaskData({})
 
-    def model(
-        self, meta: Mapping[str, Any], make_rnn: Callable[[int], nn.Module], *, dropout: float
-    ) -> nn.Module:
+    def build(self, meta: Mapping[str, Any], make_rnn: MakeRnn, regularisation: Regularisation) -> RampModel:
         return RampModel()
 
-    def batches(
-        self, data: TaskData, part: Part, *, batch: int, length: int, seed: int | None, epoch: int = 0
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, data: TaskData, part: Part, batching: Batching) -> Iterator[Batch]:
         goal = 1.0 if part == "valid" else 0.0
-        yield torch.zeros(1), torch.full((2,), goal)
-
-    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return -outputs.sum()
-
-    def item_scores(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        return (outputs - targets).abs(), torch.tensor([1.0, 3.0])
-
-    def preview(
-        self,
-        model: nn.Module,
-        meta: Mapping[str, Any],
-        *,
-        seed: int,
-        length: int,
-        prompt: str,
-        temperature: float,
-    ) -> str:
-        return ""
-
-
-class RampModel(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.zeros(1))
-
-    def forward(self, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
-        return self.weight.expand(2), state
+        yield Batch(inputs=torch.zeros(1), targets=torch.full((2,), goal), items=torch.arange(2))
 
 
 @pytest.fixture(scope="session")
@@ -96,8 +93,9 @@ def data() -> TaskData:
     codes = np.unique(np.frombuffer(text, dtype=np.uint8), return_inverse=True)
     vocabulary = "".join(map(chr, codes[0]))
     numbers = codes[1].astype(np.uint8)
-    parts = {"train": numbers[:1200], "valid": numbers[1200:1500], "test": numbers[1500:]}
-    return TaskData(arrays=parts, meta={"vocabulary": vocabulary, "source": "made up"})
+    cuts: dict[Part, slice] = {"train": slice(1200), "valid": slice(1200, 1500), "test": slice(1500, None)}
+    parts = {part: {"codes": numbers[cut]} for part, cut in cuts.items()}
+    return TaskData(parts, meta={"vocabulary": vocabulary, "source": "made up"})
 
 
 @pytest.fixture
@@ -119,7 +117,7 @@ def comparable() -> Callable[[list[EpochRecord]], list[EpochRecord]]:
 
 @pytest.fixture
 def make_trainer(data: TaskData) -> Callable[..., Trainer]:
-    def make(spec: RunSpec = SPEC, store: RunStore | None = None, make_rnn: MakeRnn = lstm_of) -> Trainer:
+    def make(spec: RunSpec = SPEC, store: RunStore | None = None, make_rnn: RnnOfSpec = lstm_of) -> Trainer:
         return Trainer(spec, CharLM(), data, store, make_rnn=make_rnn)
 
     return make
@@ -138,5 +136,5 @@ def make_ramp() -> Callable[..., Trainer]:
 
 
 @pytest.fixture
-def torch_lstm() -> MakeRnn:
+def torch_lstm() -> RnnOfSpec:
     return lstm_of

@@ -86,7 +86,7 @@ class Poisoned(nn.LSTM):
 
 def test_a_weight_that_is_not_finite(make_trainer: MakeTrainer, spec: RunSpec) -> None:
     trainer = make_trainer(spec, make_rnn=lambda spec, size: Poisoned(size, spec.hidden_size))
-    with pytest.raises(Diverged, match=r"weights rnn\.idle became non-finite in epoch 1"):
+    with pytest.raises(Diverged, match=r"weights net\.rnn\.idle became non-finite in epoch 1"):
         trainer.run_epoch()
 
 
@@ -111,7 +111,7 @@ def test_what_was_stored_before_stays(tmp_path: Path, make_trainer: MakeTrainer,
         trainer.run_epoch()
     result = trainer.result("diverged", str(caught.value))
     assert (result.best_epoch, result.best_metric) == (1, first.metric)
-    assert result.test_values is None
+    assert result.test_statistics is None
     assert store.read_result() == result
     assert store.read_records() == [first]
     assert make_trainer(spec, store, failing(20, math.nan)).epoch == 1

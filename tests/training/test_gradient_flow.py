@@ -10,16 +10,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from nas_rnn.tasks.language_model import LanguageModel
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from nas_rnn import RNN, load_cell
 from nas_rnn.errors import UserError
 from nas_rnn.execution.unrolled import Unrolled
-from nas_rnn.tasks import TaskData
+from nas_rnn.tasks import Batch, TaskData
 from nas_rnn.tasks.char_lm import CharLM
-from nas_rnn.tasks.glimpses.model import GlimpseModel
+from nas_rnn.tasks.char_lm.model import CharModel
+from nas_rnn.tasks.char_lm.net import LanguageModel
+from nas_rnn.tasks.glimpses.model import GlimpseClassifier
+from nas_rnn.tasks.glimpses.net import GlimpseModel
 from nas_rnn.training import RunSpec, RunStore
 from nas_rnn.training.flow_chart import draw_flow
 from nas_rnn.training.gradient_flow import (
@@ -27,7 +29,7 @@ from nas_rnn.training.gradient_flow import (
     PathFlow,
     flows_of_run,
     fresh_flow,
-    model_flow,
+    model_flows,
     rnn_flow,
 )
 from nas_rnn.training.trainer import Trainer
@@ -48,14 +50,15 @@ def by_hand(module: nn.LSTM, x_TBI: Tensor) -> tuple[list[Tensor], list[Tensor]]
 def test_it_is_autograds_gradient_of_the_last_steps_loss() -> None:
     torch.manual_seed(0)
     module = nn.LSTM(5, 7).double()
-    model = LanguageModel(6, lambda size: RNN.from_torch(module), embedding=5, dropout=0.3).double()
+    net = LanguageModel(lambda size: RNN.from_torch(module), symbols=6, embedding=5, dropout=0.3).double()
+    model = CharModel(net)
     symbols_TB, targets_TB = torch.randint(6, (11, 3)), torch.randint(6, (11, 3))
-    flow = model_flow(model, CharLM().loss, symbols_TB, targets_TB, weights="trained")
-    assert model.training and isinstance(model.rnn, RNN)
+    (flow,) = model_flows(model, Batch(inputs=symbols_TB, targets=targets_TB), weights="trained")
+    assert model.training and net.training and isinstance(net.rnn, RNN)
     with torch.no_grad():
-        embedded_TBI = model.input[0](symbols_TB)
+        embedded_TBI = net.input[0](symbols_TB)  # type: ignore[index]
     h, c = by_hand(module, embedded_TBI)
-    loss = nn.functional.cross_entropy(model.output(h[-1]), targets_TB[-1])
+    loss = nn.functional.cross_entropy(net.output(h[-1]), targets_TB[-1])
     gradients = torch.autograd.grad(loss, [*h, *c])
     expected = [[float(g.norm()) for g in reversed(part)] for part in (gradients[:12], gradients[12:])]
     assert [path.path for path in flow.paths] == ["h", "c"] and flow.steps == 11 and flow.batch == 3
@@ -67,13 +70,11 @@ def test_it_is_autograds_gradient_of_the_last_steps_loss() -> None:
 def test_of_one_answer_a_sequence_it_is_the_answers_loss() -> None:
     torch.manual_seed(0)
     module = nn.LSTM(4, 5).double()
-    model = GlimpseModel(
-        4, 3, lambda size: RNN.from_torch(module), embedding=0, mean=True, dropout=0.0
-    ).double()
+    net = GlimpseModel(lambda size: RNN.from_torch(module), pixels=4, classes=3, mean=True).double()
     looks, labels = torch.randn(6, 6, 4).double(), torch.randint(3, (6,))  # as many pictures as looks
-    flow = model_flow(model, nn.functional.cross_entropy, looks, labels, weights="fresh")
+    (flow,) = model_flows(GlimpseClassifier(net), Batch(inputs=looks, targets=labels), weights="fresh")
     h, c = by_hand(module, looks)
-    loss = nn.functional.cross_entropy(model.output(torch.stack(h[1:]).mean(0)), labels)
+    loss = nn.functional.cross_entropy(net.output(torch.stack(h[1:]).mean(0)), labels)
     expected = [float(g.norm()) for g in reversed(torch.autograd.grad(loss, c))]
     assert flow.paths[1].norms == pytest.approx(expected, rel=1e-10)
 
@@ -86,12 +87,29 @@ def test_unrolled_gives_the_rnns_values(batch_first: bool) -> None:
         torch.randn(5, 2, 3).double(),
         tuple(torch.randn(2, 5 if batch_first else 2, 4).double() for _ in "hc"),
     )
-    unrolled = Unrolled(rnn)
     for state in (None, start):
+        unrolled = Unrolled(rnn)
         for mine, its in zip((a := unrolled(x, state))[1], (b := rnn(x, state))[1], strict=True):
             torch.testing.assert_close(mine, its)
         torch.testing.assert_close(a[0], b[0])
-    assert [len(layer) for layer in unrolled.states] == [1 + x.shape[1 if batch_first else 0]] * 2
+        assert [len(layer) for layer in unrolled.states] == [1 + x.shape[1 if batch_first else 0]] * 2
+
+
+def test_unrolled_goes_on_with_its_own_states_and_refuses_a_second_sequence() -> None:
+    torch.manual_seed(0)
+    rnn = RNN(load_cell("lstm"), 3, 4, num_layers=2).double()
+    x = torch.randn(5, 2, 3).double()
+    unrolled = Unrolled(rnn)
+    first, state = unrolled(x[:2])
+    second, final = unrolled(x[2:], state)
+    whole, end = rnn(x)
+    torch.testing.assert_close(torch.cat([first, second]), whole)
+    for mine, its in zip(final, end, strict=True):
+        torch.testing.assert_close(mine, its)
+    assert [len(layer) for layer in unrolled.states] == [6, 6]
+    for other in (None, tuple(part.clone() for part in final)):
+        with pytest.raises(UserError, match="reads several sequences for one loss"):
+            unrolled(x, other)
 
 
 @pytest.mark.parametrize("batch_first", [False, True])
@@ -210,7 +228,7 @@ def test_a_final_run_keeps_it_with_how_often_it_clipped(
 
 
 def test_short_data_gives_shorter_lags(spec: RunSpec, data: TaskData) -> None:
-    short = TaskData({**data.arrays, "train": data.arrays["train"][:100]}, data.meta)
+    short = TaskData({**data.parts, "train": {"codes": data.part("train")["codes"][:100]}}, data.meta)
     (flow,) = flows_of_run(replace(spec, cell=load_cell("rnn").to_text()), CharLM(), short, None)
     assert flow.steps == spec.training.length
 
@@ -223,7 +241,7 @@ def test_a_run_whose_flow_cannot_be_followed_is_none_the_worse(
     trainer.run_epoch()
     assert trainer.result().best_metric is not None
     kept = store.read_flow()
-    assert kept is not None and kept["flows"] == [] and "nas_rnn.RNN, not a LSTM" in kept["problem"]
+    assert kept is not None and kept["flows"] == [] and "an nas_rnn.RNN in it" in kept["problem"]
 
 
 def test_a_bidirectional_rnn_is_refused() -> None:

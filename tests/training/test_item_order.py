@@ -2,12 +2,14 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nas_rnn.tasks import TaskData
+from nas_rnn.tasks import Batching, TaskData
 from nas_rnn.tasks.char_lm import CharLM
-from nas_rnn.training.loop import evaluation_pass
+from nas_rnn.tasks.char_lm.model import CharModel
+from nas_rnn.training.loop import scoring_pass
 
 
 class _TellsTarget(nn.Module):
@@ -24,10 +26,9 @@ class _TellsTarget(nn.Module):
 
 
 def test_blocks_of_parallel_streams_stand_one_stream_after_the_other() -> None:
-    task = CharLM()
     rising = torch.arange(257)  # every symbol is followed by the next: confidence rises along the text
-    data = TaskData(arrays={"test": rising.numpy()}, meta={})
-    batches = task.batches(data, "test", batch=4, length=8, seed=None)
-    values = evaluation_pass(_TellsTarget(), task, batches).values
-    assert len(values) == 32
-    assert bool((values.diff() < 0).all())
+    data = TaskData({"test": {"codes": rising.numpy()}})
+    batches = CharLM().batches(data, "test", Batching(batch=4, length=8))
+    found = scoring_pass(CharModel(_TellsTarget()), batches, seed=0).statistics
+    assert found["characters"].tolist() == [8.0] * 32
+    assert bool((np.diff(found["bits"]) < 0).all())

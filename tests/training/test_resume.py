@@ -18,7 +18,7 @@ from nas_rnn.execution.marks import KEY
 from nas_rnn.plugins import load_cell
 from nas_rnn.tasks.char_lm import CharLM
 from nas_rnn.training import EpochRecord, RunSpec, RunStore
-from nas_rnn.training.model import MakeRnn, cell_rnn
+from nas_rnn.training.model import RnnOfSpec, cell_rnn
 from nas_rnn.training.trainer import Trainer
 
 MakeTrainer = Callable[..., Trainer]
@@ -57,7 +57,7 @@ def test_curve_weights_and_optimiser_are_bit_for_bit_those_of_an_unstopped_run(
     assert two is not None
     for group in ("weights", "best", "optimizer", "random"):
         assert same(getattr(one, group), getattr(two, group))
-    assert resumed.result().test_values == unstopped.result().test_values
+    assert resumed.result().test_statistics == unstopped.result().test_statistics
 
 
 def test_best_weights_of_an_earlier_epoch_come_back(
@@ -146,7 +146,7 @@ while not trainer.finished:
 
 @pytest.mark.skipif(os.name != "posix", reason="kills a process as POSIX does")
 def test_a_process_that_was_killed_is_continued_by_another(
-    tmp_path: Path, spec_with: Callable[..., RunSpec], comparable: Comparable, torch_lstm: MakeRnn
+    tmp_path: Path, spec_with: Callable[..., RunSpec], comparable: Comparable, torch_lstm: RnnOfSpec
 ) -> None:
     (tmp_path / "text.txt").write_text("the cat sat on the mat. " * 20)
     spec, store = spec_with(epochs=80, dropout=0.2), RunStore(tmp_path / "run")

@@ -20,6 +20,7 @@ RECORD = EpochRecord(
     units_per_second=1e5,
     gradient_norm=0.3,
     clipped=0.01,
+    targets=300,
 )
 RESULT = RunResult(
     id="r1",
@@ -29,8 +30,7 @@ RESULT = RunResult(
     best_epoch=1,
     best_metric=2.1,
     parameters=100,
-    test_values=[1.0, 2.0],
-    test_weights=[3.0, 4.0],
+    test_statistics={"bits": [1.0, 2.0], "matches": [[3.0, 4.0], [5.0, 6.0]]},
     seconds=6.0,
 )
 

@@ -14,9 +14,11 @@ from torch import nn
 from nas_rnn.errors import NasRnnError, UserError
 from nas_rnn.tasks import TaskData
 from nas_rnn.tasks.char_lm import CharLM
+from nas_rnn.tasks.data import EVALUATION
+from nas_rnn.tasks.model import detached
 from nas_rnn.training import EpochRecord, RunSpec, RunStore
-from nas_rnn.training.loop import detached, evaluation_pass
-from nas_rnn.training.model import build_model, count_parameters
+from nas_rnn.training.loop import validation_pass
+from nas_rnn.training.model import RnnOfSpec, build_model, count_parameters
 from nas_rnn.training.trainer import Trainer
 
 MakeTrainer = Callable[..., Trainer]
@@ -49,7 +51,7 @@ def test_it_learns_and_counts(make_trainer: MakeTrainer) -> None:
     assert result.epochs == trainer.records
     assert result.best_metric == min(record.metric for record in trainer.records)
     assert result.seconds == pytest.approx(sum(record.seconds for record in trainer.records))
-    assert result.test_values is None
+    assert result.test_statistics is None
     with pytest.raises(NasRnnError, match="all of its 3 epochs"):
         trainer.run_epoch()
 
@@ -73,7 +75,7 @@ def test_the_same_seeds_give_the_same_run_whatever_happens_around_it(
 
 
 def test_initial_weights_depend_on_the_seed_alone(
-    spec: RunSpec, data: TaskData, make_trainer: MakeTrainer, torch_lstm: Callable[[RunSpec, int], nn.Module]
+    spec: RunSpec, data: TaskData, make_trainer: MakeTrainer, torch_lstm: RnnOfSpec
 ) -> None:
     def weights(changed: RunSpec) -> list[torch.Tensor]:
         return list(build_model(changed, CharLM(), data.meta, torch_lstm).state_dict().values())
@@ -93,7 +95,7 @@ def test_parameters_are_counted_without_building(
     make_trainer: MakeTrainer,
     spec: RunSpec,
     data: TaskData,
-    torch_lstm: Callable[[RunSpec, int], nn.Module],
+    torch_lstm: RnnOfSpec,
 ) -> None:
     assert count_parameters(spec, CharLM(), data.meta, torch_lstm) == make_trainer().parameters
     huge = replace(spec, hidden_size=200_000)  # 640 GB if it were allocated
@@ -108,8 +110,9 @@ def test_best_weights_and_the_test_part_are_those_of_the_best_epoch(
     result = trainer.result()
     assert result.best_epoch == 2
     assert float(trainer.best_weights["weight"]) == pytest.approx(1.05)
-    assert result.test_values == pytest.approx([1.05, 1.05])
-    assert result.test_weights == [1.0, 3.0]
+    assert result.test_statistics is not None
+    assert result.test_statistics["distance"] == pytest.approx([1.05, 3.15])
+    assert result.test_statistics["weight"] == [1.0, 3.0]
 
 
 def test_reading_the_test_part_leaves_training_as_it_was(make_ramp: Callable[..., Trainer]) -> None:
@@ -119,7 +122,7 @@ def test_reading_the_test_part_leaves_training_as_it_was(make_ramp: Callable[...
         asked.run_epoch()
     stopped = asked.result("stopped", "enough")
     assert (stopped.status, stopped.reason) == ("stopped", "enough")
-    assert stopped.test_values is not None
+    assert stopped.test_statistics is not None
     assert asked.run_epoch().metric == plain.run_epoch().metric
 
 
@@ -128,16 +131,16 @@ def test_the_test_part_is_read_once(
 ) -> None:
     result = trained(make_ramp(RunStore(tmp_path), role="final", read_test=True)).result()
     again = make_ramp(RunStore(tmp_path), role="final", read_test=True)
-    monkeypatch.setattr("nas_rnn.training.trainer.evaluation_pass", None)
+    monkeypatch.setattr("nas_rnn.training.trainer.scoring_pass", None)
     assert again.finished
     assert again.result() == result
 
 
 def test_best_model_is_the_one_that_was_measured(make_trainer: MakeTrainer, data: TaskData) -> None:
     trainer = trained(make_trainer())
-    batches = CharLM().batches(data, "valid", batch=32, length=64, seed=None)
+    batches = CharLM().batches(data, "valid", EVALUATION)
     model = trainer.best_model()
-    assert evaluation_pass(model, CharLM(), batches).metric == trainer.result().best_metric
+    assert validation_pass(model, batches).metric(CharLM.monitor) == trainer.result().best_metric
     with pytest.raises(NasRnnError, match="completed no epoch"):
         make_trainer().best_model()
 

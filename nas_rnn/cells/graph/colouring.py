@@ -153,7 +153,7 @@ class Surroundings:
                 continue
             del colouring.cells[colour]
             largest = max(parts.values(), key=len)
-            for key in sorted(parts):  # type: ignore[type-var]
+            for key in sorted(parts):
                 part = parts[key]
                 for i in part:
                     colouring.colours[i] = colour
@@ -178,4 +178,4 @@ def _spread(
 
 def in_order(roles: Sequence[int], items: Sequence[Item]) -> list[Item]:
     """Return ``items`` by role, those of one role in ascending order."""
-    return [item for _, item in sorted(zip(roles, items, strict=True))]  # type: ignore[type-var]
+    return [item for _, item in sorted(zip(roles, items, strict=True))]

@@ -163,7 +163,7 @@ def edges_between(links: Iterable[Link], left: Sequence[Item], right: Sequence[I
 
 def _crossings(edges: Sequence[Edge]) -> int:
     """Return how many pairs of wires cross: those that end in the other order than they begin."""
-    found, ends = 0, []
+    found, ends = 0, list[int]()
     for _, end in sorted(edges):
         found += len(ends) - bisect_right(ends, end)
         insort(ends, end)
