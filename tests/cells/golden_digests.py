@@ -3,8 +3,8 @@
     python -m tests.cells.golden_digests check    # all of them; a minute or two
     python -m tests.cells.golden_digests write    # where a change of the canonical form or of a space is meant
 
-A digest that changes without `nas_rnn.cells.graph.canonical.VERSION` makes known cells look new to a search that is taken
-up again, and gives a cell other weights at the same seed. A sample that changes makes a search at one seed try
+A digest that changes without `nas_rnn.cells.graph.canonical.VERSION` makes known cells look new to a search that is
+resumed, and gives a cell other weights at the same seed. A sample that changes makes a search at one seed try
 other cells.
 """
 

@@ -7,13 +7,13 @@ import random
 from collections.abc import Sequence
 
 import pytest
-from nas_rnn.cells.graph.costs import costs
-from nas_rnn.cells.views.diagram.drawing import PNG_AREA, PNG_SIDE, _dots_per_inch
-from nas_rnn.cells.views.difference import Parts, difference, match
-from nas_rnn.cells.graph.labelling import Labelling
 
 from nas_rnn import load_cell
 from nas_rnn.cells import Cell, CellError, parse_cell
+from nas_rnn.cells.graph.costs import costs
+from nas_rnn.cells.graph.labelling import Labelling
+from nas_rnn.cells.views.diagram.drawing import PNG_AREA, PNG_SIDE, _dots_per_inch
+from nas_rnn.cells.views.difference import Parts, difference, match
 from nas_rnn.errors import UserError
 from tests.cells.disguise import disguised
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
-from nas_rnn.experiment.champion import champion_view
-from nas_rnn.experiment.workspace import Workspace
 
 import nas_rnn
 from nas_rnn import plugins
 from nas_rnn.errors import NasRnnError
 from nas_rnn.export import export_files
 from nas_rnn.export.onnx_file import onnx_bytes
+from nas_rnn.publishing.champion import champion_view
+from nas_rnn.run_folder.layout import Workspace
 from nas_rnn.tasks import Task, TaskModel
 from nas_rnn.tasks.data import EVALUATION
 from tests.export.cases import LOAD_AND_COMPARE, ROOT, alone, write_whole

@@ -60,7 +60,7 @@ DIGESTS = {
     "nas_bench_nlp_2": "c1-e86ab3017f186ec8",
     "nas_bench_nlp_3": "c1-bdad8ec8915dbb9c",
 }
-"""A change here is a change of `nas_rnn.cells.graph.canonical.VERSION`; those of the LSTM's ablations stand elsewhere."""
+"""A change here is a change of `nas_rnn.cells.graph.canonical.VERSION`; those of the LSTM's ablations are elsewhere."""
 
 
 def test_these_are_all_with_the_ablations() -> None:

@@ -1,9 +1,9 @@
 """Draws a layout with matplotlib, as SVG or PNG."""
 
-import math
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
