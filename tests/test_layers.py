@@ -34,7 +34,7 @@ def test_an_import_upwards_would_be_found(tmp_path: Path) -> None:
     ):
         (package / layer).mkdir(parents=True)
         (package / layer / "__init__.py").touch()
-    for module in ("__init__", "plugins", "errors", "experiment/__init__", "execution/__init__"):
+    for module in ("__init__", "plugins", "outside", "errors", "experiment/__init__", "execution/__init__"):
         path = package / f"{module}.py"
         path.parent.mkdir(exist_ok=True)
         path.touch()
