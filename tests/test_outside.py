@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 from mlflow.utils.search_utils import SearchUtils
-from nas_rnn.experiment.opening import resumable
 
 from nas_rnn.catalogue.saved import load_saved
 from nas_rnn.cells import CellError, parse_cell
@@ -27,6 +26,7 @@ from nas_rnn.plugins import load_cell
 from nas_rnn.publishing.tables import markdown_table
 from nas_rnn.report.page import coded
 from nas_rnn.run_folder.config import SearchConfig, dump_toml, read_config
+from nas_rnn.run_folder.lifecycle import resumable
 from nas_rnn.spaces.recipes import load_recipes
 from nas_rnn.tasks.glimpses.classes import read_class_folders
 from nas_rnn.tracking import RunView, fenced, markdown_text, run_link

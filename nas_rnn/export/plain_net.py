@@ -21,12 +21,25 @@ def make_rnn(input_size: int, *, bidirectional: bool = False) -> RNN:
 '''
 
 
+def require_no_data(plain: PlainNet) -> None:
+    """Raise NasRnnError where a name or the usage could not be a task's own words: they are written as they are."""
+    names = [plain.name, *plain.arguments, *plain.constants]
+    wrong = [name for name in names if not (isinstance(name, str) and name.isidentifier() and name.isascii())]
+    plain_text = plain.usage.isascii() and plain.usage.isprintable()
+    if wrong or not plain_text or '"""' in plain.usage or "\\" in plain.usage:
+        raise NasRnnError(
+            f"the task's net cannot be written into a file: {(wrong or [plain.usage])[0]!a} is no name and no "
+            "plain text; what comes from data belongs into its constants"
+        )
+
+
 def net_source(plain: PlainNet) -> tuple[list[str], str]:
     """Return the lines that import what the net needs, and its source.
 
     Raises:
         NasRnnError: where one of its modules imports anything but torch and the standard library.
     """
+    require_no_data(plain)
     copied = [_copied(module) for module in plain.modules]
     imports = list(dict.fromkeys(line for lines, _ in copied for line in lines))
     constants = "\n".join(f"{name} = {literal(value)}" for name, value in plain.constants.items())

@@ -70,7 +70,7 @@ class PlainNet:
 
     ``modules`` import torch alone; their source is copied. ``name`` is the net's class, called with ``make_rnn`` and
     ``arguments``. ``constants`` are plain values (numbers, texts, lists) that stand in the file by name;
-    ``usage`` is a line that shows how inputs are made.
+    ``usage`` is a line that shows how inputs are made; like the names, it is the task's own and never data.
     """
 
     modules: tuple[ModuleType, ...]

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from nas_rnn.run_folder.provenance import STUDY
+from nas_rnn.run_folder.reader import STUDY
 from nas_rnn.strategies import Study
 from nas_rnn.training import RunStore
 from tests.engine.nodes import Nodes, unshare

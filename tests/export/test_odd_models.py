@@ -16,7 +16,7 @@ from nas_rnn.errors import NasRnnError
 from nas_rnn.export import export_files
 from nas_rnn.export.onnx_file import onnx_bytes
 from nas_rnn.publishing.champion import champion_view
-from nas_rnn.run_folder.layout import Workspace
+from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.tasks import Task, TaskModel
 from nas_rnn.tasks.data import EVALUATION
 from tests.export.cases import LOAD_AND_COMPARE, ROOT, alone, write_whole
@@ -88,11 +88,11 @@ def test_what_can_be_served_is_registered(
     kind: type[Task], registered: bool, tmp_path: Path, plugin: Path
 ) -> None:
     plugins.use_folders([plugin])
-    workspace = Workspace(tmp_path / "runs", "mine")
-    workspace.best.mkdir(parents=True)
-    for path, content in export_files(trained(kind()), "torch", workspace.best).items():
+    folder = RunFolder(tmp_path / "runs", "mine")
+    folder.best.mkdir(parents=True)
+    for path, content in export_files(trained(kind()), "torch", folder.best).items():
         path.write_bytes(content)
-    view = champion_view(workspace, "", [str(plugin)])
+    view = champion_view(folder, "", [str(plugin)])
     assert (view is not None) is registered
     if view is not None:
         assert (view.input_shape, view.output_shape) == ((-1, -1, 3), (-1, -1, 4))

@@ -6,22 +6,23 @@ import ast
 import importlib.util
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from nas_rnn.tasks.plain import wrapped
 
 from nas_rnn.cells import operations, parse_cell
 from nas_rnn.cells.graph.operations import Operation, OperationClash, register_operation, restore_operations
-from nas_rnn.errors import UserError
+from nas_rnn.errors import NasRnnError, UserError
 from nas_rnn.execution import RNN
 from nas_rnn.execution.fused.kernels import printed
 from nas_rnn.execution.fused.triton.kernels import make_kernels
 from nas_rnn.export import Trained, export_files, load_folder
+from nas_rnn.export.plain_net import literal, net_call, net_source
 from nas_rnn.export.python_file import python_files
-from nas_rnn.tasks import check_meta
+from nas_rnn.tasks import Task, check_meta
 from nas_rnn.tasks.char_lm import CharLM
 from nas_rnn.tasks.glimpses.task import Glimpses
 from tests.export.cases import moved
@@ -192,39 +193,61 @@ def test_a_plugins_template_of_several_lines_becomes_one() -> None:
         Operation(name="f", value="a", derivative=("1",), plain="f({a})\x85")
 
 
+def net_file(task: Task, meta: dict[str, Any]) -> str:
+    """Return what an exported file has of the task's net."""
+    plain = task.plain_net(meta)
+    assert plain is not None
+    _, source = net_source(plain)
+    return f"{source}\nmade = {net_call(plain)}\n# {plain.usage}\n"
+
+
 META = {"height": 4, "width": 4, "mean": 0.5, "deviation": 1.0, "white": 16}
 
 
 @pytest.mark.parametrize("name", NASTY)
 def test_any_text_as_the_name_of_a_class(name: str, tmp_path: Path) -> None:
     classes = [filled(name, payload(tmp_path)), "b" * 200, "long-name with blanks " * 8, ""]
-    source = Glimpses().plain_model({**META, "classes": classes})
-    innocent = Glimpses().plain_model({**META, "classes": ["a", "b", "c", "d"]})
+    source = net_file(Glimpses(), {**META, "classes": classes})
+    innocent = net_file(Glimpses(), {**META, "classes": ["a", "b", "c", "d"]})
     assert source.isascii() and shape(source) == shape(innocent)
-    assert ast.literal_eval(str(wrapped(classes))) == tuple(classes)
+    assert ast.literal_eval(literal(classes)) == classes
 
 
 @pytest.mark.parametrize("width", range(80, 110))
 def test_no_literal_is_cut(width: int) -> None:
     """Where a line would break behind a backslash, what follows would be outside of the literal."""
     classes = ["A" * width + "\\", ", print()) #", "'" * 3, '"' * 3]
-    assert ast.literal_eval(str(wrapped(classes))) == tuple(classes)
+    assert ast.literal_eval(literal(classes)) == classes
 
 
 @pytest.mark.parametrize("name", NASTY)
 def test_any_text_as_a_vocabulary(name: str) -> None:
     vocabulary = "".join(sorted(set(filled(name))))
-    source = CharLM().plain_model({"vocabulary": vocabulary})
-    innocent = CharLM().plain_model({"vocabulary": "a" * len(vocabulary)})
+    source = net_file(CharLM(), {"vocabulary": vocabulary})
+    innocent = net_file(CharLM(), {"vocabulary": "a" * len(vocabulary)})
     assert source.isascii() and shape(source) == shape(innocent)
     check_meta(CharLM(), {"vocabulary": vocabulary, "source": "x"}, "model.json: meta")
 
 
 @pytest.mark.parametrize("field", ["mean", "deviation", "white"])
 def test_a_text_where_a_number_of_the_data_belongs(field: str) -> None:
+    """It stays a text: the file has the code of an innocent one."""
     meta = {**META, "classes": ["a", "b"], field: '16."""\nprint()\n"""'}
-    with pytest.raises(UserError, match=f"{field} must be a finite number"):
-        Glimpses().plain_model(meta)
+    assert shape(net_file(Glimpses(), meta)) == shape(net_file(Glimpses(), {**META, "classes": ["a", "b"]}))
+
+
+def test_a_number_that_no_literal_can_say() -> None:
+    with pytest.raises(NasRnnError, match="only plain values"):
+        net_file(Glimpses(), {**META, "classes": ["a", "b"], "mean": float("nan")})
+
+
+@pytest.mark.parametrize(
+    "words", [{"usage": 'x = 1\\n"""\\nprint()'}, {"name": "f(); g"}, {"constants": {"A = 1; B": 1}}]
+)
+def test_no_word_of_a_net_can_be_more_than_a_word(words: dict[str, Any]) -> None:
+    plain = CharLM().plain_net({"vocabulary": "ab"})
+    with pytest.raises(NasRnnError, match="what comes from data belongs into its constants"):
+        net_source(replace(plain, **words))
 
 
 @pytest.mark.parametrize("name", UNSEEN)

@@ -11,7 +11,7 @@ from typing import Any
 from nas_rnn.cells import parse_cell
 from nas_rnn.comparison import Comparison, ContenderRow, Cost, Standing
 from nas_rnn.run_folder.layout import RunFolder
-from nas_rnn.run_folder.provenance import STUDY
+from nas_rnn.run_folder.reader import STUDY
 from nas_rnn.spaces import Candidate
 from nas_rnn.strategies import Study
 from nas_rnn.training import EpochRecord, RunResult, RunSpec, TrainingOptions

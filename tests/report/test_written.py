@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import nas_rnn
 from nas_rnn.cli import main
-from nas_rnn.publishing.report_data import keep_report
+from nas_rnn.experiment.events import Notifier, silent
+from nas_rnn.experiment.stages.keeping import write_report_or_warn
 from nas_rnn.tracking import default_uri
 from nas_rnn.tracking.quiet import connect
 
@@ -68,9 +68,8 @@ def test_a_report_that_cannot_be_drawn_is_a_notice(tmp_path: Path, monkeypatch: 
         raise RuntimeError("no ink")
 
     monkeypatch.setattr("nas_rnn.report.render", fail)
-    told: list[str] = []
-    bench: Any = SimpleNamespace(folder=full_search(tmp_path), task=None, warn=told.append)
-    keep_report(bench)
-    assert told == [
+    notify = Notifier(silent)
+    write_report_or_warn(full_search(tmp_path), notify)
+    assert notify.notices == [
         "the report was not written: RuntimeError: no ink; try again with `nas-rnn report search`"
     ]

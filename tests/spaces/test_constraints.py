@@ -14,12 +14,12 @@ from nas_rnn.spaces import (
     Rejected,
     Rejections,
     SpaceError,
-    check_space,
     constrained,
     parse_constraints,
     search_space,
 )
 from nas_rnn.strategies import Exhausted, RandomSearch
+from nas_rnn.testing import check_space
 
 
 @search_space

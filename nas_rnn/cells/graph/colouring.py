@@ -11,7 +11,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from nas_rnn.cells.graph.nodes import Node, argument_roles
 from nas_rnn.errors import UserError
@@ -146,7 +146,7 @@ class Surroundings:
         """Split cells by the given keys of their members; return the nodes of all parts but each largest."""
         changed: list[int] = []
         for colour, key_of in keys.items():
-            parts: dict[object, list[int]] = {}
+            parts: dict[Any, list[int]] = {}
             for i in colouring.cells[colour]:
                 parts.setdefault(key_of[i], []).append(i)
             if len(parts) == 1:

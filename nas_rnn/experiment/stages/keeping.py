@@ -18,7 +18,7 @@ from nas_rnn.run_folder.environment import environment
 from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.run_folder.reader import COMPARISON, ENVIRONMENT, FLOW
 from nas_rnn.run_folder.trials import sign_of
-from nas_rnn.tasks import PreviewOptions
+from nas_rnn.tasks import PreviewOptions, Task
 from nas_rnn.training import RunResult, RunSpec
 
 if TYPE_CHECKING:  # loads torch
@@ -39,9 +39,14 @@ def keep_comparison(
         folder.store(spec.id).drop_checkpoint()
     folder.write_json(ENVIRONMENT, environment())
     folder.write_json(COMPARISON, {**comparison.to_dict(), "sentence": answer})
+    write_report_or_warn(folder, notify, models.task)
+
+
+def write_report_or_warn(folder: RunFolder, notify: Notifier, task: Task | None = None) -> None:
+    """Write the report; where that fails a notice says why, and nothing that was found is lost."""
     try:
-        write_report(folder, models.task)
-    except Exception as error:  # whatever it is, nothing that was found is lost by it
+        write_report(folder, task)
+    except Exception as error:
         notify.warn(
             f"the report was not written: {type(error).__name__}: {error}; try again with "
             f"`nas-rnn report {shlex.quote(folder.name)}`"

@@ -156,8 +156,7 @@ class Glimpses(Task):
                 "MEAN": meta["mean"],
                 "DEVIATION": meta["deviation"],
             },
-            usage="inputs = looks(pictures, PIXELS, LOOKS, MEAN, DEVIATION)"
-            f"  # pictures (B, {meta['height']}, {meta['width']}), 0 to {meta['white']}",
+            usage="inputs = looks(pictures, PIXELS, LOOKS, MEAN, DEVIATION)  # pictures (B, height, width)",
         )
 
     def _sizes(self, meta: Mapping[str, Any]) -> dict[str, Any]:
