@@ -6,25 +6,26 @@ import ast
 import importlib.util
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from nas_rnn.tasks.plain import wrapped
 
 from nas_rnn.cells import operations, parse_cell
 from nas_rnn.cells.graph.operations import Operation, OperationClash, register_operation, restore_operations
-from nas_rnn.errors import UserError
+from nas_rnn.errors import NasRnnError, UserError
 from nas_rnn.execution import RNN
 from nas_rnn.execution.fused.kernels import printed
 from nas_rnn.execution.fused.triton.kernels import make_kernels
 from nas_rnn.export import Trained, export_files, load_folder
+from nas_rnn.export.plain_net import literal, net_call, net_source
 from nas_rnn.export.python_file import python_files
-from nas_rnn.tasks import check_meta
+from nas_rnn.tasks import Task, check_meta
 from nas_rnn.tasks.char_lm import CharLM
 from nas_rnn.tasks.glimpses.task import Glimpses
-from tests.export.cases import moved
+from tests.export.cases import moved, trained_on
 from tests.nasty import NASTY, NEWLINE, SEEN, UNSEEN, filled, shape
 
 VALUE = "a * sigmoid(a)"
@@ -192,39 +193,81 @@ def test_a_plugins_template_of_several_lines_becomes_one() -> None:
         Operation(name="f", value="a", derivative=("1",), plain="f({a})\x85")
 
 
+def net(task: Task, meta: dict[str, Any]) -> str:
+    """Return what a Python file has of the task's net."""
+    plain = task.plain_net(meta)
+    assert plain is not None
+    return f"{net_source(plain)[1]}\n{net_call(plain)}\n"
+
+
 META = {"height": 4, "width": 4, "mean": 0.5, "deviation": 1.0, "white": 16}
 
 
 @pytest.mark.parametrize("name", NASTY)
 def test_any_text_as_the_name_of_a_class(name: str, tmp_path: Path) -> None:
     classes = [filled(name, payload(tmp_path)), "b" * 200, "long-name with blanks " * 8, ""]
-    source = Glimpses().plain_model({**META, "classes": classes})
-    innocent = Glimpses().plain_model({**META, "classes": ["a", "b", "c", "d"]})
+    source = net(Glimpses(), {**META, "classes": classes})
+    innocent = net(Glimpses(), {**META, "classes": ["a", "b", "c", "d"]})
     assert source.isascii() and shape(source) == shape(innocent)
-    assert ast.literal_eval(str(wrapped(classes))) == tuple(classes)
+    assert ast.literal_eval(literal(classes)) == classes
 
 
 @pytest.mark.parametrize("width", range(80, 110))
 def test_no_literal_is_cut(width: int) -> None:
     """Where a line would break behind a backslash, what follows would be outside of the literal."""
     classes = ["A" * width + "\\", ", print()) #", "'" * 3, '"' * 3]
-    assert ast.literal_eval(str(wrapped(classes))) == tuple(classes)
+    assert ast.literal_eval(literal(classes)) == classes
 
 
 @pytest.mark.parametrize("name", NASTY)
 def test_any_text_as_a_vocabulary(name: str) -> None:
     vocabulary = "".join(sorted(set(filled(name))))
-    source = CharLM().plain_model({"vocabulary": vocabulary})
-    innocent = CharLM().plain_model({"vocabulary": "a" * len(vocabulary)})
+    source = net(CharLM(), {"vocabulary": vocabulary})
+    innocent = net(CharLM(), {"vocabulary": "a" * len(vocabulary)})
     assert source.isascii() and shape(source) == shape(innocent)
     check_meta(CharLM(), {"vocabulary": vocabulary, "source": "x"}, "model.json: meta")
 
 
 @pytest.mark.parametrize("field", ["mean", "deviation", "white"])
 def test_a_text_where_a_number_of_the_data_belongs(field: str) -> None:
-    meta = {**META, "classes": ["a", "b"], field: '16."""\nprint()\n"""'}
-    with pytest.raises(UserError, match=f"{field} must be a finite number"):
-        Glimpses().plain_model(meta)
+    """It is a text in the file, or refused; it is nothing else."""
+    meta = {**META, "classes": ["a", "b"]}
+    source = net(Glimpses(), {**meta, field: '16."""\nprint()\n"""'})
+    assert [type(n) for n in ast.parse(source).body] == [
+        type(n) for n in ast.parse(net(Glimpses(), meta)).body
+    ]
+    assert "print" not in {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+    if field != "white":  # which stands in a line of prose alone
+        with pytest.raises(NasRnnError, match="only plain values"):
+            net(Glimpses(), {**meta, field: float("nan")})
+
+
+@pytest.fixture(scope="module")
+def digits() -> Trained:
+    return trained_on(Glimpses())
+
+
+def with_meta(trained: Trained, **changes: Any) -> Trained:
+    assert trained.learnt is not None
+    return replace(trained, learnt=replace(trained.learnt, meta={**trained.learnt.meta, **changes}))
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_any_text_in_the_lines_that_say_how_a_file_is_used(name: str, digits: Trained) -> None:
+    assert shape(source_of(with_meta(digits, white=filled(name)))) == shape(source_of(digits))
+
+
+def test_a_line_of_usage_that_closes_the_docstring_does_not_run(digits: Trained, tmp_path: Path) -> None:
+    """What follows the payload would be one text, which the name of a class ends."""
+    white = f"16.\"\"\"\n{payload(tmp_path)}\nz = '''"
+    theirs = with_meta(digits, white=white, classes=["''' #", *map(str, range(1, 10))])
+    for path, content in export_files(theirs, "python", tmp_path / "mine.py").items():
+        path.write_bytes(content)
+    exec(
+        compile((tmp_path / "mine.py").read_text(), "mine.py", "exec"),
+        {"__name__": "mine", "__file__": "mine.py"},
+    )
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("name", UNSEEN)
