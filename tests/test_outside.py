@@ -27,6 +27,7 @@ from nas_rnn.publishing.tables import markdown_table
 from nas_rnn.report.page import coded
 from nas_rnn.run_folder.config import SearchConfig, dump_toml, read_config
 from nas_rnn.run_folder.lifecycle import resumable
+from nas_rnn.run_folder.manifest import Manifest
 from nas_rnn.spaces.recipes import load_recipes
 from nas_rnn.tasks.glimpses.classes import read_class_folders
 from nas_rnn.tracking import RunView, fenced, markdown_text, run_link
@@ -159,6 +160,8 @@ def test_commands_in_messages(name: str, tmp_path: Path) -> None:
     search = filled(name).replace("/", ":")
     (tmp_path / search).mkdir()
     (tmp_path / search / "config.toml").write_text("")
+    manifest = Manifest(id="1", kind="search", began_ms=0).to_dict()
+    (tmp_path / search / "search.json").write_text(json.dumps(manifest))
     for call in (lambda: load_saved(search, tmp_path), lambda: resumable(tmp_path, search, "ablate", (), ())):
         with pytest.raises(UserError) as caught:
             call()

@@ -16,7 +16,7 @@ from nas_rnn.errors import UserError
 from nas_rnn.execution import RNN
 from nas_rnn.export.plain_net import net_call, net_source
 from nas_rnn.export.python_cell import Step, weights, write_step
-from nas_rnn.export.python_operations import comment
+from nas_rnn.export.python_operations import comment, within_docstring
 from nas_rnn.export.trained import Learnt, Trained
 from nas_rnn.tasks import PlainNet
 
@@ -90,11 +90,16 @@ def _head(trained: Trained, step: Step, plain: PlainNet | None, imports: list[st
     equations = "\n".join(comment(f"    {line}") for line in plain_equations(step.cell).split("\n"))
     calls = ["rnn = load_rnn()", f"output, state = rnn(x)  # {_shape(trained.rnn)}"]
     if plain is not None:
-        calls = ["model = load_model()", *filter(None, [plain.usage]), "outputs, state = model(inputs)"]
+        calls = [
+            "model = load_model()",
+            *filter(None, plain.usage.split("\n")),
+            "outputs, state = model(inputs)",
+        ]
     imported = "load_rnn" if plain is None or not plain.usage else "*"
     if plain is not None and not plain.usage:
         imported = "load_model"
-    usage = "\n".join(f"    {line}".rstrip() for line in [f"from {stem} import {imported}", "", *calls])
+    lines = [f"from {stem} import {imported}", "", *calls]
+    usage = "\n".join(within_docstring(f"    {line}".rstrip()) for line in lines)
     fields = {
         "IMPORTS": "\n".join(_IMPORTED | dict.fromkeys(imports)),
         "NAME": step.cell.name,

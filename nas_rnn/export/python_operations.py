@@ -155,6 +155,11 @@ def comment(line: str) -> str:
     return f"# {shown(line)}"
 
 
+def within_docstring(line: str) -> str:
+    """Return ``line`` as a line of a docstring of three double quotes, which nothing in it can end."""
+    return shown(line).replace("\\", "\\\\").replace('"""', r"\"\"\"")
+
+
 def assignment(name: str, code: Code) -> list[str]:
     """Return ``name = code``, on several lines where it is long and a sum."""
     line = f"{name} = {code.text}"

@@ -25,7 +25,7 @@ from nas_rnn.export.python_file import python_files
 from nas_rnn.tasks import Task, check_meta
 from nas_rnn.tasks.char_lm import CharLM
 from nas_rnn.tasks.glimpses.task import Glimpses
-from tests.export.cases import moved
+from tests.export.cases import moved, trained_on
 from tests.nasty import NASTY, NEWLINE, SEEN, UNSEEN, filled, shape
 
 VALUE = "a * sigmoid(a)"
@@ -193,12 +193,11 @@ def test_a_plugins_template_of_several_lines_becomes_one() -> None:
         Operation(name="f", value="a", derivative=("1",), plain="f({a})\x85")
 
 
-def net_file(task: Task, meta: dict[str, Any]) -> str:
-    """Return what an exported file has of the task's net."""
+def net(task: Task, meta: dict[str, Any]) -> str:
+    """Return what a Python file has of the task's net."""
     plain = task.plain_net(meta)
     assert plain is not None
-    _, source = net_source(plain)
-    return f"{source}\nmade = {net_call(plain)}\n# {plain.usage}\n"
+    return f"{net_source(plain)[1]}\n{net_call(plain)}\n"
 
 
 META = {"height": 4, "width": 4, "mean": 0.5, "deviation": 1.0, "white": 16}
@@ -207,8 +206,8 @@ META = {"height": 4, "width": 4, "mean": 0.5, "deviation": 1.0, "white": 16}
 @pytest.mark.parametrize("name", NASTY)
 def test_any_text_as_the_name_of_a_class(name: str, tmp_path: Path) -> None:
     classes = [filled(name, payload(tmp_path)), "b" * 200, "long-name with blanks " * 8, ""]
-    source = net_file(Glimpses(), {**META, "classes": classes})
-    innocent = net_file(Glimpses(), {**META, "classes": ["a", "b", "c", "d"]})
+    source = net(Glimpses(), {**META, "classes": classes})
+    innocent = net(Glimpses(), {**META, "classes": ["a", "b", "c", "d"]})
     assert source.isascii() and shape(source) == shape(innocent)
     assert ast.literal_eval(literal(classes)) == classes
 
@@ -223,22 +222,24 @@ def test_no_literal_is_cut(width: int) -> None:
 @pytest.mark.parametrize("name", NASTY)
 def test_any_text_as_a_vocabulary(name: str) -> None:
     vocabulary = "".join(sorted(set(filled(name))))
-    source = net_file(CharLM(), {"vocabulary": vocabulary})
-    innocent = net_file(CharLM(), {"vocabulary": "a" * len(vocabulary)})
+    source = net(CharLM(), {"vocabulary": vocabulary})
+    innocent = net(CharLM(), {"vocabulary": "a" * len(vocabulary)})
     assert source.isascii() and shape(source) == shape(innocent)
     check_meta(CharLM(), {"vocabulary": vocabulary, "source": "x"}, "model.json: meta")
 
 
 @pytest.mark.parametrize("field", ["mean", "deviation", "white"])
 def test_a_text_where_a_number_of_the_data_belongs(field: str) -> None:
-    """It stays a text: the file has the code of an innocent one."""
-    meta = {**META, "classes": ["a", "b"], field: '16."""\nprint()\n"""'}
-    assert shape(net_file(Glimpses(), meta)) == shape(net_file(Glimpses(), {**META, "classes": ["a", "b"]}))
-
-
-def test_a_number_that_no_literal_can_say() -> None:
-    with pytest.raises(NasRnnError, match="only plain values"):
-        net_file(Glimpses(), {**META, "classes": ["a", "b"], "mean": float("nan")})
+    """It is a text in the file, or refused; it is nothing else."""
+    meta = {**META, "classes": ["a", "b"]}
+    source = net(Glimpses(), {**meta, field: '16."""\nprint()\n"""'})
+    assert [type(n) for n in ast.parse(source).body] == [
+        type(n) for n in ast.parse(net(Glimpses(), meta)).body
+    ]
+    assert "print" not in {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+    if field != "white":  # which stands in a line of prose alone
+        with pytest.raises(NasRnnError, match="only plain values"):
+            net(Glimpses(), {**meta, field: float("nan")})
 
 
 @pytest.mark.parametrize(
@@ -248,6 +249,34 @@ def test_no_word_of_a_net_can_be_more_than_a_word(words: dict[str, Any]) -> None
     plain = CharLM().plain_net({"vocabulary": "ab"})
     with pytest.raises(NasRnnError, match="what comes from data belongs into its constants"):
         net_source(replace(plain, **words))
+
+
+@pytest.fixture(scope="module")
+def digits() -> Trained:
+    return trained_on(Glimpses())
+
+
+def with_meta(trained: Trained, **changes: Any) -> Trained:
+    assert trained.learnt is not None
+    return replace(trained, learnt=replace(trained.learnt, meta={**trained.learnt.meta, **changes}))
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_any_text_in_the_lines_that_say_how_a_file_is_used(name: str, digits: Trained) -> None:
+    assert shape(source_of(with_meta(digits, white=filled(name)))) == shape(source_of(digits))
+
+
+def test_a_line_of_usage_that_closes_the_docstring_does_not_run(digits: Trained, tmp_path: Path) -> None:
+    """What follows the payload would be one text, which the name of a class ends."""
+    white = f"16.\"\"\"\n{payload(tmp_path)}\nz = '''"
+    theirs = with_meta(digits, white=white, classes=["''' #", *map(str, range(1, 10))])
+    for path, content in export_files(theirs, "python", tmp_path / "mine.py").items():
+        path.write_bytes(content)
+    exec(
+        compile((tmp_path / "mine.py").read_text(), "mine.py", "exec"),
+        {"__name__": "mine", "__file__": "mine.py"},
+    )
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("name", UNSEEN)
