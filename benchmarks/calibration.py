@@ -44,7 +44,7 @@ from nas_rnn.comparison import (
     Spread,
     Verdict,
     holm,
-    looks,
+    interim_analyses,
     p_values,
     paired_interval,
     power,
@@ -233,7 +233,7 @@ def called_in_looks(
     found, used = 0, 0
     for _ in range(repeats):
         whole = draw(rng, most)
-        for look in looks(most):
+        for look in interim_analyses(most):
             sample = Sample(tuple(cell[: look.seeds] for cell in whole.cells), whole.weights)
             (word,) = verdicts(sample, margin, 0.05 if careless else look.alpha)
             if word != "undecided":

@@ -24,9 +24,9 @@ from nas_rnn.comparison import (
     TaskChoice,
     chart,
     final_specs,
+    is_decided,
     judge,
     sentence,
-    settled,
 )
 from nas_rnn.errors import NasRnnError
 from nas_rnn.tasks import Mean, Metric, Perplexity, Rmse, Statistics
@@ -192,7 +192,7 @@ def test_too_few_items_decide_nothing_and_the_sentence_says_what_can() -> None:
     row = only(comparison)
     assert (row.verdict, row.ci95, row.covers) == ("undecided", None, "nothing")
     assert row.difference is not None and row.seed_differences[0] is not None
-    assert settled(row)
+    assert is_decided(row)
     text = sentence(comparison)
     assert "too few test items for this metric (" in text and "takes 10; accuracy can decide)" in text
     assert "more seeds cannot settle it: the test part has too few pictures" in text

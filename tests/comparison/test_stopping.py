@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from nas_rnn.comparison import Comparison, Entry, TaskChoice, final_specs, judge, looks, settled
+from nas_rnn.comparison import Comparison, Entry, TaskChoice, final_specs, interim_analyses, is_decided, judge
 from nas_rnn.errors import UserError
 from nas_rnn.tasks import Mean
 from nas_rnn.training import RunResult, TrainingOptions
@@ -30,7 +30,7 @@ ITEMS = 48
     ],
 )
 def test_the_looks_double_up_to_the_most_and_share_alpha(most: int, seeds: list[int]) -> None:
-    found = looks(most)
+    found = interim_analyses(most)
     assert [look.seeds for look in found] == seeds
     assert sum(look.alpha for look in found) == pytest.approx(0.05)
     assert all(before.alpha < after.alpha for before, after in pairwise(found))
@@ -38,7 +38,7 @@ def test_the_looks_double_up_to_the_most_and_share_alpha(most: int, seeds: list[
 
 def test_one_seed_cannot_be_added_to() -> None:
     with pytest.raises(UserError, match="at least 2"):
-        looks(1)
+        interim_analyses(1)
 
 
 class Runs:
@@ -69,7 +69,7 @@ class Runs:
     def judged(self, most: int) -> list[Comparison]:
         """Return the comparison of each look until all is settled."""
         told: list[Comparison] = []
-        for look in looks(most):
+        for look in interim_analyses(most):
             plan = final_specs(
                 entry("lstm"),
                 [entry(name) for name in self._shifts],
@@ -84,7 +84,7 @@ class Runs:
                     told[-1].contenders if told else [None] * len(plan.contenders),
                     strict=True,
                 )
-                if row is None or not settled(row)
+                if row is None or not is_decided(row)
             ]
             results = {
                 spec.id: self.result(spec.name, spec.id, spec.seed)
@@ -92,7 +92,7 @@ class Runs:
                 for spec in planned.specs
             }
             told.append(judge((METRIC,), plan, results, alpha=look.alpha, earlier=told[-1] if told else None))
-            if all(settled(row) for row in told[-1].contenders):
+            if all(is_decided(row) for row in told[-1].contenders):
                 break
         return told
 
@@ -105,7 +105,7 @@ def entry(name: str) -> Entry:
 def test_it_stops_as_soon_as_it_is_settled() -> None:
     told = Runs({"bad": 1.0}, spread=0.1, item_spread=0.1).judged(32)
     assert len(told) == 1 and told[0].contenders[0].verdict == "worse"
-    assert told[0].level == pytest.approx(1 - looks(32)[0].alpha) == told[0].contenders[0].level
+    assert told[0].level == pytest.approx(1 - interim_analyses(32)[0].alpha) == told[0].contenders[0].level
 
 
 def test_an_undecided_one_gets_more_seeds_until_it_is_decided() -> None:
