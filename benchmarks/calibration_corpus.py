@@ -290,7 +290,16 @@ def _counts(class_N: NDArray[np.int64], taken_N: NDArray[np.int64]) -> Statistic
 def print_corpus(console: Console, word: str, repeats: int, seeds: int = 5) -> None:
     """Print how often the interval misses the truth, and how often there are too few items for one."""
     table = Table(title=f"metrics that are no means, {seeds} seeds: misses the truth, % (standard error)")
-    for column in ("population", "items", "equal", "too few", "half width", "unlike", "too few", "truth"):
+    for column in (
+        "population",
+        "items",
+        "equal",
+        "too few",
+        "half width",
+        "unlike",
+        "too few",
+        "difference",
+    ):
         table.add_column(column)
     for population in populations():
         for items in (40, 100, 1_000) if word in population.name else ():

@@ -155,9 +155,13 @@ def test_where_more_is_better_a_ratio_is_negative_for_the_better() -> None:
         )
         for spec in plan.specs
     }
-    row = only(judge((INVERSE,), plan, found))
-    assert row.verdict == "better" and row.difference is not None and row.ci95 is not None
-    assert row.difference < 0 and row.relative_difference == pytest.approx(1 - 1.5**0.5, abs=0.06)
+    comparison = judge((INVERSE,), plan, found)
+    row = only(comparison)
+    pairs = zip(row.standing.values, comparison.baseline.values, strict=True)
+    ratio = math.exp(np.mean([math.log((value or 0) / (base or 0)) for value, base in pairs]))
+    assert ratio == pytest.approx(1.5**0.5, abs=0.06)
+    assert row.verdict == "better" and row.difference is not None and row.difference < 0
+    assert row.relative_difference == pytest.approx(1 - ratio)
     assert all(value is not None and value < 0 for value in row.seed_differences)
 
 
