@@ -178,4 +178,4 @@ def _spread(
 
 def in_order(roles: Sequence[int], items: Sequence[Item]) -> list[Item]:
     """Return ``items`` by role, those of one role in ascending order."""
-    return [item for _, item in sorted(zip(roles, items, strict=True))]  # type: ignore[type-var]
+    return [item for _, item in sorted(zip(roles, items, strict=True))]

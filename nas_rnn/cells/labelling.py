@@ -62,7 +62,9 @@ class Labelling:
                 continue
             branch.tried.append(member)
             child = self.around.individualised(branch.colouring, member)
-            found = next((g for _, other in branch.children if (g := symmetry(self.around, other, child))), None)
+            found = next(
+                (g for _, other in branch.children if (g := symmetry(self.around, other, child))), None
+            )
             branch.children.append((member, child))
             if found:
                 branch.children.pop()

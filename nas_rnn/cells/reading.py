@@ -31,8 +31,8 @@ def parse_cell(text: str) -> Cell:
         raise CellError(f"line {error.lineno or 1}: not valid as a cell's text: {error.msg}") from None
     except (RecursionError, MemoryError):
         raise CellError(
-            f"not valid as a cell's text: an expression is nested at most {MAX_DEPTH} deep (a sum of many terms is, too); "
-            "name a part of it"
+            f"not valid as a cell's text: an expression is nested at most {MAX_DEPTH} deep (a sum of many terms is, "
+            "too); name a part of it"
         ) from None
     except ValueError as error:
         raise CellError(f"not valid as a cell's text: {error}") from None

@@ -66,7 +66,9 @@ def test_values_shared_again_and_again_are_looked_at_once(line: str) -> None:
 
 
 def test_a_shared_sum_still_has_its_learned_terms() -> None:
-    cell = written("x, h, c", "g = linear(x, h)", *["g = g + g"] * 60, "i = sigmoid(g)", "c = i * c", "return c, c")
+    cell = written(
+        "x, h, c", "g = linear(x, h)", *["g = g + g"] * 60, "i = sigmoid(g)", "c = i * c", "return c, c"
+    )
     parts = Parts(cell.canonical())
     assert [gate.role for gate in parts.gates] == ["forget gate"]
     linear = next(i for i, node in enumerate(parts.nodes) if type(node).__name__ == "Linear")
@@ -82,7 +84,9 @@ def test_a_long_chain_has_every_view() -> None:
 
 
 def test_a_picture_too_large_to_be_seen_is_refused() -> None:
-    with pytest.raises(UserError, match=r"at most 400 boxes and circles, and this one would have 1,204; the eq"):
+    with pytest.raises(
+        UserError, match=r"at most 400 boxes and circles, and this one would have 1,204; the eq"
+    ):
         repeated("h = tanh(h)", 1200).diagram()
     gates = [f"a{i} = sigmoid(linear(x, h))" for i in range(99)]
     sums = [f"t = tanh(t) + a{i}" for i in range(99)]
@@ -100,7 +104,9 @@ def test_a_large_picture_is_drawn_with_fewer_dots_to_an_inch() -> None:
 
 def test_cells_with_too_many_pairs_of_values_are_not_compared() -> None:
     one, other = repeated("h = tanh(h)", 400), repeated("h = sigmoid(h)", 400)
-    with pytest.raises(UserError, match=r"at most 100,000 pairs .* 404 values and .* 404, which are 163,216 pairs"):
+    with pytest.raises(
+        UserError, match=r"at most 100,000 pairs .* 404 values and .* 404, which are 163,216 pairs"
+    ):
         match(one, other)
     assert len(match(one, one).pairs) == len(one.canonical().nodes)
 
@@ -123,7 +129,9 @@ def test_equal_state_paths_cost_one_try_each(form: str) -> None:
 
 @pytest.mark.parametrize("form", ["tanh(linear(x, {}))", "{}"])
 def test_rings_of_state_paths_are_told_apart_by_their_lengths(form: str) -> None:
-    digests = [wired(rings(*sizes), form).digest for sizes in ([100], [50, 50], [49, 51], [25] * 4, [1] * 100)]
+    digests = [
+        wired(rings(*sizes), form).digest for sizes in ([100], [50, 50], [49, 51], [25] * 4, [1] * 100)
+    ]
     assert len(set(digests)) == 5
 
 
@@ -165,5 +173,7 @@ def test_parts_that_are_alike_and_cannot_change_places_are_refused_in_the_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("nas_rnn.cells.colouring.MAX_WORK", 2_000)
-    with pytest.raises(UserError, match=r"too symmetrical to be identified: many of its 78 values .* 2,000 looks"):
+    with pytest.raises(
+        UserError, match=r"too symmetrical to be identified: many of its 78 values .* 2,000 looks"
+    ):
         _ = wired(rings(3, 4, 5, 6, 7)).digest

@@ -147,9 +147,7 @@ def links_into(sketch: Sketch, column: Sequence[int]) -> list[list[int]]:
     return found
 
 
-def edges_between(
-    links: Iterable[Link], left: Sequence[Item], right: Sequence[Item], k: int
-) -> list[Edge]:
+def edges_between(links: Iterable[Link], left: Sequence[Item], right: Sequence[Item], k: int) -> list[Edge]:
     """Return the wires between column ``k`` (``left``) and the next one (``right``), in which ``links`` end."""
     place_left = {item.source: place for place, item in enumerate(left)}
     place_right = {(item.source, item.part): place for place, item in enumerate(right)}
@@ -165,7 +163,8 @@ def edges_between(
 
 def _crossings(edges: Sequence[Edge]) -> int:
     """Return how many pairs of wires cross: those that end in the other order than they begin."""
-    found, ends = 0, []
+    found = 0
+    ends: list[int] = []
     for _, end in sorted(edges):
         found += len(ends) - bisect_right(ends, end)
         insort(ends, end)

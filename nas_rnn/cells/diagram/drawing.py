@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
@@ -49,8 +50,9 @@ _SETTINGS = (
 
 
 def draw(cell: Cell, format: str = "svg", marked: Collection[int] = (), legend: str = "") -> bytes:
-    """Return a picture of ``cell``: ``format`` is ``"svg"`` or ``"png"`` (200 dots an inch, fewer for one that would be larger
-    than 65,000 dots at a side, or 150 million in all).
+    """Return a picture of ``cell``: ``format`` is ``"svg"`` or ``"png"``.
+
+    A PNG has 200 dots an inch, fewer where it would be larger than 65,000 dots at a side, or 150 million in all.
 
     Parts that show a node in ``marked`` have a heavy dashed frame, and ``legend`` says below what that means.
 
@@ -100,7 +102,7 @@ def paint(layout: Layout, format: str, marked: frozenset[int] = frozenset(), leg
 
 def _dots_per_inch(width: float, height: float) -> float:
     """Return the resolution of a PNG of so many inches."""
-    return min(PNG_DOTS_PER_INCH, PNG_SIDE / max(width, height), (PNG_AREA / (width * height)) ** 0.5)
+    return min(PNG_DOTS_PER_INCH, PNG_SIDE / max(width, height), math.sqrt(PNG_AREA / (width * height)))
 
 
 def _paint_card(axes: Axes, width: float, height: float) -> None:

@@ -61,7 +61,10 @@ class Difference:
 
 
 def difference(cell: Cell, base: Cell) -> Difference:
-    """Return what ``cell`` has otherwise than ``base``."""
+    """Return what ``cell`` has otherwise than ``base``.
+
+    Raises `UserError` for two cells that have more than 100,000 pairs of values.
+    """
     from nas_rnn.cells.difference.wording import Wording
 
     found = match(cell, base)

@@ -48,7 +48,8 @@ def cut_into_loops(code: RowCode) -> tuple[Phase, ...]:
         store_of_row = one[0] is Effect.STORE and one[1].size != "one"
         effects[last if store_of_row else ready[one[2]]].append(one)
     return tuple(
-        _phase(code, number, effects[number], when[number], when[number + 1], used) for number in range(last + 1)
+        _phase(code, number, effects[number], when[number], when[number + 1], used)
+        for number in range(last + 1)
     )
 
 
@@ -100,7 +101,8 @@ def _loop(
     sums = [
         i
         for i in next_
-        if code.statements[i].call == "sum" and code.statements[code.statements[i].arguments[0]].width == width
+        if code.statements[i].call == "sum"
+        and code.statements[code.statements[i].arguments[0]].width == width
     ]
     here = [i for i in now if code.statements[i].width == width]
     spills = [i for i in here if used.get(i, number) > number and code.statements[i].call != "load"]

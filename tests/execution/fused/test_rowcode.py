@@ -238,7 +238,9 @@ def test_the_gradient_of_a_cheap_value_is_computed_from_what_is_kept() -> None:
     assert not negated & set(slot)
 
 
-@pytest.mark.parametrize("line", ["h = relu(h)", "h = tanh(h)", "h = layer_norm(h)", "h = h + h", "h = linear(h)"])
+@pytest.mark.parametrize(
+    "line", ["h = relu(h)", "h = tanh(h)", "h = layer_norm(h)", "h = h + h", "h = linear(h)"]
+)
 def test_the_code_of_a_long_chain_grows_with_its_length(line: str) -> None:
     """Stages, loops and gradients of 400 operations in a row, without a call within a call for each."""
     sizes = []
