@@ -6,10 +6,13 @@ equations that were written, so that what is generated from them reads like thos
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
+from itertools import count
 
 from nas_rnn.cells import Canonical, Cell
 from nas_rnn.cells.graph.nodes import Apply, LearnedVector, Node, is_commutative
+from nas_rnn.cells.language.assembly import MAX_INLINE_DEPTH
 
 
 @dataclass(frozen=True)
@@ -65,13 +68,21 @@ def _written_order(canonical: Canonical) -> list[int]:
 
 
 def _named(nodes: list[Node]) -> list[Node]:
-    """Give a name to learned vectors that several values read: without, each reading would look like another one."""
-    readers = [i for node in nodes for i in node.inputs]
+    """Give a name to learned vectors that several values read: without, each reading would look like another one; and
+    to what would be nested too deeply, because what was left out between bore the names."""
+    readers = Counter(i for node in nodes for i in node.inputs)
     taken = {node.name for node in nodes}
-    free = (name for name in (f"b{number}" for number in range(1, 9999)) if name not in taken)
-    return [
-        replace(node, name=next(free))
-        if isinstance(node, LearnedVector) and node.name is None and readers.count(index) > 1
-        else node
-        for index, node in enumerate(nodes)
-    ]
+    vectors = (name for number in count(1) if (name := f"b{number}") not in taken)
+    values = (name for number in count(1) if (name := f"v{number}") not in taken)
+    depth = [0] * len(nodes)
+    found = []
+    for index, node in enumerate(nodes):
+        if node.name is None and node.inputs:
+            depth[index] = 1 + max(depth[i] for i in node.inputs)
+        if isinstance(node, LearnedVector) and node.name is None and readers[index] > 1:
+            node = replace(node, name=next(vectors))
+        elif depth[index] > MAX_INLINE_DEPTH:
+            depth[index] = 0
+            node = replace(node, name=next(values))
+        found.append(node)
+    return found

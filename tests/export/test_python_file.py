@@ -195,3 +195,11 @@ def test_where_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     (tmp_path / "mine.pt").touch()
     with pytest.raises(UserError, match=r"'mine.pt' is there already"):
         output_path("x", "python", Path("mine.py"))
+
+
+def test_what_bears_no_name_is_not_nested_without_end() -> None:
+    """The names stand on identities, which are left out."""
+    lines = "\n    ".join(["h = identity(tanh(h))"] * 300)
+    step = write_step(parse_cell(f"def chain(x, h):\n    h = linear(x, h)\n    {lines}\n    return h\n"))
+    assert max(line.count("(") for line in step.lines) <= 14
+    assert sum(line.count("torch.tanh(") for line in step.lines) == 300

@@ -13,7 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.publishing.report_data import make_report, write_report
+from nas_rnn.publishing.views import cell_artifacts
+from nas_rnn.report.cards import _card
 from nas_rnn.report.inline import VARIABLES
 from nas_rnn.run_folder.layout import RunFolder
 
@@ -210,3 +213,17 @@ def test_cells_are_shown_as_they_were_found_and_earlier_reads_of_the_test_part_a
     assert "softplus(" in first.text and "relu(" not in first.text
     assert "test data read once." in first.text
     assert "the same test data had been read before, in earlier." in second.text
+
+
+def test_cells_too_large_for_a_picture_or_a_comparison_are_shown_with_the_reason() -> None:
+    def chain(word: str) -> Cell:
+        lines = "\n    ".join([f"h = {word}(h)"] * 420)
+        return parse_cell(f"def {word}s(x, h):\n    h = linear(x, h)\n    {lines}\n    return h\n")
+
+    card = _card(chain("tanh"), chain("relu"), 4, 0)
+    assert "at most 400 boxes and circles" in card.diagram
+    assert "100,000 pairs" in card.sentences[0]
+    assert len(card.lines) == 421
+    artifacts = cell_artifacts(chain("tanh"))
+    assert "at most 400 boxes and circles" in str(artifacts["cell/diagram.txt"])
+    assert "cell/equations.txt" in artifacts

@@ -31,7 +31,7 @@ class Orbits:
 
 
 def symmetry(around: Surroundings, one: Colouring, other: Colouring) -> Permutation | None:
-    """Return an automorphism that carries ``one`` to ``other``, if it can be read off; else None, even if there is one.
+    """Return an automorphism that carries ``one`` to ``other``, if it can be read off, else None.
 
     Nodes without an equal go where their colour is; what else changes its class changes places with one of them.
     """

@@ -50,8 +50,9 @@ _SETTINGS = (
 
 
 def draw(cell: CellGraph, format: str = "svg", marked: Collection[int] = (), legend: str = "") -> bytes:
-    """Return a picture of ``cell``: ``format`` is ``"svg"`` or ``"png"`` (200 dots an inch, fewer for one that would be
-    larger than 65,000 dots at a side, or 150 million in all).
+    """Return a picture of ``cell``: ``format`` is ``"svg"`` or ``"png"``.
+
+    A PNG has 200 dots an inch, fewer where it would be larger than 65,000 dots at a side, or 150 million in all.
 
     Parts that show a node in ``marked`` have a heavy dashed frame, and ``legend`` says below what that means.
 
