@@ -180,7 +180,9 @@ def test_packed(lengths: tuple[int, ...], backend: str) -> None:
     restarts = torch.ones(T, B, dtype=torch.bool)
     for b, length in enumerate(lengths):
         restarts[:length, b] = draw()[:length, b]
-        restarts[[1, length - 1], b] = True  # the last step that either direction reads, repeated after the end
+        restarts[[1, length - 1], b] = (
+            True  # the last step that either direction reads, repeated after the end
+        )
     state = starts(rnn)
 
     def packed(tensor: Tensor) -> PackedSequence:

@@ -5,11 +5,11 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from nas_rnn.experiment.finals import _keep_weights
+from nas_rnn.experiment.workspace import Workspace
 
 import nas_rnn
 from nas_rnn.cells import parse_cell, with_gate_bias
-from nas_rnn.experiment.finals import _keep_weights
-from nas_rnn.experiment.workspace import Workspace
 from nas_rnn.plugins import load_cell
 from nas_rnn.tasks.char_lm import CharLM
 from nas_rnn.training import RunSpec, TrainingOptions
