@@ -89,10 +89,11 @@ class TaskModel(nn.Module, ABC):
     def probe(self, batch: Batch) -> Mapping[str, Probe]:
         """Return, by the path of a recurrent net in the model ("net.rnn"), the loss of its last real step.
 
-        By default that of the whole batch for every net that is there, which is right for one answer a sequence.
+        By default that of the whole batch for every net that is there, which is right for one answer a sequence: as
+        curves show it, or as it is differentiated where what is shown gives no gradient.
         """
         loss, _ = self.loss(batch, None)
-        return {"": Probe(loss.curve)}
+        return {"": Probe(loss.curve if loss.curve.requires_grad else loss.total)}
 
     def forward(self, inputs: Any, state: State = None) -> Any:
         """Return what ``net`` computes: ``(outputs, state)``."""
