@@ -408,12 +408,16 @@ def test_costs_are_threads_times_seconds_and_the_targets_of_every_epoch() -> Non
         gradient_norm=1.0,
         clipped=0.0,
     )
-    results = {id: replace(result, epochs=[epoch, epoch]) for id, result in results.items()}
+    gated = {spec.id for spec in plan.specs if spec.name == "gated"}
+    results = {
+        id: replace(result, epochs=[replace(epoch, targets=100 if id in gated else 10)] * 2)
+        for id, result in results.items()
+    }
     two_threads = [
         replace(spec, training=replace(spec.training, threads=2)) if spec.name == "gated" else spec
         for spec in plan.specs[:4]
     ]
-    cost = cost_of("tuning", two_threads, results, lambda spec: 100 if spec.name == "gated" else 10)
+    cost = cost_of("tuning", two_threads, results)
     assert cost == Cost(part="tuning", runs=4, seconds=2 * 4.0 + 2 * 2.0, units=2 * 200 + 2 * 20)
     assert cost_of("tuning", plan.specs, {}) == Cost(part="tuning", runs=0, seconds=0.0, units=0)
 
