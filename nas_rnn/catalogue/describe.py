@@ -23,7 +23,7 @@ REFERENCES = ("lstm", "rnn")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shown:
+class CellDescription:
     """A cell with its equations, sizes and costs at ``input_size`` and ``hidden_size``."""
 
     name: str
@@ -49,7 +49,7 @@ class Shown:
 
 def show(
     what: str, *, runs: str | Path = "runs", input_size: int = INPUT_SIZE, hidden_size: int = HIDDEN_SIZE
-) -> Shown:
+) -> CellDescription:
     """Return what is known of a cell: a registered one by name, a ``.cell`` file's, or a search's best."""
     runs = Path(runs)
     cell = find_cell(what, runs)
@@ -61,7 +61,7 @@ def show(
         source = plugins.registry().find("cell", what).origin
     else:
         source = str(Path(what))
-    return Shown(
+    return CellDescription(
         name=cell.name,
         cell=cell,
         doc=cell.doc,
@@ -76,7 +76,7 @@ def show(
     )
 
 
-def compared(shown: Shown, base: str, *, runs: str | Path = "runs") -> Difference:
+def compared(shown: CellDescription, base: str, *, runs: str | Path = "runs") -> Difference:
     """Return what the shown cell has otherwise than ``base``, which is named as in `show`."""
     return difference(shown.cell, find_cell(base, Path(runs)))
 
@@ -88,7 +88,7 @@ def difference_diagram(found: Difference, format: str) -> bytes:
     return draw(found.cell, format, found.differing, legend)
 
 
-def gradient_flow(shown: Shown, what: str, format: str, *, runs: str | Path = "runs") -> bytes:
+def gradient_flow(shown: CellDescription, what: str, format: str, *, runs: str | Path = "runs") -> bytes:
     """Return a picture of gradient flow: a search's measured models, or the cell with fresh weights at its sizes.
 
     Raises UserError where the search ``what`` has no measured flow.
@@ -114,7 +114,7 @@ def gradient_flow(shown: Shown, what: str, format: str, *, runs: str | Path = "r
     return draw_flow(titled(models), format)
 
 
-def schedule(shown: Shown) -> str:
+def schedule(shown: CellDescription) -> str:
     """Return in words what is computed when a sequence runs through the shown cell, at its sizes."""
     from nas_rnn.execution.fused.explain import explain_schedule
 

@@ -12,11 +12,11 @@ from nas_rnn.catalogue.cells import find_cell
 from nas_rnn.errors import UserError
 from nas_rnn.run_folder.layout import RunFolder, names
 from nas_rnn.run_folder.reader import RunReader
-from nas_rnn.run_folder.trials import test_metrics
+from nas_rnn.run_folder.trials import metrics_on_holdout
 from nas_rnn.tasks import PreviewOptions, TaskData
 
 if TYPE_CHECKING:
-    from nas_rnn.export import Trained
+    from nas_rnn.export import ExportBundle
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Exported:
     unit: str
 
 
-def load_saved(name: str, runs: Path) -> Trained:
+def load_saved(name: str, runs: Path) -> ExportBundle:
     """Return the best model of the search or comparison ``name``, in evaluation mode.
 
     Raises UserError where it has no final weights yet.
@@ -103,16 +103,16 @@ def export(
     return Exported(list(files), *_test_metric(trained, RunFolder(runs, what)))
 
 
-def _test_metric(trained: Trained, folder: RunFolder) -> tuple[float | None, str]:
+def _test_metric(trained: ExportBundle, folder: RunFolder) -> tuple[float | None, str]:
     """Return what the run that made the model measured on the test part, and in which unit."""
     if trained.learnt is None:
         return None, ""
     result = folder.store(trained.learnt.spec.id).read_result()
     metric = trained.learnt.task.measures(trained.learnt.meta).metric
-    return None if result is None else test_metrics(result, [metric]).get(metric.name), metric.unit
+    return None if result is None else metrics_on_holdout(result, [metric]).get(metric.name), metric.unit
 
 
-def _best(what: str, runs: Path, layers: int, bidirectional: bool, seed: int) -> Trained:
+def _best(what: str, runs: Path, layers: int, bidirectional: bool, seed: int) -> ExportBundle:
     """Return the trained model of a search or comparison."""
     if what not in names(runs):
         find_cell(what, runs)  # what is neither is said there
@@ -136,12 +136,12 @@ def _fresh(
     layers: int,
     bidirectional: bool,
     seed: int,
-) -> Trained:
+) -> ExportBundle:
     """Return layers of a cell with fresh weights."""
     import torch
 
     from nas_rnn.execution import RNN
-    from nas_rnn.export import Trained
+    from nas_rnn.export import ExportBundle
 
     if input_size is None or hidden_size is None:
         missing = "--input-size" if input_size is None else "--hidden-size"
@@ -150,4 +150,4 @@ def _fresh(
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         rnn = RNN(cell, input_size, hidden_size, layers, bidirectional=bidirectional)
-    return Trained(name=cell.name, rnn=rnn.eval())
+    return ExportBundle(name=cell.name, rnn=rnn.eval())

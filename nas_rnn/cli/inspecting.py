@@ -13,7 +13,7 @@ from nas_rnn.cli.parsing import number, path, whole
 from nas_rnn.errors import UserError, suggest
 
 if TYPE_CHECKING:
-    from nas_rnn.catalogue.describe import Shown
+    from nas_rnn.catalogue.describe import CellDescription
     from nas_rnn.cells.views.difference import Difference
 
 KINDS: Final = ("cells", "spaces", "tasks", "strategies", "ops", "searches")
@@ -241,7 +241,9 @@ def _print_difference(difference: Difference, json: bool) -> None:
         print_difference(console(), difference)
 
 
-def _print_shown(shown: Shown, *, text: bool, latex: bool, recipe: bool, json: bool, drawn: bool) -> None:
+def _print_shown(
+    shown: CellDescription, *, text: bool, latex: bool, recipe: bool, json: bool, drawn: bool
+) -> None:
     from nas_rnn.cli.output import console, emit, emit_json
     from nas_rnn.cli.tables import print_cell
 

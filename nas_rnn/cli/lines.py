@@ -9,7 +9,7 @@ from typing import Final
 
 from nas_rnn.cli.failures import report_plugin_problems
 from nas_rnn.cli.output import emit
-from nas_rnn.cli.wording import ENDINGS, count, figure, gap_words, one_line
+from nas_rnn.cli.phrases import ENDINGS, count, figure, gap_words, one_line
 from nas_rnn.experiment.events import Event, Notice, PhaseStarted, Progress, RunEnded, Started
 from nas_rnn.tasks import Measures, Metric
 

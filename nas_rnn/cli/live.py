@@ -13,7 +13,7 @@ from rich.text import Text
 
 from nas_rnn.cli.failures import report_plugin_problems
 from nas_rnn.cli.lines import ended_line, started_line
-from nas_rnn.cli.wording import (
+from nas_rnn.cli.phrases import (
     count,
     duration,
     endings,

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from nas_rnn.cli.options import RUNS
 from nas_rnn.cli.output import print_block, width_of
-from nas_rnn.cli.wording import duration, endings, figure, one_line
+from nas_rnn.cli.phrases import duration, endings, figure, one_line
 from nas_rnn.comparison import Comparison, ContenderRow, Standing, answer_lines, cost_sentence, ranked_rows
 from nas_rnn.experiment.results import Result
 from nas_rnn.run_folder.layout import REPORT

@@ -10,10 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from nas_rnn.cli.output import print_block, width_of
-from nas_rnn.cli.wording import one_line
+from nas_rnn.cli.phrases import one_line
 
 if TYPE_CHECKING:
-    from nas_rnn.catalogue.describe import Shown
+    from nas_rnn.catalogue.describe import CellDescription
     from nas_rnn.cells.views.difference import Difference
 
 TEXTS: Final = ("summary", "value", "answer")
@@ -68,7 +68,7 @@ def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], room: int 
     return table
 
 
-def print_cell(console: Console, shown: Shown) -> None:
+def print_cell(console: Console, shown: CellDescription) -> None:
     """Print a cell: its name and description, equations, costs, and where it comes from."""
     console.print(Text(one_line(shown.name), style="bold"))
     if shown.doc:

@@ -28,11 +28,11 @@ from nas_rnn.comparison.power import Levels, Spread, more_seeds, power
 from nas_rnn.comparison.ranking import ranked_rows, ranking_sentence
 from nas_rnn.comparison.result import Comparison, ContenderRow, Cost, Floor, Measure, Reading, Standing
 from nas_rnn.comparison.seeds import derived_seed
+from nas_rnn.comparison.sentences import answer_lines, cost_sentence, sentence
 from nas_rnn.comparison.statistics import PairedInterval, paired_interval
 from nas_rnn.comparison.stopping import ALPHA, Look, interim_analyses, is_decided
 from nas_rnn.comparison.testing import PValues, holm, p_values
 from nas_rnn.comparison.verdict import Verdict, verdict_of
-from nas_rnn.comparison.wording import answer_lines, cost_sentence, sentence
 
 __all__ = [
     "ALPHA",

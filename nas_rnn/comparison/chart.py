@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nas_rnn.comparison.result import Comparison, ContenderRow, Standing
-from nas_rnn.comparison.wording import baseline_name, decimals, percent
+from nas_rnn.comparison.sentences import baseline_name, decimals, percent
 
 if TYPE_CHECKING:  # matplotlib takes half a second to import, and most commands draw nothing
     from matplotlib.axes import Axes

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from nas_rnn.comparison.result import Comparison, ContenderRow
-from nas_rnn.comparison.wording import decimals
+from nas_rnn.comparison.sentences import decimals
 
 
 def ranked_rows(comparison: Comparison) -> tuple[ContenderRow, ...]:

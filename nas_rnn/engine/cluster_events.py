@@ -15,7 +15,7 @@ _TOLD_OTHERWISE = ("has been marked dead", "Raylet is terminated")
 _LONGEST_REPORT = 300
 
 
-class News:
+class ClusterEvents:
     """Tells, through ``tell``, how the cluster changed since it was asked last.
 
     ``places`` counts the runs that nodes have room for. `look` is to be called often, on the thread for ``tell``.

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from nas_rnn.engine.cluster_events import News
+from nas_rnn.engine.cluster_events import ClusterEvents
 from nas_rnn.engine.cluster_ray import cluster_ray
 from nas_rnn.engine.local_ray import local_ray, prepare_environment
 from nas_rnn.engine.preflight import (
@@ -63,7 +63,7 @@ class Engine:
         self._address = address
         self._storage = storage
         self._tell = tell
-        self._news: News | None = None
+        self._news: ClusterEvents | None = None
         self._stack = ExitStack()
         self._fits = 0
 
@@ -84,17 +84,17 @@ class Engine:
             self._stack.enter_context(local_ray(cpus, None, data_bytes))
         else:
             self._stack.enter_context(cluster_ray(self._address))
-            from nas_rnn.engine.remote_files import start_keeper
+            from nas_rnn.engine.remote_files import start_file_server
 
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._place = start_keeper(self._folder)
+            self._place = start_file_server(self._folder)
         nodes = [node["Resources"] for node in nodes_alive()]
         check_resources(nodes, self._threads, self._gpus_per_run)
         if self._storage is not None:
             check_storage(self._storage)
         self.workers = self._asked_workers or self._places(nodes)
         if self._address is not None:
-            self._news = News(self._tell, self._places)
+            self._news = ClusterEvents(self._tell, self._places)
             self._stack.enter_context(self._news.listening())
         self._scratch = Path(tempfile.mkdtemp(prefix="nas_rnn_ray_"))
         self._stack.callback(shutil.rmtree, self._scratch, ignore_errors=True)
@@ -187,7 +187,7 @@ def _deaths(searcher: Any) -> Any:
     return Deaths()
 
 
-def _stopper(searcher: Any, should_stop: Callable[[], bool], news: News | None) -> Any:
+def _stopper(searcher: Any, should_stop: Callable[[], bool], news: ClusterEvents | None) -> Any:
     from ray.tune import Stopper
 
     class Stop(Stopper):

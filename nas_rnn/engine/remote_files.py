@@ -12,7 +12,7 @@ from nas_rnn.training import CannotStore
 from nas_rnn.training.files import LocalFiles
 
 
-class Keeper:
+class RunFileServer:
     """Keeps the files of all runs in one folder of the driver's machine; an actor on the driver's node."""
 
     def __init__(self, folder: str) -> None:
@@ -34,14 +34,14 @@ class Keeper:
         LocalFiles(self._folder / run).clear_leftovers()
 
 
-def start_keeper(folder: Path) -> Any:
+def start_file_server(folder: Path) -> Any:
     """Start a keeper of ``folder`` on this machine's node and return its handle; it is started again if it dies."""
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    actor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Keeper)
+    actor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(RunFileServer)
     return actor.options(scheduling_strategy=here).remote(str(folder))
 
 
-class KeptFiles:
+class RemoteFiles:
     """The `nas_rnn.training.files.Files` of one run that a keeper has; each call returns when it is on disk there."""
 
     def __init__(self, keeper: Any, run: str) -> None:

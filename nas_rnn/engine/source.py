@@ -68,7 +68,7 @@ class RunList:
         self._on_done(spec, result)
 
 
-class InTurn:
+class Sequential:
     """Several sources one after the other, on the same workers.
 
     ``stages`` is asked for the next source once all runs of the one before have ended; so a generator can plan each

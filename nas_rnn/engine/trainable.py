@@ -17,7 +17,7 @@ import ray
 from ray import tune
 
 from nas_rnn import plugins
-from nas_rnn.engine.remote_files import KeptFiles
+from nas_rnn.engine.remote_files import RemoteFiles
 from nas_rnn.engine.sampling import Sampler, machine_reader
 from nas_rnn.errors import UserError
 from nas_rnn.tasks import TaskData
@@ -55,7 +55,7 @@ class WorkerSetup:
     def files(self, run: str) -> Files:
         """Return the files of one run."""
         is_here = isinstance(self.place, str)
-        files: Files = LocalFiles(Path(self.place) / run) if is_here else KeptFiles(self.place, run)
+        files: Files = LocalFiles(Path(self.place) / run) if is_here else RemoteFiles(self.place, run)
         return files if self.storage is None else StoredFiles(files, self.storage, run)
 
 

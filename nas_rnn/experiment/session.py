@@ -14,7 +14,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from nas_rnn import plugins
 from nas_rnn.comparison import Comparison
-from nas_rnn.engine import Engine, InTurn, RunSource
+from nas_rnn.engine import Engine, RunSource, Sequential
 from nas_rnn.engine.preflight import check_local, check_request
 from nas_rnn.experiment.events import Notifier, Observer
 from nas_rnn.experiment.models import Models
@@ -92,7 +92,7 @@ class Session(Generic[C]):
         # The signals' handlers inside: Ray's start puts one of its own in the place of SIGTERM's.
         with engine, stop.on_signals():
             sign = sign_of(self.models.measures.monitor)
-            outcome = engine.run(InTurn(stages), sign=sign, should_stop=lambda: stop.asked, **options)
+            outcome = engine.run(Sequential(stages), sign=sign, should_stop=lambda: stop.asked, **options)
         if outcome == "interrupted":
             raise Interrupted
 

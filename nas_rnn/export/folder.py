@@ -22,7 +22,7 @@ from nas_rnn.cells import parse_cell, register_operation
 from nas_rnn.errors import NasRnnError, UserError
 from nas_rnn.execution import RNN, mark_weights
 from nas_rnn.export.rows import added_operations, read_operation
-from nas_rnn.export.trained import Learnt, Trained
+from nas_rnn.export.trained import ExportBundle, TaskModelBundle
 from nas_rnn.outside import LINES, check_plain, check_text
 from nas_rnn.tasks import Task, TaskData, check_meta
 from nas_rnn.tasks.data import EVALUATION
@@ -36,7 +36,7 @@ EXAMPLE_STEPS, EXAMPLE_BATCH = 16, 2
 _RNN_OPTIONS = ("input_size", "hidden_size", "num_layers", "batch_first", "dropout", "bidirectional")
 
 
-def folder_files(trained: Trained) -> dict[str, bytes]:
+def folder_files(trained: ExportBundle) -> dict[str, bytes]:
     """Return the files of the folder, by name; the one that says that all are there is the last."""
     learnt = trained.learnt
     module: nn.Module = trained.rnn if learnt is None else learnt.model
@@ -76,7 +76,7 @@ def load_model(path: str | Path, *, plugins: Sequence[str | Path] = ()) -> nn.Mo
     return trained.rnn if trained.learnt is None else trained.learnt.model
 
 
-def load_folder(folder: Path, *, plugins: Sequence[str | Path] = ()) -> Trained:
+def load_folder(folder: Path, *, plugins: Sequence[str | Path] = ()) -> ExportBundle:
     """Return what lies in ``folder``, in evaluation mode; see `load_model`."""
     if not (folder / MODEL).is_file():
         raise UserError(
@@ -110,7 +110,7 @@ def example_inputs(task: Task, data: TaskData) -> Tensor | None:
     return inputs[:EXAMPLE_STEPS, :EXAMPLE_BATCH].clone() if inputs.dim() > 1 else inputs
 
 
-def _learnt(folder: Path, content: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Trained:
+def _learnt(folder: Path, content: Mapping[str, Any], weights: Mapping[str, Tensor]) -> ExportBundle:
     spec = RunSpec.from_dict(content["spec"])
     task = plugins.registry().find("task", spec.task).value(**spec.task_options)
     check_meta(task, content["meta"], f"{folder / MODEL}: meta")
@@ -119,8 +119,8 @@ def _learnt(folder: Path, content: Mapping[str, Any], weights: Mapping[str, Tens
     rnn = next(iter(recurrent_nets(model).values()))
     kept = folder / EXAMPLE
     example = safetensors.torch.load_file(kept)["inputs"] if kept.is_file() else None
-    learnt = Learnt(task=task, model=model.eval(), spec=spec, meta=content["meta"], example=example)
-    return Trained(name=content.get("name", spec.name), rnn=rnn, learnt=learnt)
+    learnt = TaskModelBundle(task=task, model=model.eval(), spec=spec, meta=content["meta"], example=example)
+    return ExportBundle(name=content.get("name", spec.name), rnn=rnn, learnt=learnt)
 
 
 def _named_as_now(weights: Mapping[str, Tensor], content: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -129,7 +129,7 @@ def _named_as_now(weights: Mapping[str, Tensor], content: Mapping[str, Any]) -> 
     return {f"{prefix}{name}": tensor for name, tensor in weights.items()}
 
 
-def _bare(folder: Path, content: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Trained:
+def _bare(folder: Path, content: Mapping[str, Any], weights: Mapping[str, Tensor]) -> ExportBundle:
     rnn = RNN(
         parse_cell((folder / CELL).read_text(encoding="utf-8")),
         **{name: content["rnn"][name] for name in _RNN_OPTIONS},
@@ -137,7 +137,7 @@ def _bare(folder: Path, content: Mapping[str, Any], weights: Mapping[str, Tensor
     dtype = next((tensor.dtype for tensor in weights.values() if tensor.is_floating_point()), None)
     rnn = rnn if dtype is None else rnn.to(dtype)
     rnn.load_state_dict(mark_weights(rnn, weights))
-    return Trained(name=content["name"], rnn=rnn.eval())
+    return ExportBundle(name=content["name"], rnn=rnn.eval())
 
 
 def _use(folders: Sequence[str | Path]) -> None:

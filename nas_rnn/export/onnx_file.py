@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from nas_rnn.errors import NasRnnError, UserError
 from nas_rnn.execution import RNN
-from nas_rnn.export.trained import Learnt, Trained
+from nas_rnn.export.trained import ExportBundle, TaskModelBundle
 
 if TYPE_CHECKING:
     import onnx
@@ -28,7 +28,7 @@ DOMAIN, STAND_IN = "nas_rnn", "RNN"
 _NEEDED = ("onnx", "onnxruntime", "onnxscript")
 
 
-def onnx_bytes(trained: Trained) -> bytes:
+def onnx_bytes(trained: ExportBundle) -> bytes:
     """Return ``trained`` as the content of an .onnx file, checked against torch.
 
     Raises:
@@ -77,7 +77,7 @@ class _StandIn(nn.Module):
         return output, tuple(states)
 
 
-def _whole(rnn: RNN, learnt: Learnt) -> onnx.ModelProto:
+def _whole(rnn: RNN, learnt: TaskModelBundle) -> onnx.ModelProto:
     from nas_rnn.export.onnx_graph import OPSET
     from nas_rnn.export.onnx_layers import BATCH, TIME, state_names
 
@@ -119,7 +119,7 @@ def _whole(rnn: RNN, learnt: Learnt) -> onnx.ModelProto:
     return _with_layers(program.model_proto, rnn, learnt.model.carries_state)
 
 
-def _with_stand_in(learnt: Learnt, rnn: RNN) -> nn.Module:
+def _with_stand_in(learnt: TaskModelBundle, rnn: RNN) -> nn.Module:
     """Return the model's net with a stand-in for its layers."""
     (path,) = learnt.nets()
     net = copy.copy(learnt.net)
@@ -127,7 +127,7 @@ def _with_stand_in(learnt: Learnt, rnn: RNN) -> nn.Module:
     return net
 
 
-def _obstacle(learnt: Learnt) -> str | None:
+def _obstacle(learnt: TaskModelBundle) -> str | None:
     """Return what the format needs and the model is not; None where it can be exported."""
     paths = list(learnt.nets())
     if not learnt.has_net:
@@ -156,7 +156,7 @@ def _with_layers(model: onnx.ModelProto, rnn: RNN, with_states: bool) -> onnx.Mo
     return model
 
 
-def _describe(model: onnx.ModelProto, trained: Trained) -> None:
+def _describe(model: onnx.ModelProto, trained: ExportBundle) -> None:
     import onnx
 
     starts = {f"{path.name}_0": path.init for path in trained.rnn.cell.states}
@@ -166,7 +166,7 @@ def _describe(model: onnx.ModelProto, trained: Trained) -> None:
     onnx.checker.check_model(model)
 
 
-def _trials(trained: Trained) -> Iterator[tuple[Tensor, tuple[Tensor, ...] | None]]:
+def _trials(trained: ExportBundle) -> Iterator[tuple[Tensor, tuple[Tensor, ...] | None]]:
     """Give inputs of different batches and lengths, with states to go on from where the model takes them."""
     rnn, learnt = trained.rnn, trained.learnt
     if learnt is not None:
@@ -198,7 +198,9 @@ def _grown(example: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _compare(content: bytes, trained: Trained, inputs: Tensor, states: tuple[Tensor, ...] | None) -> None:
+def _compare(
+    content: bytes, trained: ExportBundle, inputs: Tensor, states: tuple[Tensor, ...] | None
+) -> None:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -17,7 +17,7 @@ from nas_rnn.execution import RNN
 from nas_rnn.export.plain_net import net_call, net_source
 from nas_rnn.export.python_cell import Step, weights, write_step
 from nas_rnn.export.python_operations import comment, within_docstring
-from nas_rnn.export.trained import Learnt, Trained
+from nas_rnn.export.trained import ExportBundle, TaskModelBundle
 from nas_rnn.tasks import PlainNet
 
 _IMPORTED = dict.fromkeys(
@@ -34,7 +34,7 @@ _IMPORTED = dict.fromkeys(
 TEMPLATES = Path(__file__).with_name("templates")
 
 
-def python_files(trained: Trained, stem: str) -> dict[str, bytes]:
+def python_files(trained: ExportBundle, stem: str) -> dict[str, bytes]:
     """Return the content of ``<stem>.py`` and of ``<stem>.pt``, the state dict that it loads.
 
     The whole model is in them where its task gives it in plain torch (`Task.plain_net`).
@@ -55,7 +55,7 @@ def python_files(trained: Trained, stem: str) -> dict[str, bytes]:
     return {f"{stem}.py": _source(trained, step, plain, stem).encode(), f"{stem}.pt": buffer.getvalue()}
 
 
-def _net_weights(step: Step, learnt: Learnt) -> dict[str, Tensor]:
+def _net_weights(step: Step, learnt: TaskModelBundle) -> dict[str, Tensor]:
     """Return the state dict of the file's net: recurrent layers as the file has them, everything else as it is."""
     nets = learnt.nets()
     inside = tuple(f"{path}." for path in nets)
@@ -75,7 +75,7 @@ def layer_weights(step: Step, rnn: RNN) -> dict[str, Tensor]:
     return found
 
 
-def _source(trained: Trained, step: Step, plain: PlainNet | None, stem: str) -> str:
+def _source(trained: ExportBundle, step: Step, plain: PlainNet | None, stem: str) -> str:
     imports, source = ([], "") if plain is None else net_source(plain)
     parts = [_head(trained, step, plain, imports, stem), *step.functions.values()]
     parts += [_template(name, {}) for name in sorted(step.helpers)]
@@ -86,7 +86,7 @@ def _source(trained: Trained, step: Step, plain: PlainNet | None, stem: str) -> 
     return "\n\n".join(part.rstrip("\n") + "\n" for part in parts)
 
 
-def _head(trained: Trained, step: Step, plain: PlainNet | None, imports: list[str], stem: str) -> str:
+def _head(trained: ExportBundle, step: Step, plain: PlainNet | None, imports: list[str], stem: str) -> str:
     equations = "\n".join(comment(f"    {line}") for line in plain_equations(step.cell).split("\n"))
     calls = ["rnn = load_rnn()", f"output, state = rnn(x)  # {_shape(trained.rnn)}"]
     if plain is not None:

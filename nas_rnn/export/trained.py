@@ -16,7 +16,7 @@ from nas_rnn.training.model import recurrent_nets
 
 
 @dataclass(frozen=True, kw_only=True)
-class Learnt:
+class TaskModelBundle:
     """A task and what was learnt of it: ``model`` is whole.
 
     ``meta`` is what its data is like, ``example`` some inputs (T, B, ...) as the model takes
@@ -46,11 +46,11 @@ class Learnt:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trained:
+class ExportBundle:
     """The layers ``rnn``, of several recurrent nets the first, called ``name``.
 
     ``learnt`` is None where they were not trained on anything."""
 
     name: str
     rnn: RNN
-    learnt: Learnt | None = None
+    learnt: TaskModelBundle | None = None

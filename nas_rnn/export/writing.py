@@ -9,7 +9,7 @@ from nas_rnn.errors import UserError
 from nas_rnn.export.folder import folder_files
 from nas_rnn.export.onnx_file import onnx_bytes, require_libraries
 from nas_rnn.export.python_file import python_files
-from nas_rnn.export.trained import Trained
+from nas_rnn.export.trained import ExportBundle
 
 FORMATS = ("torch", "python", "onnx")
 _ENDINGS = {"torch": "", "python": ".py", "onnx": ".onnx"}
@@ -41,7 +41,7 @@ def output_path(name: str, format: str, output: Path | None) -> Path:
     return path
 
 
-def export_files(trained: Trained, format: str, path: Path) -> dict[Path, bytes]:
+def export_files(trained: ExportBundle, format: str, path: Path) -> dict[Path, bytes]:
     """Return the content of every file that ``trained`` is in ``format`` at ``path``; raises as the formats do."""
     if format == "torch":
         return {path / name: content for name, content in folder_files(trained).items()}

@@ -69,7 +69,7 @@ class PluginSource:
 
 
 @dataclass(frozen=True)
-class Home:
+class PluginOrigin:
     """Where a module's plugins come from: what they share of `Plugin`, and the module's name."""
 
     origin: str

@@ -16,7 +16,7 @@ from nas_rnn.cells import Operation, operations, register_operation
 from nas_rnn.cells.graph.operations import BUILT_IN, OperationClash, restore_operations
 from nas_rnn.errors import UserError, unknown
 from nas_rnn.plugins.judging import plugins_in, refusal, unusable_sample
-from nas_rnn.plugins.records import GROUPS, Home, Plugin, PluginSource, Problem, definition_line
+from nas_rnn.plugins.records import GROUPS, Plugin, PluginOrigin, PluginSource, Problem, definition_line
 from nas_rnn.plugins.sandbox import (
     LOAD_SECONDS,
     describe,
@@ -119,19 +119,19 @@ class Registry:
         if any(source.digest == known.digest for known in self.sources):
             return
         name = f"nas_rnn_plugin_{source.digest[:16]}"
-        home = Home(source.origin, source.digest, "", path, name)
+        home = PluginOrigin(source.origin, source.digest, "", path, name)
         module = self._import(home, lambda: _import_file(path, name))
         if isinstance(module, ModuleType):
             self.sources.append(source)
             version = getattr(module, "__version__", "")
             version = version if isinstance(version, str) else ""
-            home = Home(source.origin, source.digest, version, path, name)
+            home = PluginOrigin(source.origin, source.digest, version, path, name)
             self._register_all(plugins_in(module), home, try_out=try_out)
 
     def _load_entry(self, entry: EntryPoint) -> None:
         distribution = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an installed package"
         origin = f"{distribution} ({entry.value})"
-        home = Home(origin, "", "", None, entry.module.split(".")[0])
+        home = PluginOrigin(origin, "", "", None, entry.module.split(".")[0])
         loaded = self._import(home, entry.load)
         if loaded is None:
             return
@@ -139,11 +139,11 @@ class Registry:
         file = Path(module.__file__) if module is not None and module.__file__ else None
         content = file.read_bytes() if file is not None and file.is_file() else b""
         digest = hashlib.sha256(origin.encode() + hashlib.sha256(content).digest()).hexdigest()
-        home = Home(origin, digest, entry.dist.version if entry.dist else "", file, home.module)
+        home = PluginOrigin(origin, digest, entry.dist.version if entry.dist else "", file, home.module)
         found = plugins_in(loaded) if isinstance(loaded, ModuleType) else [(entry.name, loaded)]
         self._register_all(found, home, try_out=True)
 
-    def _import(self, home: Home, load: Callable[[], Any]) -> Any:
+    def _import(self, home: PluginOrigin, load: Callable[[], Any]) -> Any:
         """Return what ``load`` gives; None where that failed, with the reason noted and nothing left of it."""
         known_operations = operations()
         try:
@@ -165,7 +165,7 @@ class Registry:
             self.problems.append(Problem(origin, line, message))
             return None
 
-    def _register_all(self, found: Iterable[tuple[str, Any]], home: Home, *, try_out: bool) -> None:
+    def _register_all(self, found: Iterable[tuple[str, Any]], home: PluginOrigin, *, try_out: bool) -> None:
         for name, value in found:
             try:
                 with stdout_to_stderr(), time_limit(self._seconds):
@@ -183,7 +183,7 @@ class Registry:
                 self.problems.append(problem)
                 self._note_broken(value, problem)
 
-    def _register(self, value: Any, home: Home, try_out: bool) -> str | None:
+    def _register(self, value: Any, home: PluginOrigin, try_out: bool) -> str | None:
         if isinstance(value, Operation):
             register_operation(value)
             _operation_homes.setdefault(value.name, home.origin)
@@ -192,7 +192,7 @@ class Registry:
             self._add(value, home)
         return reason
 
-    def _add(self, value: Any, home: Home) -> None:
+    def _add(self, value: Any, home: PluginOrigin) -> None:
         known = self._found.setdefault((value.plugin_kind, value.name), [])
         if not any(plugin.value is value or plugin.value == value for plugin in known):
             file = None if home.file is None else str(home.file)

@@ -31,13 +31,13 @@ class PluginError(NasRnnError):
     """The code of a plugin failed, or ran for too long; the message names the plugin, its file and the line."""
 
 
-class Hung(BaseException):
+class PluginTimeout(BaseException):
     """Raised inside code that has run for too long; no ``except Exception`` of a plugin swallows it."""
 
 
 @contextlib.contextmanager
 def time_limit(seconds: float, importing: str | None = None) -> Iterator[None]:
-    """Raise `Hung` at whatever line runs after ``seconds``.
+    """Raise `PluginTimeout` at whatever line runs after ``seconds``.
 
     While the module ``importing`` imports other packages the limit is `IMPORTS_SECONDS`. It is a timer signal: it
     works in the main thread only (elsewhere there is no limit), and not inside one long call into compiled code.
@@ -51,7 +51,7 @@ def time_limit(seconds: float, importing: str | None = None) -> Iterator[None]:
     def on_alarm(number: int, frame: FrameType | None) -> None:
         patient = importing is not None and time.monotonic() - began < IMPORTS_SECONDS
         if not (patient and _imports_another(frame, importing or "")):
-            raise Hung(f"it ran for more than {seconds:g} s")
+            raise PluginTimeout(f"it ran for more than {seconds:g} s")
 
     previous = signal.signal(signal.SIGALRM, on_alarm)
     # Again every so often: for code that catches everything and goes on.
@@ -144,7 +144,7 @@ def describe(error: BaseException) -> str:
     """Return what ``error`` says, in one line."""
     if isinstance(error, SystemExit):
         return f"it called sys.exit({error.code!r}); a plugin only defines things"
-    if isinstance(error, Hung):
+    if isinstance(error, PluginTimeout):
         return str(error)
     try:
         text = " ".join(str(error).split())

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import nas_rnn
 from nas_rnn.run_folder.layout import RunFolder
-from nas_rnn.run_folder.trials import test_metrics
+from nas_rnn.run_folder.trials import metrics_on_holdout
 from nas_rnn.tracking import ModelView
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from nas_rnn.export import Learnt
+    from nas_rnn.export import TaskModelBundle
 
 
 def champion_view(folder: RunFolder, verdict: str, plugins: Sequence[str]) -> ModelView | None:
@@ -50,14 +50,14 @@ def champion_view(folder: RunFolder, verdict: str, plugins: Sequence[str]) -> Mo
     )
 
 
-def _measured(folder: RunFolder, learnt: Learnt) -> dict[str, float]:
+def _measured(folder: RunFolder, learnt: TaskModelBundle) -> dict[str, float]:
     """Return what the run that made the model measured."""
     result = folder.store(learnt.spec.id).read_result()
     if result is None:
         return {}
     measures = learnt.task.measures(learnt.meta)
     found: dict[str, float | None] = {
-        **{f"test_{name}": value for name, value in test_metrics(result, measures.metrics).items()},
+        **{f"test_{name}": value for name, value in metrics_on_holdout(result, measures.metrics).items()},
         f"best_{measures.monitor.name}": result.best_metric,
         "parameters": float(result.parameters),
     }

@@ -15,7 +15,7 @@ from nas_rnn.comparison import Comparison, sentence
 from nas_rnn.errors import UserError
 from nas_rnn.publishing.tables import Table, TrialRow, comparison_table, markdown_table, trials_table
 from nas_rnn.run_folder.layout import REPORT, RunFolder
-from nas_rnn.run_folder.trials import test_metrics
+from nas_rnn.run_folder.trials import metrics_on_holdout
 from nas_rnn.tasks import Measures
 from nas_rnn.tracking import DatasetView, ModelView, Point, RunView, fenced, markdown_text
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
@@ -104,7 +104,7 @@ def _metrics(
         metrics["best_value"] = result.best_metric
         metrics[f"best_{about.measures.monitor.name}"] = result.best_metric
         metrics["parameters"] = float(result.parameters)
-    tested = {} if result is None else test_metrics(result, about.measures.metrics)
+    tested = {} if result is None else metrics_on_holdout(result, about.measures.metrics)
     metrics |= {f"test_{name}": value for name, value in tested.items() if math.isfinite(value)}
     if records:
         metrics["epochs"] = float(len(records))

@@ -19,9 +19,9 @@ from nas_rnn.report.cards import MOST_CARDS, cards
 from nas_rnn.report.charts.anytime import random_draws
 from nas_rnn.report.charts.learning import MOST
 from nas_rnn.report.facts import Report
+from nas_rnn.report.figures import count, duration, figure
 from nas_rnn.report.inline import drawing
 from nas_rnn.report.tables import SHAPES
-from nas_rnn.report.wording import count, duration, figure
 
 REPLIES = {"yes": "✓", "partly": "◐", "open": "○", "no": "✕", "not asked": "–"}
 """What stands beside each reply of the checklist."""

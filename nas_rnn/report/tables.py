@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 from nas_rnn.cells import gate_bias, parse_cell
 from nas_rnn.comparison import ContenderRow, Standing
-from nas_rnn.comparison.wording import decimals, percent
+from nas_rnn.comparison.sentences import decimals, percent
 from nas_rnn.report.facts import Report, Run
-from nas_rnn.report.wording import chance, duration, figure, gap, signed
+from nas_rnn.report.figures import chance, duration, figure, gap, signed
 
 SHAPES = {"better": "▲", "equivalent": "=", "worse": "▼", "undecided": "?", "baseline": "■"}
 """What stands beside each verdict, for those who do not see its colour."""

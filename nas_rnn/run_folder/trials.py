@@ -41,7 +41,7 @@ def ranked(trials: Sequence[Trial], metric: Metric) -> list[Trial]:
     return sorted(full, key=lambda trial: sign_of(metric) * (trial.value or 0.0))
 
 
-def test_metrics(result: RunResult, metrics: Sequence[Metric]) -> dict[str, float]:
+def metrics_on_holdout(result: RunResult, metrics: Sequence[Metric]) -> dict[str, float]:
     """Return a run's metrics on the test part by name; none where it read none."""
     if not result.test_statistics:
         return {}

@@ -3,8 +3,18 @@
 from nas_rnn.strategies.base import Exhausted, Strategy
 from nas_rnn.strategies.evolution import Evolution
 from nas_rnn.strategies.random_search import RandomSearch
+from nas_rnn.strategies.seen_cells import SeenCells
 from nas_rnn.strategies.study import Ending, Study, Trial
 from nas_rnn.strategies.tpe import TPE
-from nas_rnn.strategies.unseen import Unseen
 
-__all__ = ["TPE", "Ending", "Evolution", "Exhausted", "RandomSearch", "Strategy", "Study", "Trial", "Unseen"]
+__all__ = [
+    "TPE",
+    "Ending",
+    "Evolution",
+    "Exhausted",
+    "RandomSearch",
+    "SeenCells",
+    "Strategy",
+    "Study",
+    "Trial",
+]

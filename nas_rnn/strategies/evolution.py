@@ -13,7 +13,7 @@ from nas_rnn.cells import Cell
 from nas_rnn.errors import UserError
 from nas_rnn.spaces import Candidate, DecisionSpace, Space
 from nas_rnn.strategies.base import Strategy
-from nas_rnn.strategies.unseen import Unseen
+from nas_rnn.strategies.seen_cells import SeenCells
 
 Mutate = Callable[[Candidate, np.random.Generator], Candidate]
 
@@ -44,7 +44,7 @@ class Evolution(Strategy):
         super().__init__(space, seed)
         self._mutate = mutation_of(space)
         self._rng = np.random.default_rng(seed)
-        self._unseen = Unseen(space, seed)
+        self._unseen = SeenCells(space, seed)
         self._living: deque[tuple[float, Candidate]] = deque(maxlen=self.population)
 
     def ask(self) -> Candidate:

@@ -14,7 +14,7 @@ from optuna.trial import TrialState, create_trial
 from nas_rnn.errors import UserError
 from nas_rnn.spaces import Candidate, Choice, DecisionSpace, Label, Rejected, Space
 from nas_rnn.strategies.base import Strategy
-from nas_rnn.strategies.unseen import Unseen
+from nas_rnn.strategies.seen_cells import SeenCells
 
 
 class TPE(Strategy):
@@ -52,7 +52,7 @@ class TPE(Strategy):
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._decisions = space
         self._rng = np.random.default_rng(seed)
-        self._unseen = Unseen(space, seed)
+        self._unseen = SeenCells(space, seed)
         sampler = optuna.samplers.TPESampler(
             n_startup_trials=1, n_ei_candidates=self.draws, constant_liar=True, seed=seed % 2**32
         )

@@ -12,7 +12,7 @@ from nas_rnn.cells import parse_cell
 from nas_rnn.errors import UserError
 from nas_rnn.spaces import Candidate, DecisionSpace, Space
 from nas_rnn.strategies.base import Exhausted, Strategy
-from nas_rnn.strategies.unseen import Unseen
+from nas_rnn.strategies.seen_cells import SeenCells
 
 ASKS = 30
 """How many candidates a check asks for; a space of fewer different cells is checked to its end."""
@@ -164,7 +164,7 @@ def _search(
 
 def _different_cells(space: Space) -> int:
     """Return how many different cells ``space`` has, counted to one more than `ASKS`."""
-    unseen = Unseen(space, 0)
+    unseen = SeenCells(space, 0)
     try:
         while len(unseen) <= ASKS:
             unseen.draw()

@@ -4,7 +4,7 @@ MLflow itself is imported only when something is written or served, so importing
 """
 
 from nas_rnn.tracking.links import experiment_url, run_link
-from nas_rnn.tracking.plain import fenced, markdown_text
+from nas_rnn.tracking.plain_values import fenced, markdown_text
 from nas_rnn.tracking.server import serve
 from nas_rnn.tracking.store import check_uri, default_uri
 from nas_rnn.tracking.tracker import Tracker

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from nas_rnn.tracking.plain import (
+from nas_rnn.tracking.plain_values import (
     MAX_PARAM,
     MAX_TAG,
     NONFINITE,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from urllib.parse import urlencode
 
 from nas_rnn.errors import NasRnnError, UserError
-from nas_rnn.tracking.plain import markdown_text
+from nas_rnn.tracking.plain_values import markdown_text
 from nas_rnn.tracking.quiet import connect, is_http, is_of_network, reason, without_password
 
 SHARED_VIEW = "nas-rnn"

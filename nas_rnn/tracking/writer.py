@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas_rnn.tracking.changes import KEY_TAG, PARENT_TAG, Changes, Known, changes, curve_names, dataset_key
-from nas_rnn.tracking.plain import content_digest
+from nas_rnn.tracking.plain_values import content_digest
 from nas_rnn.tracking.registering import register
 from nas_rnn.tracking.view import DatasetView, RunView
 

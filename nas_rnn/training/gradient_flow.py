@@ -33,7 +33,7 @@ from nas_rnn.tasks import Batching, Task, TaskData
 from nas_rnn.tasks.batch import Batch
 from nas_rnn.tasks.model import Probe, TaskModel
 from nas_rnn.training.model import build_model, recurrent_nets
-from nas_rnn.training.plain import from_plain, to_plain
+from nas_rnn.training.plain_data import from_plain, to_plain
 from nas_rnn.training.spec import EpochRecord, RunSpec
 
 STEPS = 64

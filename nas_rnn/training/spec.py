@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 from nas_rnn.errors import UserError
 from nas_rnn.outside import check_plain, check_text
 from nas_rnn.tasks.metric import EARLIER
-from nas_rnn.training.plain import from_plain, to_plain
+from nas_rnn.training.plain_data import from_plain, to_plain
 
 Role = Literal["candidate", "control", "baseline", "selection", "tuning", "final"]
 Status = Literal["finished", "stopped", "diverged", "failed"]

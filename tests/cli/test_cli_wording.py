@@ -7,7 +7,7 @@ import math
 import pytest
 
 from nas_rnn.cli.parsing import key_values
-from nas_rnn.cli.wording import (
+from nas_rnn.cli.phrases import (
     count,
     duration,
     endings,

@@ -162,7 +162,13 @@ def test_seeds_out_of_range_are_refused(seed: int, index: int) -> None:
         derived_seed(seed, "search", index)
 
 
-@given(st.lists(st.text(st.characters(categories=("L", "M", "N", "P", "S", "Zs")), max_size=60), min_size=1, max_size=8))
+@given(
+    st.lists(
+        st.text(st.characters(categories=("L", "M", "N", "P", "S", "Zs")), max_size=60),
+        min_size=1,
+        max_size=8,
+    )
+)
 def test_ids_are_distinct_and_safe_as_file_names_whatever_the_cells_are_called(cells: list[str]) -> None:
     plan = final_specs(entry("lstm"), [entry(name) for name in cells], task=TASK, seed=1, seeds=2)
     ids = [spec.id for spec in plan.specs]

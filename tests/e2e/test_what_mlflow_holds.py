@@ -19,7 +19,7 @@ from nas_rnn.training import RunStore
 SYSTEM = "system/process_memory_usage_megabytes"
 
 
-class Shown:
+class CellDescription:
     """The runs of the search in one store, by the id of what was trained; the search itself is "search"."""
 
     def __init__(self, uri: str) -> None:
@@ -39,8 +39,8 @@ class Shown:
 
 
 @pytest.fixture(scope="module")
-def shown(searched: tuple[Path, Result]) -> Shown:
-    return Shown(default_uri(searched[0]))
+def shown(searched: tuple[Path, Result]) -> CellDescription:
+    return CellDescription(default_uri(searched[0]))
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def folder(searched: tuple[Path, Result]) -> Path:
     return searched[0] / "mine"
 
 
-def test_every_run_has_the_samples_of_its_worker(shown: Shown, folder: Path) -> None:
+def test_every_run_has_the_samples_of_its_worker(shown: CellDescription, folder: Path) -> None:
     """At the times at which they were taken, within the time of the run."""
     trained = sorted(place.name for place in (folder / "trials").iterdir())
     assert trained == sorted(set(shown.runs) - {"search"})
@@ -63,14 +63,14 @@ def test_every_run_has_the_samples_of_its_worker(shown: Shown, folder: Path) -> 
         assert info.start_time <= samples[0]["at_ms"] <= info.end_time
 
 
-def test_epochs_stand_at_the_times_at_which_they_ended(shown: Shown, folder: Path) -> None:
+def test_epochs_stand_at_the_times_at_which_they_ended(shown: CellDescription, folder: Path) -> None:
     info = shown.runs["baseline"].info
     times = [at for _, at, _ in shown.curve("baseline", "valid/bits_per_char")]
     assert len(times) == 2 and info.start_time < times[0] < times[1] <= info.end_time + 1000
 
 
 def test_every_run_says_on_which_data_it_was_and_only_finals_read_the_test_part(
-    shown: Shown, folder: Path
+    shown: CellDescription, folder: Path
 ) -> None:
     facts = json.loads((folder / "data.json").read_text())
     text = folder.parents[1] / "my-text.txt"
@@ -83,7 +83,7 @@ def test_every_run_says_on_which_data_it_was_and_only_finals_read_the_test_part(
         assert context == ("training, validation, testing" if tested else "training, validation"), name
 
 
-def test_the_table_of_trials_ranks_them_as_the_runs_are_sorted(shown: Shown) -> None:
+def test_the_table_of_trials_ranks_them_as_the_runs_are_sorted(shown: CellDescription) -> None:
     table = shown.table("trials/table.json")
     rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
     runs = [run for run in shown.runs.values() if run.data.tags["role"] == "candidate"]
@@ -102,7 +102,7 @@ def test_the_table_of_trials_ranks_them_as_the_runs_are_sorted(shown: Shown) -> 
 
 
 def test_the_answer_stands_above_all_runs_and_leads_to_the_search(
-    shown: Shown, searched: tuple[Path, Result]
+    shown: CellDescription, searched: tuple[Path, Result]
 ) -> None:
     note = shown.experiment.tags["mlflow.note.content"]
     place = f"#/experiments/{shown.experiment.experiment_id}/runs/{shown.runs['search'].info.run_id}"
@@ -110,7 +110,9 @@ def test_the_answer_stands_above_all_runs_and_leads_to_the_search(
     assert note.startswith(f"{links}: {searched[1].verdict}")
 
 
-def test_the_winner_is_a_model_of_the_search_measured_on_its_data(shown: Shown, folder: Path) -> None:
+def test_the_winner_is_a_model_of_the_search_measured_on_its_data(
+    shown: CellDescription, folder: Path
+) -> None:
     version = shown.client.get_model_version_by_alias("mine", "champion")
     search = shown.runs["search"]
     (output,) = search.outputs.model_outputs
@@ -126,12 +128,12 @@ def test_the_winner_is_a_model_of_the_search_measured_on_its_data(shown: Shown, 
 
 
 def test_all_of_it_comes_from_the_folder_alone(
-    shown: Shown, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shown: CellDescription, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uri = f"sqlite:///{tmp_path}/again.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     rebuild_runs(folder.parent, "mine")
-    again = Shown(uri)
+    again = CellDescription(uri)
     assert set(again.runs) == set(shown.runs)
     for name, run in again.runs.items():
         before = shown.runs[name]

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nas_rnn.cells import Cell
 from nas_rnn.execution import RNN
-from nas_rnn.export import Learnt, Trained, example_inputs, export_files
+from nas_rnn.export import ExportBundle, TaskModelBundle, example_inputs, export_files
 from nas_rnn.plugins import load_cell
 from nas_rnn.tasks import Task
 from nas_rnn.training import RunSpec, TrainingOptions
@@ -86,7 +86,9 @@ def write_case(folder: Path, name: str, rnn: RNN) -> bool:
     expected |= {f"state{number}": value.contiguous() for number, value in enumerate(state)}
     if not all(tensor.isfinite().all() for tensor in expected.values()):
         return False  # one that overflows may do so at another place when sums are ordered otherwise
-    for path, content in export_files(Trained(name=name, rnn=rnn), "python", folder / f"{name}.py").items():
+    for path, content in export_files(
+        ExportBundle(name=name, rnn=rnn), "python", folder / f"{name}.py"
+    ).items():
         path.write_bytes(content)
     (folder / f"{name}.expected").write_bytes(safetensors.torch.save(expected))
     return True
@@ -100,7 +102,7 @@ def check_cases(folder: Path, cases: Mapping[str, RNN], tolerance: float) -> int
     return len(written)
 
 
-def trained_on(task: Task, layers: int = 1) -> Trained:
+def trained_on(task: Task, layers: int = 1) -> ExportBundle:
     """Return an untrained model of the task's embedded data, as a search would have trained it."""
     data = task.load(None)
     spec = RunSpec(
@@ -117,10 +119,10 @@ def trained_on(task: Task, layers: int = 1) -> Trained:
     )
     model = build_model(spec, task, data.meta).eval()
     example = example_inputs(task, data)
-    return Trained(
+    return ExportBundle(
         name="mine",
         rnn=next(iter(recurrent_nets(model).values())),
-        learnt=Learnt(task=task, model=model, spec=spec, meta=data.meta, example=example),
+        learnt=TaskModelBundle(task=task, model=model, spec=spec, meta=data.meta, example=example),
     )
 
 
@@ -137,7 +139,7 @@ print(len(state))
 """
 
 
-def write_whole(whole: Trained, folder: Path) -> None:
+def write_whole(whole: ExportBundle, folder: Path) -> None:
     """Write a whole model as ``mine.py``, its weights, and what it is to compute of its example."""
     for path, content in export_files(whole, "python", folder / "mine.py").items():
         path.write_bytes(content)

@@ -17,14 +17,14 @@ from nas_rnn.cells.graph.operations import Operation, register_operation, restor
 from nas_rnn.errors import NasRnnError, UserError
 from nas_rnn.execution import RNN
 from nas_rnn.execution.marks import KEY
-from nas_rnn.export import Trained, export_files
+from nas_rnn.export import ExportBundle, export_files
 from nas_rnn.plugins import load_cell
 from tests.export.cases import moved
 
 
 def written(folder: Path, rnn: RNN) -> Path:
     folder.mkdir()
-    for path, content in export_files(Trained(name="mine", rnn=rnn), "torch", folder).items():
+    for path, content in export_files(ExportBundle(name="mine", rnn=rnn), "torch", folder).items():
         path.write_bytes(content)
     return folder
 

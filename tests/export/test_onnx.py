@@ -16,7 +16,7 @@ from nas_rnn.cells import Cell, operations, parse_cell
 from nas_rnn.cells.graph.operations import Operation, register_operation, restore_operations
 from nas_rnn.errors import NasRnnError, UserError
 from nas_rnn.execution import RNN
-from nas_rnn.export import Trained, onnx_file
+from nas_rnn.export import ExportBundle, onnx_file
 from nas_rnn.export.onnx_file import onnx_bytes
 from nas_rnn.export.onnx_layers import layers_model
 from tests.execution.zoo import zoo_cells
@@ -122,7 +122,7 @@ def test_starts_of_states_stand_in_the_model() -> None:
     cell = parse_cell(
         "@cell\ndef c(x, h, m=state(init=-10)):\n    m = maximum(m, linear(x))\n    return tanh(m + h), m\n"
     )
-    model = onnx.load_from_string(onnx_bytes(Trained(name="c", rnn=moved(cell))))
+    model = onnx.load_from_string(onnx_bytes(ExportBundle(name="c", rnn=moved(cell))))
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     assert metadata == {"cell": cell.to_text(), "states": "h_0=0, m_0=-10"}
     shapes = [[d.dim_param or d.dim_value for d in i.type.tensor_type.shape.dim] for i in model.graph.input]
@@ -131,7 +131,7 @@ def test_starts_of_states_stand_in_the_model() -> None:
 
 def test_a_model_that_computes_something_else_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where it is wrong by little, or has nothing where torch has something."""
-    trained = Trained(name="lstm", rnn=moved(ZOO["lstm"]))
+    trained = ExportBundle(name="lstm", rnn=moved(ZOO["lstm"]))
     assert onnx_bytes(trained)
     for change in (lambda a: a + 1e-3, lambda a: a * np.float32(np.nan)):
 
@@ -151,7 +151,7 @@ def test_a_missing_library_is_named_with_the_extra(monkeypatch: pytest.MonkeyPat
         onnx_file.importlib.util, "find_spec", lambda name: None if name == "onnxruntime" else object()
     )
     with pytest.raises(UserError, match=r"needs onnxruntime, .*pip install 'nas_rnn\[export\]'") as raised:
-        onnx_bytes(Trained(name="lstm", rnn=moved(ZOO["lstm"])))
+        onnx_bytes(ExportBundle(name="lstm", rnn=moved(ZOO["lstm"])))
     assert raised.value.exit_code == 2
 
 

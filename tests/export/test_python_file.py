@@ -17,7 +17,7 @@ from nas_rnn.cells import operations, parse_cell
 from nas_rnn.cells.graph.operations import Operation, register_operation, restore_operations
 from nas_rnn.errors import UserError
 from nas_rnn.execution import RNN
-from nas_rnn.export import Trained, export_files, output_path
+from nas_rnn.export import ExportBundle, export_files, output_path
 from nas_rnn.export.python_cell import write_step
 from nas_rnn.export.python_operations import function_source
 from tests.execution.zoo import zoo_cells
@@ -116,7 +116,9 @@ def _evaluated(value: str, variables: dict[str, float]) -> float:
 
 
 def loaded(folder: Path, rnn: RNN) -> ModuleType:
-    for path, content in export_files(Trained(name="mine", rnn=rnn), "python", folder / "mine.py").items():
+    for path, content in export_files(
+        ExportBundle(name="mine", rnn=rnn), "python", folder / "mine.py"
+    ).items():
         path.write_bytes(content)
     spec = importlib.util.spec_from_file_location("mine", folder / "mine.py")
     assert spec is not None and spec.loader is not None

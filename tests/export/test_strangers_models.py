@@ -19,7 +19,7 @@ from nas_rnn.errors import NasRnnError, UserError
 from nas_rnn.execution import RNN
 from nas_rnn.execution.fused.kernels import printed
 from nas_rnn.execution.fused.triton.kernels import make_kernels
-from nas_rnn.export import Trained, export_files, load_folder
+from nas_rnn.export import ExportBundle, export_files, load_folder
 from nas_rnn.export.plain_net import literal, net_call, net_source
 from nas_rnn.export.python_file import python_files
 from nas_rnn.tasks import Task, check_meta
@@ -47,7 +47,7 @@ def written(folder: Path, **changes: Any) -> Path:
     restore_operations(before)
     folder.mkdir()
     register_operation(Operation(name="theirs", value=VALUE, derivative=("1",)))
-    for path, content in export_files(Trained(name="mine", rnn=rnn), "torch", folder).items():
+    for path, content in export_files(ExportBundle(name="mine", rnn=rnn), "torch", folder).items():
         path.write_bytes(content)
     restore_operations(before)
     content = json.loads((folder / "model.json").read_text())
@@ -56,11 +56,11 @@ def written(folder: Path, **changes: Any) -> Path:
     return folder
 
 
-def source_of(trained: Trained) -> str:
+def source_of(trained: ExportBundle) -> str:
     return python_files(trained, "mine")["mine.py"].decode()
 
 
-def executed(trained: Trained, folder: Path) -> None:
+def executed(trained: ExportBundle, folder: Path) -> None:
     """Write the Python file, import it, and compute something with it."""
     for path, content in export_files(trained, "python", folder / "mine.py").items():
         path.write_bytes(content)
@@ -178,7 +178,7 @@ def test_a_plugins_own_template_is_a_comment(name: str) -> None:
     def source(plain: str) -> str:
         before = operations()
         register_operation(Operation(name="theirs", value=VALUE, derivative=("1",), plain=plain))
-        made = source_of(Trained(name="mine", rnn=moved(parse_cell(TEXT))))
+        made = source_of(ExportBundle(name="mine", rnn=moved(parse_cell(TEXT))))
         restore_operations(before)
         return made
 
@@ -252,21 +252,21 @@ def test_no_word_of_a_net_can_be_more_than_a_word(words: dict[str, Any]) -> None
 
 
 @pytest.fixture(scope="module")
-def digits() -> Trained:
+def digits() -> ExportBundle:
     return trained_on(Glimpses())
 
 
-def with_meta(trained: Trained, **changes: Any) -> Trained:
+def with_meta(trained: ExportBundle, **changes: Any) -> ExportBundle:
     assert trained.learnt is not None
     return replace(trained, learnt=replace(trained.learnt, meta={**trained.learnt.meta, **changes}))
 
 
 @pytest.mark.parametrize("name", NASTY)
-def test_any_text_in_the_lines_that_say_how_a_file_is_used(name: str, digits: Trained) -> None:
+def test_any_text_in_the_lines_that_say_how_a_file_is_used(name: str, digits: ExportBundle) -> None:
     assert shape(source_of(with_meta(digits, white=filled(name)))) == shape(source_of(digits))
 
 
-def test_a_line_of_usage_that_closes_the_docstring_does_not_run(digits: Trained, tmp_path: Path) -> None:
+def test_a_line_of_usage_that_closes_the_docstring_does_not_run(digits: ExportBundle, tmp_path: Path) -> None:
     """What follows the payload would be one text, which the name of a class ends."""
     white = f"16.\"\"\"\n{payload(tmp_path)}\nz = '''"
     theirs = with_meta(digits, white=white, classes=["''' #", *map(str, range(1, 10))])

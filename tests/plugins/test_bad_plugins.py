@@ -13,7 +13,7 @@ from nas_rnn.cells import operations
 from nas_rnn.cells.graph.operations import Operation, restore_operations
 from nas_rnn.errors import UserError
 from nas_rnn.plugins import Plugin, PluginError, Registry, running
-from nas_rnn.plugins.sandbox import Hung, time_limit
+from nas_rnn.plugins.sandbox import PluginTimeout, time_limit
 
 FINE = "from nas_rnn import cell, linear, tanh\n\n\n@cell\ndef fine(x, h):\n    return tanh(linear(x, h))\n"
 SECONDS = 0.3
@@ -210,7 +210,7 @@ def test_a_timer_that_was_set_before_goes_on():
     before = signal.signal(signal.SIGALRM, lambda number, frame: rung.append(number))
     signal.setitimer(signal.ITIMER_REAL, 60.0)
     try:
-        with pytest.raises(Hung), time_limit(0.05):
+        with pytest.raises(PluginTimeout), time_limit(0.05):
             time.sleep(30)
         left, _ = signal.setitimer(signal.ITIMER_REAL, 0.0)
         assert 0 < left <= 60 and rung == []

@@ -9,7 +9,7 @@ from typing import Any
 
 from nas_rnn.cells import parse_cell
 from nas_rnn.comparison import Entry, FinalPlan, TaskChoice, final_specs
-from nas_rnn.export import Learnt, Trained, example_inputs
+from nas_rnn.export import ExportBundle, TaskModelBundle, example_inputs
 from nas_rnn.plugins import load_cell
 from nas_rnn.tasks import Measures, Task, TaskData
 from nas_rnn.training import RunResult, RunSpec, RunStore, TrainingOptions
@@ -82,16 +82,16 @@ class Finals:
         """The first run of the baseline."""
         return self.runs[self.plan.baseline.specs[0].id]
 
-    def exported(self) -> Trained:
+    def exported(self) -> ExportBundle:
         run, spec = self.first, self.plan.baseline.specs[0]
         model = run.trainer.best_model()
-        learnt = Learnt(
+        learnt = TaskModelBundle(
             task=self.task,
             model=model,
             spec=spec,
             meta=self.data.meta,
             example=example_inputs(self.task, self.data),
         )
-        return Trained(
+        return ExportBundle(
             name=parse_cell(spec.cell).name, rnn=next(iter(recurrent_nets(model).values())), learnt=learnt
         )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nas_rnn.errors import UserError
-from nas_rnn.run_folder.trials import test_metrics as figures_of
+from nas_rnn.run_folder.trials import metrics_on_holdout as figures_of
 from nas_rnn.tasks import Mean
 from nas_rnn.tasks.metric import EARLIER
 from nas_rnn.training import RunResult

@@ -72,7 +72,7 @@ def _keep_weights(models: Models, folder: RunFolder, run: RunSpec, cell: str) ->
     Its cell is written as it was found: where its biases started is no part of it once it is trained.
     """
     from nas_rnn.execution import mark_weights, repacked
-    from nas_rnn.export import Learnt, Trained, example_inputs, folder_files
+    from nas_rnn.export import ExportBundle, TaskModelBundle, example_inputs, folder_files
     from nas_rnn.training.model import build_model, recurrent_nets
 
     checkpoint = folder.store(run.id).read_checkpoint()
@@ -85,8 +85,8 @@ def _keep_weights(models: Models, folder: RunFolder, run: RunSpec, cell: str) ->
     model.eval()
     first = next(iter(recurrent_nets(model).values()))
     example = example_inputs(task, data)
-    learnt = Learnt(task=task, model=model, spec=spec, meta=data.meta, example=example)
-    for name, content in folder_files(Trained(name=folder.name, rnn=first, learnt=learnt)).items():
+    learnt = TaskModelBundle(task=task, model=model, spec=spec, meta=data.meta, example=example)
+    for name, content in folder_files(ExportBundle(name=folder.name, rnn=first, learnt=learnt)).items():
         folder.write(f"best/{name}", content)
     preview = task.preview(model, data.without("test"), seed=spec.seed, options=PreviewOptions())
     for name, content in preview.files.items():

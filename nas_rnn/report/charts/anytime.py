@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from nas_rnn.comparison.budget import best_so_far, expected_best
 from nas_rnn.report.charts.panel import Panel, begin, finish, name_ends, per_cent, whole_ticks, zero_line
 from nas_rnn.report.facts import Draw, Report
+from nas_rnn.report.figures import gap as written
 from nas_rnn.report.inline import SERIES
-from nas_rnn.report.wording import gap as written
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

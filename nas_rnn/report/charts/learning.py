@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from nas_rnn.comparison import Standing
 from nas_rnn.report.charts.panel import Panel, begin, finish, name_ends, plain_log_ticks, whole_ticks
 from nas_rnn.report.facts import Report, Run
+from nas_rnn.report.figures import figure as written
 from nas_rnn.report.inline import DASHES, MARKERS, PAPER, SERIES
-from nas_rnn.report.wording import figure as written
 from nas_rnn.training import EpochRecord
 
 MOST = len(SERIES)

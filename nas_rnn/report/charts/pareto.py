@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from nas_rnn.report.charts.panel import SIZE, Panel, begin, finish, short
 from nas_rnn.report.facts import Report
+from nas_rnn.report.figures import figure as written
 from nas_rnn.report.inline import PAPER, QUIET, SERIES
-from nas_rnn.report.wording import figure as written
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,7 +13,7 @@ from nas_rnn.cells.graph.nodes import (
 from nas_rnn.cells.views.difference.changes import changed_nodes, origin
 from nas_rnn.cells.views.difference.matching import Matching, match
 from nas_rnn.cells.views.difference.parts import Parts
-from nas_rnn.cells.views.difference.wording import Wording
+from nas_rnn.cells.views.difference.sentences import Wording
 from nas_rnn.cells.views.equations import plain_lines
 
 Mark = Literal[" ", "~", "+", "-"]

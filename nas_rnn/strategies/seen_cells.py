@@ -7,7 +7,7 @@ from nas_rnn.strategies.base import Exhausted
 from nas_rnn.strategies.random_search import MAX_REPEATS, RandomSearch
 
 
-class Unseen:
+class SeenCells:
     """Remembers cells by their digest; `draw` gives a random one that is new.
 
     Other decisions that give a known cell count as known: they would teach nothing and cost a trial.
