@@ -10,6 +10,8 @@ os.environ["TRITON_INTERPRET"] = "1"
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.strays import Strays
+
 # `make fuzz`: many more examples than a test run has time for; numbers in a test's own settings stay.
 settings.register_profile(
     "fuzz",
@@ -17,6 +19,10 @@ settings.register_profile(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Strays(config))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
