@@ -18,7 +18,7 @@ search: $(INSTALLED)  ## Search for a cell on the embedded data and compare it w
 	$(BIN)/nas-rnn search --name $(NAME) $(SEARCH_ARGS)
 
 test: $(INSTALLED)  ## Run the tests
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist worksteal
 
 check: static test  ## Run everything that must pass before a change is merged
 
@@ -41,7 +41,7 @@ format: $(INSTALLED)  ## Format the code, and fix what lint can fix
 	$(BIN)/ruff check --fix .
 
 fuzz: $(INSTALLED)  ## Run the property tests with many more examples
-	$(BIN)/pytest -n 2 --hypothesis-profile=fuzz tests
+	$(BIN)/pytest -n 2 --dist worksteal --hypothesis-profile=fuzz tests
 
 bench: $(INSTALLED)  ## Measure how fast cells train, beside torch's layers (BENCH_ARGS; half an hour)
 	$(BIN)/python benchmarks/cell_speed.py $(BENCH_ARGS)

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import nas_rnn
 from nas_rnn.experiment.results import Result
-from tests.experiment_runs import TINY, write_text
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
+
+    from tests.finished import Finished
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WIDE = {"width": 1920, "height": 1080}  # the grid of runs makes only those columns that can be seen
@@ -50,12 +50,9 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="session")
-def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+def searched(finished_search: Finished) -> tuple[Path, Result]:
     """The folder of a finished search called ``mine``, and how it ended."""
-    folder = tmp_path_factory.mktemp("dashboard")
-    text = write_text(folder / "my-text.txt")
-    result = nas_rnn.search(**TINY, data=text, trials=4, scheduler="none", name="mine", runs=folder / "runs")
-    return folder / "runs", result
+    return finished_search.runs, finished_search.result
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,14 @@
-"""The engine: runs go side by side, a dead worker costs a retry, and nothing listens beyond this machine."""
+"""The engine: runs go side by side, a dead worker costs a retry, and nothing listens beyond this machine.
+
+What any engine must do is asked of the one in process too, which stands in for it elsewhere.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import psutil
@@ -17,32 +19,18 @@ from nas_rnn.engine import Engine, Next, RunList
 from nas_rnn.engine.schedulers import first_rung
 from nas_rnn.engine.searcher import SourceSearcher
 from nas_rnn.engine.trainable import WorkerSetup
+from nas_rnn.errors import UserError
 from nas_rnn.plugins import registry
-from nas_rnn.training import CannotStore, RunSpec, RunStore, TrainingOptions
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from experiment_runs import write_text
+from nas_rnn.training import CannotStore, RunSpec, RunStore
+from tests.engine.runs import spec
+from tests.experiment_runs import write_text
+from tests.in_process import InProcessEngine
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     task = registry().find("task", "char-lm").value()
     return task.load(write_text(tmp_path_factory.mktemp("text") / "text.txt"))
-
-
-def spec(id, cell, epochs=3, role="candidate", **training):
-    options = TrainingOptions(epochs=epochs, batch=8, length=16, **training)
-    return RunSpec(
-        id=id,
-        role=role,
-        name=cell.name,
-        cell=cell.to_text(),
-        hidden_size=12,
-        task="char-lm",
-        training=options,
-        seed=1,
-        data_seed=2,
-    )
 
 
 def workers() -> list[psutil.Process]:
@@ -62,6 +50,14 @@ def engine(data, tmp_path_factory):
         yield opened
 
 
+@pytest.fixture(params=["ray", "in process"])
+def any_engine(request, data, tmp_path):
+    """The engine of all tests here, or one of the kind that runs in this process."""
+    if request.param == "ray":
+        return request.getfixturevalue("engine")
+    return InProcessEngine(workers=2, threads=1, folder=tmp_path, data=data, sources=())
+
+
 def test_a_worker_that_dies_costs_a_retry_from_its_checkpoint_and_nothing_else(engine):
     epochs: list[tuple[str, int]] = []
     killed: list[int] = []
@@ -73,29 +69,40 @@ def test_a_worker_that_dies_costs_a_retry_from_its_checkpoint_and_nothing_else(e
                 os.kill(worker.pid, signal.SIGKILL)
                 killed.append(worker.pid)
 
+    told: list[str] = []
+    engine._tell = told.append
     runs = RunList([spec("a", rnn, 8), spec("b", gru, 8)], on_epoch=on_epoch)
     assert engine.run(runs) == "complete"
-    assert killed
+    assert killed and any("died; the run goes on from its last checkpoint" in line for line in told)
     assert {id: result.status for id, result in runs.results.items()} == {"a": "finished", "b": "finished"}
     for id in ("a", "b"):
         assert [epoch for run, epoch in epochs if run == id] == list(range(1, 9))
 
 
 def test_a_worker_that_dies_between_two_runs_costs_the_next_one_nothing(engine):
+    """Whether a run was on the worker by then is Tune's affair; if so, its death is told."""
     told: list[str] = []
+    killed: list[int] = []
+    epochs: list[tuple[str, int]] = []
 
     def on_done(spec, result):
         if spec.id == "first":
             for worker in workers():
                 os.kill(worker.pid, signal.SIGKILL)
+                killed.append(worker.pid)
 
     engine._tell = told.append
-    runs = RunList([spec("first", rnn, 1), spec("second", gru, 2), spec("third", gru, 2)], on_done=on_done)
+    runs = RunList(
+        [spec("first", rnn, 1), spec("second", gru, 2), spec("third", gru, 2)],
+        on_epoch=lambda spec, record: epochs.append((spec.id, record.epoch)),
+        on_done=on_done,
+    )
     assert engine.run(runs) == "complete"
     assert {id: result.status for id, result in runs.results.items()} == dict.fromkeys(
         ("first", "second", "third"), "finished"
     )
-    assert told and all("died; the run goes on" in line for line in told)
+    assert killed and all("died; the run goes on" in line for line in told)
+    assert sorted(epochs) == [("first", 1), ("second", 1), ("second", 2), ("third", 1), ("third", 2)]
 
 
 def test_a_run_whose_worker_dies_every_time_fails_in_the_end():
@@ -112,50 +119,50 @@ def test_a_run_whose_worker_dies_every_time_fails_in_the_end():
     assert searcher.suggest("4") == SourceSearcher.FINISHED
 
 
-def test_a_run_that_raises_fails_alone_with_its_reason(engine):
+def test_a_run_that_raises_fails_alone_with_its_reason(any_engine):
     broken = spec("broken", rnn)
     broken = RunSpec.from_dict({**broken.to_dict(), "task_options": {"nonsense": 1}})
     runs = RunList([broken, spec("sound", lstm)])
-    engine.run(runs)
+    any_engine.run(runs)
     assert runs.results["sound"].status == "finished"
     assert runs.results["broken"].status == "failed"
     assert "nonsense" in runs.results["broken"].reason
 
 
-def test_a_worker_that_cannot_keep_anything_ends_all_and_its_run_has_no_result(engine, capfd):
+def test_a_worker_that_cannot_keep_anything_ends_all_and_its_run_has_no_result(any_engine, capfd):
     """The disk is full, or a folder is in the way: no fault of the run, which is to go on later."""
-    (engine._folder / "blocked").write_text("a file where the run's folder would be")
+    (any_engine._folder / "blocked").write_text("a file where the run's folder would be")
     runs = RunList([spec("blocked", rnn)])
     with pytest.raises(CannotStore, match=r"cannot write .*blocked/\S+: "):
-        engine.run(runs)
+        any_engine.run(runs)
     assert runs.results == {}
     assert "Traceback" not in capfd.readouterr().err
 
 
-def test_an_exception_of_the_source_ends_the_run_and_is_raised(engine):
+def test_an_exception_of_the_source_ends_the_run_and_is_raised(any_engine):
     class Broken:
         def next(self):
             raise ValueError("no more sense")
 
     with pytest.raises(ValueError, match="no more sense"):
-        engine.run(Broken())
+        any_engine.run(Broken())
 
 
-def test_asked_to_stop_it_leaves_running_runs_at_their_checkpoint(engine, tmp_path):
+def test_asked_to_stop_it_leaves_running_runs_at_their_checkpoint(any_engine):
     seen: list[int] = []
     runs = RunList([spec("long", rnn, 400)], on_epoch=lambda spec, record: seen.append(record.epoch))
-    assert engine.run(runs, should_stop=lambda: len(seen) >= 2) == "interrupted"
+    assert any_engine.run(runs, should_stop=lambda: len(seen) >= 2) == "interrupted"
     assert runs.results == {}
-    kept = RunStore(engine._folder / "long")
+    kept = RunStore(any_engine._folder / "long")
     assert len(kept.read_records()) >= 2 and kept.read_checkpoint() is not None
 
 
-def test_asha_stops_candidates_that_are_behind_and_never_the_baseline(engine):
+def test_asha_stops_candidates_that_are_behind_and_never_the_baseline(any_engine):
     good = [spec(f"good{i}", lstm, 9, learning_rate=0.01) for i in range(3)]
     bad = [spec(f"bad{i}", lstm, 9, learning_rate=1e-7) for i in range(3)]
     baseline = spec("base", lstm, 9, role="baseline", learning_rate=1e-7)
     runs = RunList([*good, *bad, baseline])
-    engine.run(runs, scheduler="asha", epochs=9)
+    any_engine.run(runs, scheduler="asha", epochs=9)
     assert runs.results["base"].status == "finished" and len(runs.results["base"].epochs) == 9
     stopped = [result for id, result in runs.results.items() if id.startswith("bad")]
     assert any(result.status == "stopped" and len(result.epochs) < 9 for result in stopped)
@@ -191,7 +198,7 @@ def test_the_test_part_reaches_a_worker_only_with_a_run_that_reads_it(engine, da
     assert read is not None and sum(read["characters"]) == len(data.part("test")["codes"]) - 1
 
 
-def test_a_source_may_ask_to_wait(engine):
+def test_a_source_may_ask_to_wait(any_engine):
     class Waits(RunList):
         def next(self):
             return Next.WAIT if self._waiting and not self.results and self.begun else super().next()
@@ -206,7 +213,7 @@ def test_a_source_may_ask_to_wait(engine):
     first = runs.next()
     assert first.id == "first" or first.id == "second"
     runs._waiting.append(first)
-    engine.run(runs)
+    any_engine.run(runs)
     assert set(runs.results) == {"first", "second"}
 
 
@@ -217,3 +224,72 @@ def test_ray_listens_on_the_loopback_interface_only(engine):
     ]
     assert listening
     assert {c.laddr.ip for c in listening} <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+
+
+def test_the_engine_in_process_calls_the_source_as_the_real_one_does(engine, data, tmp_path):
+    """One run at a time: the same calls in the same order, with the same figures, and ASHA's decisions."""
+    broken = replace(spec("broken", rnn), task_options={"nonsense": 1})
+    diverging = spec("diverging", rnn, 9, learning_rate=1e30, clip=0.0)
+    good = [spec(f"good{i}", lstm, 9, learning_rate=0.01) for i in range(3)]
+    bad = [spec(f"bad{i}", lstm, 9, learning_rate=1e-7) for i in range(2)]
+    baseline = spec("base", lstm, 9, role="baseline", learning_rate=1e-7)
+    specs = [replace(run, id=f"same-{run.id}") for run in (*good, broken, *bad, diverging, baseline)]
+
+    def calls(on):
+        heard = []
+        source = RunList(
+            specs,
+            on_start=lambda spec: heard.append(spec.id),
+            on_epoch=lambda spec, record: heard.append((spec.id, record.epoch, record.metric)),
+            on_done=lambda spec, result: heard.append(
+                replace(result, seconds=0.0, epochs=[record.metric for record in result.epochs])
+            ),
+        )
+        assert on.run(source, scheduler="asha", epochs=9) == "complete"
+        return heard
+
+    side_by_side, engine.workers = engine.workers, 1
+    try:
+        expected = calls(engine)
+    finally:
+        engine.workers = side_by_side
+    endings = {ended.id: ended.status for ended in expected if hasattr(ended, "status")}
+    assert set(endings.values()) == {"finished", "stopped", "diverged", "failed"}
+    assert calls(InProcessEngine(workers=1, threads=1, folder=tmp_path, data=data, sources=())) == expected
+
+
+@pytest.fixture
+def same_ray(engine, monkeypatch):
+    """Have further engines use the Ray that is there: to start one takes seconds."""
+    monkeypatch.setattr("nas_rnn.engine.engine.local_ray", lambda *given: contextlib.nullcontext())
+
+
+def test_checkpoints_lie_at_the_storage_uri_and_runs_go_on_from_there(same_ray, data, tmp_path):
+    folder, uri = tmp_path / "runs", (tmp_path / "shared").as_uri()
+    with Engine(workers=1, threads=1, folder=folder, data=data, sources=(), storage=uri) as engine:
+        seen: list[int] = []
+        first = RunList([spec("a", rnn, 40)], on_epoch=lambda spec, record: seen.append(record.epoch))
+        engine.run(first, should_stop=lambda: len(seen) >= 2)
+        assert (tmp_path / "shared" / "a" / "checkpoint.safetensors").is_file()
+        assert not (folder / "a" / "checkpoint.safetensors").exists()
+        before = len((folder / "a" / "metrics.jsonl").read_text().splitlines())
+        again = RunList([spec("a", rnn, 40)])
+        engine.run(again)
+    result = again.results["a"]
+    assert [record.epoch for record in result.epochs] == list(range(1, 41)) and before >= 2
+
+
+def test_a_gpu_asked_for_where_there_is_none_is_said(same_ray, data, tmp_path):
+    with (
+        pytest.raises(UserError, match=r"asks for 1 GPU, and there is no GPU .* --gpus-per-trial"),
+        Engine(workers=1, threads=1, folder=tmp_path, data=data, sources=(), gpus_per_run=1.0),
+    ):
+        pass
+
+
+def test_a_storage_that_cannot_be_written_is_said_before_anything_is_trained(same_ray, data, tmp_path):
+    (tmp_path / "file").touch()
+    uri = (tmp_path / "file" / "folder").as_uri()
+    engine = Engine(workers=1, threads=1, folder=tmp_path / "t", data=data, sources=(), storage=uri)
+    with pytest.raises(UserError, match=r"--storage: cannot write at 'file://.*/file/folder'"), engine:
+        pass

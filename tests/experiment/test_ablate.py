@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,9 +14,8 @@ from nas_rnn.catalogue.listing import listing
 from nas_rnn.errors import UserError
 from nas_rnn.experiment.dashboard import rebuild_runs
 from nas_rnn.experiment.events import Event, Progress, RunStarted
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from experiment_runs import TINY_RUNS, write_text
+from tests.experiment_runs import TINY_RUNS, write_text
+from tests.in_process import in_process
 
 CELL = """@cell
 def found(x, h):
@@ -25,10 +24,17 @@ def found(x, h):
 """
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _engine() -> Iterator[None]:
+    with in_process(pictures=True):
+        yield
+
+
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def place(tmp_path_factory: pytest.TempPathFactory, with_store: Callable[[Path], Path]) -> Path:
     """A folder with a search that has a best cell."""
     folder = tmp_path_factory.mktemp("ablations")
+    with_store(folder / "runs")
     write_text(folder / "text.txt")
     best = folder / "runs" / "mine" / "best"
     best.mkdir(parents=True)
@@ -37,6 +43,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = [f"{name} = {value}" for name, value in options.items()]
     lines += [f'data = "{folder / "text.txt"}"', 'space = "gated"', "trials = 3", 'name = "mine"']
     (best.parent / "config.toml").write_text("\n".join(lines) + "\n")
+    (best.parent / "search.json").write_text('{"id": "mine", "kind": "search", "began_ms": 1}')
     return folder
 
 

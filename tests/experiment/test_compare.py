@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +15,28 @@ import nas_rnn
 from nas_rnn.cells import parse_cell
 from nas_rnn.errors import NasRnnError, UserError
 from nas_rnn.experiment.results import Result
+from tests.experiment_runs import TINY, search_process
+from tests.finished import COMPARED, COMPARISON, TEXT, Finished
+from tests.in_process import in_process
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from experiment_runs import TINY, TINY_RUNS, search_process, write_text
+OPTIONS: dict[str, Any] = {**COMPARISON, "backend": "eager"}
 
-OPTIONS: dict[str, Any] = {**TINY_RUNS, "tune": 9, "epochs": 1}
+
+@pytest.fixture(scope="module", autouse=True)
+def _engine() -> Iterator[None]:
+    with in_process():
+        yield
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("comparisons")
-    write_text(folder / "text.txt")
-    return folder
+def place(finished_comparison: Finished, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this module's own with the finished comparison called ``whole``."""
+    return finished_comparison.copied(tmp_path_factory.mktemp("comparisons"))
 
 
 @pytest.fixture(scope="module")
-def finished(place: Path) -> Result:
-    return nas_rnn.compare(
-        "gru", "rnn", **OPTIONS, data=place / "text.txt", name="whole", runs=place / "runs"
-    )
+def finished(finished_comparison: Finished) -> Result:
+    return finished_comparison.result
 
 
 def specs(folder: Path, stem: str) -> list[dict[str, Any]]:
@@ -96,7 +99,7 @@ def test_costs_count_every_run_and_character(finished: Result, place: Path) -> N
     assert finished.comparison is not None
     costs = {cost.part: cost for cost in finished.comparison.costs}
     assert {part: cost.runs for part, cost in costs.items()} == {"tuning": 27, "final": 6}
-    characters = (place / "text.txt").stat().st_size
+    characters = (place / TEXT).stat().st_size
     assert 0.7 * characters * 27 < costs["tuning"].units < 0.9 * characters * 27
     assert all(cost.seconds > 0 for cost in costs.values())
 
@@ -106,13 +109,15 @@ def test_kill_9_in_tuning_and_final_leaves_the_table_as_it_would_have_been(
 ) -> None:
     code = """
 import nas_rnn
+from tests.in_process import in_process
 def observe(event, progress):
     if type(event).__name__ == "RunEnded":
         print("RunEnded", event.id, flush=True)
-nas_rnn.compare({arguments}, runs='runs', observer=observe)
+with in_process():
+    nas_rnn.compare({arguments}, runs='runs', observer=observe)
 print("COMPLETE", flush=True)
 """
-    begin = code.format(arguments=f"'gru', 'rnn', data='text.txt', name='killed', **{OPTIONS!r}")
+    begin = code.format(arguments=f"*{COMPARED!r}, data={TEXT!r}, name='killed', **{COMPARISON!r}")
     resume = code.format(arguments="resume='killed'")
     ended: list[str] = []
     for program, moment in (
@@ -171,7 +176,7 @@ def test_a_second_comparison_on_the_same_test_part_is_told_of_the_first(
     finished: Result, place: Path
 ) -> None:
     options = {**OPTIONS, "tune": 0, "seeds": 1}
-    result = nas_rnn.compare("rnn", **options, data=place / "text.txt", name="second", runs=place / "runs")
+    result = nas_rnn.compare("rnn", **options, data=place / TEXT, name="second", runs=place / "runs")
     (notice,) = [notice for notice in result.notices if "test part" in notice]
     assert "was read before, in" in notice and "whole" in notice
 
@@ -180,7 +185,7 @@ def test_seeds_auto_adds_seeds_until_it_is_settled(place: Path) -> None:
     """A cell that learns nothing is worse at the first look, and gets no more seeds than that."""
     (place / "none.cell").write_text("@cell\ndef none(x, h):\n    return tanh(linear(x) - 30)\n")
     options = {**OPTIONS, "tune": 0, "seeds": "auto", "most_seeds": 8, "name": "auto", "runs": place / "runs"}
-    result = nas_rnn.compare(str(place / "none.cell"), "gru", **options, data=place / "text.txt")
+    result = nas_rnn.compare(str(place / "none.cell"), "gru", **options, data=place / TEXT)
     assert result.comparison is not None
     none, _ = result.comparison.contenders
     assert (none.verdict, none.pairs) == ("worse", 4)
@@ -195,7 +200,7 @@ def test_equal_hidden_size_and_equal_time(place: Path) -> None:
         "tune": 0,
         "seeds": 1,
         "params": 20_000,
-        "data": place / "text.txt",
+        "data": place / TEXT,
         "runs": place / "runs",
     }
     same = nas_rnn.compare("rnn", **options, match="hidden", name="hidden").comparison
@@ -217,8 +222,9 @@ def test_the_top_cells_of_a_search_and_its_controls(place: Path) -> None:
         "scheduler": "none",
         "controls": "all",
         "strategy": "evolution",
+        "backend": "eager",
     }
-    searched = nas_rnn.search(**options, data=place / "text.txt", name="found", runs=place / "runs")
+    searched = nas_rnn.search(**options, data=place / TEXT, name="found", runs=place / "runs")
     assert searched.comparison is not None
     random, mean = searched.comparison.controls
     assert random.standing.name.startswith("random search: ")
@@ -228,7 +234,7 @@ def test_the_top_cells_of_a_search_and_its_controls(place: Path) -> None:
     assert len({parse_cell(spec["cell"]).digest for spec in members}) == 2
     with pytest.raises(UserError, match="final of 'found' has begun"):
         nas_rnn.search(resume="found", trials=9, runs=place / "runs")
-    options = {**OPTIONS, "tune": 0, "seeds": 1, "data": place / "text.txt", "runs": place / "runs"}
+    options = {**OPTIONS, "tune": 0, "seeds": 1, "data": place / TEXT, "runs": place / "runs"}
     top = nas_rnn.compare("found", **options, top=2, name="top")
     assert top.comparison is not None
     assert len({row.standing.digest for row in top.comparison.contenders}) == 2

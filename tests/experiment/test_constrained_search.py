@@ -1,7 +1,7 @@
 """Constraints of a search: every strategy keeps to them, they outlive an interruption, and too narrow ones are said."""
 
-import sys
-from pathlib import Path
+import os
+import signal
 
 import mlflow
 import pytest
@@ -10,13 +10,13 @@ import nas_rnn
 from nas_rnn.catalogue.listing import listing
 from nas_rnn.cells import parse_cell
 from nas_rnn.errors import UserError
+from nas_rnn.experiment.events import RunEnded, Started
 from nas_rnn.experiment.stages.proposals import make_strategy
 from nas_rnn.run_folder.config import SearchConfig, read_config
 from nas_rnn.spaces import parse_constraints
 from nas_rnn.strategies import Study
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from experiment_runs import TINY, search_process, write_text
+from tests.experiment_runs import TINY, write_text
+from tests.in_process import in_process
 
 RULES = ["products<=3", "contains=tanh", "states<=2"]
 FEW = ["products<=1", "states<=1", "contains=relu"]
@@ -47,33 +47,32 @@ def test_what_a_strategy_proposes_keeps_the_constraints(strategy, space):
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def place(tmp_path_factory, with_store):
     folder = tmp_path_factory.mktemp("constrained")
     write_text(folder / "text.txt")
+    with_store(folder / "runs")
     return folder
 
 
-INTERRUPTED = """
-import nas_rnn, os, signal
-def observe(event, progress):
-    if type(event).__name__ == "Started":
-        print(event.space, event.constraints, flush=True)
-    if type(event).__name__ == "RunEnded" and event.role == "candidate":
-        os.kill(os.getpid(), signal.SIGINT)
-print(nas_rnn.search(data="text.txt", runs="runs", observer=observe, **{options!r}).status)
-"""
-
-
 def test_a_resumed_search_keeps_its_constraints_and_ends_when_no_candidate_is_left(place):
-    options = {**TINY, "epochs": 1, "space": "gated", "constraints": FEW, "trials": 40, "name": "few"}
-    process = search_process(INTERRUPTED.format(options=options), place)
-    lines = process.communicate(timeout=120)[0].splitlines()
-    assert lines[-1] == "interrupted", lines
-    assert f"gated {tuple(FEW)}" in lines
+    started = []
+
+    def interrupt(event, progress):
+        if isinstance(event, Started):
+            started.append((event.space, event.constraints))
+        if isinstance(event, RunEnded) and event.role == "candidate":
+            os.kill(os.getpid(), signal.SIGINT)
+
+    options = {**TINY, "epochs": 1, "space": "gated", "constraints": FEW, "trials": 40, "backend": "eager"}
+    given = {"data": place / "text.txt", "name": "few", "runs": place / "runs"}
+    with in_process():
+        assert nas_rnn.search(**options, **given, observer=interrupt).status == "interrupted"
+    assert started == [("gated", tuple(FEW))]
     with pytest.raises(UserError, match="constraints cannot be changed"):
         nas_rnn.search(resume="few", constraints=["products<=2"], runs=place / "runs")
 
-    result = nas_rnn.search(resume="few", runs=place / "runs")
+    with in_process():
+        result = nas_rnn.search(resume="few", runs=place / "runs")
     assert result.status == "complete"
     assert any(
         "break constraints: " in notice and "the search ends after" in notice for notice in result.notices

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,12 +17,17 @@ from nas_rnn.errors import NasRnnError
 from nas_rnn.experiment.dashboard import rebuild_runs
 from nas_rnn.experiment.events import Notice, RunEnded, RunStarted
 from nas_rnn.strategies import Study
+from tests.experiment_runs import TINY, write_text
+from tests.in_process import in_process
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from experiment_runs import TINY, write_text
-
-OPTIONS = {**TINY, "trials": 4, "space": "gated", "scheduler": "none"}
+OPTIONS = {**TINY, "trials": 4, "space": "gated", "scheduler": "none", "backend": "eager"}
 AWAY = "http://127.0.0.1:9"
+
+
+@pytest.fixture(autouse=True)
+def _engine() -> Iterator[None]:
+    with in_process():
+        yield
 
 
 @pytest.fixture
@@ -66,8 +70,10 @@ def require_all_in_mlflow(folder: Path, uri: str) -> None:
         assert run.data.metrics["epochs"] == len(result["epochs"])
 
 
-def test_a_disk_that_fills_up_ends_the_search_and_a_resume_finishes_it(small_disk, tmp_path, capfd):
-    runs, fillers = small_disk / "runs", []
+def test_a_disk_that_fills_up_ends_the_search_and_a_resume_finishes_it(
+    small_disk, tmp_path, with_store, capfd
+):
+    runs, fillers = with_store(small_disk / "runs"), []
 
     def fill_at_the_first_candidate(event, progress):
         if isinstance(event, RunEnded) and event.role == "candidate" and not fillers:
@@ -97,7 +103,9 @@ def test_a_disk_that_fills_up_ends_the_search_and_a_resume_finishes_it(small_dis
     require_all_in_mlflow(runs / "full", f"sqlite:///{runs}/mlflow.db")
 
 
-def test_a_server_that_is_away_is_told_of_and_what_it_lacks_is_written_later(tmp_path, monkeypatch):
+def test_a_server_that_is_away_is_told_of_and_what_it_lacks_is_written_later(
+    tmp_path, with_store, monkeypatch
+):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", AWAY)
     monkeypatch.setattr("nas_rnn.tracking.queueing.FIRST_PAUSE", 0.1)
     notices = []
@@ -116,7 +124,7 @@ def test_a_server_that_is_away_is_told_of_and_what_it_lacks_is_written_later(tmp
     with pytest.raises(NasRnnError, match=r"did not answer; .* not written yet"):
         rebuild_runs(tmp_path / "runs", "away")
 
-    uri = f"sqlite:///{tmp_path}/later.db"
+    uri = f"sqlite:///{with_store(tmp_path / 'later')}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     rebuild_runs(tmp_path / "runs", "away")
     require_all_in_mlflow(tmp_path / "runs/away", uri)

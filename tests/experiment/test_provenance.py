@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,9 +18,7 @@ from nas_rnn.run_folder.manifest import parse_manifest
 from nas_rnn.run_folder.provenance import identities, tags, used_by
 from nas_rnn.run_folder.reader import STUDY
 from nas_rnn.strategies import Study
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from experiment_runs import TINY, write_text
+from tests.experiment_runs import TINY, write_text
 
 SPACE = """
 from nas_rnn import linear, search_space, tanh, sigmoid

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-import nas_rnn
 from nas_rnn.cli import main
 from nas_rnn.experiment.events import Notifier, silent
 from nas_rnn.experiment.stages.keeping import write_report_or_warn
@@ -16,28 +15,25 @@ from nas_rnn.tracking import default_uri
 from nas_rnn.tracking.quiet import connect
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from experiment_runs import TINY_RUNS, write_text
 from folders import full_search
 from page_checks import Page
 
+from tests.finished import Finished
+
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of runs with one tiny comparison, tuned."""
-    place = tmp_path_factory.mktemp("written")
-    text, runs = write_text(place / "text.txt"), place / "runs"
-    nas_rnn.compare("rnn", data=text, tune=2, name="duel", runs=runs, **TINY_RUNS)
-    return runs
+def finished(finished_comparison: Finished, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of runs with one tiny comparison, tuned; this module's own."""
+    return finished_comparison.copied(tmp_path_factory.mktemp("written")) / "runs"
 
 
 def test_a_comparison_ends_with_its_report(finished: Path) -> None:
-    page = Page((finished / "duel" / "report.html").read_text(encoding="utf-8"))
+    page = Page((finished / "whole" / "report.html").read_text(encoding="utf-8"))
     assert page.problems == []
     wanted = ["results", "learning", "cells", "flow", "pareto", "tuning", "costs", "checklist", "again"]
     assert page.sections == wanted
     assert "Python 3." in page.text and "learning rate" in page.text
-    assert "2 tuning runs each" in page.text
+    assert "9 tuning runs each" in page.text
 
 
 def test_it_is_an_artifact_of_the_parent_run(finished: Path) -> None:
@@ -48,19 +44,19 @@ def test_it_is_an_artifact_of_the_parent_run(finished: Path) -> None:
 
 
 def test_the_command_makes_it_anew_and_says_where(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = finished / "duel" / "report.html"
+    path = finished / "whole" / "report.html"
     path.write_text("gone")
     with pytest.raises(SystemExit) as ended:
-        main(["report", "duel", "--runs", str(finished)])
+        main(["report", "whole", "--runs", str(finished)])
     assert (ended.value.code, capsys.readouterr().out.strip()) == (0, str(path))
-    assert "duel: what was found" in path.read_text(encoding="utf-8")
+    assert "whole: what was found" in path.read_text(encoding="utf-8")
 
 
 def test_an_unknown_name_is_a_mistake(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        main(["report", "dual", "--runs", str(finished)])
+        main(["report", "whale", "--runs", str(finished)])
     assert ended.value.code == 2
-    assert "did you mean 'duel'" in capsys.readouterr().err
+    assert "did you mean 'whole'" in capsys.readouterr().err
 
 
 def test_a_report_that_cannot_be_drawn_is_a_notice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""One SQLite store for all tests (the first creation of one takes seconds), an experiment for each."""
+"""One SQLite store for all tests, an experiment for each."""
 
 from __future__ import annotations
 
@@ -39,15 +39,9 @@ def store_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def store_uri(store_folder: Path) -> str:
+def store_uri(store_folder: Path, with_store: Callable[[Path], Path]) -> str:
     """The address of a store that exists."""
-    from nas_rnn.tracking.store import create_database, sqlite_path
-
-    uri = default_uri(store_folder)
-    path = sqlite_path(uri)
-    assert path is not None
-    create_database(path, store_folder / "artifacts")
-    return uri
+    return default_uri(with_store(store_folder))
 
 
 @pytest.fixture
