@@ -17,10 +17,13 @@ from nas_rnn.execution.fused.gradient import Gradient
 from nas_rnn.execution.fused.openmp import find_openmp
 from nas_rnn.execution.fused.schedule import Schedule
 from nas_rnn.execution.fused.scheduler import make_schedule
-from nas_rnn.execution.fused.toolchain import compile_library, text_of
+from nas_rnn.execution.fused.toolchain import CompileError, compile_library, text_of
 from nas_rnn.execution.layout import Layout
 
 Function = Callable[..., None]
+
+MOST_SOURCE = 120_000
+"""How many characters of C++ one cell may have: so many, of some 600 operations, compile for about a minute."""
 
 _loaded: dict[tuple[str, torch.dtype], dict[str, Function]] = {}
 """The functions of each source and dtype that this process has loaded."""
@@ -106,6 +109,12 @@ def printed(layout: Layout) -> tuple[Schedule, Gradient, CppCode]:
 
 
 def _functions(codes: Sequence[CppCode], dtype: torch.dtype) -> list[dict[str, Function]]:
+    for code in codes:
+        if len(code.source) > MOST_SOURCE:
+            raise CompileError(
+                f"the cell is too large to be compiled: its C++ has {len(code.source):,} characters, and at most "
+                f"{MOST_SOURCE:,} are compiled; the eager backend runs a cell of any size"
+            )
     missing = {code.prefix: code for code in codes if (code.prefix, dtype) not in _loaded}
     if missing:
         source = "\n".join([text_of("cpp/prelude.hpp"), *(code.source for code in missing.values())])

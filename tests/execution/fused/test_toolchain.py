@@ -416,3 +416,14 @@ def test_threads_work_in_a_forked_process() -> None:
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     pytest.fail("the forked process hangs")
+
+
+def test_a_cell_too_large_to_be_compiled_runs_eagerly() -> None:
+    lines = "\n    ".join(["h = tanh(h)"] * 800)
+    large = parse_cell(f"def chain(x, h):\n    h = linear(x, h)\n    {lines}\n    return h\n")
+    x = torch.randn(2, 1, 3)
+    with pytest.raises(UserError, match=r"too large to be compiled: its C\+\+ has 14\d,\d{3} characters"):
+        RNN(large, 3, 3, backend="fused")(x)
+    layer = RNN(large, 3, 3)
+    layer(x)
+    assert layer.backend == "eager"
