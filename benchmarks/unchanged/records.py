@@ -19,7 +19,7 @@ _VERSIONS = (
     "from importlib.metadata import version; print(version('torch'), version('numpy'), version('optuna'))"
 )
 
-ATTEMPTS = 4
+ATTEMPTS = 10
 USER_MISTAKE = 2
 """The exit code of a command that would fail again, such as one of a commit that lacks an option."""
 
