@@ -14,7 +14,15 @@ from rich.text import Text
 from nas_rnn.cli.options import RUNS
 from nas_rnn.cli.output import print_block, width_of
 from nas_rnn.cli.phrases import duration, endings, figure, one_line
-from nas_rnn.comparison import Comparison, ContenderRow, Standing, answer_lines, cost_sentence, ranked_rows
+from nas_rnn.comparison import (
+    Comparison,
+    ContenderRow,
+    Standing,
+    answer_lines,
+    cost_sentence,
+    ranked_rows,
+    scale_lines,
+)
 from nas_rnn.experiment.results import Result
 from nas_rnn.run_folder.layout import REPORT
 
@@ -39,6 +47,7 @@ def print_result(console: Console, result: Result, runs: Path) -> None:
         _print_verdict(console, result)
     elif result.comparison is not None:
         _print_comparison(console, result.comparison)
+        _print_scale(console, result.comparison)
         _print_settings(console, result.comparison)
         _print_verdict(console, result)
     else:
@@ -73,6 +82,15 @@ def _print_comparison(console: Console, comparison: Comparison) -> None:
         size, parameters, mismatch, mean = figures
         console.print(f"  hidden size {size}, {parameters} parameters ({mismatch})")
         console.print(f"  {mean}" + (f", difference {difference} (95 %)" if difference else ""))
+
+
+def _print_scale(console: Console, comparison: Comparison) -> None:
+    """Print trivial baselines, and the metrics that do not decide."""
+    lines = scale_lines(comparison)
+    if lines:
+        console.print()
+    for line in lines:
+        console.print(one_line(line), soft_wrap=True)
 
 
 def _print_settings(console: Console, comparison: Comparison) -> None:

@@ -27,6 +27,7 @@ from nas_rnn.comparison.plan import (
 from nas_rnn.comparison.power import Levels, Spread, more_seeds, power
 from nas_rnn.comparison.ranking import ranked_rows, ranking_sentence
 from nas_rnn.comparison.result import Comparison, ContenderRow, Cost, Floor, Measure, Reading, Standing
+from nas_rnn.comparison.scale import scale_lines
 from nas_rnn.comparison.seeds import derived_seed
 from nas_rnn.comparison.sentences import answer_lines, cost_sentence, sentence
 from nas_rnn.comparison.statistics import PairedInterval, paired_interval
@@ -77,6 +78,7 @@ __all__ = [
     "power",
     "ranked_rows",
     "ranking_sentence",
+    "scale_lines",
     "selection_specs",
     "sentence",
     "tuning_spec",

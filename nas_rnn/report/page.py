@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from nas_rnn import __version__
-from nas_rnn.comparison import answer_lines
+from nas_rnn.comparison import answer_lines, scale_lines
 from nas_rnn.comparison.budget import HIGH, LOW
 from nas_rnn.comparison.checklist import SOURCE
 from nas_rnn.report import charts, pictures, tables
@@ -88,6 +88,7 @@ def _content(report: Report) -> dict[str, Any]:
         "verdict": _verdict(report),
         "shapes": SHAPES,
         "sentences": [] if report.comparison is None else answer_lines(report.comparison, report.sentence),
+        "scale": [] if report.comparison is None else scale_lines(report.comparison),
         "replies": REPLIES,
         "tally": _tally(report),
         "source": SOURCE,

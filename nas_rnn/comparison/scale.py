@@ -1,0 +1,40 @@
+"""What stands beside the answer for scale: trivial baselines, and the metrics that do not decide."""
+
+from __future__ import annotations
+
+from nas_rnn.comparison.result import Comparison, Floor, Standing
+
+
+def scale_lines(comparison: Comparison) -> list[str]:
+    """Return a line on the task's trivial baselines, and one for each metric beside the first; none where none are."""
+    lines = [_floors(comparison)] if comparison.floors else []
+    everyone = [comparison.baseline, *(row.standing for row in comparison.rows)]
+    for measure in comparison.others:
+        figures = [f"{standing.name} {_reading(standing, measure.name)}" for standing in everyone]
+        lines.append(f"Also measured, {measure.name} in {measure.unit}: {', '.join(figures)}.")
+    return lines
+
+
+def _floors(comparison: Comparison) -> str:
+    told = [
+        f"{floor.name} {_figure(floor.values.get(comparison.metric))}{_unbeaten(floor)}"
+        for floor in comparison.floors
+    ]
+    return f"Trivial baselines on the same test data: {', '.join(told)}."
+
+
+def _unbeaten(floor: Floor) -> str:
+    """Say where the comparison's own baseline is not clearly better than a trivial one."""
+    return " (the baseline does not clearly beat it)" if floor.beaten is False else ""
+
+
+def _reading(standing: Standing, metric: str) -> str:
+    reading = standing.others.get(metric)
+    if reading is None or reading.mean is None:
+        return "unknown"
+    spread = "" if reading.std is None else f" ± {reading.std:.2g}"
+    return f"{_figure(reading.mean)}{spread}"
+
+
+def _figure(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.4g}"
