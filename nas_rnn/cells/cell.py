@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,13 +11,17 @@ from functools import cached_property
 from typing import Any, ClassVar, NoReturn
 
 from nas_rnn.cells.graph.canonical import Canonical, canonicalise
-from nas_rnn.cells.graph.nodes import CellError, CellGraph, Node, StatePath
+from nas_rnn.cells.graph.nodes import Apply, CellError, CellGraph, Linear, Node, StatePath
 from nas_rnn.cells.graph.text import print_cell
 from nas_rnn.cells.language.assembly import assemble
 from nas_rnn.cells.language.parsing import parse
 from nas_rnn.cells.language.tracing import trace
 from nas_rnn.cells.views.diagram import draw
 from nas_rnn.cells.views.equations import latex_equations, plain_equations
+from nas_rnn.errors import UserError
+
+LONGEST_NAME = 24
+"""Characters of a name that a `repr` shows."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,35 @@ class Cell(CellGraph):
     def __str__(self) -> str:
         return plain_equations(self)
 
+    def __repr__(self) -> str:
+        """One short line, with what is written counted: ``Cell('gru', 1 state path, 6 matrices, 6 operations)``."""
+        name = self.name if len(self.name) <= LONGEST_NAME else self.name[: LONGEST_NAME - 3] + "..."
+        matrices = sum(len(node.arguments) for node in self.nodes if isinstance(node, Linear))
+        operations = sum(isinstance(node, Apply) for node in self.nodes)
+        counts = (
+            _counted(len(self.states), "state path", "state paths"),
+            _counted(matrices, "matrix", "matrices"),
+            _counted(operations, "operation", "operations"),
+        )
+        return f"Cell({name!r}, {', '.join(counts)})"
+
+    def _repr_html_(self) -> str | None:
+        """For notebooks: the picture with the equations; None (so the equations alone) where it is too large."""
+        try:
+            picture = self.diagram("svg")
+        except UserError:
+            return None
+        # As an image of its own: names within two drawings on one page would be mixed up.
+        source = "data:image/svg+xml;base64," + base64.b64encode(picture).decode()
+        name = html.escape(self.name)
+        return (
+            f'<img alt="{name}" style="max-width: 100%" src="{source}">\n<pre>{html.escape(str(self))}</pre>'
+        )
+
+    def _repr_markdown_(self) -> str:
+        """For notebooks: the equations, typeset."""
+        return f"$$\n{self.latex()}\n$$"
+
     def latex(self) -> str:
         """Return the cell's equations as a LaTeX ``aligned`` environment."""
         return latex_equations(self)
@@ -66,6 +101,10 @@ class Cell(CellGraph):
     def diagram(self, format: str = "svg") -> bytes:
         """Return a picture of the cell: ``format`` is ``"svg"`` or ``"png"``."""
         return draw(self, format)
+
+
+def _counted(count: int, one: str, several: str) -> str:
+    return f"{count} {one if count == 1 else several}"
 
 
 def make_cell(

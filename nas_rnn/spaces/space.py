@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -27,6 +28,12 @@ class Candidate:
     @property
     def digest(self) -> str:
         return self.cell.digest
+
+    def __repr__(self) -> str:
+        """One line: the cell's name, and as many decisions as there is room for."""
+        told = [f"{key}={label}" for key, label in (self.decisions or {}).items()]
+        whole = ", ".join([repr(self.cell.name), *told])
+        return f"Candidate({textwrap.shorten(whole, 100, placeholder=' ...')})"
 
 
 @runtime_checkable

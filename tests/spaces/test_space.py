@@ -7,7 +7,7 @@ import nas_rnn
 from nas_rnn.cells import CellError, linear
 from nas_rnn.cells.graph.operations import identity, relu, sigmoid, tanh
 from nas_rnn.plugins import load_cell, load_space
-from nas_rnn.spaces import SpaceError, search_space
+from nas_rnn.spaces import Candidate, SpaceError, search_space
 
 
 @search_space
@@ -28,6 +28,15 @@ def test_equal_seeds_give_equal_candidates_and_decisions_are_plain():
     assert one.cell == two.cell and one.decisions == two.decisions
     assert all(isinstance(label, (str, int)) for label in one.decisions.values())
     assert isinstance(one.decisions["depth"], int)
+
+
+def test_a_candidate_shows_its_decisions_in_one_line():
+    candidate = small.replay({"act": "tanh", "depth": 2, "memory": "no"})
+    assert repr(candidate) == f"Candidate('{candidate.cell.name}', act=tanh, depth=2, memory=no)"
+    assert repr(Candidate(load_cell("lstm"))) == "Candidate('lstm')"
+    many = Candidate(load_cell("lstm"), {f"choice_{number}": "two\nlines" for number in range(50)})
+    assert repr(many).startswith("Candidate('lstm', choice_0=two lines, ") and repr(many).endswith(" ...)")
+    assert len(repr(many)) <= 111
 
 
 def test_replay_gives_the_same_cell():
