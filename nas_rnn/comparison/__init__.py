@@ -4,7 +4,7 @@
 ``outcomes`` reads how they ended, ``statistics`` has the interval, ``corpus`` that of metrics that are no means,
 ``contrast`` takes the one or the other, ``testing`` has its p-values, ``verdict`` the word for them, ``power`` what
 more seeds would do, ``floors`` the trivial baselines; ``judging`` puts results together, ``costs`` adds up,
-``wording`` and ``chart`` show them.
+``sentences`` and ``chart`` show them.
 """
 
 from nas_rnn.comparison.chart import Chart, chart
