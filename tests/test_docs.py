@@ -123,6 +123,8 @@ def test_the_words_of_the_language_in_the_documentation_are_all_there_are():
 def test_every_link_leads_somewhere():
     for page in [
         *PAGES,
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
         "docs/architecture.md",
         "docs/clusters.md",
         "docs/export.md",
@@ -131,3 +133,35 @@ def test_every_link_leads_somewhere():
     ]:
         for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text(encoding="utf-8")):
             assert target.startswith("http") or (ROOT / page).parent.joinpath(target).exists(), (page, target)
+
+
+CODE = re.compile(r"`((?:[\w.-]+/)*[\w-]+\.py|(?:[\w.-]+/)+)`")
+"""A Python file or a folder, as the documentation names it."""
+
+NOT_OURS = {"best/", "search_spaces/mine.py", "reference_*.py"}
+"""Of a run folder, or of a user's."""
+
+
+def test_every_module_that_the_documentation_names_exists():
+    """By its path in the checkout or in the package, or by its name alone in a table about its folder."""
+    folders = [
+        ROOT,
+        *(path for top in ("nas_rnn", "tests") for path in (ROOT / top).rglob("*") if path.is_dir()),
+    ]
+    for page in ["README.md", "CONTRIBUTING.md", *(str(path) for path in (ROOT / "docs").glob("*.md"))]:
+        named = set(CODE.findall((ROOT / page).read_text(encoding="utf-8"))) - NOT_OURS
+        for path in named:
+            places = (ROOT, ROOT / "nas_rnn") if path.rstrip("/").count("/") else folders
+            assert any((folder / path).exists() for folder in places), (page, path)
+
+
+def test_the_layers_of_the_documentation_are_those_of_the_contract():
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = [re.findall(r"\w+", layer.replace("(oneshot)", "")) for layer in contracts[0]["layers"]]
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| `(\w+)", page, flags=re.MULTILINE)
+    top = len(layers) - 1
+    assert rows == [(str(top - n), name) for n, names in enumerate(layers) for name in names]
+    listed = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("    cli\n")
+    lines = (listed[1] + listed[2]).partition("\n\n")[0].splitlines()
+    assert [line.split(" | ") for line in map(str.strip, lines)] == layers

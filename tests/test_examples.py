@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import math
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from tests.in_process import in_process
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
@@ -29,17 +32,22 @@ def test_a_found_cell_learns_in_a_loop_of_ones_own(capsys: pytest.CaptureFixture
     assert capsys.readouterr().out.startswith("RNN(gru, 4, 32, ")
 
 
-def test_both_searches_end_with_an_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_both_searches_end_with_an_answer(
+    tmp_path: Path, with_store: Callable[[Path], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = with_store(tmp_path / "runs")
     searching, space = example("search_your_text"), example("plugin_space")
     options = [text for name, value in TINY.items() for text in (f"--{name}", str(value))]
-    found = searching.main([*options, "--runs", str(tmp_path / "runs")])
+    with in_process():
+        found = searching.main([*options, "--runs", str(runs)])
     assert found.status == "complete" and found.verdict is not None and found.best is not None
     shown = capsys.readouterr().out
     assert found.best.equations in shown and found.verdict in shown
-    assert (tmp_path / "runs" / found.name / "report.html").is_file()
+    assert (runs / found.name / "report.html").is_file()
 
     text = searching.own_text(tmp_path)
-    own = space.main(**TINY, data=text, runs=tmp_path / "runs")
+    with in_process():
+        own = space.main(**TINY, data=text, runs=runs)
     assert own.status == "complete" and own.verdict is not None and own.best is not None
     assert own.best.name.startswith("two_paces_")
 
