@@ -52,9 +52,9 @@ def test_unseen_pairs_are_finite_in_small_integer_types() -> None:
 
 
 def test_blocks_hold_the_bits_and_characters_of_their_targets() -> None:
-    found = by_block(np.array([1.0, 2.0, 4.0, 8.0]), np.array([0, 0, 2, 2]))
-    assert found["bits"].tolist() == [3.0, 0.0, 12.0]
-    assert found["characters"].tolist() == [2.0, 0.0, 2.0]
+    found = by_block(np.array([1.0, 2.0, 4.0, 8.0]), np.array([0, 0, 2, 2]), 4)
+    assert found["bits"].tolist() == [3.0, 0.0, 12.0, 0.0]
+    assert found["characters"].tolist() == [2.0, 0.0, 2.0, 0.0]
 
 
 def test_a_task_s_floors_are_of_the_items_that_models_are_scored_on() -> None:
@@ -75,3 +75,18 @@ def test_a_task_s_floors_are_of_the_items_that_models_are_scored_on() -> None:
     mean = {name: own["bits"].sum() / own["characters"].sum() for name, own in floors.items()}
     assert mean["unigram table"] == pytest.approx(4.0, abs=0.01)
     assert mean["bigram table"] == pytest.approx(1.5, abs=0.05)
+
+
+def test_floors_have_the_items_of_the_model_whatever_the_length_of_the_test_part() -> None:
+    """Also where the last streams' last blocks lie behind the end of the text, as of a short one."""
+    random = np.random.default_rng(0)
+    counts = [*range(2, 80), *range(80, 6000, 97), 2 * EVALUATION.batch * EVALUATION.length]
+    for count in counts:
+        sizes = {"train": 50, "valid": 20, "test": count}
+        codes = {part: {"codes": random.integers(4, size=size)} for part, size in sizes.items()}
+        data = TaskData(codes, {"vocabulary": "abcd"})  # type: ignore[arg-type]
+        batches = list(CharLM().batches(data, "test", EVALUATION))
+        items = 1 + max(int(batch.items.max()) for batch in batches if batch.items is not None)
+        for floor in CharLM().floors(data).values():
+            assert len(floor["bits"]) == len(floor["characters"]) == items, count
+            assert floor["characters"].sum() == count - 1

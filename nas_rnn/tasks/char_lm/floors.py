@@ -35,8 +35,7 @@ def bigram_bits(train_N: NDArray[np.integer], part_N: NDArray[np.integer], symbo
     return np.asarray(-np.log2(shares_VV[part_N[:-1].astype(np.int64), part_N[1:].astype(np.int64)]))
 
 
-def by_block(bits_N: Floats, block_N: NDArray[np.int64]) -> dict[str, Floats]:
-    """Return the bits and the characters of each block, as a model's statistics."""
-    blocks = int(block_N.max()) + 1
+def by_block(bits_N: Floats, block_N: NDArray[np.int64], blocks: int) -> dict[str, Floats]:
+    """Return the bits and the characters of each of so many blocks, as a model's statistics."""
     bits_K = np.bincount(block_N, weights=bits_N, minlength=blocks).astype(np.float64)
     return {"bits": bits_K, "characters": np.bincount(block_N, minlength=blocks).astype(np.float64)}

@@ -75,6 +75,11 @@ def evaluation_blocks(symbols_N: NDArray[Any], *, batch: int, length: int) -> ND
     return item_N
 
 
+def block_count(symbols_N: NDArray[Any], *, batch: int, length: int) -> int:
+    """Return how many items `evaluation_chunks` has, the last of which may lie behind the sequence's end."""
+    return 1 + max(int(items_B.max()) for _, items_B in _chunks(len(symbols_N) - 1, batch, length))
+
+
 def _chunks(targets: int, batch: int, length: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Give the places (T, B) of each chunk's inputs, and its items (B,)."""
     stream = -(-targets // min(batch, targets))

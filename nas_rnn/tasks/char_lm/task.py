@@ -14,7 +14,7 @@ from nas_rnn.tasks.char_lm import net
 from nas_rnn.tasks.char_lm.floors import bigram_bits, by_block, unigram_bits
 from nas_rnn.tasks.char_lm.model import CharModel, sample
 from nas_rnn.tasks.char_lm.net import LanguageModel
-from nas_rnn.tasks.char_lm.streams import evaluation_blocks, evaluation_chunks, training_chunks
+from nas_rnn.tasks.char_lm.streams import block_count, evaluation_blocks, evaluation_chunks, training_chunks
 from nas_rnn.tasks.char_lm.text import Vocabulary, read_text
 from nas_rnn.tasks.data import EVALUATION, Arrays, Batching, Part, TaskData, symbol_dtype
 from nas_rnn.tasks.metric import Mean, Metric, Statistics
@@ -109,9 +109,10 @@ class CharLM(Task):
         """Return tables of single characters and of pairs, over the blocks of the test part."""
         symbols = len(data.meta["vocabulary"])
         train, test = data.part("train")["codes"], data.part("test")["codes"]
-        blocks = evaluation_blocks(test, batch=EVALUATION.batch, length=EVALUATION.length)
+        cut = {"batch": EVALUATION.batch, "length": EVALUATION.length}
+        blocks, count = evaluation_blocks(test, **cut), block_count(test, **cut)
         tables = {"unigram table": unigram_bits, "bigram table": bigram_bits}
-        return {name: by_block(table(train, test, symbols), blocks) for name, table in tables.items()}
+        return {name: by_block(table(train, test, symbols), blocks, count) for name, table in tables.items()}
 
     def preview(self, model: TaskModel, data: TaskData, *, seed: int, options: PreviewOptions) -> Preview:
         """Return the prompt and ``length`` characters that the model writes after it, also as ``sample.txt``.
