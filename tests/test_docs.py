@@ -146,7 +146,12 @@ def test_every_module_that_the_documentation_names_exists():
     """By its path in the checkout or in the package, or by its name alone in a table about its folder."""
     folders = [
         ROOT,
-        *(path for top in ("nas_rnn", "tests") for path in (ROOT / top).rglob("*") if path.is_dir()),
+        *(
+            path
+            for top in ("nas_rnn", "tests", "benchmarks")
+            for path in (ROOT / top).rglob("*")
+            if path.is_dir()
+        ),
     ]
     for page in ["README.md", "CONTRIBUTING.md", *(str(path) for path in (ROOT / "docs").glob("*.md"))]:
         named = set(CODE.findall((ROOT / page).read_text(encoding="utf-8"))) - NOT_OURS
