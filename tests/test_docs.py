@@ -143,21 +143,17 @@ NOT_OURS = {"best/", "search_spaces/mine.py", "utils.py"}
 
 
 def test_every_module_that_the_documentation_names_exists():
-    """By its path in the checkout or in the package, or by its name alone in a table about its folder."""
-    folders = [
-        ROOT,
-        *(
-            path
-            for top in ("nas_rnn", "tests", "benchmarks")
-            for path in (ROOT / top).rglob("*")
-            if path.is_dir()
-        ),
-    ]
+    """By its path in the checkout or in the package, or by its name alone in a text about its folder."""
+    tops = [ROOT / top for top in ("nas_rnn", "tests", "benchmarks")]
+    names = {path.name for top in tops for path in [top, *top.rglob("*")]} | {
+        path.name for path in ROOT.iterdir()
+    }
     for page in ["README.md", "CONTRIBUTING.md", *(str(path) for path in (ROOT / "docs").glob("*.md"))]:
-        named = set(CODE.findall((ROOT / page).read_text(encoding="utf-8"))) - NOT_OURS
-        for path in named:
-            places = (ROOT, ROOT / "nas_rnn") if path.rstrip("/").count("/") else folders
-            assert any((folder / path).exists() for folder in places), (page, path)
+        for path in set(CODE.findall((ROOT / page).read_text(encoding="utf-8"))) - NOT_OURS:
+            is_name = "/" not in path.rstrip("/")
+            places = (ROOT / path, ROOT / "nas_rnn" / path)
+            found = path.rstrip("/") in names if is_name else any(place.exists() for place in places)
+            assert found, (page, path)
 
 
 def test_the_layers_of_the_documentation_are_those_of_the_contract():
