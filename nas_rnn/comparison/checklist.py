@@ -250,7 +250,8 @@ def _tabular(facts: Facts) -> Said:
 def _confounders(facts: Facts) -> Said:
     if not facts.hosts:
         return "open", "The machines that trained the runs are not recorded."
-    told = f"Machines: {', '.join(facts.hosts)}; backends: {', '.join(facts.backends)}; one version of nas_rnn for all runs."
+    hosts, backends = ", ".join(facts.hosts), ", ".join(facts.backends)
+    told = f"Machines: {hosts}; backends: {backends}; one version of nas_rnn for all runs."
     if len(facts.hosts) > 1 or len(facts.backends) > 1:
         return "partly", f"{told} These differ between runs, so speeds cannot be compared."
     return (

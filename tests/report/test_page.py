@@ -156,7 +156,7 @@ def test_a_search_that_is_not_over_has_no_verdict(runs: Path) -> None:
     folder.study("study.journal", [2.9, 2.4])
     page = page_of(folder.folder)
     assert page.sections == ["search", "pareto", "costs", "checklist", "again"]
-    assert "No verdict: it has not come to the final." in page.text
+    assert "No verdict: the final has not been reached." in page.text
 
 
 def test_an_empty_folder_has_a_page(runs: Path) -> None:
@@ -171,7 +171,7 @@ def test_an_ablation_says_what_was_changed(runs: Path) -> None:
     folder.final({"difference": 0.3, "ci95": (0.2, 0.4), "verdict": "worse"})
     page = page_of(folder.folder)
     assert f"no gate {SCRIPT} ▼ worse" in page.text
-    assert "What it has otherwise" not in page.text and "fₜ = σ(" in page.text
+    assert "Differences from" not in page.text and "fₜ = σ(" in page.text
     assert "nas-rnn ablate lstm --config" in page.text and "--elements gate" in page.text
 
 
