@@ -94,6 +94,13 @@ def test_gru_and_lstm_in_words() -> None:
     assert {"one fewer state path: c", "has no forget gate (f)"} <= set(said("rnn", "lstm"))
 
 
+def test_values_without_a_name_are_noun_phrases() -> None:
+    assert (
+        "the candidate (g) reads a learned combination of xₜ and hₜ₋₁ instead of "
+        "tanh of the projected xₜ plus a learned combination of rₜ ⊙ hₜ₋₁"
+    ) in said("lstm", "mut1")
+
+
 def test_layer_norms_in_words() -> None:
     told = said("lstm_ln", "lstm")
     assert any(s.startswith("9 more layer norms, in ") and "the output gate (o)" in s for s in told)

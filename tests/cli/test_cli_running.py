@@ -234,6 +234,15 @@ def test_a_search_in_which_nothing_worked(run: Run, fake: FakeRun) -> None:
             contender(standing=standing("x", mean=None, std=None, diverged=2)),
             ["2 of 5 diverged", "better (diverged)"],
         ),
+        (
+            contender(
+                standing=standing("x", mean=None, std=None, diverged=2, control="random cells"),
+                difference=None,
+                ci95=None,
+                verdict="worse",
+            ),
+            ["2 of 5 diverged", "-  worse (control, diverged)"],
+        ),
         (contender(standing=standing("x", mean=None, std=None)), [" - "]),
         (contender(standing=standing("x\x1b[31m\ny")), ["x [31m y"]),
         (contender(standing=standing("[red]x[/nothing]")), ["[red]x[/nothing]"]),
