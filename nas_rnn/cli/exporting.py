@@ -31,7 +31,7 @@ Format = Annotated[
     typer.Option(
         "--format",
         metavar="|".join(FORMATS),
-        help="torch: a folder for nas_rnn.load_model; python: a .py file that needs only torch, and weights; onnx.",
+        help="A folder for nas_rnn.load_model (torch), a .py file that needs only torch, with its weights (python), or ONNX.",
     ),
 ]
 Output = Annotated[
