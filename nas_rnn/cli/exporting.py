@@ -31,7 +31,7 @@ Format = Annotated[
     typer.Option(
         "--format",
         metavar="|".join(FORMATS),
-        help="A folder for nas_rnn.load_model (torch), a .py file that needs only torch, with its weights (python), or ONNX.",
+        help="A folder for nas_rnn.load_model (torch); a .py file that needs only torch, and weights (python); ONNX.",
     ),
 ]
 Output = Annotated[
