@@ -77,12 +77,12 @@ def show(
 
 
 def compared(shown: CellDescription, base: str, *, runs: str | Path = "runs") -> Difference:
-    """Return what the shown cell has otherwise than ``base``, which is named as in `show`."""
+    """Return the differences of the shown cell from ``base``, which is named as in `show`."""
     return difference(shown.cell, find_cell(base, Path(runs)))
 
 
 def difference_diagram(found: Difference, format: str) -> bytes:
-    """Return the picture of the cell in which what the base has not, or not so, is framed."""
+    """Return the picture of the cell in which the differences from the base are framed."""
     frames = f"heavy dashed frame: differs from {found.base.name}"
     legend = f"no difference from {found.base.name}" if found.is_empty else frames
     return draw(found.cell, format, found.differing, legend)

@@ -38,7 +38,7 @@ def load_saved(name: str, runs: Path) -> ExportBundle:
     folder = RunFolder.open_existing(runs, name)
     if not (folder.best / "model.json").is_file():
         raise UserError(
-            f"{name!r} has no final weights yet: they are written at its end; go on with "
+            f"{name!r} has no final weights yet: they are written when it ends; resume it with "
             f"`nas-rnn search --resume {shlex.quote(name)}`"
         )
     plugins.use_folders(RunReader(folder).settings().get("plugins", []))

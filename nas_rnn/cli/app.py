@@ -63,7 +63,7 @@ def program(
     help: Annotated[bool, _flag("--help", "-h", help="Show this message.", callback=_print_help)] = False,
     version: Annotated[bool, _flag("--version", help="Show the version.", callback=_print_version)] = False,
 ) -> None:
-    """Search for recurrent cells, and learn whether any of them beats an LSTM on your data."""
+    """Search for recurrent cells, and find out whether one beats an LSTM on your data."""
     if context.invoked_subcommand is None:
         print(context.get_help())
 
@@ -71,7 +71,7 @@ def program(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program with ``arguments`` (those of the process by default) and exit with its code.
 
-    0: it worked; 1: it failed; 2: a mistake in what was given; 130: interrupted by Ctrl-C.
+    0: it worked; 1: it failed; 2: invalid input; 130: interrupted by Ctrl-C.
     """
     never_fail_to_encode()
     sys.exit(_run(list(sys.argv[1:] if arguments is None else arguments)))

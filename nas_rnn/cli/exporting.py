@@ -1,4 +1,4 @@
-"""``nas-rnn export``: take a model home."""
+"""``nas-rnn export``: write a model as files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ What = Annotated[
     str,
     typer.Argument(
         metavar="NAME",
-        help="A search or comparison that came to its end; with sizes, a cell's name, a .cell file or a recipe.",
+        help="A finished search or comparison; or, with sizes, a cell's name, a .cell file or a recipe.",
     ),
 ]
 Format = Annotated[
@@ -31,7 +31,7 @@ Format = Annotated[
     typer.Option(
         "--format",
         metavar="|".join(FORMATS),
-        help="A folder for nas_rnn.load_model; one .py file that needs torch alone, with its weights; ONNX.",
+        help="A folder for nas_rnn.load_model (torch); a .py file that needs only torch, and weights (python); ONNX.",
     ),
 ]
 Output = Annotated[
@@ -39,20 +39,23 @@ Output = Annotated[
     typer.Option(
         "--output",
         metavar="PATH",
-        help="File or folder to write. Default: named after it, here.",
+        help="File or folder to write. Default: named after NAME, in the current folder.",
         show_default=False,
     ),
 ]
-InputSize = Annotated[int | None, _whole("--input-size", "Export a cell of this input size, untrained.", 1)]
-HiddenSize = Annotated[int | None, _whole("--hidden-size", "And of this hidden size.", 1)]
-Layers = Annotated[int, _whole("--layers", "Its layers, one upon another. Default: 1.", 1)]
+InputSize = Annotated[int | None, _whole("--input-size", "Export an untrained cell with this input size.", 1)]
+HiddenSize = Annotated[int | None, _whole("--hidden-size", "Hidden size of the untrained cell.", 1)]
+Layers = Annotated[int, _whole("--layers", "Its stacked layers. Default: 1.", 1)]
 Bidirectional = Annotated[
     bool,
     typer.Option(
-        "--bidirectional", help="It reads both ways. Default: off.", show_default=False, metavar=" "
+        "--bidirectional",
+        help="Read the sequence in both directions. Default: off.",
+        show_default=False,
+        metavar=" ",
     ),
 ]
-Seed = Annotated[int, _whole("--seed", "Number from 0 that its weights follow. Default: 0.", 0)]
+Seed = Annotated[int, _whole("--seed", "Seed of its weights, 0 or more. Default: 0.", 0)]
 
 
 @command
@@ -69,7 +72,7 @@ def export(
     runs: o.Runs = o.RUNS,
     debug: o.Debug = False,
 ) -> None:
-    """Take the best model of a search home: for nas_rnn, as one plain Python file, or as ONNX."""
+    """Export the best model of a search: for nas_rnn, as one plain Python file, or as ONNX."""
     if format not in FORMATS:
         raise UserError(f"there is no format {format!r}{suggest(format, FORMATS)}")
     from nas_rnn.catalogue import saved
@@ -92,4 +95,4 @@ def export(
     )
     emit("\n".join(["Wrote:", *(f"  {file}" for file in exported.files)]))
     if exported.tested is not None:
-        emit(f"On the test data it measured {exported.tested:.4f} {exported.unit}.")
+        emit(f"On the test data it scored {exported.tested:.4f} {exported.unit}.")

@@ -1,4 +1,4 @@
-"""``nas-rnn show``, ``list``, ``sample`` and ``ui``: look at what there is."""
+"""``nas-rnn show``, ``list``, ``sample`` and ``ui``: commands that only read."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 KINDS: Final = ("cells", "spaces", "tasks", "strategies", "ops", "searches")
 CELL_COLUMNS: Final = (
-    "states: values carried from step to step; products: of a matrix with a state; operations: on every unit; "
-    "levels: products one after another. All per step. More of a cell: nas-rnn show NAME"
+    "Per step. states: state paths; products: matrix products with a state; operations: elementwise; "
+    "levels: longest chain of such products. More about a cell: nas-rnn show NAME"
 )
 PICTURES: Final = {".svg": "svg", ".png": "png"}
 
@@ -40,24 +40,32 @@ What = Annotated[
     str,
     typer.Argument(
         metavar="WHAT",
-        help="A cell's name, a .cell file, a recipe (.json), or the name of a search: its best cell.",
+        help="A cell's name, a .cell file, a recipe (.json), or the name of a search (its best cell).",
     ),
 ]
-Text = Annotated[bool, _flag("--text", "Print the cell's text form, as .cell files hold it.")]
-Schedule = Annotated[bool, _flag("--schedule", "Print what is computed when a sequence runs through it.")]
-Recipe = Annotated[bool, _flag("--recipe", "Print it as a recipe of NAS-Bench-NLP, in JSON.")]
-Latex = Annotated[bool, _flag("--latex", "Print its equations in LaTeX.")]
-Json = Annotated[bool, _flag("--json", "Print all there is as JSON.")]
+Text = Annotated[bool, _flag("--text", "Print the cell as text, the format of .cell files.")]
+Schedule = Annotated[
+    bool, _flag("--schedule", "Print what is computed before, in and after the loop over time.")
+]
+Recipe = Annotated[bool, _flag("--recipe", "Print the cell as a NAS-Bench-NLP recipe (JSON).")]
+Latex = Annotated[bool, _flag("--latex", "Print the equations in LaTeX.")]
+Json = Annotated[bool, _flag("--json", "Print everything as JSON.")]
 Diagram = Annotated[
     Path | None,
-    _text("--diagram", "FILE", "Draw it into this .svg or .png file.", parser=path, show_default=False),
+    _text(
+        "--diagram",
+        "FILE",
+        "Write the cell's diagram to this .svg or .png file.",
+        parser=path,
+        show_default=False,
+    ),
 ]
 Diff = Annotated[
     str | None,
     _text(
         "--diff",
         "CELL",
-        "Say what it has otherwise than this cell, named like WHAT; with --diagram, frame that.",
+        "Print the differences from this cell, named like WHAT; with --diagram, frame them.",
         show_default=False,
     ),
 ]
@@ -66,7 +74,7 @@ Flow = Annotated[
     _text(
         "--gradient-flow",
         "FILE",
-        "Draw how far back its gradient reaches into this .svg or .png file.",
+        "Plot how far back the gradient reaches, to this .svg or .png file.",
         show_default=False,
     ),
 ]
@@ -74,20 +82,23 @@ InputSize = Annotated[int, _whole("--input-size", "Input size, for costs and fre
 HiddenSize = Annotated[int, _whole("--hidden-size", "Hidden size, for costs and fresh weights.", 1)]
 Kind = Annotated[str, typer.Argument(metavar="|".join(KINDS), help=f"What to list: {', '.join(KINDS)}.")]
 Search = Annotated[
-    str, typer.Argument(metavar="NAME", help="A search that came to its end; see `nas-rnn list searches`.")
+    str, typer.Argument(metavar="NAME", help="A finished search; see `nas-rnn list searches`.")
 ]
-Length = Annotated[int, _whole("--length", "How much to make, in the task's steps.", 1)]
-Prompt = Annotated[str, _text("--prompt", "TEXT", "What it goes on from.", show_default=False)]
+Length = Annotated[int, _whole("--length", "Length of the sample, in the task's steps.", 1)]
+Prompt = Annotated[str, _text("--prompt", "TEXT", "What the sample starts from.", show_default=False)]
 Temperature = Annotated[
-    float, _text("--temperature", "X", "Below 1 it plays safe, above 1 it dares more.", parser=number)
+    float, _text("--temperature", "X", "Below 1: more predictable; above 1: more varied.", parser=number)
 ]
 SampleSeed = Annotated[int, _whole("--seed", "The same seed gives the same sample.", 0, 2**32 - 1)]
 Host = Annotated[
-    str, _text("--host", "ADDRESS", "Where to serve; whoever reaches it can change and delete all.")
+    str,
+    _text(
+        "--host", "ADDRESS", "Address to serve at; anyone who can reach it can change or delete everything."
+    ),
 ]
-Port = Annotated[int, _whole("--port", "Port to serve at; 0: any free one.", 0, 65535)]
+Port = Annotated[int, _whole("--port", "Port to serve at; 0: any free port.", 0, 65535)]
 Rebuild = Annotated[
-    str | None, _text("--rebuild", "NAME", "Make this search's pages anew first.", show_default=False)
+    str | None, _text("--rebuild", "NAME", "First rebuild the pages of this search.", show_default=False)
 ]
 
 
@@ -108,13 +119,15 @@ def show(
     runs: o.Runs = o.RUNS,
     debug: o.Debug = False,
 ) -> None:
-    """Show a cell: its equations, what it costs, its text form, LaTeX, a diagram, its gradient flow."""
+    """Show a cell: equations and costs, or its text, LaTeX, diagram or gradient flow."""
     if text + latex + recipe + schedule + json > 1:
         raise UserError(
-            "--text, --latex, --recipe, --schedule and --json each print something else: give one of them"
+            "--text, --latex, --recipe, --schedule and --json exclude each other: give one of them"
         )
     if diff is not None and text + latex + recipe + schedule > 0:
-        raise UserError("--diff prints a difference, as text or with --json: leave the other options out")
+        raise UserError(
+            "--diff prints text, or JSON with --json: leave --text, --latex, --recipe and --schedule out"
+        )
     picture = None if diagram is None else _picture_format(diagram, "--diagram")
     flow = None if gradient_flow is None else _picture_format(gradient_flow, "--gradient-flow")
     from nas_rnn.catalogue import describe
@@ -151,9 +164,9 @@ def list_(
     runs: o.Runs = o.RUNS,
     debug: o.Debug = False,
 ) -> None:
-    """List the cells, search spaces, tasks, strategies and operations there are, or your searches."""
+    """List cells, search spaces, tasks, strategies, operations or your searches."""
     if kind not in KINDS:
-        raise UserError(f"there is nothing to list called {kind!r}{suggest(kind, KINDS)}")
+        raise UserError(f"cannot list {kind!r}{suggest(kind, KINDS)}")
     from nas_rnn.catalogue.listing import listing
     from nas_rnn.cli.output import console, emit_json
     from nas_rnn.cli.tables import print_rows
@@ -181,7 +194,7 @@ def sample(
     runs: o.Runs = o.RUNS,
     debug: o.Debug = False,
 ) -> None:
-    """Show what the best model of a search does, as its task shows it."""
+    """Show a sample from the best model of a search, in the form its task defines."""
     from nas_rnn.catalogue import saved
     from nas_rnn.cli.output import emit
 
@@ -196,7 +209,7 @@ def ui(
     runs: o.Runs = o.RUNS,
     debug: o.Debug = False,
 ) -> None:
-    """Open the dashboard of all searches (MLflow) until Ctrl-C."""
+    """Serve the dashboard of all searches (MLflow) until Ctrl-C."""
     from nas_rnn.cli.output import emit
     from nas_rnn.experiment import dashboard
 
@@ -205,7 +218,7 @@ def ui(
         host=host,
         port=port,
         rebuild=rebuild,
-        on_ready=lambda address: emit(f"Open {address} in a browser; Ctrl-C ends it."),
+        on_ready=lambda address: emit(f"Open {address} in a browser; Ctrl-C stops the server."),
     )
 
 

@@ -15,10 +15,10 @@ from nas_rnn.tasks import Measures, Metric
 
 PHASES: Final[Mapping[str, str]] = {
     "search": "Search: every candidate is trained once, beside the LSTM",
-    "control": "Random search: as many random cells, to compare with",
+    "control": "Random search: as many random candidates, as a control",
     "selection": "Selection: the best few again, with fresh seeds",
-    "tuning": "Tuning: as many settings for every cell, by validation data",
-    "final": "Final: everyone on the same fresh seeds; the test data is read once",
+    "tuning": "Tuning: the same number of settings for every cell, on validation data",
+    "final": "Final: all cells on the same fresh seeds; the test data is read once",
 }
 
 
@@ -55,7 +55,7 @@ def describe(event: Event, progress: Progress) -> str | None:
         case Started():
             return started_line(event)
         case PhaseStarted(phase=phase, runs=runs, before=before):
-            done = f", {before} done before" if before else ""
+            done = f", {before} already done" if before else ""
             return f"{PHASES[phase]} ({count(runs, 'run')}{done})"
         case RunEnded():
             return f"  {_place(event, progress)}{ended_line(event)}"
@@ -105,7 +105,7 @@ def _measured(measures: Measures) -> str:
     text = f"{decides.name}, in {decides.unit}, {_direction(decides)}"
     if monitor == decides:
         return text
-    return f"{text}; until the final by {monitor.name}, in {monitor.unit}, {_direction(monitor)}"
+    return f"{text}; before the final {monitor.name}, in {monitor.unit}, {_direction(monitor)}"
 
 
 def _direction(metric: Metric) -> str:

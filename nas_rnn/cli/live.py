@@ -84,7 +84,7 @@ class LiveView:
             case Started():
                 return Text(started_line(event))
             case PhaseStarted(phase=phase, runs=runs, before=before):
-                done = f", {before} done before" if before else ""
+                done = f", {before} already done" if before else ""
                 return Text(f"{NAMES[phase]}: {count(runs, 'run')}{done}", style="bold")
             case RunEnded(ending="diverged" | "failed"):
                 return Text(ended_line(event), style="yellow" if event.ending == "diverged" else "red")

@@ -49,7 +49,7 @@ def gap_words(gap: float | None, than: str = "the LSTM") -> str:
     if math.isinf(gap):
         return f"{'worse' if gap > 0 else 'better'} than {than}"
     if round(abs(gap) * 100, 1) == 0.0:
-        return f"level with {than}"
+        return f"equal to {than}"
     size = f"{abs(gap) * 100:.1f} %" if abs(gap) < 10.0 else "over 1000 %"
     return f"{size} {'worse' if gap > 0 else 'better'} than {than}"
 
@@ -75,7 +75,7 @@ ENDINGS: Final[Mapping[str, str]] = {
     "failed": "failed",
     "unfinished": "unfinished",
 }
-"""How a run ended, or that it has not, in the words of every view."""
+"""How a run ended, or that it is still under way, in the words of every view."""
 
 
 def endings(counts: Mapping[str, int]) -> str:

@@ -1,4 +1,4 @@
-"""``nas-rnn new`` and ``nas-rnn check``: begin a plugin, and see whether it keeps its contract."""
+"""``nas-rnn new`` and ``nas-rnn check``: start a plugin, and check it against its contract."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 WORDS: Final = ("space", "cell", "task", "op", "strategy")
 SPACES: Final = Path("search_spaces")
 
-Kind = Annotated[str, typer.Argument(metavar="|".join(WORDS), help=f"What to begin: {', '.join(WORDS)}.")]
-NewName = Annotated[str, typer.Argument(metavar="NAME", help="What to call it; the file gets this name too.")]
+Kind = Annotated[str, typer.Argument(metavar="|".join(WORDS), help=f"Kind of plugin: {', '.join(WORDS)}.")]
+NewName = Annotated[str, typer.Argument(metavar="NAME", help="Name of the plugin and of its file.")]
 Dir = Annotated[Path, typer.Option("--dir", help="Folder to write it to.", metavar="DIR", parser=path)]
 Target = Annotated[
     str,
@@ -36,7 +36,7 @@ OnlyKind = Annotated[
 
 @command
 def new(kind: Kind, name: NewName, dir: Dir = SPACES, debug: o.Debug = False) -> None:
-    """Write a plugin to begin with: a file that works, with comments on what to change."""
+    """Write a working plugin file to start from, with comments on what to change."""
     from nas_rnn.cli.output import emit
     from nas_rnn.testing.scaffold import new as write
 
@@ -55,7 +55,7 @@ def new(kind: Kind, name: NewName, dir: Dir = SPACES, debug: o.Debug = False) ->
 
 @command
 def check(target: Target, kind: OnlyKind = None, plugins: o.Plugins = None, debug: o.Debug = False) -> None:
-    """Check that a plugin keeps the contract of its kind; every problem is a line, and the exit code then 1."""
+    """Check a plugin against the contract of its kind: one line per problem, and exit code 1 if there is any."""
     if kind is not None and kind not in WORDS:
         raise UserError(f"--kind: there is no kind of plugin called {kind!r}{suggest(kind, WORDS)}")
     from nas_rnn.plugins import use_folders

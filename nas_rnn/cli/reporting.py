@@ -19,7 +19,7 @@ Name = Annotated[
 
 @command
 def report(name: Name, runs: o.Runs = o.RUNS, debug: o.Debug = False) -> None:
-    """Write the report of a search as one HTML page (report.html in its folder), and say where it is."""
+    """Write the report of a search as one HTML page (report.html in its folder), and print its path."""
     from nas_rnn.cli.output import emit
     from nas_rnn.publishing.report_data import make_report
 

@@ -23,6 +23,7 @@ from nas_rnn.comparison import (
     ranked_rows,
     scale_lines,
 )
+from nas_rnn.comparison.sentences import verdict_remark
 from nas_rnn.experiment.results import Result
 from nas_rnn.run_folder.layout import REPORT
 
@@ -122,9 +123,8 @@ def _print_ablation(console: Console, result: Result) -> None:
     changes = {row["name"]: row["what"] for row in result.ablation}
     for row in ranked_rows(comparison):
         _, size, parameters, _, mean = _standing(row.standing)
-        what, verdict = Text(one_line(changes[row.standing.name])), row.verdict
-        styled = Text(verdict, style=VERDICT_STYLES.get(verdict, ""))
-        table.add_row(what, size, parameters, mean, _difference(row), styled)
+        what = Text(one_line(changes[row.standing.name]))
+        table.add_row(what, size, parameters, mean, _difference(row), _styled(_verdict(row)))
     print_block(console, table)
 
 
@@ -134,8 +134,12 @@ def comparison_table(comparison: Comparison) -> Table:
     for column in COLUMNS:
         table.add_column(column, justify="left" if column in ("cell", "verdict") else "right")
     for *figures, verdict in _rows(comparison):
-        table.add_row(*figures, Text(verdict, style=VERDICT_STYLES.get(verdict.partition(" ")[0], "")))
+        table.add_row(*figures, _styled(verdict))
     return table
+
+
+def _styled(verdict: str) -> Text:
+    return Text(verdict, style=VERDICT_STYLES.get(verdict.partition(" ")[0], ""))
 
 
 def _rows(comparison: Comparison) -> list[list[str]]:
@@ -145,7 +149,7 @@ def _rows(comparison: Comparison) -> list[list[str]]:
 
 
 def _verdict(row: ContenderRow) -> str:
-    return f"{row.verdict} (control)" if row.standing.control else row.verdict
+    return f"{row.verdict}{verdict_remark(row)}"
 
 
 def _standing(standing: Standing) -> list[str]:
@@ -160,7 +164,7 @@ def _standing(standing: Standing) -> list[str]:
 
 def _difference(row: ContenderRow) -> str:
     if row.difference is None:
-        return "unknown"
+        return "-"
     if row.ci95 is None:
         return f"{row.difference:+.3g}"
     low, high = row.ci95
@@ -182,29 +186,31 @@ def _print_verdict(console: Console, result: Result) -> None:
 
 
 def _print_without_verdict(console: Console, result: Result) -> None:
-    """Say how far it came on validation data, which is no verdict."""
+    """Print the results on validation data, which are no verdict."""
     if result.best is not None and result.best.value is not None:
         console.print(
             f"Best so far on validation data: {figure(result.best.value)} {result.measures.monitor.unit}"
         )
     if result.baseline is not None:
-        console.print(f"The LSTM there: {figure(result.baseline)} {result.measures.monitor.unit}")
-    console.print("No verdict: it did not come to the final.", style="bold yellow")
+        console.print(
+            f"The LSTM on validation data: {figure(result.baseline)} {result.measures.monitor.unit}"
+        )
+    console.print("No verdict: the final was not reached.", style="bold yellow")
 
 
 def print_next(console: Console, result: Result, runs: Path) -> None:
-    """Print what to do next; for an interrupted search, how to go on with it."""
+    """Print what to do next; for an interrupted search, how to resume it."""
     name, where = shlex.quote(result.name), "" if runs == RUNS else f" --runs {shlex.quote(str(runs))}"
     if result.status == "interrupted":
-        console.print("\nInterrupted; what was done is kept.", style="bold")
-        console.print(f"Go on with: nas-rnn {result.kind} --resume {name}{where}", soft_wrap=True)
+        console.print("\nInterrupted; finished work is kept.", style="bold")
+        console.print(f"Resume it with: nas-rnn {result.kind} --resume {name}{where}", soft_wrap=True)
         return
     console.print("\nNext:")
     commands = [(f"nas-rnn ui{where}", "every run and curve in the browser")]
     if result.kind == "search" and result.best is not None:
         commands.append((f"nas-rnn show {name}{where}", "the best cell: equations, costs, diagram"))
-        commands.append((f"nas-rnn sample {name}{where}", "what its trained model does"))
-        commands.append((f"nas-rnn export {name}{where}", "its trained model, to take home"))
+        commands.append((f"nas-rnn sample {name}{where}", "a sample from its trained model"))
+        commands.append((f"nas-rnn export {name}{where}", "export its trained model"))
     width = max(len(command) for command, _ in commands)
     for command, what in commands:
         console.print(f"  {command:<{width}}  {what}", soft_wrap=True)

@@ -28,7 +28,7 @@ MARK_STYLES: Final[Mapping[str, str]] = {" ": "dim", "~": "yellow", "+": "green"
 COSTS: Final[Mapping[str, str]] = {
     "parameters": "parameters of a layer",
     "products": "matrix products in the loop over time",
-    "levels": "of them one after another in a step",
+    "levels": "longest chain of these products in a step",
     "hoisted": "matrix products outside the loop",
     "elementwise": "elementwise operations",
     "reductions": "reductions over the units",
@@ -93,7 +93,7 @@ def print_difference(console: Console, found: Difference) -> None:
     """Print both cells' equations, those that differ marked, and what differs in words."""
     name, base = one_line(found.cell.name), one_line(found.base.name)
     if found.is_empty:
-        console.print(Text(f"{name} and {base} are the same cell, but for names and order."))
+        console.print(Text(f"{name} and {base} are the same cell, apart from names and order."))
         return
     for title, lines in ((base, found.base_lines), (name, found.lines)):
         console.print(Text(title, style="bold"))

@@ -18,7 +18,7 @@ def view(json: bool) -> LiveView | LineView:
 
 
 def print_outcome(result: Result, json: bool, runs: Path) -> None:
-    """Print ``result`` for people, or as JSON; how to go on with an interrupted search in either case."""
+    """Print ``result`` for people, or as JSON; how to resume an interrupted search in either case."""
     if not json:
         print_result(console(), result, runs)
         return

@@ -102,7 +102,7 @@ def _measured(axes: Axes, comparison: Comparison) -> None:
             text += "" if standing.std is None else f"\n± {standing.std:.{digits}f}"
         _note(axes, y, text)
     axes.set_xlabel(f"{comparison.unit}, on the test part")
-    arrow = "less is better" if comparison.direction == "minimize" else "more is better"
+    arrow = "lower is better" if comparison.direction == "minimize" else "higher is better"
     axes.set_title(f"Measured ({arrow})", loc="left", fontsize=10.5)
 
 

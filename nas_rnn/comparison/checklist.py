@@ -105,7 +105,7 @@ def _training_code(facts: Facts) -> Said:
 
 def _method_code(facts: Facts) -> Said:
     if facts.kind != "search":
-        return "not asked", "Nothing was searched for: the cells were given."
+        return "not asked", "No search was run: the cells were given."
     told = f"The strategy is {facts.strategy}, the space {facts.space}, both named with their version and content."
     return "partly", f"{told} {_to_publish(facts)}"
 
@@ -119,50 +119,53 @@ def _to_publish(facts: Facts) -> str:
 def _publish_now(facts: Facts) -> Said:
     return (
         "open",
-        "The folder of this run is complete as it lies: it can be published without tidying it first.",
+        "The folder of this run is complete: it can be published as it is.",
     )
 
 
 def _same_benchmark(facts: Facts) -> Said:
-    told = "All runs here had one task, one split of the data, one space and one training code."
+    told = "All runs used the same task, data split, search space and training code."
     if facts.kind != "search":
-        told = "All runs here had one task, one split of the data and one training code."
+        told = "All runs used the same task, data split and training code."
     missing = ["the data"] if facts.own_data else []
     missing += [f"own plugins ({', '.join(facts.own_plugins)})"] if facts.own_plugins else []
     if missing:
-        return "partly", f"{told} Others need {' and '.join(missing)} to measure on the same benchmark."
+        return "partly", f"{told} To use the same benchmark, others need {' and '.join(missing)}."
     return (
         "yes",
-        f"{told} Data, task and space come with nas_rnn {facts.version}, so others can measure on the same.",
+        f"{told} Data, task and space come with nas_rnn {facts.version}, so others can use the same benchmark.",
     )
 
 
 def _ablation(facts: Facts) -> Said:
     if facts.kind == "ablate":
-        return "partly", "This run is one: of the cell's parts. The search method was not taken apart."
+        return "partly", "This run is an ablation of the cell. The search method was not ablated."
     if facts.ablations:
         return (
             "partly",
-            f"The cell was taken apart in {', '.join(facts.ablations)}; the search method was not.",
+            f"The cell was ablated in {', '.join(facts.ablations)}; the search method was not.",
         )
     return (
         "open",
-        f"None yet. `nas-rnn ablate {shlex.quote(facts.name)}` trains the cell without one part at a time.",
+        f"None yet. `nas-rnn ablate {shlex.quote(facts.name)}` trains the cell with one part removed at a time.",
     )
 
 
 def _same_protocol(facts: Facts) -> Said:
     if not facts.complete:
-        return "open", "It has not come to the final, in which all cells are measured alike."
+        return "open", "The final, in which all cells are measured alike, has not been reached."
     told = f"Paired data order, {_count(facts.final_seeds, 'seed')} each, the same epochs"
     if len(set(facts.tuned)) > 1:
         return "no", f"{told}; but only some of the cells were tuned."
     if len(set(facts.tuning)) > 1:
-        return "partly", f"{told}; but tuning took {_range(facts.tuning)} runs, not equally many for all."
+        return (
+            "partly",
+            f"{told}; but tuning took {_range(facts.tuning)} runs per cell, not the same number for all.",
+        )
     told += f"; {facts.tuning[0]} tuning runs each" if facts.tuning else ""
     if facts.match != "params":
-        how = {"time": "time a step", "hidden": "hidden size"}.get(facts.match, facts.match)
-        told += f"; sizes of equal {how}, parameters within {facts.mismatch:.1%}"
+        how = {"time": "time per step", "hidden": "hidden size"}.get(facts.match, facts.match)
+        told += f"; sizes matched by {how}, parameters within {facts.mismatch:.1%}"
     elif facts.mismatch > CLOSE:
         return "partly", f"{told}; but parameters differ by up to {facts.mismatch:.1%}."
     else:
@@ -177,21 +180,21 @@ def _same_protocol(facts: Facts) -> Said:
 
 def _over_budget(facts: Facts) -> Said:
     if facts.kind != "search":
-        return "not asked", "Nothing was searched for."
+        return "not asked", "No search was run."
     if facts.candidates < 2:
         return "open", f"{_count(facts.candidates, 'candidate')} is too few for a curve over the budget."
     return "partly", (
-        f"The best so far is drawn over {facts.candidates} candidates and over training time, on validation data; "
-        "the intermediate winners were not trained to the end and tested."
+        f"The report plots the best so far over {facts.candidates} candidates and over training time, on validation "
+        "data; intermediate winners were not fully trained and tested."
     )
 
 
-_NO_SAMPLING = " What a single random cell comes to was not measured in the final."
+_NO_SAMPLING = " The final did not measure single random cells."
 
 
 def _against_random(facts: Facts) -> Said:
     if facts.kind != "search":
-        return "not asked", "Nothing was searched for."
+        return "not asked", "No search was run."
     sampling = _random_cells(facts)
     if facts.strategy == "random":
         return (
@@ -210,15 +213,17 @@ def _against_random(facts: Facts) -> Said:
 
 
 def _random_cells(facts: Facts) -> str:
-    """Say what a single random cell comes to; empty where the final did not measure that."""
+    """Say how random cells did; empty where the final did not measure that."""
     if facts.found.random_diverged:
-        return f" Of the cells drawn at random {facts.found.random_diverged} diverged in the final."
+        return f" {facts.found.random_diverged} random cells diverged in the final."
     if facts.found.random_cells is None:
         return ""
     median = (
-        "" if facts.typical is None else f"; the median candidate on validation data {_gap(facts.typical)}"
+        ""
+        if facts.typical is None
+        else f"; the median candidate had {_gap(facts.typical)} on validation data"
     )
-    return f" Random cells came to {_gap(facts.found.random_cells)} on average on the test data{median}."
+    return f" Random cells averaged {_gap(facts.found.random_cells)} on the test data{median}."
 
 
 def _several_runs(facts: Facts) -> Said:
@@ -235,7 +240,7 @@ def _several_runs(facts: Facts) -> Said:
 
 def _tabular(facts: Facts) -> Said:
     if facts.kind != "search":
-        return "not asked", "Nothing was searched for."
+        return "not asked", "No search was run."
     return (
         "no",
         f"All {_count(facts.candidates, 'candidate')} were trained; no table or surrogate model was used.",
@@ -244,13 +249,14 @@ def _tabular(facts: Facts) -> Said:
 
 def _confounders(facts: Facts) -> Said:
     if not facts.hosts:
-        return "open", "On which machines the runs were trained is not recorded."
-    told = f"Machines: {', '.join(facts.hosts)}; backends: {', '.join(facts.backends)}; one nas_rnn for all runs."
+        return "open", "The machines that trained the runs are not recorded."
+    hosts, backends = ", ".join(facts.hosts), ", ".join(facts.backends)
+    told = f"Machines: {hosts}; backends: {backends}; one version of nas_rnn for all runs."
     if len(facts.hosts) > 1 or len(facts.backends) > 1:
-        return "partly", f"{told} Not all runs had the same, so their speeds are not to be compared."
+        return "partly", f"{told} These differ between runs, so speeds cannot be compared."
     return (
         "yes",
-        f"{told} Runs that shared the machine slow each other down, so seconds are less sure than scores.",
+        f"{told} Runs that share a machine slow each other down, so times are less reliable than scores.",
     )
 
 
@@ -260,17 +266,17 @@ def _tuning_told(facts: Facts) -> Said:
         time = f", in {_duration(seconds)} of training" if seconds else ""
         return (
             "yes",
-            f"{_range(facts.tuning)} tuning runs a cell{time}; what they came to is in the section on tuning.",
+            f"{_range(facts.tuning)} tuning runs per cell{time}; the section on tuning has their results.",
         )
     return (
         "partly",
-        f"No cell was tuned: all had {facts.options}. Tuned, the verdict may be another.",
+        f"No cell was tuned: all used {facts.options}. Tuning might change the verdict.",
     )
 
 
 def _end_to_end(facts: Facts) -> Said:
     if not facts.complete or not facts.parts:
-        return "open", "The run has not come to its end."
+        return "open", "The run has not finished."
     runs, seconds = sum(p[1] for p in facts.parts), sum(p[2] for p in facts.parts)
     named = ", ".join(f"{part} {_duration(spent)}" for part, _, spent in facts.parts)
     counted = f" of {_count(runs, 'run')}" if runs else ""

@@ -69,7 +69,7 @@ def judge(
 
     The chance that any contender is wrongly called better or worse is at most ``alpha``: Holm's method over
     all of them but the controls, each of which is judged by itself. For one look of several ``alpha`` is that
-    look's (`nas_rnn.comparison.stopping`) and ``earlier`` the comparison of the look before: who was settled
+    look's (`nas_rnn.comparison.stopping`) and ``earlier`` the comparison of the look before: who was decided
     in it keeps the row it has.
 
     A contender that diverged on a final seed has an infinite loss: it is ``worse``, no test is needed, and
@@ -184,7 +184,7 @@ def _judged(family: Sequence[_Draft], test: _Test) -> tuple[ContenderRow, ...]:
     tested = [row for draft, row in zip(family, rows, strict=True) if draft.kept or row.p_value is not None]
     different = sum(row.verdict in ("better", "worse") for row in tested)
     equivalent = sum(row.verdict == "equivalent" for row in tested)
-    # What Holm's method has left for the next one, with those settled out of its way.
+    # What Holm's method has left for the next one, with those decided out of its way.
     share = tuple(test.alpha / max(1, len(tested) - called) for called in (different, equivalent))
     return tuple(
         _with_more_seeds(

@@ -137,7 +137,7 @@ def level_of(metric: Metric, values: Sequence[float]) -> float:
 
 
 def without_interval(runs: list[Outcome], baseline_runs: list[Outcome]) -> tuple[Verdict | None, str | None]:
-    """Return the verdict that divergence alone settles, if it does, and what the reader should know."""
+    """Return the verdict that divergence alone decides, if it does, and what the reader should know."""
     broken = [run for run in baseline_runs if run.ending == "diverged"]
     if broken:
         count = f"{len(broken)} of {len(baseline_runs)} runs"

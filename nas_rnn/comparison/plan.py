@@ -123,7 +123,7 @@ def selection_specs(
 ) -> tuple[Planned, ...]:
     """Return the ``top`` candidates by validation score, each with ``seeds`` runs on fresh seeds.
 
-    The best score of a search is flattered by luck, so the few best are trained anew before one is picked.
+    The best score of a search is biased by luck, so the few best are trained again before one is picked.
     Candidates of one digest count once, with their best score; those without a finite score are left out.
     At equal scores the one with fewer parameters comes first, then the earlier one. The runs of a ``control`` have
     ids of their own. Raises UserError for top or seeds below 1.

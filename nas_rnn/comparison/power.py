@@ -1,4 +1,4 @@
-"""How likely a comparison is to be settled: for a known effect, and after more seeds.
+"""How likely a comparison is to be decided: for a known effect, and after more seeds.
 
 Under the model of `nas_rnn.comparison.statistics` with normal parts, the mean difference D and the two
 estimates of its variance, V_seed and V_item, are independent (the mean squares of a balanced two-way
@@ -19,7 +19,7 @@ from scipy import special
 from nas_rnn.comparison.statistics import PairedInterval, satterthwaite
 
 PROMISED = 0.8
-"""The chance with which the number of seeds asked for settles a comparison."""
+"""The chance with which the number of seeds asked for decides a comparison."""
 
 MANY_SEEDS = 1 << 20
 """As many seeds as make no difference any more."""
@@ -68,9 +68,9 @@ class Levels:
 
 
 def power(effect: float, spread: Spread, seeds: int, levels: Levels, *, same_items: bool = False) -> float:
-    """Return the chance that ``seeds`` pairs of seeds, 2 or more, settle a true difference of ``effect``.
+    """Return the chance that ``seeds`` pairs of seeds, 2 or more, decide a true difference of ``effect``.
 
-    Settled means that it is called equivalent, or better or worse. The test items vary with the chances, as
+    Decided means that it is called equivalent, or better or worse. The test items vary with the chances, as
     if each comparison drew its own; with ``same_items``, ``effect`` is that on the very items at hand, and
     only the seeds vary.
     """
@@ -94,7 +94,7 @@ def power(effect: float, spread: Spread, seeds: int, levels: Levels, *, same_ite
 
 
 def more_seeds(interval: PairedInterval, levels: Levels) -> int | None:
-    """Return how many more pairs of seeds settle a comparison with a chance of `PROMISED`, or None.
+    """Return how many more pairs of seeds decide a comparison with a chance of `PROMISED`, or None.
 
     It takes the difference and the spread to be what they look like, and keeps the test items. None where no
     number does, and where a single pair of seeds shows no spread between seeds.
@@ -103,22 +103,22 @@ def more_seeds(interval: PairedInterval, levels: Levels) -> int | None:
     if spread is None:
         return None
 
-    def settles(count: int) -> bool:
+    def decides(count: int) -> bool:
         return power(interval.difference, spread, count, levels, same_items=True) >= PROMISED
 
-    if not settles(MANY_SEEDS):
+    if not decides(MANY_SEEDS):
         return None
     low, high = seeds, 2 * seeds
-    while not settles(high):
+    while not decides(high):
         low, high = high, min(2 * high, MANY_SEEDS)
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if settles(middle) else (middle, high)
+        low, high = (low, middle) if decides(middle) else (middle, high)
     return high - seeds
 
 
 def items_too_few(interval: PairedInterval, levels: Levels) -> bool:
-    """Return whether no number of seeds can settle it on these test items.
+    """Return whether no number of seeds can decide it on these test items.
 
     That is so where the interval of infinitely many seeds would neither exclude zero nor lie within the
     margin, even if the difference went to whichever end of its interval over seeds alone suits best.

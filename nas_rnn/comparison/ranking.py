@@ -22,7 +22,7 @@ def ranked_rows(comparison: Comparison) -> tuple[ContenderRow, ...]:
 
 
 def ranking_sentence(comparison: Comparison, changes: Mapping[str, str]) -> str:
-    """Return which parts carry the gain, in sentences; ``changes`` says by contender's name what it has otherwise."""
+    """Return which parts carry the gain, in sentences; ``changes`` says what was changed, by contender's name."""
     rows = ranked_rows(comparison)
     told = []
     for verdict, words in (("worse", "Worse"), ("better", "Better"), ("equivalent", "No difference")):

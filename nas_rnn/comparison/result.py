@@ -73,7 +73,7 @@ class ContenderRow:
 
     ``p_value`` tests that there is no difference, ``p_equivalence`` that it is the margin or more; the
     ``adjusted`` ones hold for all contenders together (see `nas_rnn.comparison.testing`), and decide the
-    verdict. Where that is "undecided", ``more_seeds`` says how many more for each cell would settle it, at
+    verdict. Where that is "undecided", ``more_seeds`` says how many more seeds per cell would decide it, at
     the difference and the spread seen, with a chance of 80 %; ``more_seeds_reason`` why no number does.
     A row that the metric cannot decide on so few test items has a difference, no interval, and p-values of 1.
     """

@@ -44,7 +44,7 @@ def _sentence(comparison: Comparison, row: ContenderRow) -> str:
     else:
         claim = f"{subject} {_RELATION[row.verdict]} {other}"
     if row.difference is None:
-        reason = row.reason or "no run of it has a test result"
+        reason = row.reason or "none of its runs has a test result"
         return f"{claim}: {reason}{'; untuned' if untuned else ''}."
     remarks = [
         _cover(row),
@@ -75,6 +75,16 @@ def baseline_name(baseline: Standing) -> str:
     return "the LSTM" if baseline.name.lower() == "lstm" else f"`{baseline.name}`"
 
 
+def verdict_remark(row: ContenderRow) -> str:
+    """Return what stands in brackets behind a verdict in tables: ``(control, diverged)``; "" where nothing does."""
+    remarks = [
+        "control" if row.standing.control else "",
+        "diverged" if row.standing.diverged else "",
+    ]
+    told = ", ".join(filter(None, remarks))
+    return f" ({told})" if told else ""
+
+
 def decimals(comparison: Comparison, row: ContenderRow) -> int:
     """Return the decimals, 2 to 6, that show two digits of the interval's half width, or the difference."""
     if row.ci95 is not None and row.ci95[1] > row.ci95[0]:
@@ -93,15 +103,15 @@ def _cover(row: ContenderRow) -> str:
     """Say what the interval covers, and how surely."""
     if row.ci95 is None:
         refused = row.more_seeds_reason != ""  # `reason` says why
-        return "" if refused else "one seed, and one test item or one group of them: no interval"
+        return "" if refused else "no interval: one seed, and one test item or one group of items"
     seeds, level = f"{row.pairs} seeds", percent(row.level)
     if row.level > 0.95:
-        level = f"95 % whenever it ends, {level} now"
+        level = f"95 % whenever the comparison ends, {level} at this look"
     if row.covers.startswith("seeds and "):
         return f"{level}, over {seeds} and the {row.covers.removeprefix('seeds and ')}"
     if row.covers == "seeds only":
         return f"{level}, over {seeds} only, not the test items"
-    return f"{level}, over the {row.covers}: one seed, so another may turn it round"
+    return f"{level}, over the {row.covers}: one seed, so another seed may reverse it"
 
 
 def _margin(comparison: Comparison, row: ContenderRow) -> str:
@@ -120,7 +130,7 @@ def _correction(comparison: Comparison, row: ContenderRow) -> str:
     if alone == row.verdict:
         return ""
     count = sum(other.p_value is not None for other in comparison.contenders)
-    return f"{alone} if it were the only one, but not after Holm's correction for {count} contenders"
+    return f"{alone} on its own, but not after Holm's correction for {count} contenders"
 
 
 def _seeds_wanted(row: ContenderRow) -> str:
@@ -128,11 +138,11 @@ def _seeds_wanted(row: ContenderRow) -> str:
     if row.verdict != "undecided" or row.pairs < 2:
         return ""
     if row.more_seeds_reason:
-        return f"more seeds cannot settle it: {row.more_seeds_reason}"
+        return f"more seeds cannot decide it: {row.more_seeds_reason}"
     if row.more_seeds is None:
-        return "more seeds alone would hardly settle it at this difference"
+        return "more seeds alone are unlikely to decide it at this difference"
     seeds = "1 more seed" if row.more_seeds == 1 else f"{row.more_seeds:,} more seeds"
-    return f"{seeds} for each would settle it at this difference and spread"
+    return f"{seeds} per cell would decide it at this difference and spread"
 
 
 def cost_sentence(comparison: Comparison) -> str:

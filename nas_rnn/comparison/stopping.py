@@ -1,4 +1,4 @@
-"""`--seeds auto`: seeds are added until a comparison is settled, and it is still wrong no more often.
+"""`--seeds auto`: seeds are added until a comparison is decided, and it is still wrong no more often.
 
 Looking again and again with the same test is wrong more and more often: each look is one more chance. So the
 looks are few and fixed beforehand, and each may spend only a share of alpha = 0.05; the shares sum to alpha.
@@ -7,8 +7,8 @@ them is wrong is at most the sum of theirs (Bonferroni; group-sequential tests w
 DeMets, *Biometrika* 70, 1983, 659-663). Methods that use the looks' dependence spend less, but need its
 size, and here the test items, which stay, make up an unknown part of it.
 
-The stopping rule may therefore look at anything: who is settled gets no more seeds, and keeps the word it
-has. In Holm's method a settled contender counts as p = 0 where it was called better or worse, which is the
+The stopping rule may therefore look at anything: a decided contender gets no more seeds and keeps its
+word. In Holm's method a decided contender counts as p = 0 where it was called better or worse, which is the
 step it took, and else as p = 1: it is not tested again.
 """
 
@@ -41,7 +41,7 @@ def interim_analyses(most: int) -> tuple[Look, ...]:
     one pair of seeds shows no spread.
     """
     if most < 2:
-        raise UserError(f"to add seeds until it is settled takes at least 2 of them, got at most {most}")
+        raise UserError(f"--seeds auto needs at least 2 seeds per cell, got a limit of {most}")
     counts = [FIRST_LOOK]
     while 2 * counts[-1] < most:
         counts.append(2 * counts[-1])

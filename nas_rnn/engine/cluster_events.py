@@ -1,4 +1,4 @@
-"""What there is to tell of a cluster while runs go on: nodes that leave and join, and what Ray itself reports."""
+"""What there is to tell of a cluster while runs train: nodes that leave and join, and what Ray itself reports."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class ClusterEvents:
             self._tell(f"node {name} has joined; the cluster has {self._describe(nodes)}")
         if (left or joined) and not self._places([node["Resources"] for node in nodes]):
             self._tell(
-                "no node has a place for a run: they wait for one (Ctrl-C ends the search, --resume goes on)"
+                "no node has room for a run: runs wait for one (Ctrl-C stops the search, --resume continues it)"
             )
 
     def _describe(self, nodes: list[dict[str, Any]]) -> str:
@@ -58,7 +58,7 @@ class ClusterEvents:
         places = self._places([node["Resources"] for node in nodes])
         return (
             f"{_count(len(nodes), 'node')} with {_count(total['CPU'], 'CPU core')}{gpus}, "
-            f"a place for {_count(places, 'run')}"
+            f"room for {_count(places, 'run')}"
         )
 
     @contextmanager

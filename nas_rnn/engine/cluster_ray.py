@@ -79,7 +79,7 @@ def _refused(address: str, error: Exception) -> str:
     reason = (str(error) or type(error).__name__).splitlines()[0].partition(". ")[0]
     return (
         f"cannot join the Ray cluster at {address!r}: {reason}\n"
-        "It takes a driver in that runs on one of its nodes (`ray start --address=...` makes this machine one; with "
-        "--num-cpus=0 it trains nothing), has its versions of Ray and Python, and its token (RAY_AUTH_MODE=token and "
-        "RAY_AUTH_TOKEN, the same as on every node)"
+        "The driver must run on one of its nodes (`ray start --address=...` makes this machine one; with "
+        "--num-cpus=0 it trains nothing), with the same versions of Ray and Python and the same token "
+        "(RAY_AUTH_MODE=token and RAY_AUTH_TOKEN) as every node"
     )

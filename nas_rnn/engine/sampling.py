@@ -125,7 +125,7 @@ def _visible_gpus() -> list[tuple[int, Any]]:
         return [(pynvml.nvmlDeviceGetIndex(handle), handle) for handle in handles]
     except (
         Exception
-    ):  # whatever is amiss with the library or a driver, training goes on without these figures
+    ):  # whatever is amiss with the library or a driver, training continues without these figures
         return []
 
 

@@ -14,7 +14,7 @@ from nas_rnn.engine.source import Next, RunSource
 from nas_rnn.training import CannotStore, EpochRecord, RunResult, RunSpec
 
 MAX_WORKER_DEATHS = 2
-"""How often a run goes on after its worker died; once more, and the run itself is to blame."""
+"""How often a run is resumed after its worker died; once more, and the run itself is to blame."""
 
 
 class SourceSearcher(Searcher):
@@ -58,7 +58,7 @@ class SourceSearcher(Searcher):
         except BaseException as error:
             return self._fail(error)
         if spec is Next.WAIT or (spec is Next.END and self._running):
-            return None  # also at the end: a run that goes on may have to be handed out again
+            return None  # also at the end: a resumed run may have to be handed out again
         if spec is Next.END:
             return Searcher.FINISHED
         assert isinstance(spec, RunSpec)
@@ -67,11 +67,11 @@ class SourceSearcher(Searcher):
         return {"spec": spec.to_dict(), "sign": self._sign}
 
     def on_worker_died(self, trial_id: str, reason: str = "died") -> None:
-        """Hear that a run's worker died, or could not begin, and that the run will go on."""
+        """Hear that a run's worker died, or could not begin, and that the run will be resumed."""
         spec = self._running.get(trial_id)
         if spec is not None and not self.stopping:
             self._deaths[spec.id] += 1
-            self._tell(f"the worker of {spec.name} {reason}; the run goes on from its last checkpoint")
+            self._tell(f"the worker of {spec.name} {reason}; the run resumes from its last checkpoint")
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         if self._source is None or trial_id not in self._running:
@@ -106,7 +106,7 @@ class SourceSearcher(Searcher):
         if told is not None:
             ended = RunResult.from_dict(told)
         elif error or not result:
-            ended = self._ended(spec, records, "failed", "its worker died again and again")
+            ended = self._ended(spec, records, "failed", "its worker died repeatedly")
         else:
             status, reason = result["ending"] or "stopped", result["reason"]
             reason = reason or f"behind the others at epoch {len(records)}"

@@ -29,7 +29,7 @@ class Worker:
     ``data_for(spec)`` is the data that a run may read, ``files(run)`` are its files, and ``where`` is what is kept with
     it of the place where it was trained.
 
-    Results carry plain data: ``records`` (epochs since the last result), ``ending`` ("" while it goes on), ``reason``,
+    Results carry plain data: ``records`` (epochs since the last result), ``ending`` ("" while it trains), ``reason``,
     ``parameters``, ``backend`` and ``fallback`` and, at the end, ``result`` (as JSON text: Tune flattens nested
     dictionaries). A run that diverges or raises ends itself and nothing else. ``halt`` says that nothing can be kept
     any more: that run has no ending.

@@ -77,7 +77,7 @@ def check_packed_restarts(restarts: object, packed: PackedSequence) -> PackedSeq
     alike = first is second if first is None or second is None else torch.equal(first, second)
     if not alike or not torch.equal(restarts.batch_sizes, packed.batch_sizes):
         raise UserError(
-            "restarts is packed otherwise than the input: their lengths and their order must agree"
+            "restarts is packed differently from the input: their lengths and their order must agree"
         )
     if restarts.data.dtype != torch.bool or restarts.data.dim() != 1:
         data = restarts.data

@@ -22,7 +22,7 @@ class Unrolled(nn.Module):
     After it has read a sequence, ``states[layer][t][path]`` (B, size) is the value of a state path after t steps, t = 0
     .. T, as it stands in the graph of the output: start values that nothing computed are leaves that require a
     gradient. ``lengths`` (B,) are the real steps of each column of a PackedSequence, behind which its states rest; None
-    where all are equally long. A call or a `step` with states that an earlier one returned goes on with the same
+    where all are equally long. A call or a `step` with states that an earlier one returned continues with the same
     sequence.
 
     Raises `UserError` for an RNN that reads in both directions, whose states have no one order in time, and for one

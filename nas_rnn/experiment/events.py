@@ -48,7 +48,7 @@ class PhaseStarted:
 
 @dataclass(frozen=True, kw_only=True)
 class RunStarted:
-    """A run begins, or goes on after ``epochs_before`` epochs."""
+    """A run begins, or resumes after ``epochs_before`` epochs."""
 
     id: str
     role: str
@@ -183,7 +183,7 @@ def started(
 
 
 def run_started(spec: RunSpec) -> RunStarted:
-    """Return the event of a run that begins or goes on."""
+    """Return the event of a run that begins or resumes."""
     return RunStarted(id=spec.id, role=spec.role, name=spec.name, epochs=spec.training.epochs)
 
 

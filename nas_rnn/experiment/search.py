@@ -51,7 +51,7 @@ def search(
     any more. ``observer(event, progress)`` hears of everything.
 
     Returns how it ended; after Ctrl-C ``status`` is "interrupted" and what is done is kept. Raises UserError for a
-    mistake in what was given, NasRnnError where the search could not go on.
+    mistake in what was given, NasRnnError where the search could not continue.
     """
     runs = Path(runs)
     if resume is not None:

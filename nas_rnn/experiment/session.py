@@ -123,7 +123,7 @@ class _Stop:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-        self._notify.warn("ending, with everything kept; Ctrl-C again ends at once")
+        self._notify.warn("stopping; everything is kept (Ctrl-C again stops at once)")
 
 
 def prepare(kind: type[C], values: Mapping[str, Any], runs: Path) -> tuple[C, Models]:

@@ -167,7 +167,7 @@ def _describe(model: onnx.ModelProto, trained: ExportBundle) -> None:
 
 
 def _trials(trained: ExportBundle) -> Iterator[tuple[Tensor, tuple[Tensor, ...] | None]]:
-    """Give inputs of different batches and lengths, with states to go on from where the model takes them."""
+    """Give inputs of different batches and lengths, with states to continue from where the model takes them."""
     rnn, learnt = trained.rnn, trained.learnt
     if learnt is not None:
         assert learnt.example is not None
@@ -227,7 +227,7 @@ def _check_equal(ours: Tensor, theirs: Tensor) -> None:
         reason = f"they differ by {worst:.2g}, more than {TOLERANCE:g}"
     else:
         reason = f"the shapes are {tuple(ours.shape)} and {tuple(theirs.shape)}"
-    raise NasRnnError(f"the ONNX model computes something else than torch: {reason}; nothing was written")
+    raise NasRnnError(f"the ONNX model and torch differ: {reason}; nothing was written")
 
 
 @contextlib.contextmanager

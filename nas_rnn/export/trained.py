@@ -1,4 +1,4 @@
-"""What is taken home: the recurrent layers, and the whole model where a task was learnt."""
+"""What is exported: the recurrent layers, and the whole model where a task was learnt."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def time_limit(seconds: float, importing: str | None = None) -> Iterator[None]:
             raise PluginTimeout(f"it ran for more than {seconds:g} s")
 
     previous = signal.signal(signal.SIGALRM, on_alarm)
-    # Again every so often: for code that catches everything and goes on.
+    # Again every so often: for code that catches everything and continues.
     left, interval = signal.setitimer(signal.ITIMER_REAL, seconds, min(1.0, seconds))
     try:
         yield

@@ -1,1 +1,1 @@
-"""From a run folder to MLflow and to the report: views that can be made anew at any time."""
+"""From a run folder to MLflow and to the report: views that can be rebuilt at any time."""

@@ -103,15 +103,15 @@ class MlflowSync:
         self.incomplete = bool(self._tracker.pending)
         if self.incomplete:
             self.problems.append(
-                "nothing of it is lost: what MLflow lacks is written by "
+                "nothing is lost: write what MLflow lacks with "
                 f"`nas-rnn ui --rebuild {shlex.quote(self.folder.name)}`"
             )
 
     def _warn_of_outage(self) -> None:
-        """Tell at once, and once, that MLflow takes nothing: it may be put right while the search goes on."""
+        """Tell at once, and once, that MLflow takes nothing: it may be repaired during the search."""
         if self._outage and not self._warned:
             self._warned = True
-            self._warn(f"{self._outage}; training goes on, and MLflow is tried again")
+            self._warn(f"{self._outage}; training continues, and MLflow will be tried again")
 
     def follow(self, source: TrialSource) -> None:
         """Ask ``source`` from now on what is behind its trials; the first one also for the baseline's curve."""

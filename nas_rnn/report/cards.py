@@ -1,4 +1,4 @@
-"""Cells as the page shows them: picture, equations, and what they have otherwise than the baseline."""
+"""Cells as the page shows them: picture, equations, and their differences from the baseline."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nas_rnn.report.facts import Report
 from nas_rnn.report.pictures import cell_diagram
 
 MOST_CARDS = 4
-MARKS = {" ": "as there", "~": "differs", "+": "only here", "-": "only there"}
+MARKS = {" ": "the same", "~": "differs", "+": "only here", "-": "only there"}
 
 Lines = tuple[tuple[str, str, str], ...]
 """(mark, what it means, equation)."""
@@ -74,7 +74,7 @@ def _figures(cell: Cell, hidden_size: int) -> tuple[tuple[str, str], ...]:
     return (
         ("hidden size", f"{hidden_size:,}"),
         ("matrix products in the loop over time", str(found.products)),
-        ("of them one after another", str(found.levels)),
-        ("elementwise operations a step", str(found.elementwise)),
+        ("longest chain of these products", str(found.levels)),
+        ("elementwise operations per step", str(found.elementwise)),
         ("numbers carried from step to step", f"{found.state_size:,}"),
     )

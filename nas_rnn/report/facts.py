@@ -62,7 +62,7 @@ class Part:
 class Report:
     """Everything on the page. What was not done or not kept is empty or None, and its section is left out.
 
-    ``sentence`` is the answer in words. ``changes`` says of an ablation's variants what they have otherwise; ``draws``
+    ``sentence`` is the answer in words. ``changes`` says what was changed in each of an ablation's variants; ``draws``
     are the search's candidates and ``control`` those of the random search beside it; ``baseline_value`` is the
     baseline's best validation metric in the search. ``cells`` has the baseline first, then the contenders.
     """

@@ -92,7 +92,7 @@ def inline_svg(svg: bytes, name: str, description: str) -> Markup:
     """Return a picture of matplotlib's as an element of a page.
 
     Its ids begin with ``name``, which must be its own on the page; ``description`` is what it says to those who do
-    not see it; it takes the width that it is given, up to that at which it was drawn.
+    not see it; it takes the width available, up to that at which it was drawn.
     """
     root = ElementTree.fromstring(svg)
     for parent in list(root.iter()):

@@ -115,9 +115,9 @@ def _sections(report: Report, shown: dict[str, Any]) -> list[tuple[str, str, boo
         ("search", "The search over its budget", bool(shown["anytime"]) or bool(report.draws)),
         ("pareto", "Quality and cost", bool(shown["pareto"])),
         ("tuning", "Tuning", shown["tuning"] is not None),
-        ("costs", "What it cost", bool(shown["costs"])),
+        ("costs", "Costs", bool(shown["costs"])),
         ("checklist", "Checklist", bool(report.checklist)),
-        ("again", "Do it again", True),
+        ("again", "Reproduce it", True),
     ]
 
 
@@ -146,7 +146,7 @@ def _facts(report: Report) -> list[tuple[str, str]]:
         facts.append(("final", f"{count(len(baseline.seeds), 'paired seed')}"))
     tuned = {run.spec.name for run in report.of_role("tuning")}
     if tuned:
-        facts.append(("tuning", f"{count(len(report.of_role('tuning')) // len(tuned), 'run')} a cell"))
+        facts.append(("tuning", f"{count(len(report.of_role('tuning')) // len(tuned), 'run')} per cell"))
     elif report.comparison is not None:
         facts.append(("tuning", "none"))
     total = sum(part.seconds for part in report.parts)

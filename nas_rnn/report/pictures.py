@@ -57,8 +57,8 @@ def flow_panels(report: Report) -> list[Panel]:
 
 
 def cell_diagram(found: Difference, number: int) -> Markup:
-    """Return the picture of a cell in which what its base has not, or not so, is framed; of a cell that is too large
-    for one, the reason."""
+    """Return the picture of a cell in which the differences from its base are framed; of a cell that is too large,
+    the reason."""
     same = found.is_empty
     legend = "" if same else f"heavy dashed frame: differs from {found.base.name}"
     try:
@@ -66,5 +66,5 @@ def cell_diagram(found: Difference, number: int) -> Markup:
     except UserError as error:
         return Markup("<p>{}</p>").format(str(error))
     return inline_svg(
-        picture, f"cell-{number}", f"Diagram of {found.cell.name}; its equations stand beside it."
+        picture, f"cell-{number}", f"Diagram of {found.cell.name}; its equations are beside it."
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from nas_rnn.cells import gate_bias, parse_cell
 from nas_rnn.comparison import ContenderRow, Standing
-from nas_rnn.comparison.sentences import decimals, percent
+from nas_rnn.comparison.sentences import decimals, percent, verdict_remark
 from nas_rnn.report.facts import Report, Run
 from nas_rnn.report.figures import chance, duration, figure, gap, signed
 
@@ -64,19 +64,18 @@ def _result(report: Report, standing: Standing, row: ContenderRow | None) -> dic
     shown = {"cell": report.changes.get(standing.name, standing.name)}
     if row is None:
         shown |= {"verdict": f"{SHAPES['baseline']}\N{NO-BREAK SPACE}baseline", "mean ± std": _mean(standing)}
-        shown |= dict.fromkeys((f"difference [{level}]", "relative", "p", "p, equivalence"), "")
+        shown |= dict.fromkeys((f"difference [{level}]", "relative", "p", "p (equivalence)"), "")
     else:
         digits = decimals(report.comparison, row)
         low, high = row.ci95 or (None, None)
         interval = "" if row.ci95 is None else f" [{signed(low, digits)}, {signed(high, digits)}]"
-        control = " (control)" if standing.control else ""
         shown |= {
-            "verdict": f"{SHAPES[row.verdict]}\N{NO-BREAK SPACE}{row.verdict}{control}",
+            "verdict": f"{SHAPES[row.verdict]}\N{NO-BREAK SPACE}{row.verdict}{verdict_remark(row)}",
             "mean ± std": _mean(standing),
             f"difference [{level}]": signed(row.difference, digits) + interval,
             "relative": gap(row.relative_difference),
             "p": chance(row.p_value if row.p_adjusted is None else row.p_adjusted),
-            "p, equivalence": chance(
+            "p (equivalence)": chance(
                 row.p_equivalence if row.p_equivalence_adjusted is None else row.p_equivalence_adjusted
             ),
         }
@@ -115,10 +114,10 @@ def selection(report: Report) -> Table | None:
         if name in chosen:
             picked.add(number)
         fresh = ", ".join(figure(run.result.best_metric) for run in runs)
-        went = "to the final" if number in picked else ""
+        went = "for the final" if number in picked else ""
         rows.append((name, figure(searched.get(name)), fresh, figure(mean), went))
-    columns = ("candidate", "in the search", "on fresh seeds", "their mean", "went")
-    return Table(columns, tuple(rows), words=("candidate", "went"), chosen=frozenset(picked))
+    columns = ("candidate", "in the search", "on fresh seeds", "mean", "chosen")
+    return Table(columns, tuple(rows), words=("candidate", "chosen"), chosen=frozenset(picked))
 
 
 def _mean_of(runs: list[Run]) -> float | None:
@@ -202,5 +201,5 @@ def flow(report: Report) -> Table | None:
                 growth = "–" if path.growth is None else f"× {path.growth:.3g}"
                 reach = f"beyond {measured.steps}" if path.horizon is None else str(path.horizon)
                 rows.append((title.partition(":")[0], name, measured.weights, growth, reach))
-    columns = ("model", "state path", "weights", "a step", "1 % at lag")
+    columns = ("model", "state path", "weights", "per step", "1 % at lag")
     return Table(columns, tuple(rows), words=columns[:3]) if rows else None

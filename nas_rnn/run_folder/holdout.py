@@ -41,8 +41,8 @@ def lock_final_plan(folder: RunFolder, data: TaskData, entries: list[Entry]) -> 
         folder.write_json(FINAL, plan)
     elif kept != plan:
         raise NasRnnError(
-            f"the final of {folder.name!r} had begun with other cells or settings than it would have now, and the "
-            "test part is read once; begin a new comparison under another --name"
+            f"the final of {folder.name!r} began with other cells or settings, and the test part is read only "
+            "once; begin a new comparison under another --name"
         )
 
 
@@ -51,7 +51,7 @@ def require_unread(folder: RunFolder, what: str) -> None:
     if folder.read_json(FINAL) is not None:
         raise UserError(
             f"the final of {folder.name!r} has begun, so {what} cannot be changed any more: the test part is read "
-            "once; go on without, or begin a new search"
+            "only once; resume without it, or begin a new search"
         )
 
 

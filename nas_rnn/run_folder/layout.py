@@ -48,9 +48,8 @@ class RunFolder:
         folder = cls(runs, name) if name else _next_free(runs, stem)
         if folder.config_path.exists():
             raise UserError(
-                f"there is a search or comparison {name!r} already under {str(runs)!r}; a search "
-                f"is resumed with `nas-rnn search --resume {shlex.quote(folder.name)}`, "
-                f"anything else needs another --name"
+                f"there is already a search or comparison {name!r} under {str(runs)!r}; resume a search with "
+                f"`nas-rnn search --resume {shlex.quote(folder.name)}`, or give another --name"
             )
         try:
             # A folder without a configuration was left by a process that was killed before it began.
@@ -78,7 +77,7 @@ class RunFolder:
     def held(self, kind: Kind, *, new: bool) -> Iterator[RunFolder]:
         """Release the folder after the block; remove a ``new`` one where nothing was trained before a failure.
 
-        A failure after that says how to go on.
+        A failure after that says how to resume.
         """
         try:
             yield self
@@ -88,7 +87,7 @@ class RunFolder:
                 shutil.rmtree(self.path, ignore_errors=True)
             elif not isinstance(error, UserError):
                 raise NasRnnError(
-                    f"{error}. What is finished is kept: once that is put right, resume it with "
+                    f"{error}. Finished work is kept: once this is fixed, resume it with "
                     f"`nas-rnn {kind} --resume {shlex.quote(self.name)}`"
                 ) from error
             raise

@@ -65,9 +65,9 @@ def require_unchanged(folder: RunFolder, config: SearchConfig, *, allowed: bool)
         raise UserError(
             "\n".join(
                 [
-                    f"the search {folder.name!r} began with other plugins than there are now:",
+                    f"the search {folder.name!r} began with different plugins:",
                     *lines,
-                    "put back what was there, or add --changed-plugins to go on with what is there now",
+                    "restore the earlier plugins, or add --changed-plugins to resume with the current ones",
                 ]
             )
         )

@@ -100,9 +100,9 @@ class _Ablating:
         if count * values > MOST_REBUILT:
             each = ", ".join(f"{element} {len(found)}" for element, found in changes.items() if found)
             raise UserError(
-                f"an ablation puts at most {MOST_REBUILT:,} values together, and {count:,} changes ({each}) of "
-                f"{self.cell.name!r}, which has {values:,} values, are {count * values:,}; name fewer kinds of "
-                "elements, or take a smaller cell"
+                f"an ablation rebuilds at most {MOST_REBUILT:,} values, and {count:,} changes ({each}) of "
+                f"{self.cell.name!r}, which has {values:,} values, need {count * values:,}; name fewer kinds of "
+                "elements, or a smaller cell"
             )
 
     def _made(self, what: str, change: _Change) -> Cell | None:

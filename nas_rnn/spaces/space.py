@@ -154,7 +154,7 @@ def _labels(choice: Choice) -> str:
 def search_space(function: Callable[..., Any]) -> DecisionSpace:
     """Make ``function(choose, x, h, ...)`` a search space that bears its name.
 
-    ``choose(name, options)`` returns one of the options; the function goes on like a cell's. For a state path that a
-    candidate does not use it returns None.
+    ``choose(name, options)`` returns one of the options; the rest is written like a cell. For a state path
+    that a candidate does not use it returns None.
     """
     return DecisionSpace(function)

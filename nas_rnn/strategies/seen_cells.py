@@ -1,4 +1,4 @@
-"""Which cells a strategy has met, and random draws of those it has not."""
+"""Which cells a strategy has met, and random draws of new ones."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class SettingsStudy:
     """Proposes settings of ``ranges``, those that ``first`` has, for one cell.
 
     A proposal depends on its number and the losses of earlier ones, never on which run ended first: a study that was
-    killed and taken up again proposes what it would have proposed, whatever the number of workers. Number 0 is
+    killed and resumed proposes what it would have proposed, whatever the number of workers. Number 0 is
     ``first``, the settings that were given; those below `START` are points of a scrambled Sobol sequence, which is
     the same for every cell of one ``seed``, also where a cell does not use all settings. Later ones come in rounds of
     `ROUND` from a tree-structured Parzen estimator (Bergstra et al. 2011) that knows all rounds before.

@@ -29,7 +29,7 @@ _STATES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """One trial of the study: its candidate, and how it ended (``ending`` None: it has not)."""
+    """One trial of the study: its candidate, and how it ended (``ending`` None: not yet)."""
 
     number: int
     candidate: Candidate
@@ -78,7 +78,7 @@ class Study:
 
     @classmethod
     def resume(cls, path: Path, name: str) -> Study:
-        """Open an existing study to go on writing it, without what a full disk or a kill left of its last line.
+        """Open an existing study to continue it, without what a full disk or a kill left of its last line.
 
         What is appended behind a torn line would make the whole journal unreadable. Raises as `open`.
         """

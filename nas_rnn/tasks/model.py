@@ -64,11 +64,11 @@ class TaskModel(nn.Module, ABC):
     """
 
     carries_state: ClassVar[bool] = False
-    """Whether ``net`` goes on from states that it returned: an exported model then takes them as inputs."""
+    """Whether ``net`` continues from states that it returned: an exported model then takes them as inputs."""
 
     @abstractmethod
     def loss(self, batch: Batch, state: State) -> tuple[Loss, State]:
-        """Return the loss of a batch, and the state to go on with in the next one.
+        """Return the loss of a batch, and the state for the next one.
 
         A ``state`` of None is the start. Whoever returns a state has it handed back, cut off from the graph, with the
         next batch of the pass (truncated back-propagation through time); whoever returns None starts anew each time.
@@ -78,7 +78,7 @@ class TaskModel(nn.Module, ABC):
     def score(
         self, batch: Batch, state: State, *, generator: torch.Generator
     ) -> tuple[ItemStatistics, State]:
-        """Return each item's statistics for the metrics of a final run, and the state to go on with.
+        """Return each item's statistics for the metrics of a final run, and the state for the next batch.
 
         By default they are those of `loss`. It may decode or sample; whatever it draws, it draws from ``generator``,
         which starts anew for each batch from the run's seed and the batch's number.

@@ -118,7 +118,7 @@ class Task(ABC):
     raw_meta: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, **options: Option) -> None:
-        """Take the options; those not given have their defaults.
+        """Take the options; unset options use defaults.
 
         Raises:
             UserError: for an unknown option, a value of another type than the default's, or one out of range.

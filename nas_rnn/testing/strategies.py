@@ -23,7 +23,7 @@ def check_strategy(kind: type[Strategy], spaces: Iterable[Space], seed: int = 0)
     """Return what ``kind`` does against the rules of strategies on ``spaces``, a sentence each; empty: nothing.
 
     A strategy keeps the rules when it proposes valid candidates of its space and none twice, copes with candidates that
-    diverged or failed, has several under way at once, goes on after a resume, proposes the same at the same seed, and
+    diverged or failed, has several under way at once, continues after a resume, proposes the same at the same seed, and
     raises `Exhausted` once a small space has no more. Several small spaces of different kinds show the most.
     """
     rules = (_valid, _losses, _parallel, _resumed, _reproducible, _exhausted)
@@ -105,7 +105,7 @@ def _parallel(case: _Case) -> list[str]:
 
 
 def _resumed(case: _Case) -> list[str]:
-    """It goes on after a resume, from what it is told and what it is to expect."""
+    """It continues after a resume, from `tell` and `expect`."""
     losses = case.losses()
     earlier = _search(case.strategy(), losses, ASKS // 2, 1)
     strategy = case.strategy(after=len(earlier))
@@ -133,7 +133,7 @@ def _exhausted(case: _Case) -> list[str]:
     found = _search(strategy, case.losses(), most, 1)
     if len(found) == most:
         return [
-            f"the space has {case.cells} cells, and ask() went on after {most} candidates without Exhausted"
+            f"the space has {case.cells} cells, and after {most} candidates ask() had not raised Exhausted"
         ]
     problems = case.judge(found, "before it raised Exhausted")
     try:

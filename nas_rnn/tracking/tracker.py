@@ -61,7 +61,7 @@ class Tracker:
     def put(self, view: RunView) -> None:
         """Have the run of ``view`` look so, soon; never a second run or point for the same ``view.key``.
 
-        Raises ValueError where the view's parent has not been put before.
+        Raises ValueError where the view's parent was not put before.
         """
         self._queue.put(view)
 
@@ -85,7 +85,7 @@ class Tracker:
         if silent and self._out_of_reach:
             found.append(f"{where} did not answer; {_runs(silent)} not written yet")
         elif silent and self._queue.closed:
-            found.append(f"{where} was not done in the time given; {_runs(silent)} not written yet")
+            found.append(f"{where} did not finish in time; {_runs(silent)} not written yet")
         if refused:
             found.append(f"{where} could not write: {self._refusal}; {_runs(len(refused))} not written yet")
         fixed = sorted(self._writer.fixed_params) if self._writer is not None else []

@@ -70,7 +70,7 @@ class RandomStream:
         return dict(self._state)
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Go on from a `state`; a part for a device that this run does not use is left out."""
+        """Continue from a `state`; a part for a device that this run does not use is left out."""
         self._state.update({name: value for name, value in state.items() if name in self._state})
 
     def _kept(self) -> AbstractContextManager[None]:

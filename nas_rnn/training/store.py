@@ -107,7 +107,7 @@ class RunStore:
         return None if content is None else from_bytes(content, f"{self.place}/{CHECKPOINT}")
 
     def append_worker(self, worker: dict[str, Any]) -> None:
-        """Note where the run begins or goes on."""
+        """Note where the run begins or resumes."""
         self.files.append(WORKERS, (json.dumps(worker) + "\n").encode())
 
     def read_workers(self) -> list[dict[str, Any]]:
@@ -133,7 +133,7 @@ class RunStore:
         return found
 
     def drop_checkpoint(self) -> None:
-        """Remove the checkpoint of a run that will not go on; it takes four times the weights' space."""
+        """Remove the checkpoint of a run that will not be resumed; it takes four times the weights' space."""
         self.files.remove(CHECKPOINT)
 
     def clear(self) -> None:

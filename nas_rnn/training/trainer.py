@@ -1,4 +1,4 @@
-"""The trainer: one model fitted to one task, epoch by epoch, so that it can be stopped and go on exactly."""
+"""The trainer: one model fitted to one task, epoch by epoch, so that it can be stopped and resumed exactly."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ BETAS = (0.9, 0.95)
 """Adam's. Runs here are short, and torch's 0.999 averages over as many steps as an epoch has: an LSTM of 61k
 parameters came to 1.58 nats with it in 3 epochs and to 1.53 with this (batch 16; means of 4 seeds)."""
 
-# What may differ between the run that left a checkpoint and the one that goes on from it.
+# What may differ between the run that left a checkpoint and the one that resumes from it.
 _NOT_COMPARED = ("id", "role", "name", "read_test")
 _NOT_COMPARED_OPTIONS = ("threads", "device")
 
 
 class Trainer:
-    """Trains the model of ``spec``, and goes on by itself from the store's checkpoint where there is one.
+    """Trains the model of ``spec``, and resumes from the store's checkpoint if there is one.
 
     A run that went on from a checkpoint has the curve and the weights, bit for bit, of one that was never
     stopped, on the same machine and number of threads (on a GPU as far as its kernels are deterministic).
@@ -107,7 +107,7 @@ class Trainer:
         return dict(self._best)
 
     def best_model(self) -> TaskModel:
-        """Return the model itself, on its device, with the best epoch's weights; training cannot go on then.
+        """Return the model itself, on its device, with the best epoch's weights; training cannot continue then.
 
         Raises:
             NasRnnError: when no epoch was completed.
@@ -300,7 +300,7 @@ def _load_optimizer_tensors(optimizer: torch.optim.Optimizer, tensors: dict[str,
 
 
 def _require_same_run(spec: RunSpec, stored: RunSpec, store: RunStore) -> None:
-    """Refuse to go on from another run's checkpoint: its curve would belong to neither."""
+    """Refuse to resume from another run's checkpoint: its curve would belong to neither."""
     differing = sorted(
         name for name, (mine, theirs) in _compared_fields(spec, stored).items() if mine != theirs
     )

@@ -48,13 +48,13 @@ def lstm_odd(x, h, c=state(init=1.0)):  # noqa: B008
     ("name", "base", "sentences"),
     [
         ("lstm_coupled", "lstm", ["has no input gate (i) of its own: 1 - fₜ takes its place"]),
-        ("lstm", "lstm_coupled", ["has an input gate (i) of its own: 1 - fₜ stands there in lstm_coupled"]),
+        ("lstm", "lstm_coupled", ["has an input gate (i) of its own; lstm_coupled uses 1 - fₜ"]),
         ("lstm_nig", "lstm_peephole", ["has no input gate (i)"]),
         ("lstm_nfg", "lstm_peephole", ["has no forget gate (f)"]),
         ("lstm_nog", "lstm_peephole", ["has no output gate (o)"]),
-        ("lstm_peephole", "lstm_nog", ["has an output gate (o) that lstm_nog has not"]),
+        ("lstm_peephole", "lstm_nog", ["has an output gate (o) that lstm_nog lacks"]),
         ("lstm_niaf", "lstm_peephole", ["the candidate (g) has no activation (tanh in lstm_peephole)"]),
-        ("lstm_noaf", "lstm_peephole", ["no tanh on cₜ"]),
+        ("lstm_noaf", "lstm_peephole", ["applies no tanh to cₜ"]),
         ("lstm_cifg", "lstm_peephole", ["has no forget gate (f) of its own: 1 - iₜ takes its place"]),
         ("lstm", "lstm_np", []),
         (lstm_relu, "lstm", ["the candidate (g) uses relu instead of tanh"]),
@@ -74,29 +74,36 @@ def test_the_zoo_in_words(name: str | Cell, base: str, sentences: list[str]) -> 
 
 def test_peepholes_and_full_recurrence_in_words() -> None:
     (only,) = said("lstm_np", "lstm_peephole")
-    assert only.startswith("3 weights per unit (peepholes) fewer, in the ")
+    assert only.startswith("3 fewer weights per unit (peepholes), in the ")
     assert all(gate in only for gate in ("input gate (i)", "forget gate (f)", "output gate (o)"))
     paths, reads = said("lstm_fgr", "lstm_peephole")
-    assert paths == "3 state paths more: i, f and o"
+    assert paths == "3 more state paths: i, f and o"
     assert reads.count("gate") == 3 and "have a matrix for" in reads and reads.endswith("too")
 
 
 def test_gru_and_lstm_in_words() -> None:
     told = said("gru", "lstm")
     for sentence in (
-        "one state path fewer: c",
+        "one fewer state path: c",
         "has no output gate (o)",
         "has no input gate (i) of its own: 1 - zₜ takes its place",
-        "has a reset gate (r) that lstm has not",
+        "has a reset gate (r) that lstm lacks",
     ):
         assert sentence in told
-    assert {"one state path more: c", "has no reset gate (r)"} <= set(said("lstm", "gru"))
-    assert {"one state path fewer: c", "has no forget gate (f)"} <= set(said("rnn", "lstm"))
+    assert {"one more state path: c", "has no reset gate (r)"} <= set(said("lstm", "gru"))
+    assert {"one fewer state path: c", "has no forget gate (f)"} <= set(said("rnn", "lstm"))
+
+
+def test_values_without_a_name_are_noun_phrases() -> None:
+    assert (
+        "the candidate (g) reads a learned combination of xₜ and hₜ₋₁ instead of "
+        "tanh of the projected xₜ plus a learned combination of rₜ ⊙ hₜ₋₁"
+    ) in said("lstm", "mut1")
 
 
 def test_layer_norms_in_words() -> None:
     told = said("lstm_ln", "lstm")
-    assert any(s.startswith("9 layer norms more, in ") and "the output gate (o)" in s for s in told)
+    assert any(s.startswith("9 more layer norms, in ") and "the output gate (o)" in s for s in told)
 
 
 def test_coupled_gates_the_other_way_round() -> None:

@@ -141,7 +141,7 @@ SEARCH = [
     (["--scheduler", "ASHA"], "scheduler: input should be 'asha' or 'none'; got 'ASHA'"),
     (["--resume", ""], "unknown search ''"),
     (["--resume", "../x"], "unknown search '../x'"),
-    (["--changed-plugins"], "--changed-plugins is for a search that goes on: give its name with --resume"),
+    (["--changed-plugins"], "--changed-plugins is for a search that is resumed: give its name with --resume"),
     (["--baseline", "gru"], "there is no option '--baseline'"),
 ]
 
@@ -172,7 +172,7 @@ OTHERS = [
     (["show", "lstm", "--runs", "text.txt"], "takes a folder of searches; 'text.txt' is none"),
     (["show", "lstm", "gru"], "unexpected extra argument"),
     *((["list", flag], NEEDS) for flag in ("--plugins", "--runs")),
-    (["list", ""], "there is nothing to list called ''"),
+    (["list", ""], "cannot list ''"),
     (["list", "strategy"], "did you mean 'strategies'?"),
     (["list", "searches", "--runs", "text.txt"], "takes a folder of searches; 'text.txt' is none"),
     *(

@@ -164,7 +164,7 @@ def test_the_list_of_cells_shows_its_facts_at_80_columns(terminal: Callable[...,
     lines = {line.split()[0]: line.split() for line in shown if line}
     assert lines["lstm"] == ["lstm", "classic", "1997", "h,", "c", "4", "9"]
     assert lines["lstm_ln"][-1] == "20", "operations include the normalisations"
-    assert "products: of a matrix with a state" in " ".join(shown)
+    assert "products: matrix products with a state" in " ".join(shown)
 
 
 def test_a_long_list_keeps_a_cell_to_a_line_and_cuts_what_does_not_fit(
@@ -213,5 +213,5 @@ def test_ui_says_where_it_is(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path
 
     monkeypatch.setattr("nas_rnn.experiment.dashboard.ui", ui)
     outcome = run("ui", "--port", "5001", "--rebuild", "first")
-    assert outcome.out == "Open http://127.0.0.1:5001 in a browser; Ctrl-C ends it.\n"
+    assert outcome.out == "Open http://127.0.0.1:5001 in a browser; Ctrl-C stops the server.\n"
     assert given == {"runs": tmp_path / "runs", "host": "127.0.0.1", "port": 5001, "rebuild": "first"}

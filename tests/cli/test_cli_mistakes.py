@@ -101,7 +101,7 @@ OTHERS = [
     (["show", "lstm", "--input-size", "0"], "'--input-size': a whole number from 1 is needed, not '0'"),
     (["show", "lstm", "--hidden-size", "big"], "'--hidden-size': a whole number from 1 is needed, not 'big'"),
     (["show", "lstm", "--latx"], "there is no option '--latx'; did you mean '--latex'?"),
-    (["list", "cell"], "nothing to list called 'cell'; did you mean 'cells'?"),
+    (["list", "cell"], "cannot list 'cell'; did you mean 'cells'?"),
     (["list", "cells", "tasks"], "unexpected extra argument"),
     (["list", "--jsn"], "did you mean '--json'?"),
     (["list", "--plugins", "no/such"], "--plugins takes a folder"),

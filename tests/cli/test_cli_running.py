@@ -35,9 +35,9 @@ Search: every candidate is trained once, beside the LSTM (4 runs)
   [1/4] gated-aaaa stopped early, 2.600, 4.0 % worse than the LSTM at this epoch
   [2/4] gated-bbbb finished, 2.341, 2.5 % better than the LSTM
   [3/4] gated-cccc diverged, loss is nan at step 3
-  [4/4] gated-[red]d seen before, 2.400, level with the LSTM
+  [4/4] gated-[red]d seen before, 2.400, equal to the LSTM
 Note: [bold]the search space is exhausted
-Final: everyone on the same fresh seeds; the test data is read once (4 runs, 1 done before)
+Final: all cells on the same fresh seeds; the test data is read once (4 runs, 1 already done)
 """
 
 GOLDEN_END = """\
@@ -61,8 +61,8 @@ Folder: runs/first
 Next:
   nas-rnn ui            every run and curve in the browser
   nas-rnn show first    the best cell: equations, costs, diagram
-  nas-rnn sample first  what its trained model does
-  nas-rnn export first  its trained model, to take home
+  nas-rnn sample first  a sample from its trained model
+  nas-rnn export first  export its trained model
 """
 
 
@@ -87,7 +87,7 @@ OTHERS = Measures((ROUGE, *MEASURES.metrics), LOSS)
 def test_the_first_line_tells_what_steers_where_something_else_decides() -> None:
     line = started_line(replace(STARTED, measures=OTHERS))
     assert (
-        "task char-lm (rouge, in % overlap, higher is better; until the final by loss, in nats, lower is better), "
+        "task char-lm (rouge, in % overlap, higher is better; before the final loss, in nats, lower is better), "
         in line
     )
 
@@ -96,7 +96,7 @@ def test_validation_is_told_in_the_unit_of_what_steers(run: Run, fake: FakeRun) 
     fake.result = replace(RESULT, status="interrupted", comparison=None, verdict=None, measures=OTHERS)
     outcome = run("search")
     assert "Best so far on validation data: 2.241 nats\n" in outcome.out
-    assert "The LSTM there: 2.300 nats\n" in outcome.out
+    assert "The LSTM on validation data: 2.300 nats\n" in outcome.out
     told = json.loads(run("search", "--json").out)
     assert (told["metric"], told["unit"]) == ("rouge", "% overlap")
     assert (told["monitor"], told["monitor_unit"]) == ("loss", "nats")
@@ -191,16 +191,16 @@ def test_ablate_prints_the_changes_the_greatest_loss_first(
     assert [line.split("  ")[0] for line in lines] == ["nothing: lstm", "no v2 [b]", "no v1 [b]"]
     fake.result = replace(fake.result, status="interrupted", comparison=None, ablation=None)
     outcome = run("ablate", "--resume", "first")
-    assert outcome.code == 130 and "Go on with: nas-rnn ablate --resume first" in outcome.out
+    assert outcome.code == 130 and "Resume it with: nas-rnn ablate --resume first" in outcome.out
 
 
 def test_an_interrupted_search_says_how_to_go_on(run: Run, fake: FakeRun) -> None:
     fake.result = replace(RESULT, status="interrupted", comparison=None, verdict=None, name="my.search")
     outcome = run("search", "--runs", "other runs")
     assert outcome.code == 130
-    assert "Go on with: nas-rnn search --resume my.search --runs 'other runs'\n" in outcome.out
+    assert "Resume it with: nas-rnn search --resume my.search --runs 'other runs'\n" in outcome.out
     assert "Best so far on validation data: 2.241 bits per character" in outcome.out
-    assert "The LSTM there: 2.300 bits per character" in outcome.out
+    assert "The LSTM on validation data: 2.300 bits per character" in outcome.out
     assert "No verdict" in outcome.out
     assert "Hidden size 101, 59,876 parameters" in outcome.out
 
@@ -224,10 +224,25 @@ def test_a_search_in_which_nothing_worked(run: Run, fake: FakeRun) -> None:
 @pytest.mark.parametrize(
     ("row", "texts"),
     [
-        (contender(difference=None, ci95=None, relative_difference=None, verdict="undecided"), ["unknown"]),
+        (
+            contender(difference=None, ci95=None, relative_difference=None, verdict="undecided"),
+            ["-  undecided"],
+        ),
         (contender(ci95=None, verdict="undecided"), ["-0.06 "]),
         (contender(ci95=(-0.06, -0.06)), ["-0.060 [-0.060, -0.060]"]),
-        (contender(standing=standing("x", mean=None, std=None, diverged=2)), ["2 of 5 diverged"]),
+        (
+            contender(standing=standing("x", mean=None, std=None, diverged=2)),
+            ["2 of 5 diverged", "better (diverged)"],
+        ),
+        (
+            contender(
+                standing=standing("x", mean=None, std=None, diverged=2, control="random cells"),
+                difference=None,
+                ci95=None,
+                verdict="worse",
+            ),
+            ["2 of 5 diverged", "-  worse (control, diverged)"],
+        ),
         (contender(standing=standing("x", mean=None, std=None)), [" - "]),
         (contender(standing=standing("x\x1b[31m\ny")), ["x [31m y"]),
         (contender(standing=standing("[red]x[/nothing]")), ["[red]x[/nothing]"]),
@@ -275,7 +290,7 @@ def test_a_result_on_a_narrow_terminal() -> None:
     """The table becomes lines; commands are not broken, so that they can be copied."""
     printed = _printed(40)
     assert printed.startswith(GOLDEN_NARROW)
-    assert "\n  nas-rnn sample first  what its trained model does\n" in printed
+    assert "\n  nas-rnn sample first  a sample from its trained model\n" in printed
 
 
 @pytest.mark.parametrize("width", [1, 10, 25])

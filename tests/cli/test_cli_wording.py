@@ -59,7 +59,7 @@ def test_figures(value: float | None, text: str) -> None:
         (math.nan, "", ""),
         (-0.012, "1.2 % better than the LSTM", "green"),
         (0.5, "50.0 % worse than the LSTM", "red"),
-        (0.0004, "level with the LSTM", ""),
+        (0.0004, "equal to the LSTM", ""),
         (136.5, "over 1000 % worse than the LSTM", "red"),
         (math.inf, "worse than the LSTM", "red"),
         (-math.inf, "better than the LSTM", "green"),

@@ -327,7 +327,7 @@ def test_several_contenders_are_several_chances_to_be_wrong() -> None:
 
 def test_the_sentence_says_where_holms_method_mattered() -> None:
     text = sentence(close_ones())
-    assert text.count("worse if it were the only one, but not after Holm's correction for 3 contenders") == 3
+    assert text.count("worse on its own, but not after Holm's correction for 3 contenders") == 3
     assert "Holm" not in sentence(close_ones(names=("a",)))
 
 
@@ -356,7 +356,7 @@ def test_an_undecided_one_says_how_many_more_seeds_settle_it() -> None:
     comparison = compared("gated", shifts={"gated": 0.06}, spread=0.05)
     row = only(comparison)
     assert row.verdict == "undecided" and row.more_seeds is not None and row.more_seeds > 0
-    assert f"{row.more_seeds} more seeds for each would settle it" in sentence(comparison)
+    assert f"{row.more_seeds} more seeds per cell would decide it" in sentence(comparison)
     decided = only(compared("gated", shifts={"gated": 0.06}))
     assert decided.more_seeds is None and "more seed" not in sentence(compared("gated", shifts={}))
 
@@ -371,7 +371,7 @@ def test_equal_answers_to_a_few_questions_decide_nothing_and_seeds_do_not_help()
     row = only(comparison)
     assert (row.verdict, row.difference, row.p_value) == ("undecided", 0.0, 1.0)
     assert row.ci95 is not None and 0.01 < row.ci95[1] < 0.03
-    assert "more seeds cannot settle it: the test part has too few pictures" in sentence(comparison)
+    assert "more seeds cannot decide it: the test part has too few pictures" in sentence(comparison)
 
 
 def test_the_interval_has_the_level_that_was_asked_for() -> None:
@@ -381,7 +381,7 @@ def test_the_interval_has_the_level_that_was_asked_for() -> None:
     assert (usual.level, strict.level) == (0.95, 0.99)
     narrow, wide = only(usual).ci95, only(strict).ci95
     assert narrow is not None and wide is not None and wide[0] < narrow[0] < narrow[1] < wide[1]
-    assert "95 % whenever it ends, 99 % now, over 5 seeds" in sentence(strict)
+    assert "95 % whenever the comparison ends, 99 % at this look, over 5 seeds" in sentence(strict)
 
 
 def test_standings_hold_the_settings_that_tuning_may_choose() -> None:

@@ -199,7 +199,7 @@ def test_too_few_items_decide_nothing_and_the_sentence_says_what_can() -> None:
     assert is_decided(row)
     text = sentence(comparison)
     assert "too few test items for this metric (" in text and "takes 10; accuracy can decide)" in text
-    assert "more seeds cannot settle it: the test part has too few pictures" in text
+    assert "more seeds cannot decide it: the test part has too few pictures" in text
     assert "one seed" not in text
     assert chart(comparison).png
     assert Comparison.from_dict(json.loads(json.dumps(comparison.to_dict(), allow_nan=False))) == comparison
@@ -327,7 +327,7 @@ def test_one_seed_on_one_group_is_no_interval_and_says_so() -> None:
     plan = plan_for("gated", seeds=1)
     comparison = judge((NATS,), plan, texts(plan, {}), groups=np.zeros(ITEMS))
     assert only(comparison).ci95 is None
-    assert "one seed, and one test item or one group of them: no interval" in sentence(comparison)
+    assert "no interval: one seed, and one test item or one group of items" in sentence(comparison)
 
 
 def test_too_few_groups_are_named() -> None:

@@ -73,7 +73,7 @@ def test_a_worker_that_dies_costs_a_retry_from_its_checkpoint_and_nothing_else(e
     engine._tell = told.append
     runs = RunList([spec("a", rnn, 8), spec("b", gru, 8)], on_epoch=on_epoch)
     assert engine.run(runs) == "complete"
-    assert killed and any("died; the run goes on from its last checkpoint" in line for line in told)
+    assert killed and any("died; the run resumes from its last checkpoint" in line for line in told)
     assert {id: result.status for id, result in runs.results.items()} == {"a": "finished", "b": "finished"}
     for id in ("a", "b"):
         assert [epoch for run, epoch in epochs if run == id] == list(range(1, 9))
@@ -101,7 +101,7 @@ def test_a_worker_that_dies_between_two_runs_costs_the_next_one_nothing(engine):
     assert {id: result.status for id, result in runs.results.items()} == dict.fromkeys(
         ("first", "second", "third"), "finished"
     )
-    assert killed and all("died; the run goes on" in line for line in told)
+    assert killed and all("died; the run resumes" in line for line in told)
     assert sorted(epochs) == [("first", 1), ("second", 1), ("second", 2), ("third", 1), ("third", 2)]
 
 
@@ -115,7 +115,7 @@ def test_a_run_whose_worker_dies_every_time_fails_in_the_end():
     assert searcher.suggest("3")["spec"]["id"] == "bad"
     assert searcher.suggest("4") is None  # not the end: the run may have to be handed out again
     searcher.on_trial_complete("3", error=True)
-    assert runs.results["bad"].status == "failed" and "died again and again" in runs.results["bad"].reason
+    assert runs.results["bad"].status == "failed" and "died repeatedly" in runs.results["bad"].reason
     assert searcher.suggest("4") == SourceSearcher.FINISHED
 
 

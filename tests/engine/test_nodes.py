@@ -109,8 +109,8 @@ def test_a_search_uses_nodes_that_see_nothing_of_its_disk_and_outlives_one(nodes
     killed_run, used = wait_and_kill(nodes, "b", search)
     output, _ = search.communicate(timeout=HANGS)
     assert search.returncode == 0, output
-    assert "Note: the cluster has 3 nodes with 3 CPU cores, a place for 3 runs" in output
-    assert "died; the run goes on from its last checkpoint" in output
+    assert "Note: the cluster has 3 nodes with 3 CPU cores, room for 3 runs" in output
+    assert "died; the run resumes from its last checkpoint" in output
     assert "has left; the cluster has 2 nodes" in output
     assert "Traceback" not in output and "raylet" not in output.lower(), output
 

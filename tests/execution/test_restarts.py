@@ -276,12 +276,12 @@ BOOLS = torch.zeros(5, 2, dtype=torch.bool)
         (
             pack_padded_sequence(X, torch.tensor([5, 2])),
             pack_padded_sequence(BOOLS, torch.tensor([5, 3])),
-            "packed otherwise than the input",
+            "packed differently from the input",
         ),
         (
             pack_padded_sequence(X, torch.tensor([2, 5]), enforce_sorted=False),
             pack_padded_sequence(BOOLS, torch.tensor([5, 2]), enforce_sorted=False),
-            "packed otherwise than the input",
+            "packed differently from the input",
         ),
         (
             pack_padded_sequence(X, torch.tensor([5, 2])),

@@ -165,7 +165,7 @@ def test_after_a_look_at_the_test_part_no_setting_changes(finished: Result, plac
     changed["entries"][1]["training"]["learning_rate"] *= 2
     try:
         (folder / "final.json").write_text(json.dumps(changed))
-        with pytest.raises(NasRnnError, match="had begun with other cells or settings"):
+        with pytest.raises(NasRnnError, match="began with other cells or settings"):
             nas_rnn.compare(resume="whole", runs=place / "runs")
     finally:
         (folder / "final.json").write_text(json.dumps(final))

@@ -81,7 +81,7 @@ def test_a_disk_that_fills_up_ends_the_search_and_a_resume_finishes_it(
 
     text = write_text(tmp_path / "text.txt")
     with pytest.raises(
-        NasRnnError, match=r"No space left on device\. What is finished is kept: .*--resume full"
+        NasRnnError, match=r"No space left on device\. Finished work is kept: .*--resume full"
     ):
         nas_rnn.search(**OPTIONS, data=text, name="full", runs=runs, observer=fill_at_the_first_candidate)
     with pytest.raises(NasRnnError, match="No space left on device"):
@@ -118,9 +118,11 @@ def test_a_server_that_is_away_is_told_of_and_what_it_lacks_is_written_later(
     )
     assert result.status == "complete" and result.comparison is not None
     assert any(
-        f"MLflow at {AWAY} did not answer" in notice and "training goes on" in notice for notice in notices
+        f"MLflow at {AWAY} did not answer" in notice and "training continues" in notice for notice in notices
     )
-    assert any("is written by `nas-rnn ui --rebuild away`" in notice for notice in notices[-2:])
+    assert any(
+        "write what MLflow lacks with `nas-rnn ui --rebuild away`" in notice for notice in notices[-2:]
+    )
     with pytest.raises(NasRnnError, match=r"did not answer; .* not written yet"):
         rebuild_runs(tmp_path / "runs", "away")
 

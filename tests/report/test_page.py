@@ -134,11 +134,11 @@ def test_every_colour_of_a_picture_has_a_light_and_a_dark_value(page: Page, html
 
 def test_random_search_is_told_of_as_it_was(runs: Path, page: Page) -> None:
     assert "Dashed: random search beside it, 4 candidates." in page.text
-    assert "from these 4 themselves" in page.text
+    assert "estimated from these 4" in page.text
     alone = page_of(full_search(runs, "alone", control=False))
     assert "No random search ran beside tpe" in alone.text and "Dashed:" not in alone.text
     itself = page_of(full_search(runs, "itself", strategy="random", control=False))
-    assert "from these 4 themselves" in itself.text and "No random search ran" not in itself.text
+    assert "estimated from these 4" in itself.text and "No random search ran" not in itself.text
 
 
 def test_what_there_is_not_is_left_out(runs: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_search_that_is_not_over_has_no_verdict(runs: Path) -> None:
     folder.study("study.journal", [2.9, 2.4])
     page = page_of(folder.folder)
     assert page.sections == ["search", "pareto", "costs", "checklist", "again"]
-    assert "No verdict: it has not come to the final." in page.text
+    assert "No verdict: the final has not been reached." in page.text
 
 
 def test_an_empty_folder_has_a_page(runs: Path) -> None:
@@ -171,7 +171,7 @@ def test_an_ablation_says_what_was_changed(runs: Path) -> None:
     folder.final({"difference": 0.3, "ci95": (0.2, 0.4), "verdict": "worse"})
     page = page_of(folder.folder)
     assert f"no gate {SCRIPT} ▼ worse" in page.text
-    assert "What it has otherwise" not in page.text and "fₜ = σ(" in page.text
+    assert "Differences from" not in page.text and "fₜ = σ(" in page.text
     assert "nas-rnn ablate lstm --config" in page.text and "--elements gate" in page.text
 
 
@@ -181,7 +181,7 @@ def test_diverged_runs_and_missing_numbers_are_words(runs: Path) -> None:
     lost = replace(standing("found", 0.0), mean=None, std=None, diverged=1)
     folder.final({**missing, "standing": lost, "p_value": None, "p_adjusted": None})
     page = page_of(folder.folder)
-    assert "? undecided 1 of 2 diverged –" in page.text
+    assert "? undecided (diverged) 1 of 2 diverged –" in page.text
     shown = page.text.partition("The 14 practices")[0]
     assert not re.search(r"\b(None|nan|inf)\b", shown)
 

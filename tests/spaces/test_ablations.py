@@ -113,7 +113,7 @@ def test_usual_elements_leave_out_single_matrices() -> None:
 def test_a_cell_with_too_many_elements_is_refused_with_their_number() -> None:
     lines = "\n    ".join(["h = tanh(h)"] * 400)
     of = parse_cell(f"def chain(x, h):\n    h = linear(x, h)\n    {lines}\n    return h\n")
-    message = r"at most 30,000 values together, and 401 changes \(activation 400, path 1\) of 'chain', which has 403"
+    message = r"at most 30,000 values, and 401 changes \(activation 400, path 1\) of 'chain', which has 403"
     with pytest.raises(UserError, match=message):
         ablations(of)
     assert ablations(of, ("path",))

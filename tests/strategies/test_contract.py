@@ -118,7 +118,7 @@ class Sequential(RandomSearch):
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        (Bad, "ask() went on after 600 candidates without Exhausted"),
+        (Bad, "after 600 candidates ask() had not raised Exhausted"),
         (Bad, "candidates a second time"),
         (Unseeded, "gave other candidates the second time"),
         (Fragile, "It copes with losses of None, however many: TypeError"),

@@ -113,7 +113,7 @@ def test_close_returns_in_time_from_a_server_that_hangs(
     started = time.monotonic()
     (problem,) = tracker.close(0.5)
     assert time.monotonic() - started < 5
-    assert problem == f"MLflow at {mute_server} was not done in the time given; 1 run is not written yet"
+    assert problem == f"MLflow at {mute_server} did not finish in time; 1 run is not written yet"
 
 
 def test_a_taken_port_is_named(store_uri: str, store_folder: Path) -> None:

@@ -118,9 +118,9 @@ class Surroundings:
         self.work += looked_at
         if self.work > MAX_WORK:
             raise UserError(
-                f"the cell is too symmetrical to be identified: many of its {len(self.inputs):,} values are alike and "
-                f"yet cannot change places, and telling them apart takes more than {MAX_WORK:,} looks at one of them; "
-                "use fewer equations that differ in nothing but which of several like ones they read"
+                f"the cell is too symmetrical to be identified: many of its {len(self.inputs):,} values are alike, "
+                f"and telling them apart takes more than {MAX_WORK:,} looks at one of them; "
+                "use fewer equations that differ only in which of several like values they read"
             )
 
     def _spread_from(self, colouring: Colouring, changed: list[int]) -> None:

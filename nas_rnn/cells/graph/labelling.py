@@ -1,7 +1,7 @@
 """Canonical labelling of a cell's graph: the same ranking of its nodes for all ways of writing it.
 
 Colours are refined until stable. What stays tied is told apart by trying each member and keeping the smallest encoding,
-pruned by the automorphisms met on the way, and by the part of the encoding that is settled already (McKay & Piperno
+pruned by the automorphisms met on the way, and by the part of the encoding that is fixed already (McKay & Piperno
 2014, "Practical graph isomorphism, II"). Where two members lead to colourings that differ in a few places, the
 automorphism is read off these at once (Darga, Sakallah & Markov 2008, "Faster symmetry discovery using sparsity of
 symmetries"): equal state paths or equations, however many, cost one try each.

@@ -207,7 +207,7 @@ def _without_states(trace: Trace, dropped: list[int], outputs: list[int]) -> tup
 def _naming(function: Callable[..., Any], trace: Trace) -> Iterator[None]:
     """Name each traced value after the first local variable of ``function`` that held it.
 
-    A debugger's or a coverage tool's trace function goes on seeing every event. Some of these put themselves
+    A debugger's or a coverage tool's trace function still sees every event. Some of these put themselves
     in place of ours on a call, so ours is put back each time.
     """
     code = getattr(inspect.unwrap(function), "__code__", None)

@@ -23,7 +23,7 @@ Form = tuple[int | None, int | None]
 
 @dataclass(frozen=True)
 class Update:
-    """How one state path goes on: ``code`` stores a at ``slope`` and b at ``rest``, where they are not zero."""
+    """How one state path is updated: ``code`` stores a at ``slope`` and b at ``rest``, where they are not zero."""
 
     path: int
     code: RowCode

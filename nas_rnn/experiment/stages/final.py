@@ -86,7 +86,7 @@ class Final:
             if all(map(is_decided, self.comparison.contenders)):
                 break
             if self.deadline is not None and time.monotonic() > self.deadline:
-                self.listener.notify.warn(f"the time is over: no more than {look.seeds} seeds")
+                self.listener.notify.warn(f"time limit reached: no more than {look.seeds} seeds")
                 break
         return plan, results
 

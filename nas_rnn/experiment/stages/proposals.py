@@ -33,7 +33,7 @@ _FIRST_TRIAL_SEED = 2
 
 @dataclass
 class SearchSource:
-    """Hands out a search's runs and keeps the study; after a resume it goes on where the study ends.
+    """Hands out a search's runs and keeps the study; after a resume it continues where the study ends.
 
     It ends after ``trials``. ``on_change`` hears of each run after it began, went on or ended, with its result once
     there is one. With ``control`` it is the random search beside a search, whose runs have ids and seeds of their own;
@@ -97,7 +97,7 @@ class SearchSource:
         return trial_id(number, control=self.control)
 
     def _resume(self, trial: Trial) -> None:
-        """Continue with a trial that the study knows: a finished one counts, an unfinished one goes on."""
+        """Continue with a trial that the study knows: a finished one counts, an unfinished one is resumed."""
         self._count += 1
         self._candidates[trial.number] = trial.candidate
         self._numbers[self._id(trial.number)] = trial.number
@@ -141,7 +141,7 @@ class SearchSource:
             if self._count >= self.trials:
                 return Next.END
             if self.deadline is not None and time.monotonic() > self.deadline:
-                self._say("the time is over: no further trials begin")
+                self._say("time limit reached: no further trials start")
                 return Next.END
             try:
                 candidate = self._ask()

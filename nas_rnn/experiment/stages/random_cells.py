@@ -48,7 +48,7 @@ def mean_of_random(
         hidden_size=round(fmean(entry.hidden_size for entry in entries)),
         parameters=parameters,
         mismatch=parameters / baseline.parameters - 1,
-        control="random cells, another one in each run, trained with the settings of the best",
+        control="random cells, a different one in each run, trained with the settings of the best",
         members=tuple(Member(name=e.name, cell=e.cell, hidden_size=e.hidden_size) for e in entries),
     )
 

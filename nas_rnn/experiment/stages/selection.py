@@ -1,4 +1,4 @@
-"""Selection: the best few of a search are trained anew with fresh seeds, and the best mean goes on.
+"""Selection: the best few of a search are trained anew with fresh seeds, and the best mean goes to the final.
 
 The best score of a search is flattered by luck; fresh seeds are not.
 """

@@ -36,7 +36,7 @@ def matched(
         try:
             sizes[key] = _timed(models, notify, cell, baseline)
         except Diverged as error:
-            notify.warn(f"{cell.name} gets the baseline's parameters: its time cannot be measured, {error}")
+            notify.warn(f"{cell.name} is matched by parameters, since its time cannot be measured: {error}")
             sizes[key] = models.match(cell, baseline.parameters).hidden_size
         folder.write_json(SIZES, sizes)
     return models.entry_of_size(cell, sizes[key], baseline, score=score)

@@ -28,7 +28,7 @@ def learning_curves(report: Report) -> list[Panel]:
     if not groups:
         return []
     unit = report.measures.monitor.unit
-    better = "less" if report.measures.monitor.direction == "minimize" else "more"
+    better = "lower" if report.measures.monitor.direction == "minimize" else "higher"
     title = f"Validation: {unit}, {better} is better"
     return [
         _panel("learning-valid", title, unit, groups, lambda record: record.metric),

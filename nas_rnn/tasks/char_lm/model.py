@@ -20,7 +20,7 @@ from nas_rnn.tasks.model import Loss, Probe, State, TaskModel
 
 
 class CharModel(TaskModel):
-    """Cross-entropy of the next character; the state goes on from chunk to chunk."""
+    """Cross-entropy of the next character; the state is carried from chunk to chunk."""
 
     carries_state: ClassVar[bool] = True
 

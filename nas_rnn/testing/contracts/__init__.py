@@ -28,11 +28,11 @@ class Contract:
 CONTRACTS = {
     "cell": Contract(
         checks=(check_cell,),
-        promise="keeps the rules, its text reads back, the backends agree forward and backward, it trains",
+        promise="valid; its text reads back; outputs and gradients agree on all backends; it trains",
     ),
     "operation": Contract(
         checks=(check_operation,),
-        promise="derivatives are those of its value, NaN comes out where it goes in, its templates can be filled",
+        promise="derivatives match its value; NaN is never hidden; its templates can be filled",
     ),
     "space": Contract(
         checks=(
@@ -40,15 +40,15 @@ CONTRACTS = {
             check_changes,
             check_one_trains,
         ),
-        promise="200 samples keep the rules, read back and replay, mutated ones too where it mutates; one trains",
+        promise="200 samples are valid, read back and replay, and so do mutations if it mutates; one trains",
     ),
     "strategy": Contract(
         checks=(lambda kind: check_strategy(kind, [small_space]),),
-        promise="proposes candidates of its space, hears of every ending, and repeats itself at one seed",
+        promise="proposes candidates of its space, handles every outcome, and repeats itself with the same seed",
     ),
     "task": Contract(
         checks=(check_task,),
-        promise="its data load, batches repeat, a model trains on it and is scored",
+        promise="its data load, its batches repeat, and a model trains on it and is scored",
     ),
 }
 """Each kind of plugin and its contract."""

@@ -58,7 +58,7 @@ def _carries_otherwise(found: Matching, index: int) -> bool:
 
 
 def _lacks_its_activation(found: Matching, index: int) -> bool:
-    """Whether the partner is read by the activation of a gate or candidate that the first has not."""
+    """Whether the partner is read by the activation of a gate or candidate that the first lacks."""
     partners = set(found.pairs.values())
     users = found.second.users[found.pairs[index]]
     return any(user not in partners and user in found.second.role for user in users)

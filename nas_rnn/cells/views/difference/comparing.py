@@ -21,7 +21,7 @@ Mark = Literal[" ", "~", "+", "-"]
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """What ``cell`` has otherwise than ``base``; empty where they are the same cell.
+    """The differences of ``cell`` from ``base``; empty where they are the same cell.
 
     ``sentences`` say it in words. ``lines`` are the cell's equations, each with a mark: " " as in the base, "~"
     differs, "+" only here; ``base_lines`` those of the base, "-" for what only that has. ``differing`` are the nodes of
@@ -56,7 +56,7 @@ class Difference:
 
 
 def difference(cell: CellGraph, base: CellGraph) -> Difference:
-    """Return what ``cell`` has otherwise than ``base``."""
+    """Return the differences of ``cell`` from ``base``."""
     found = match(cell, base)
     same = canonicalise(cell).digest == canonicalise(base).digest
     here = set() if same else changed_nodes(found)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from nas_rnn.cells.graph.nodes import (
+    Apply,
     CellGraph,
     Constant,
     Diagonal,
@@ -27,17 +28,20 @@ KINDS: dict[type[Node], tuple[str, str]] = {
     LearnedVector: ("learned vector", "learned vectors"),
     Scalar: ("learned number", "learned numbers"),
     Project: ("projection", "projections"),
-    Linear: ("learned sum", "learned sums"),
+    Linear: ("learned combination", "learned combinations"),
     Constant: ("number", "numbers"),
 }
 MOST_WRITTEN = 400
 """How many letters a value is written with at most; equal values within it make it twice as long at each step."""
 EQUATION = "the equation of "
 LEARNED: dict[type[Node], str] = {
-    Linear: "a learned sum of",
+    Linear: "a learned combination of",
     Diagonal: "a weight per unit times",
     Project: "the projected",
+    LayerNorm: "the layer norm of",
 }
+INFIX = {"add": " plus ", "sub": " minus ", "div": " divided by "}
+PREFIX = {"mul": "a product of", "neg": "minus"}
 SIGNS = {
     "add": ("sum", "sums"),
     "sub": ("difference", "differences"),
@@ -75,8 +79,8 @@ class Side:
         original, node = self.parts.canonical.original[index], self.parts.nodes[index]
         if original is not None and self.cell.nodes[original].name is None and self.owns[index]:
             arguments = [values[i] for i in node.inputs]
-            text = f"{LEARNED.get(type(node), 'a value made of')} {listed(arguments)}"
-            return text if len(text) <= MOST_WRITTEN else "a value that is too long to be written here"
+            text = _phrase(node, arguments)
+            return text if len(text) <= MOST_WRITTEN else "a value too long to print here"
         if original is not None:
             return self.writer.value(original)
         gate = self.parts.complement_of(index)
@@ -128,8 +132,18 @@ def article(word: str) -> str:
     return "an" if word[0] in "aeiou" else "a"
 
 
-def count(amount: int, one: str, several: str) -> str:
-    return f"one {one}" if amount == 1 else f"{amount} {several}"
+def count(amount: int, word: str, one: str, several: str) -> str:
+    """Return ``one more gate`` or ``3 fewer gates``, where ``word`` is ``more`` or ``fewer``."""
+    return f"one {word} {one}" if amount == 1 else f"{amount} {word} {several}"
+
+
+def _phrase(node: Node, arguments: Sequence[str]) -> str:
+    """Return a value as a noun phrase: ``a learned combination of xₜ plus a product of rₜ and hₜ₋₁``."""
+    if not isinstance(node, Apply):
+        return f"{LEARNED[type(node)]} {listed(arguments)}"
+    if node.operation in INFIX:
+        return INFIX[node.operation].join(arguments)
+    return f"{PREFIX.get(node.operation, f'{node.operation} of')} {listed(arguments)}"
 
 
 def listed(items: Sequence[str]) -> str:

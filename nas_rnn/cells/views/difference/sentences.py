@@ -39,7 +39,7 @@ class Wording:
         told = [
             *self._paths(),
             *self._gates(self.base, self.here, "has no", ""),
-            *self._gates(self.here, self.base, "has a", f" that {self.name} has not"),
+            *self._gates(self.here, self.base, "has a", f" that {self.name} lacks"),
             *self._turned(),
             *_together(self._linears()),
             *self._replaced(),
@@ -49,7 +49,7 @@ class Wording:
         ]
         if not told:
             lines = sorted({self.here.place(i) for i in changed_nodes(self.matching)})
-            told = [f"has the same operations, connected otherwise, in {listed(lines)}"]
+            told = [f"has the same operations, connected differently, in {listed(lines)}"]
         return tuple(dict.fromkeys(told))
 
     def _paths(self) -> Iterator[str]:
@@ -58,7 +58,7 @@ class Wording:
             names = [path.name for place, path in enumerate(states, start=1) if place in side.alone]
             side.told |= set(range(1, len(states) + 1))
             if names:
-                yield f"{count(len(names), 'state path', 'state paths')} {word}: {listed(names)}"
+                yield f"{count(len(names), word, 'state path', 'state paths')}: {listed(names)}"
         for place, path in enumerate(self.here.cell.states, start=1):
             partner = self.pairs.get(place)
             other = None if partner is None else self.base.cell.states[partner - 1]
@@ -79,8 +79,8 @@ class Wording:
                 half = f"1 - {other.value(instead[0].node)} takes its place"
                 yield f"has no {name} of its own: {half}"
             elif instead:
-                half = f"1 - {other.value(instead[0].node)} stands there in {self.name}"
-                yield f"has {article(gate.role)} {name} of its own: {half}"
+                half = f"{self.name} uses 1 - {other.value(instead[0].node)}"
+                yield f"has {article(gate.role)} {name} of its own; {half}"
             else:
                 begin = verb if verb == "has no" else f"has {article(gate.role)}"
                 yield f"{begin} {name}{ending}"
@@ -123,7 +123,7 @@ class Wording:
                     yield f"{new} instead of {old} in {self.here.place(index)}"
 
     def _linears(self) -> Iterator[tuple[str, str]]:
-        """Give places and what is otherwise about the bias and the heads of their learned sums."""
+        """Give places and how the bias and the heads of their learned combinations differ."""
         for index, partner in sorted(self.pairs.items()):
             one, other = self.here.parts.nodes[index], self.base.parts.nodes[partner]
             if not (isinstance(one, Linear) and isinstance(other, Linear)):
@@ -149,7 +149,7 @@ class Wording:
 
     def _activations(self) -> Iterator[str]:
         """Tell of activations of one value that only one side has."""
-        for side, said in ((self.base, "no"), (self.here, "a further")):
+        for side, said in ((self.base, "applies no"), (self.here, "also applies")):
             for index in sorted(side.alone - side.told):
                 if not side.parts.is_unary(index):
                     continue
@@ -162,7 +162,7 @@ class Wording:
                     else:
                         yield f"{name} has an activation, {operation}"
                 else:
-                    yield f"{said} {operation} on {side.value(argument)}"
+                    yield f"{said} {operation} to {side.value(argument)}"
 
     def _reads(self) -> Iterator[tuple[str, str]]:
         """Give places and which values they read in addition, or no more."""
@@ -188,7 +188,7 @@ class Wording:
                 yield from ((place, f"has a matrix for {listed(new)} too") for _ in new[:1])
                 yield from ((place, f"has no matrix for {listed(old)}") for _ in old[:1])
             elif new and old:
-                yield place, f"reads {listed(new)}, not {listed(old)}"
+                yield place, f"reads {listed(new)} instead of {listed(old)}"
 
     def _is_turned(self, index: int) -> bool:
         """Whether a product has another factor only because its coupled gate stands the other way round."""
@@ -214,7 +214,7 @@ class Wording:
             for names, indices in left.items():
                 if names not in joins:
                     places = list(dict.fromkeys(side.place(i) for i in indices))
-                    yield f"{count(len(indices), *names)} {word}, in {listed(places)}"
+                    yield f"{count(len(indices), word, *names)}, in {listed(places)}"
 
     def _a(self, operation: str) -> str:
         return f"{article(SIGNS[operation][0])} {SIGNS[operation][0]}" if operation in SIGNS else operation
