@@ -46,34 +46,34 @@ def _path(flag: str, metavar: str, help: str, panel: str, **details: Any) -> Any
 
 
 Task = Annotated[
-    str | None, _text("--task", "NAME", "What to learn; see `nas-rnn list tasks`. Default: char-lm.", WHAT)
+    str | None, _text("--task", "NAME", "Task to train on; see `nas-rnn list tasks`. Default: char-lm.", WHAT)
 ]
 Data = Annotated[
     Path | None,
-    _path(
-        "--data", "PATH", "Where the task reads its data from. Default: the data that comes with it.", WHAT
-    ),
+    _path("--data", "PATH", "Data to train on, a file or folder. Default: the task's own data.", WHAT),
 ]
 TaskOption = Annotated[
     list[str] | None,
-    _text("--task-option", "KEY=VALUE", "An option of the task; repeatable. Default: the task's own.", WHAT),
+    _text(
+        "--task-option", "KEY=VALUE", "Option of the task, repeatable. Default: the task's defaults.", WHAT
+    ),
 ]
 Space = Annotated[
     str | None,
-    _text("--space", "NAME", "Where candidates come from; see `nas-rnn list spaces`. Default: gated.", WHAT),
+    _text("--space", "NAME", "Search space; see `nas-rnn list spaces`. Default: gated.", WHAT),
 ]
 Constraint = Annotated[
     list[str] | None,
     _text(
         "--constraint",
         "RULE",
-        "What candidates keep to: 'products<=4', contains=tanh, lacks=exp; repeatable. Default: nothing.",
+        "Constraint on candidates: 'products<=4', contains=tanh, lacks=exp; repeatable. Default: none.",
         WHAT,
     ),
 ]
 Strategy = Annotated[
     str | None,
-    _text("--strategy", "NAME", "What proposes them; see `nas-rnn list strategies`. Default: random.", WHAT),
+    _text("--strategy", "NAME", "Search strategy; see `nas-rnn list strategies`. Default: random.", WHAT),
 ]
 Baseline = Annotated[
     str | None,
@@ -84,13 +84,13 @@ Plugins = Annotated[
     _path("--plugins", "DIR", "Folder of your own .py plugins; repeatable. Default: ./search_spaces.", RUN),
 ]
 
-Trials = Annotated[int | None, _whole("--trials", "How many candidates to try. Default: 24.", BUDGET)]
+Trials = Annotated[int | None, _whole("--trials", "Number of candidates to try. Default: 24.", BUDGET)]
 Time = Annotated[
     str | None,
     _text(
         "--time",
         "TIME",
-        "Try no more candidates after 90s, 1h30m, ...; what comes after them is not limited. Default: no limit.",
+        "Start no new candidates after 90s, 1h30m, ...; selection, tuning and final are not limited. Default: no limit.",
         BUDGET,
     ),
 ]
@@ -100,44 +100,44 @@ TimeForSeeds = Annotated[
 ]
 Epochs = Annotated[
     int | None,
-    _whole("--epochs", "Passes over the training data that a full run makes. Default: 4.", BUDGET),
+    _whole("--epochs", "Passes over the training data in a full run. Default: 4.", BUDGET),
 ]
 Scheduler = Annotated[
     str | None,
-    _text("--scheduler", "asha|none", "What stops weak candidates early. Default: asha.", BUDGET),
+    _text("--scheduler", "asha|none", "Early stopping of weak candidates. Default: asha.", BUDGET),
 ]
 Params = Annotated[
     int | None,
-    _whole("--params", "Parameters of every whole model; sets hidden sizes. Default: 60000.", BUDGET),
+    _whole("--params", "Parameters of each whole model; sets the hidden sizes. Default: 60000.", BUDGET),
 ]
 Tune = Annotated[
     int | None,
     _whole(
         "--tune",
-        "Trials of learning rate, dropout, clipping and gate bias for each cell, the LSTM too; 0: none. Default: 8.",
+        "Tuning trials per cell, LSTM included (learning rate, dropout, clipping, gate bias); 0: none. Default: 8.",
         BUDGET,
     ),
 ]
-TuneNone = Annotated[
-    int | None, _whole("--tune", "Trials of training settings for each variant; 0: none. Default: 0.", BUDGET)
-]
+TuneNone = Annotated[int | None, _whole("--tune", "Tuning trials per variant; 0: none. Default: 0.", BUDGET)]
 Seeds = Annotated[
     Any,
     _option(
         "--seeds",
-        "Runs of each cell in the final, each with its own seed; auto: until it is settled. Default: 5.",
+        "Seeds per cell in the final; auto: add seeds until the comparison is decided. Default: 5.",
         BUDGET,
         metavar="N|auto",
         parser=whole_or("auto"),
     ),
 ]
-MostSeeds = Annotated[int | None, _whole("--most-seeds", "Where --seeds auto gives up. Default: 32.", BUDGET)]
+MostSeeds = Annotated[
+    int | None, _whole("--most-seeds", "Most seeds per cell with --seeds auto. Default: 32.", BUDGET)
+]
 Match = Annotated[
     str | None,
     _text(
         "--match",
         "params|time|hidden",
-        "What is equal for all cells: parameters, measured time of a step, or hidden size. Default: params.",
+        "Match cells by parameters, measured time per step, or hidden size. Default: params.",
         TRAINING,
     ),
 ]
@@ -146,46 +146,42 @@ Controls = Annotated[
     _text(
         "--controls",
         "all|mean|none",
-        "What stands beside the winner: a random search as long (all), random cells (all, mean). Default: all.",
+        "Controls in the final: a random search of equal length (all), random cells (all, mean). Default: all.",
         BUDGET,
     ),
 ]
 Top = Annotated[
     int | None,
-    _whole("--top", "How many of its best cells the name of a search stands for. Default: 1.", WHAT),
+    _whole("--top", "How many of a search's best cells to compare. Default: 1.", WHAT),
 ]
 
-Layers = Annotated[
-    int | None, _whole("--layers", "Recurrent layers, one upon another. Default: 1.", TRAINING)
-]
+Layers = Annotated[int | None, _whole("--layers", "Stacked recurrent layers. Default: 1.", TRAINING)]
 Dropout = Annotated[
     float | None,
     _number("--dropout", "Probability of dropping a value between layers, 0 to 1. Default: 0.0.", TRAINING),
 ]
 Batch = Annotated[
-    int | None, _whole("--batch", "Sequences in a step of the optimiser (Adam). Default: 32.", TRAINING)
+    int | None, _whole("--batch", "Sequences per optimiser step (Adam). Default: 32.", TRAINING)
 ]
-Length = Annotated[
-    int | None, _whole("--length", "Time steps of each of these sequences. Default: 32.", TRAINING)
-]
+Length = Annotated[int | None, _whole("--length", "Time steps per training sequence. Default: 32.", TRAINING)]
 LearningRate = Annotated[
-    float | None, _number("--learning-rate", "Highest learning rate of a run. Default: 0.01.", TRAINING)
+    float | None, _number("--learning-rate", "Peak learning rate. Default: 0.01.", TRAINING)
 ]
 Decay = Annotated[
     str | None,
-    _text("--decay", "cosine|linear|none", "How it falls over all epochs. Default: cosine.", TRAINING),
+    _text("--decay", "cosine|linear|none", "Learning-rate decay over all epochs. Default: cosine.", TRAINING),
 ]
 Clip = Annotated[
     float | None,
-    _number("--clip", "Clip the gradient's norm to this much; 0: never. Default: 1.0.", TRAINING),
+    _number("--clip", "Maximum gradient norm; 0: no clipping. Default: 1.0.", TRAINING),
 ]
-Threads = Annotated[int | None, _whole("--threads", "Processor cores a run may use. Default: 1.", TRAINING)]
+Threads = Annotated[int | None, _whole("--threads", "CPU cores per run. Default: 1.", TRAINING)]
 Device = Annotated[
     str | None,
     _text(
         "--device",
         "DEVICE",
-        "Where to train: cpu, cuda, cuda:1 or auto (a GPU if there is one). Default: auto.",
+        "Device to train on: cpu, cuda, cuda:1 or auto (a GPU if there is one). Default: auto.",
         TRAINING,
     ),
 ]
@@ -194,14 +190,14 @@ Backend = Annotated[
     _text(
         "--backend",
         "auto|fused|eager|reference",
-        "How cells run: fused is compiled C++; auto takes the fastest that can run. Default: auto.",
+        "How cells are executed: fused is compiled code; auto uses the fastest available. Default: auto.",
         TRAINING,
     ),
 ]
 
 Workers = Annotated[
     int | None,
-    _whole("--workers", "Runs trained side by side. Default: as many as have a place.", RUN),
+    _whole("--workers", "Runs trained in parallel. Default: as many as fit.", RUN),
 ]
 Address = Annotated[
     str | None,
@@ -210,40 +206,43 @@ Address = Annotated[
     ),
 ]
 GpusPerTrial = Annotated[
-    float | None, _number("--gpus-per-trial", "GPUs of one run, or a part of one. Default: 0.0.", RUN)
+    float | None, _number("--gpus-per-trial", "GPUs per run; may be a fraction. Default: 0.0.", RUN)
 ]
 Storage = Annotated[
     str | None,
-    _text("--storage", "URI", "Where checkpoints lie (s3://bucket/runs). Default: the folder of runs.", RUN),
+    _text("--storage", "URI", "Where to store checkpoints (s3://bucket/runs). Default: the run folder.", RUN),
 ]
 Name = Annotated[
     str | None,
-    _text("--name", "NAME", "Its name, and that of its folder. Default: the next free one.", RUN),
+    _text("--name", "NAME", "Name of the run and of its folder. Default: the next free one.", RUN),
 ]
 Resume = Annotated[
     str | None,
-    _text("--resume", "NAME", "Go on with the one of that name. Default: begin a new one.", RUN),
+    _text("--resume", "NAME", "Resume the one with this name. Default: start a new one.", RUN),
 ]
 ChangedPlugins = Annotated[
     bool,
     _flag(
         "--changed-plugins",
-        "Resume although the files of the search's plugins were changed. Default: off.",
+        "Resume even if the search's plugins have changed. Default: off.",
         RUN,
     ),
 ]
-Seed = Annotated[int | None, _whole("--seed", "Number from 0 that all randomness follows. Default: 0.", RUN)]
+Seed = Annotated[int | None, _whole("--seed", "Random seed, 0 or more. Default: 0.", RUN)]
 Config = Annotated[
     Path | None,
     _path(
-        "--config", "FILE", "TOML file of options (learning_rate = 0.003); flags win. Default: no file.", RUN
+        "--config",
+        "FILE",
+        "TOML file of options (learning_rate = 0.003); command-line options take precedence. Default: no file.",
+        RUN,
     ),
 ]
 Json = Annotated[
-    bool, _flag("--json", "Print one JSON object on stdout, all else on stderr. Default: off.", RUN)
+    bool, _flag("--json", "Print one JSON object on stdout, everything else on stderr. Default: off.", RUN)
 ]
 Runs = Annotated[
     Path,
-    _path("--runs", "DIR", "Folder of searches. Default: runs.", RUN, envvar="NAS_RNN_RUNS"),
+    _path("--runs", "DIR", "Folder that holds the run folders. Default: runs.", RUN, envvar="NAS_RNN_RUNS"),
 ]
-Debug = Annotated[bool, _flag("--debug", "Show the traceback of a failure. Default: off.", RUN)]
+Debug = Annotated[bool, _flag("--debug", "Show the traceback on failure. Default: off.", RUN)]

@@ -124,7 +124,7 @@ def ablate(
         str | None,
         typer.Argument(
             metavar="[WHAT]",
-            help="A search: its best cell, with the search's options. Or a cell, a .cell file, a recipe (.json).",
+            help="A search (its best cell and options), a cell's name, a .cell file or a recipe (.json).",
             show_default=False,
         ),
     ] = None,
@@ -133,7 +133,7 @@ def ablate(
         typer.Option(
             "--elements",
             metavar="KIND,...",
-            help="What to take out: gate, activation, product, path, norm, peephole, matrix. Default: all but matrix.",
+            help="Elements to remove: gate, activation, product, path, norm, peephole, matrix. Default: all but matrix.",
             rich_help_panel=o.WHAT,
             show_default=False,
         ),
@@ -171,7 +171,7 @@ def ablate(
     runs: o.Runs = o.RUNS,
     debug: o.Debug = False,
 ) -> None:
-    """Train a cell without one element at a time, and rank what each element is worth."""
+    """Remove one element of a cell at a time, train each variant, and rank the elements by contribution."""
     given = dict(locals())
     given["elements"] = None if elements is None else tuple(elements.split(","))
     import nas_rnn

@@ -38,7 +38,7 @@ def _folder_name(value: object) -> object:
 
 def _texts(value: object) -> object:
     if isinstance(value, str):
-        raise ValueError(f'a list of texts is needed, ["{value}"], not one text')
+        raise ValueError(f'a list of texts is needed, ["{value}"], not a single text')
     return value
 
 

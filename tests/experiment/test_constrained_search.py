@@ -96,7 +96,7 @@ def test_a_resumed_search_keeps_its_constraints_and_ends_when_no_candidate_is_le
     [
         (["products<=0", "contains=layer_norm"], "loosen contains=layer_norm or choose another space"),
         (["contains=layernorm"], "did you mean 'layer_norm'"),
-        ("products<=3", r'constraints: a list of texts is needed, \["products<=3"\], not one text'),
+        ("products<=3", r'constraints: a list of texts is needed, \["products<=3"\], not a single text'),
     ],
 )
 def test_constraints_that_cannot_be_kept_or_read_begin_no_search(place, rules, message):
