@@ -90,7 +90,7 @@ Time = Annotated[
     _text(
         "--time",
         "TIME",
-        "Start no new candidates after 90s, 1h30m, ...; selection, tuning and final are not limited. Default: no limit.",
+        "Start no candidates after 90s, 1h30m, ...; selection, tuning and final are not limited. Default: no limit.",
         BUDGET,
     ),
 ]

@@ -133,7 +133,7 @@ def ablate(
         typer.Option(
             "--elements",
             metavar="KIND,...",
-            help="Elements to remove: gate, activation, product, path, norm, peephole, matrix. Default: all but matrix.",
+            help="What to remove: gate, activation, product, path, norm, peephole, matrix. Default: all but matrix.",
             rich_help_panel=o.WHAT,
             show_default=False,
         ),
