@@ -224,10 +224,10 @@ def _check_equal(ours: Tensor, theirs: Tensor) -> None:
         worst = float(error[both].max()) if bool(both.any()) else 0.0
         if worst <= TOLERANCE:
             return
-        reason = f"they differ by {worst:.2g}, more than {TOLERANCE:g}"
+        reason = f"by {worst:.2g}, more than {TOLERANCE:g}"
     else:
-        reason = f"the shapes are {tuple(ours.shape)} and {tuple(theirs.shape)}"
-    raise NasRnnError(f"the ONNX model and torch differ: {reason}; nothing was written")
+        reason = f"in shape, {tuple(ours.shape)} against {tuple(theirs.shape)}"
+    raise NasRnnError(f"the ONNX model differs from torch {reason}; nothing was written")
 
 
 @contextlib.contextmanager

@@ -32,12 +32,20 @@ def test_a_strategy_hears_of_trials_that_ended_and_of_trials_under_way(tmp_path,
     monkeypatch.setattr(SearchSource, "__post_init__", lambda self: None)
     measures = SimpleNamespace(monitor=SimpleNamespace(direction="minimize"))
     source = SearchSource(
-        SimpleNamespace(measures=measures), study, Listening(space, 0), None, 3, None, lambda *_: None
+        config=SimpleNamespace(space="gated", strategy="random"),
+        models=SimpleNamespace(measures=measures),
+        folder=None,
+        notify=None,
+        study=study,
+        strategy=Listening(space, 0),
+        baseline=None,
+        trials=3,
+        deadline=None,
+        on_change=lambda *_: None,
     )
-    source.config = SimpleNamespace(space="gated", strategy="random")
     monkeypatch.setattr(source, "_spec", lambda number, *_: SimpleNamespace(id=f"t{number}"))
     for trial in study.trials():
-        source._take_up(trial)
+        source._resume(trial)
     first, second, third = candidates
     assert source.strategy.heard == [
         ("under way", first.digest, len(first.choices)),

@@ -49,7 +49,7 @@ def test_the_command_makes_it_anew_and_says_where(finished: Path, capsys: pytest
     with pytest.raises(SystemExit) as ended:
         main(["report", "whole", "--runs", str(finished)])
     assert (ended.value.code, capsys.readouterr().out.strip()) == (0, str(path))
-    assert "whole: what was found" in path.read_text(encoding="utf-8")
+    assert "whole: results" in path.read_text(encoding="utf-8")
 
 
 def test_an_unknown_name_is_a_mistake(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:

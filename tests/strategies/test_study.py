@@ -48,7 +48,7 @@ def test_a_torn_last_line_costs_that_line_only(tmp_path, torn):
     study.finish(0, "finished", 2.5)
     with path.open("ab") as file:
         file.write(torn)
-    again = Study.take_up(path, "one")
+    again = Study.resume(path, "one")
     again.add(space.sample(1), hidden_size=12)
     again.finish(1, "finished", 1.5)
     assert [trial.value for trial in Study.open(path, "one").trials()] == [2.5, 1.5]
