@@ -92,7 +92,7 @@ def export(
 
     runs = Path(runs)
     trained = (
-        _best(what, runs, layers, bidirectional, seed)
+        _best(what, runs, layers, bidirectional, seed, needs_example=format == "onnx")
         if input_size is None and hidden_size is None
         else _fresh(what, runs, input_size, hidden_size, layers, bidirectional, seed)
     )
@@ -112,7 +112,9 @@ def _test_metric(trained: ExportBundle, folder: RunFolder) -> tuple[float | None
     return None if result is None else metrics_on_holdout(result, [metric]).get(metric.name), metric.unit
 
 
-def _best(what: str, runs: Path, layers: int, bidirectional: bool, seed: int) -> ExportBundle:
+def _best(
+    what: str, runs: Path, layers: int, bidirectional: bool, seed: int, *, needs_example: bool
+) -> ExportBundle:
     """Return the trained model of a search or comparison."""
     if what not in names(runs):
         find_cell(what, runs)  # what is neither is said there
@@ -125,7 +127,14 @@ def _best(what: str, runs: Path, layers: int, bidirectional: bool, seed: int) ->
             f"--layers, --bidirectional and --seed are for cells with fresh weights; the model of the search {what!r} "
             "is what it was trained as (with --input-size and --hidden-size, its cell alone is exported)"
         )
-    return replace(load_saved(what, runs), name=what)
+    saved = load_saved(what, runs)
+    learnt = saved.learnt
+    if needs_example and learnt is not None and learnt.example is None:  # earlier versions kept none
+        from nas_rnn.export import example_inputs
+
+        data = learnt.task.load(RunReader(RunFolder(runs, what)).config().data)
+        learnt = replace(learnt, example=example_inputs(learnt.task, data))
+    return replace(saved, name=what, learnt=learnt)
 
 
 def _fresh(
