@@ -76,10 +76,11 @@ class Checkout:
         for group, entries in groups.items():
             assert isinstance(entries, dict)
             lines += [f"[{group}]", *(f"{name} = {value}" for name, value in entries.items()), ""]
-        about = folder / f"{project['name']}-{project['version']}.dist-info"
+        version = project.get("version", "0")  # stands in the code where the project says that it is dynamic
+        about = folder / f"{project['name']}-{version}.dist-info"
         about.mkdir(parents=True)
         (about / "entry_points.txt").write_text("\n".join(lines), encoding="utf-8")
-        facts = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
+        facts = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {version}\n"
         (about / "METADATA").write_text(facts, encoding="utf-8")
 
     def code(self) -> str:
