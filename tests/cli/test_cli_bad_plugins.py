@@ -73,7 +73,7 @@ def test_check_says_of_a_name_why_it_did_not_load(run: Run, place: Path) -> None
 
 
 def test_check_names_the_line_of_a_task(run: Run, place: Path) -> None:
-    (place / "mine.py").write_text(TASK.format(method="loss", body="1 / 0"))
+    (place / "mine.py").write_text(TASK.format(method="build", body="1 / 0"))
     outcome = run("check", place / "mine.py", "--kind", "task")
     assert outcome.code == 1
     told = f"{place}/mine.py, line 5: task mine: model: ZeroDivisionError: division by zero ({place}/mine.py, line 8)"
@@ -90,7 +90,7 @@ def test_check_names_the_line_of_a_task(run: Run, place: Path) -> None:
         ("task", TASK, "load", "1 / 0", 8, "ZeroDivisionError"),
         ("task", TASK, "load", LEAVE, 8, "it called sys.exit(0)"),
         ("task", TASK, "load", "return 42", 5, "load returns a TaskData, not 42"),
-        ("task", TASK, "model", "1 / 0", 8, "ZeroDivisionError"),
+        ("task", TASK, "build", "1 / 0", 8, "ZeroDivisionError"),
         ("task", TASK, "batches", "1 / 0", 8, "ZeroDivisionError"),
     ],
 )

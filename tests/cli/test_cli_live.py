@@ -102,7 +102,7 @@ def test_what_stays_to_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
         "New best: gated-bbbb finished, 2.341, 2.5 % better than the LSTM",
         "gated-cccc diverged, loss is nan at step 3",
         "Note: [bold]the search space is exhausted",
-        "Final: 4 runs, 1 done before",
+        "Final: 4 runs, 1 already done",
     ]
 
 
