@@ -52,7 +52,7 @@ def require_unchanged(folder: RunFolder, config: SearchConfig, *, allowed: bool)
     recorded as the search's own.
     """
     reader = RunReader(folder)
-    if reader.comparison() is not None:
+    if reader.is_complete():
         return  # complete: nothing will run
     manifest = reader.manifest()
     cells = [trial.candidate.cell for trial in reader.trials()]

@@ -68,6 +68,10 @@ class RunReader:
             return read_config(SearchConfig, self.settings())
         return read_config(CompareConfig, self.settings())
 
+    def is_complete(self) -> bool:
+        """Return whether there is an answer, without reading it."""
+        return (self.folder.path / COMPARISON).is_file()
+
     def comparison(self) -> Comparison | None:
         """Return the answer in figures, None before there is one."""
         return self._read(COMPARISON, Comparison.from_dict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from nas_rnn import plugins
 from nas_rnn.cells import operations
 from nas_rnn.cells.graph.operations import restore_operations
 from nas_rnn.errors import UserError
+from nas_rnn.experiment.stages.listening import RunListener
+from nas_rnn.experiment.stages.proposals import Proposals
 from nas_rnn.plugins import PluginError
 from nas_rnn.run_folder.manifest import parse_manifest
 from nas_rnn.run_folder.provenance import identities, tags, used_by
@@ -54,7 +57,7 @@ class Mine(RandomSearch):
 def place(tmp_path, monkeypatch):
     """A folder with a text and plugins; searches begin and go on, and only propose what ``asked`` says."""
     module = importlib.import_module("nas_rnn.experiment.search")
-    monkeypatch.setattr(module._Search, "run", lambda self: self)
+    monkeypatch.setattr(module, "_run", lambda session: session)
     monkeypatch.setattr(plugins, "_registry", None)
     before = operations()
     write_text(tmp_path / "text.txt")
@@ -84,7 +87,9 @@ def facts(place: Path) -> dict:
 
 
 def propose(searched, trials: int) -> None:
-    source = searched._source(0, None)
+    listener = RunListener(searched.folder, searched.notify, lambda spec, result: None)
+    study = Study.resume(searched.folder.study_path, STUDY)
+    source = Proposals(searched.config, searched.models, listener, study, 0, time.monotonic()).source
     for _ in range(trials):
         source.next()
 
@@ -245,5 +250,5 @@ def test_a_strategy_that_breaks_is_named(place, answer, message):
 def test_identities_leave_out_what_is_unclear(place):
     write(place, "one.py", OPERATION.format(value="a * a", derivative="2 * a"))
     write(place, "two.py", OPERATION.format(value="a + a", derivative="2"))
-    found = identities(begin(place).settings)
+    found = identities(begin(place).config)
     assert "space grown" in found and "operation bump" not in found
