@@ -17,15 +17,15 @@ def scale_lines(comparison: Comparison) -> list[str]:
 
 def _floors(comparison: Comparison) -> str:
     told = [
-        f"{floor.name} {_figure(floor.values.get(comparison.metric))}{_unbeaten(floor)}"
+        f"{floor.name} {_figure(floor.values.get(comparison.metric))}{_unbeaten(floor, comparison.baseline)}"
         for floor in comparison.floors
     ]
     return f"Trivial baselines on the same test data: {', '.join(told)}."
 
 
-def _unbeaten(floor: Floor) -> str:
+def _unbeaten(floor: Floor, baseline: Standing) -> str:
     """Say where the comparison's own baseline is not clearly better than a trivial one."""
-    return " (the baseline does not clearly beat it)" if floor.beaten is False else ""
+    return f" ({baseline.name} does not clearly beat it)" if floor.beaten is False else ""
 
 
 def _reading(standing: Standing, metric: str) -> str:

@@ -63,7 +63,7 @@ class Engine:
         self._address = address
         self._storage = storage
         self._tell = tell
-        self._news: ClusterEvents | None = None
+        self._events: ClusterEvents | None = None
         self._stack = ExitStack()
         self._fits = 0
 
@@ -94,8 +94,8 @@ class Engine:
             check_storage(self._storage)
         self.workers = self._asked_workers or self._places(nodes)
         if self._address is not None:
-            self._news = ClusterEvents(self._tell, self._places)
-            self._stack.enter_context(self._news.listening())
+            self._events = ClusterEvents(self._tell, self._places)
+            self._stack.enter_context(self._events.listening())
         self._scratch = Path(tempfile.mkdtemp(prefix="nas_rnn_ray_"))
         self._stack.callback(shutil.rmtree, self._scratch, ignore_errors=True)
 
@@ -133,7 +133,7 @@ class Engine:
 
         _quiet()
         searcher = SourceSearcher(source, sign, self._tell)
-        stopper = _stopper(searcher, should_stop, self._news)
+        stopper = _stopper(searcher, should_stop, self._events)
         # Workers fetch what is withheld only with a run that may read it.
         withheld = ray.put(self._data.only("test")) if "test" in self._data.parts else None
         shared = WorkerSetup(self._data.without("test"), self._sources, self._place, self._storage, withheld)

@@ -35,17 +35,23 @@ class RunFileServer:
 
 
 def start_file_server(folder: Path) -> Any:
-    """Start a keeper of ``folder`` on this machine's node and return its handle; it is started again if it dies."""
+    """Start a `RunFileServer` of ``folder`` on this machine's node and return its handle.
+
+    It is started again if it dies.
+    """
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     actor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(RunFileServer)
     return actor.options(scheduling_strategy=here).remote(str(folder))
 
 
 class RemoteFiles:
-    """The `nas_rnn.training.files.Files` of one run that a keeper has; each call returns when it is on disk there."""
+    """The `nas_rnn.training.files.Files` of one run that a `RunFileServer` has.
 
-    def __init__(self, keeper: Any, run: str) -> None:
-        self._keeper = keeper
+    Each call returns when it is on disk there.
+    """
+
+    def __init__(self, server: Any, run: str) -> None:
+        self._server = server
         self._run = run
 
     @property
@@ -53,24 +59,24 @@ class RemoteFiles:
         return f"run {self._run} on the driver's machine"
 
     def read(self, name: str) -> bytes | None:
-        content = _answer(self._keeper.read.remote(self._run, name))
+        content = _answer(self._server.read.remote(self._run, name))
         return None if content is None else bytes(content)
 
     def write(self, name: str, content: bytes) -> None:
-        _answer(self._keeper.write.remote(self._run, name, content))
+        _answer(self._server.write.remote(self._run, name, content))
 
     def append(self, name: str, content: bytes) -> None:
-        _answer(self._keeper.append.remote(self._run, name, content))
+        _answer(self._server.append.remote(self._run, name, content))
 
     def remove(self, name: str) -> None:
-        _answer(self._keeper.remove.remote(self._run, name))
+        _answer(self._server.remove.remote(self._run, name))
 
     def clear_leftovers(self) -> None:
-        _answer(self._keeper.clear_leftovers.remote(self._run))
+        _answer(self._server.clear_leftovers.remote(self._run))
 
 
 def _answer(reference: Any) -> Any:
-    """Return what the keeper answers; what it raises is raised as it was, without Ray's wrapping and traceback."""
+    """Return what the server answers; what it raises is raised as it was, without Ray's wrapping and traceback."""
     try:
         return ray.get(reference)
     except ray.exceptions.RayTaskError as error:

@@ -27,8 +27,9 @@ from nas_rnn.training.storage import StoredFiles
 class WorkerSetup:
     """What every worker gets once, as plain data: the task's data, plugins' sources, and where runs are kept.
 
-    ``place`` is a folder's absolute path, or a keeper that has it on another machine; ``storage`` is a URI for
-    checkpoints. ``withheld`` refers to the part that only final runs read: it travels when such a run begins.
+    ``place`` is a folder's absolute path, or the handle of a `RunFileServer` where it is on another machine;
+    ``storage`` is a URI for checkpoints. ``withheld`` refers to the part that only final runs read: it travels
+    when such a run begins.
     """
 
     data: TaskData

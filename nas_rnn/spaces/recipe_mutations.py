@@ -14,7 +14,6 @@ import numpy as np
 from nas_rnn.spaces.recipes import Recipe
 
 ACTIVATIONS = ("activation_tanh", "activation_sigm", "activation_leaky_relu")
-PAIRS = ("elementwise_prod", "elementwise_sum")
 INPUTS = {"blend": 3, "elementwise_prod": 2, "elementwise_sum": 2}
 
 

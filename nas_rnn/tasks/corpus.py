@@ -13,11 +13,11 @@ from nas_rnn.tasks.metric import Corpus, Floats, Statistics
 
 
 @dataclass(frozen=True)
-class Perplexity(Corpus):
-    """exp(nats / tokens): the exponential of the mean of ``of`` (in nats) over ``per``."""
+class _OfMean(Corpus):
+    """A function of the mean of ``of`` over ``per``, whose values are compared by their ratio."""
 
-    of: str = "nats"
-    per: str = "tokens"
+    of: str = "value"
+    per: str = "items"
 
     logarithmic: ClassVar[bool] = True
 
@@ -28,6 +28,14 @@ class Perplexity(Corpus):
     @property
     def counts(self) -> tuple[str, ...]:
         return (self.per,)
+
+
+@dataclass(frozen=True)
+class Perplexity(_OfMean):
+    """exp(nats / tokens): the exponential of the mean of ``of`` (in nats) over ``per``."""
+
+    of: str = "nats"
+    per: str = "tokens"
 
     def value(self, totals: Statistics) -> float:
         """Return the perplexity; infinite where it is too large for a number."""
@@ -41,21 +49,11 @@ class Perplexity(Corpus):
 
 
 @dataclass(frozen=True)
-class Rmse(Corpus):
+class Rmse(_OfMean):
     """sqrt(squares / count): the root of the mean of ``of`` (squared errors) over ``per`` (how many there are)."""
 
     of: str = "squares"
     per: str = "count"
-
-    logarithmic: ClassVar[bool] = True
-
-    @property
-    def statistics(self) -> tuple[str, ...]:
-        return (self.of, self.per)
-
-    @property
-    def counts(self) -> tuple[str, ...]:
-        return (self.per,)
 
     def value(self, totals: Statistics) -> float:
         """Return the root of the mean square; NaN where nothing was counted."""

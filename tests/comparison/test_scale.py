@@ -37,7 +37,7 @@ def test_floors_have_their_figure_and_those_that_were_not_beaten_are_told() -> N
         Floor(name="broken", values={"bits": None}, reason="broken: not finite"),
     )
     assert scale_lines(replace(PLAIN, floors=floors)) == [
-        "Trivial baselines on the same test data: unigram table 4.712, bigram table 2.15 (the baseline does not "
+        "Trivial baselines on the same test data: unigram table 4.712, bigram table 2.15 (lstm does not "
         "clearly beat it), broken unknown."
     ]
 
