@@ -68,7 +68,7 @@ class Finished:
 
     def use_plugins(self) -> None:
         """Have this process know what the search was made of, as after searching by itself."""
-        plugins.use_folders([self.place / PLUGINS])
+        plugins.use_folders([self.place / PLUGINS]).names("operation")
 
 
 def finish_search(place: Path) -> Finished:
