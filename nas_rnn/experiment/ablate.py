@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from nas_rnn.catalogue.cells import find_cell
 from nas_rnn.cells import Cell, parse_cell
@@ -13,15 +13,16 @@ from nas_rnn.comparison import Comparison, ranked_rows, ranking_sentence
 from nas_rnn.errors import UserError
 from nas_rnn.experiment.compare import MAY_CHANGE, run_comparison
 from nas_rnn.experiment.events import Observer, silent
+from nas_rnn.experiment.keywords import AblateOptions
 from nas_rnn.experiment.results import Result
 from nas_rnn.experiment.session import Session, new_session, prepare, resumed_session
-from nas_rnn.run_folder.config import CompareConfig
+from nas_rnn.run_folder.config import AblateConfig, CompareConfig
 from nas_rnn.run_folder.layout import RunFolder, names
 from nas_rnn.run_folder.lifecycle import merged, resumable, without_none
 from nas_rnn.run_folder.reader import ABLATION, RunReader
 from nas_rnn.spaces.ablations import USUAL, Ablation, ablations
 
-_FROM_SEARCH = set(CompareConfig.model_fields) - {
+_FROM_SEARCH = {one.name for one in fields(AblateConfig)} - {
     "cells",
     "baseline",
     "name",
@@ -40,13 +41,13 @@ def ablate(
     config: Path | None = None,
     observer: Observer = silent,
     runs: str | Path = "runs",
-    **options: Any,
+    **options: Unpack[AblateOptions],
 ) -> Result:
     """Train a cell and every variant of it that lacks one element, on paired seeds at equal parameters; rank them.
 
     ``what`` is a cell's name, a ``.cell`` file, a recipe, a `Cell`, or a search: its best cell, with the search's own
     options unless others are given. ``elements`` are kinds of `nas_rnn.spaces.ablations.ELEMENTS`, by default all but
-    ``matrix``; ``options`` are the fields of `CompareConfig` but cells and baseline. ``resume`` names an ablation to go
+    ``matrix``; docs/options.md has all ``options``. ``resume`` names an ablation to go
     on with, by its own configuration.
 
     Returns the comparison with the whole cell as the baseline, and ``ablation``: its rows with what was changed, the
@@ -62,9 +63,9 @@ def ablate(
     if what is None:
         raise UserError("an ablation needs a cell, or the name of a search: nas-rnn ablate NAME")
     title = what.name if isinstance(what, Cell) else what
-    values = {"tune": 0, **_search_options(title, runs), **merged(config, options)}
+    values = {**_search_options(title, runs), **merged(config, options)}
     settings, models = prepared = prepare(
-        CompareConfig, {**values, "cells": (title,), "baseline": title}, runs
+        AblateConfig, {**values, "cells": (title,), "baseline": title}, runs
     )
     cell = what if isinstance(what, Cell) else find_cell(what, runs)
     variants = ablations(cell, USUAL if elements is None else elements)
@@ -84,10 +85,10 @@ def _search_options(name: str, runs: Path) -> dict[str, Any]:
     return {key: value for key, value in stored.items() if key in _FROM_SEARCH}
 
 
-def _resume(runs: Path, name: str, options: dict[str, Any], observer: Observer) -> Result:
+def _resume(runs: Path, name: str, options: Mapping[str, object], observer: Observer) -> Result:
     changed = without_none(options)
     folder = resumable(runs, name, "ablate", changed, MAY_CHANGE)
-    with resumed_session("ablate", CompareConfig, folder, changed, observer) as session:
+    with resumed_session("ablate", AblateConfig, folder, changed, observer) as session:
         stored = RunReader(folder).ablation()
         assert stored is not None
         variants = [Ablation(row["element"], row["what"], parse_cell(row["cell"])) for row in stored.variants]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, Unpack
 
 from nas_rnn.catalogue.cells import find_cell, find_cells
 from nas_rnn.cells import Cell, parse_cell
@@ -14,6 +14,7 @@ from nas_rnn.comparison import Comparison, sentence
 from nas_rnn.engine import RunSource
 from nas_rnn.errors import UserError
 from nas_rnn.experiment.events import Observer, silent, started
+from nas_rnn.experiment.keywords import CompareOptions
 from nas_rnn.experiment.results import Result
 from nas_rnn.experiment.session import Session, new_session, prepare, resumed_session
 from nas_rnn.experiment.stages.costs import Costs
@@ -35,12 +36,12 @@ def compare(
     config: Path | None = None,
     observer: Observer = silent,
     runs: str | Path = "runs",
-    **options: Any,
+    **options: Unpack[CompareOptions],
 ) -> Result:
     """Tune and train ``cells`` and the baseline alike, at equal parameters, and judge each against the baseline.
 
     ``cells`` are names, ``.cell`` files, recipes (``.json``), names of searches (their ``top`` best cells) or `Cell`
-    values; ``options`` are the other fields of `CompareConfig`. ``resume`` names a comparison under ``runs`` to resume,
+    values; docs/options.md has all ``options``. ``resume`` names a comparison under ``runs`` to resume,
     by its own configuration. Raises UserError for a mistake in what was given.
     """
     runs = Path(runs)
@@ -70,7 +71,7 @@ def compare(
         return run_comparison(session, baseline, contenders)
 
 
-def _resume(runs: Path, name: str, changed: dict[str, Any], observer: Observer) -> Result:
+def _resume(runs: Path, name: str, changed: Mapping[str, object], observer: Observer) -> Result:
     folder = resumable(runs, name, "compare", changed, MAY_CHANGE)
     with resumed_session("compare", CompareConfig, folder, changed, observer) as session:
         baseline, *contenders = map(parse_cell, RunReader(folder).cells())

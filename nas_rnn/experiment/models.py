@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
 
@@ -29,11 +29,11 @@ class Models:
     data: TaskData
 
     @classmethod
-    def prepare(cls, config: C) -> tuple[C, Models]:
+    def prepare(cls, config: C, given: Collection[str]) -> tuple[C, Models]:
         """Load the plugins, the task and its data; every `UserError` about them comes from here.
 
-        What the task recommends for training counts where ``config`` was not given anything: the configuration that
-        comes back has it.
+        What the task recommends for training counts where it is not among the ``given`` options: the configuration
+        that comes back has it.
         """
         plugins.use_folders(config.plugins)
         plugin = plugins.registry().find("task", config.task)
@@ -43,9 +43,9 @@ class Models:
             recommended = {
                 name: value
                 for name, value in task.training_defaults.items()
-                if name not in config.model_fields_set
+                if name not in given
             }
-            config = config.model_copy(update=recommended)
+            config = replace(config, **recommended)
             data = task.load(config.data)
             if not isinstance(data, TaskData):
                 raise TypeError(f"load returns a TaskData, not {data!r:.80}")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 from nas_rnn import plugins
 from nas_rnn.engine import RunSource
 from nas_rnn.errors import UserError
 from nas_rnn.experiment.events import Observer, silent, started
+from nas_rnn.experiment.keywords import SearchOptions
 from nas_rnn.experiment.results import Result, search_result
 from nas_rnn.experiment.session import Session, new_session, prepare, resumed_session
 from nas_rnn.experiment.stages.costs import Costs
@@ -41,12 +42,11 @@ def search(
     config: Path | None = None,
     observer: Observer = silent,
     runs: str | Path = "runs",
-    **options: Any,
+    **options: Unpack[SearchOptions],
 ) -> Result:
     """Search for a recurrent cell and compare the best one found with the LSTM.
 
-    ``options`` are the fields of `SearchConfig` (task, data, space, strategy, trials, epochs, params, ...); they take
-    precedence over the TOML file ``config``, and that over the defaults. ``resume`` names a search under ``runs`` to
+    ``options`` (docs/options.md has them all) take precedence over the TOML file ``config``, and that over the defaults. ``resume`` names a search under ``runs`` to
     resume, by its own configuration; ``changed_plugins`` lets it be resumed with plugins whose files are not the same
     any more. ``observer(event, progress)`` hears of everything.
 
@@ -74,7 +74,7 @@ def _resume(
     runs: Path,
     name: str,
     config: Path | None,
-    options: dict[str, Any],
+    options: Mapping[str, object],
     observer: Observer,
     changed_plugins: bool,
 ) -> Result:

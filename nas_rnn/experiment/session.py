@@ -22,7 +22,7 @@ from nas_rnn.publishing.mlflow_sync import MlflowSync, tracking_uri
 from nas_rnn.run_folder.config import CompareConfig, SearchConfig, absolute, read_config
 from nas_rnn.run_folder.dataset import keep_facts
 from nas_rnn.run_folder.layout import RunFolder
-from nas_rnn.run_folder.lifecycle import create, resume
+from nas_rnn.run_folder.lifecycle import create, resume, without_none
 from nas_rnn.run_folder.manifest import Kind
 from nas_rnn.run_folder.reader import RunReader
 from nas_rnn.run_folder.trials import sign_of
@@ -128,9 +128,9 @@ class _Stop:
 
 def prepare(kind: type[C], values: Mapping[str, Any], runs: Path) -> tuple[C, Models]:
     """Return a checked configuration and its models; every `UserError` about it comes from here."""
-    config = absolute(read_config(kind, dict(values)))
+    config = absolute(read_config(kind, values))
     check_machine(config, runs)
-    return Models.prepare(config)
+    return Models.prepare(config, without_none(values))
 
 
 @contextmanager
@@ -162,7 +162,7 @@ def resumed_session(
     config = absolute(read_config(config_kind, values))
     check_machine(config, folder.runs)
     with resume(kind, folder, config.storage):
-        config, models = Models.prepare(config)
+        config, models = Models.prepare(config, values)
         check(config)
         folder.write_config(config)
         yield _session(config, folder, models, observer)

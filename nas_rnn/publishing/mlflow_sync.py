@@ -17,7 +17,7 @@ from nas_rnn.publishing.champion import champion_view
 from nas_rnn.publishing.overview import task_note
 from nas_rnn.publishing.tables import TrialRow
 from nas_rnn.publishing.views import COLUMNS, About, parent_view, run_view
-from nas_rnn.run_folder.config import CompareConfig, SearchConfig
+from nas_rnn.run_folder.config import CompareConfig, SearchConfig, plain
 from nas_rnn.run_folder.dataset import stored_measures
 from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.run_folder.manifest import Identities
@@ -229,7 +229,7 @@ def now_ms() -> int:
 
 def _settings(config: SearchConfig | CompareConfig) -> dict[str, Any]:
     """Return what of ``config`` stands in one line of a table."""
-    values = config.model_dump(mode="json", exclude_none=True)
+    values = plain(config)
     if values.get("constraints"):
         values["constraints"] = ", ".join(values["constraints"])
     return {name: value for name, value in values.items() if not isinstance(value, (dict, list))}

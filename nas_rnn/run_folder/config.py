@@ -1,18 +1,27 @@
-"""What a user may set for a search or a comparison, checked; the same names on the command line and in TOML."""
+"""What a user may set for a search, a comparison or an ablation: each option declared once, checked when it is read.
+
+The same names hold in Python, in TOML and, with dashes, on the command line, which is made from these declarations.
+"""
 
 from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import tomli_w
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 
 from nas_rnn.errors import UserError, suggest
+from nas_rnn.options import BUDGET, RUN, TRAINING, WHAT, Option, declared
 from nas_rnn.training import TrainingOptions
-from nas_rnn.training.spec import Backend
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 MOST_SEEDS = 100
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -48,96 +57,196 @@ def _seeds(value: object) -> object:
     raise ValueError(f"a whole number from 1 to {MOST_SEEDS}, or auto, is needed, not {value!r}")
 
 
-Duration = Annotated[float | None, BeforeValidator(seconds), Field(gt=0)]
-Name = Annotated[str | None, BeforeValidator(_folder_name)]
+def _time(help: str) -> Option:
+    return Option(
+        help,
+        BUDGET,
+        metavar="TIME",
+        unset="no limit",
+        rule="a duration such as 90s, 30m, 2h or 1h30m; a number means seconds",
+        read=seconds,
+    )
 
 
-class _Config(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+@dataclass(frozen=True, kw_only=True)
+class _Config(TrainingOptions):
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012  # pydantic reads it, and a field it must not be
 
-    task: str = "char-lm"
-    task_options: dict[str, int | float | str | bool] = {}
-    data: Path | None = None
-    epochs: int = Field(TrainingOptions.epochs, ge=1)
-    params: int = Field(60_000, ge=1)
-    tune: int = Field(8, ge=0, le=1000)
-    match: Literal["params", "time", "hidden"] = "params"
-    seeds: Annotated[int | Literal["auto"], BeforeValidator(_seeds)] = 5
-    most_seeds: int = Field(32, ge=2, le=MOST_SEEDS)
-    workers: int | None = Field(None, ge=1)
-    address: str | None = Field(None, min_length=1)
-    gpus_per_trial: float = Field(0.0, ge=0, allow_inf_nan=False)
-    storage: str | None = Field(None, min_length=1)
-    plugins: tuple[Path, ...] = ()
-    name: Name = None
-    seed: int = Field(0, ge=0, lt=2**32)
-    layers: int = TrainingOptions.layers
-    dropout: float = TrainingOptions.dropout
-    batch: int = TrainingOptions.batch
-    length: int = TrainingOptions.length
-    learning_rate: float = TrainingOptions.learning_rate
-    decay: Literal["cosine", "linear", "none"] = TrainingOptions.decay
-    clip: float = TrainingOptions.clip
-    threads: int = TrainingOptions.threads
-    device: str = TrainingOptions.device
-    backend: Backend = TrainingOptions.backend
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _no_truth(cls, value: object) -> object:
-        if isinstance(value, bool):
-            raise ValueError(f"a number or a text is needed, not {str(value).lower()}")
-        return value
+    task: Annotated[str, Option("Task to train on; see `nas-rnn list tasks`.", WHAT, metavar="NAME")] = (
+        "char-lm"
+    )
+    data: Annotated[
+        Path | None, Option("Data to train on, a file or folder.", WHAT, unset="the task's own data")
+    ] = None
+    task_options: Annotated[
+        dict[str, int | float | str | bool],
+        Option(
+            "Option of the task, repeatable.",
+            WHAT,
+            metavar="KEY=VALUE",
+            flag="--task-option",
+            unset="the task's defaults",
+        ),
+    ] = field(default_factory=dict)
+    params: Annotated[
+        int, Ge(1), Option("Parameters of each whole model; sets the hidden sizes.", BUDGET)
+    ] = 60_000
+    tune: Annotated[
+        int,
+        Ge(0),
+        Le(1000),
+        Option(
+            "Tuning trials per cell, LSTM included (learning rate, dropout, clipping, gate bias); 0: none.",
+            BUDGET,
+        ),
+    ] = 8
+    seeds: Annotated[
+        int | Literal["auto"],
+        Option(
+            "Seeds per cell in the final; auto: add seeds until the comparison is decided.",
+            BUDGET,
+            rule=f"a whole number from 1 to {MOST_SEEDS}, or auto",
+            read=_seeds,
+        ),
+    ] = 5
+    most_seeds: Annotated[
+        int, Ge(2), Le(MOST_SEEDS), Option("Most seeds per cell with --seeds auto.", BUDGET)
+    ] = 32
+    match: Annotated[
+        Literal["params", "time", "hidden"],
+        Option("Match cells by parameters, measured time per step, or hidden size.", TRAINING),
+    ] = "params"
+    plugins: Annotated[
+        tuple[Path, ...],
+        Option("Folder of your own .py plugins; repeatable.", RUN, metavar="DIR", unset="./search_spaces"),
+    ] = ()
+    workers: Annotated[
+        int | None, Ge(1), Option("Runs trained in parallel.", RUN, unset="as many as fit")
+    ] = None
+    address: Annotated[
+        str | None,
+        MinLen(1),
+        Option(
+            "Ray cluster to train on (or RAY_ADDRESS), or local.", RUN, metavar="HOST:PORT", unset="local"
+        ),
+    ] = None
+    gpus_per_trial: Annotated[float, Ge(0), Option("GPUs per run; may be a fraction.", RUN)] = 0.0
+    storage: Annotated[
+        str | None,
+        MinLen(1),
+        Option("Where to store checkpoints (s3://bucket/runs).", RUN, metavar="URI", unset="the run folder"),
+    ] = None
+    name: Annotated[
+        str | None,
+        Option(
+            "Name of the run and of its folder.",
+            RUN,
+            metavar="NAME",
+            unset="the next free one",
+            rule="1 to 100 letters, digits, '.', '_' or '-'",
+            read=_folder_name,
+        ),
+    ] = None
+    seed: Annotated[int, Ge(0), Lt(2**32), Option("Random seed, 0 or more.", RUN)] = 0
 
     def training(self) -> TrainingOptions:
-        """Return the training options, each checked."""
-        fields = TrainingOptions.__dataclass_fields__
-        return TrainingOptions(**{name: getattr(self, name) for name in fields})
+        """Return the training options alone."""
+        return TrainingOptions(**{one.name: getattr(self, one.name) for one in fields(TrainingOptions)})
 
 
+@dataclass(frozen=True, kw_only=True)
 class SearchConfig(_Config):
     """Everything that decides what a search does."""
 
-    space: str = "gated"
-    constraints: Annotated[tuple[str, ...], BeforeValidator(_texts)] = ()
-    strategy: str = "random"
-    scheduler: Literal["asha", "none"] = "asha"
-    trials: int = Field(24, ge=1)
-    time: Duration = None
-    controls: Literal["all", "mean", "none"] = "all"
+    space: Annotated[str, Option("Search space; see `nas-rnn list spaces`.", WHAT, metavar="NAME")] = "gated"
+    constraints: Annotated[
+        tuple[str, ...],
+        Option(
+            "Constraint on candidates: 'products<=4', contains=tanh, lacks=exp; repeatable.",
+            WHAT,
+            metavar="RULE",
+            flag="--constraint",
+            unset="none",
+            read=_texts,
+        ),
+    ] = ()
+    strategy: Annotated[
+        str, Option("Search strategy; see `nas-rnn list strategies`.", WHAT, metavar="NAME")
+    ] = "random"
+    trials: Annotated[int, Ge(1), Option("Number of candidates to try.", BUDGET)] = 24
+    time: Annotated[
+        float | None,
+        Gt(0),
+        _time("Start no candidates after 90s, 1h30m, ...; selection, tuning and final are not limited."),
+    ] = None
+    scheduler: Annotated[Literal["asha", "none"], Option("Early stopping of weak candidates.", BUDGET)] = (
+        "asha"
+    )
+    controls: Annotated[
+        Literal["all", "mean", "none"],
+        Option(
+            "Controls in the final: a random search of equal length (all), random cells (all, mean).", BUDGET
+        ),
+    ] = "all"
 
 
+@dataclass(frozen=True, kw_only=True)
 class CompareConfig(_Config):
-    """Everything that decides what a comparison does."""
+    """Everything that decides what a comparison does; ``cells`` are arguments, not an option."""
 
-    cells: tuple[str, ...] = Field(min_length=1)
+    cells: Annotated[tuple[str, ...], MinLen(1)]
+    baseline: Annotated[
+        str, Option("The cell to compare with: a name or a .cell file.", WHAT, metavar="CELL")
+    ] = "lstm"
+    top: Annotated[int, Ge(1), Le(50), Option("How many of a search's best cells to compare.", WHAT)] = 1
+    time: Annotated[float | None, Gt(0), _time("Add no more seeds (--seeds auto) after 30m, 2h, ...")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AblateConfig(CompareConfig):
+    """A comparison with the variants of one cell, which is the baseline: neither it nor ``top`` is an option."""
+
     baseline: str = "lstm"
-    top: int = Field(1, ge=1, le=50)
-    time: Duration = None
+    top: int = 1
+    tune: Annotated[int, Ge(0), Le(1000), Option("Tuning trials per variant; 0: none.", BUDGET)] = 0
 
 
 C = TypeVar("C", bound=_Config)
 
 
-def read_config(kind: type[C], values: dict[str, Any]) -> C:
+def read_config(kind: type[C], values: Mapping[str, Any]) -> C:
     """Return ``values`` as a checked configuration; one `UserError` that lists everything wrong with them."""
+    from pydantic import ValidationError
+
     given = {name: value for name, value in values.items() if value is not None}
     try:
-        config = kind(**given)
+        config: C = _adapter(kind).validate_python(given)
     except ValidationError as error:
         raise UserError("\n".join(_explain(kind, problem) for problem in error.errors())) from None
-    config.training()
     return config
 
 
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)
+
+
+_OUT_OF_RANGE = ("greater_than", "greater_than_equal", "less_than", "less_than_equal", "finite_number")
+
+
 def _explain(kind: type[_Config], problem: Any) -> str:
-    name = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        return f"unknown option {name!r}{suggest(name, kind.model_fields)}"
+    name, value = ".".join(str(part) for part in problem["loc"]), problem["input"]
+    if problem["type"] == "unexpected_keyword_argument":
+        return f"unknown option {name!r}{suggest(name, [one.name for one in fields(kind)])}"
+    training = declared(TrainingOptions)
+    if problem["type"] in _OUT_OF_RANGE and name in training:
+        return f"{name} must be {training[name].broken_rule(value)}; got {value!r}"
     text = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "value_error":
         return f"{name}: {text}"
-    return f"{name}: {text[0].lower()}{text[1:]}; got {problem['input']!r}"
+    return f"{name}: {text[0].lower()}{text[1:]}; got {value!r}"
 
 
 def load_toml(path: Path) -> dict[str, Any]:
@@ -150,16 +259,21 @@ def load_toml(path: Path) -> dict[str, Any]:
         raise UserError(f"--config: {str(path)!r} cannot be read as TOML: {error}") from None
 
 
+def plain(config: _Config) -> dict[str, Any]:
+    """Return ``config`` as values of JSON by name; what is None is left out."""
+    values: dict[str, Any] = _adapter(type(config)).dump_python(config, mode="json", exclude_none=True)
+    return values
+
+
 def dump_toml(config: _Config) -> str:
     """Return ``config`` as TOML text; what is None is left out."""
-    return tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))
+    return tomli_w.dumps(plain(config))
 
 
 def absolute(config: C) -> C:
     """Return ``config`` with absolute paths, so that it means the same in another folder."""
-    return config.model_copy(
-        update={
-            "data": config.data and config.data.expanduser().resolve(),
-            "plugins": tuple(folder.expanduser().resolve() for folder in config.plugins),
-        }
+    return replace(
+        config,
+        data=config.data and config.data.expanduser().resolve(),
+        plugins=tuple(folder.expanduser().resolve() for folder in config.plugins),
     )

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,7 +42,7 @@ def create(
     folder = RunFolder.create(runs, config.name, stem)
     with folder.held(kind, new=True):
         folder.keep_checkpoints_at(config.storage)
-        config = config.model_copy(update={"name": folder.name})
+        config = replace(config, name=folder.name)
         began = int(time.time() * 1000)
         manifest = Manifest(id=uuid.uuid4().hex, kind=kind, began_ms=began, plugins=identities(config))
         folder.write_json(MANIFEST, manifest.to_dict())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from nas_rnn.training.spec import TrainingOptions
+from nas_rnn.training.options import TrainingOptions
 
 WARM_UP = 0.02
 """Share of all steps over which the rate rises: Adam's first steps rest on very few gradients."""

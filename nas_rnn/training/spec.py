@@ -2,79 +2,17 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from nas_rnn.errors import UserError
 from nas_rnn.outside import check_plain, check_text
-from nas_rnn.tasks.metric import EARLIER
+from nas_rnn.training.options import TrainingOptions
 from nas_rnn.training.plain_data import from_plain, to_plain
 
 Role = Literal["candidate", "control", "baseline", "selection", "tuning", "final"]
 Status = Literal["finished", "stopped", "diverged", "failed"]
-Decay = Literal["cosine", "linear", "none"]
-Backend = Literal["auto", "fused", "eager", "reference"]
-"""The names that `nas_rnn.execution.backends` takes, which this module does not import: it loads torch."""
-
-MOST_LAYERS = 100
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingOptions:
-    """How a model is trained.
-
-    ``dropout`` is a probability; ``batch`` sequences of ``length`` steps make a step of the optimiser (Adam);
-    ``learning_rate`` falls to 0 over all epochs by ``decay``; the gradient's norm is clipped to ``clip`` (0:
-    never). ``device`` is "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:1"; ``backend`` is how the cell
-    runs over a sequence, "auto" (the fastest that can run), "fused", "eager" or "reference".
-
-    The defaults are a compromise found by hand, for small models and few epochs. An LSTM of 61k parameters came
-    in 3 epochs to 1.72 nats with batch 32, and to 1.53 with 16, which takes longer an epoch; with 16 and twice
-    the rate to 1.43 (means of 4 seeds). A plain tanh RNN did much worse at twice the rate (one run, batch 32).
-
-    Raises:
-        UserError: for a value out of its range.
-    """
-
-    layers: int = 1
-    dropout: float = 0.0
-    batch: int = 32
-    length: int = 32
-    learning_rate: float = 0.01
-    decay: Decay = "cosine"
-    clip: float = 1.0
-    epochs: int = 4
-    threads: int = 1
-    device: str = "auto"
-    backend: Backend = "auto"
-
-    def __post_init__(self) -> None:
-        for name in ("layers", "batch", "length", "epochs", "threads"):
-            _require_whole(name, getattr(self, name), 1)
-        if self.layers > MOST_LAYERS:
-            raise UserError(f"layers must be at most {MOST_LAYERS}; got {self.layers}")
-        for name in ("dropout", "learning_rate", "clip"):
-            _require_finite(name, getattr(self, name))
-        if not 0.0 <= self.dropout < 1.0:
-            raise UserError(f"dropout must be at least 0 and less than 1; got {self.dropout!r}")
-        if self.learning_rate <= 0.0:
-            raise UserError(f"learning_rate must be greater than 0, such as 0.01; got {self.learning_rate!r}")
-        if self.clip < 0.0:
-            raise UserError(f"clip must be greater than 0, or 0 for no clipping; got {self.clip!r}")
-        _require_one_of("decay", self.decay, get_args(Decay))
-        _require_one_of("backend", self.backend, get_args(Backend))
-        if not (isinstance(self.device, str) and re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device)):
-            raise UserError(f"device must be auto, cpu, cuda or cuda:<number>; got {self.device!r}")
-
-    def to_dict(self) -> dict[str, Any]:
-        return to_plain(self)
-
-    @classmethod
-    def from_dict(cls, data: object) -> TrainingOptions:
-        return from_plain(cls, data)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,6 +128,8 @@ def _without_item_values(data: object) -> object:
     """Return ``data`` with statistics in the place of items' values and weights, where it has these."""
     if not isinstance(data, Mapping) or not {"test_values", "test_weights"} <= data.keys():
         return data
+    from nas_rnn.tasks.metric import EARLIER  # loads numpy, which a command's --help must not wait for
+
     values, weights = data["test_values"], data["test_weights"]
     statistics = None
     if values is not None and weights is not None:
@@ -212,8 +152,3 @@ def _require_whole(name: str, value: object, lowest: int) -> None:
 def _require_one_of(name: str, value: object, words: tuple[str, ...]) -> None:
     if value not in words:
         raise UserError(f"{name} must be one of {', '.join(words)}; got {value!r}")
-
-
-def _require_finite(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise UserError(f"{name} must be a finite number; got {value!r}")

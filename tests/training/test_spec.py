@@ -9,7 +9,7 @@ import pytest
 from nas_rnn.errors import UserError
 from nas_rnn.execution.backends import BACKENDS
 from nas_rnn.training import EpochRecord, RunResult, RunSpec, TrainingOptions
-from nas_rnn.training.spec import Backend
+from nas_rnn.training.options import Backend
 
 RECORD = EpochRecord(
     epoch=1,

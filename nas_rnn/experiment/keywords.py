@@ -1,0 +1,67 @@
+"""The options of `search`, `compare` and `ablate` as keywords, for editors and type checkers.
+
+They repeat the names and types of the declarations (`nas_rnn.run_folder.config`), which Python's typing cannot read off
+a class; a test holds the two equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal, TypedDict
+
+from nas_rnn.training.options import Backend, Decay
+
+
+class _Options(TypedDict, total=False):
+    # Of training.
+    epochs: int
+    layers: int
+    dropout: float
+    batch: int
+    length: int
+    learning_rate: float
+    decay: Decay
+    clip: float
+    threads: int
+    device: str
+    backend: Backend
+    # Of every search, comparison and ablation.
+    task: str
+    data: str | Path | None
+    task_options: Mapping[str, int | float | str | bool]
+    params: int
+    tune: int
+    seeds: int | Literal["auto"]
+    most_seeds: int
+    match: Literal["params", "time", "hidden"]
+    plugins: Sequence[str | Path]
+    workers: int | None
+    address: str | None
+    gpus_per_trial: float
+    storage: str | None
+    name: str | None
+    seed: int
+    time: float | str | None
+
+
+class SearchOptions(_Options, total=False):
+    """What `nas_rnn.search` takes by name."""
+
+    space: str
+    constraints: Sequence[str]
+    strategy: str
+    trials: int
+    scheduler: Literal["asha", "none"]
+    controls: Literal["all", "mean", "none"]
+
+
+class CompareOptions(_Options, total=False):
+    """What `nas_rnn.compare` takes by name."""
+
+    baseline: str
+    top: int
+
+
+class AblateOptions(_Options, total=False):
+    """What `nas_rnn.ablate` takes by name."""
