@@ -2,8 +2,8 @@
 
     epochs: Annotated[int, Ge(1), Option("Passes over the training data in a full run.", BUDGET)] = 4
 
-The command line and its help, TOML, the checks and docs/options.md read such declarations; Python's keywords
-(`nas_rnn.experiment.keywords`) are held equal to them by a test. Nothing here takes long to import: ``--help`` needs it.
+The command line and its help, TOML, the checks and docs/options.md are made from such declarations; Python's keywords
+(`nas_rnn.experiment.keywords`) are held equal to them by a test. ``--help`` needs this file: it imports nothing slow.
 """
 
 from __future__ import annotations

@@ -1,24 +1,32 @@
-"""The options that commands share: for each its flag, what it does, its unit and its default.
+"""From declared options to those of the command line; and the few options that are no part of a configuration.
 
-An option that was not given is None, and the configuration (`nas_rnn.run_folder.config`) then decides: the
-defaults stated here only describe those there, and a test compares the two.
+An option that was not given is None, and the configuration's default counts (`nas_rnn.run_folder.config`).
 """
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal, get_args, get_origin
 
 import typer
 
-from nas_rnn.cli.parsing import number, path, whole, whole_or
-
-WHAT: Final = "What to search for"
-BUDGET: Final = "Budget"
-TRAINING: Final = "Training"
-RUN: Final = "Run"
+from nas_rnn.cli.parsing import key_values, number, path, whole, whole_or
+from nas_rnn.options import PANELS, RUN, Declared, declared
+from nas_rnn.run_folder.config import SearchConfig
 
 RUNS: Final = Path("runs")
+
+_FORMS: Final[Mapping[Any, tuple[str, Callable[[str], Any] | None]]] = {
+    int: ("N", whole()),
+    float: ("X", number),
+    Path: ("PATH", path),
+    str: ("TEXT", None),
+    int | Literal["auto"]: ("N|auto", whole_or("auto")),
+}
+"""How a type stands on the command line: its placeholder in the help, and what reads it (None: texts are kept)."""
 
 
 def _option(flag: str, help: str, panel: str, **details: Any) -> Any:
@@ -29,14 +37,6 @@ def _flag(flag: str, help: str, panel: str) -> Any:
     return _option(flag, help, panel, metavar=" ")
 
 
-def _whole(flag: str, help: str, panel: str) -> Any:
-    return _option(flag, help, panel, metavar="N", parser=whole())
-
-
-def _number(flag: str, help: str, panel: str) -> Any:
-    return _option(flag, help, panel, metavar="X", parser=number)
-
-
 def _text(flag: str, metavar: str, help: str, panel: str) -> Any:
     return _option(flag, help, panel, metavar=metavar)
 
@@ -45,177 +45,73 @@ def _path(flag: str, metavar: str, help: str, panel: str, **details: Any) -> Any
     return _option(flag, help, panel, metavar=metavar, parser=path, **details)
 
 
-Task = Annotated[
-    str | None, _text("--task", "NAME", "Task to train on; see `nas-rnn list tasks`. Default: char-lm.", WHAT)
-]
-Data = Annotated[
-    Path | None,
-    _path("--data", "PATH", "Data to train on, a file or folder. Default: the task's own data.", WHAT),
-]
-TaskOption = Annotated[
-    list[str] | None,
-    _text(
-        "--task-option", "KEY=VALUE", "Option of the task, repeatable. Default: the task's defaults.", WHAT
-    ),
-]
-Space = Annotated[
-    str | None,
-    _text("--space", "NAME", "Search space; see `nas-rnn list spaces`. Default: gated.", WHAT),
-]
-Constraint = Annotated[
-    list[str] | None,
-    _text(
-        "--constraint",
-        "RULE",
-        "Constraint on candidates: 'products<=4', contains=tanh, lacks=exp; repeatable. Default: none.",
-        WHAT,
-    ),
-]
-Strategy = Annotated[
-    str | None,
-    _text("--strategy", "NAME", "Search strategy; see `nas-rnn list strategies`. Default: random.", WHAT),
-]
-Baseline = Annotated[
-    str | None,
-    _text("--baseline", "CELL", "The cell to compare with: a name or a .cell file. Default: lstm.", WHAT),
-]
-Plugins = Annotated[
-    list[Path] | None,
-    _path("--plugins", "DIR", "Folder of your own .py plugins; repeatable. Default: ./search_spaces.", RUN),
-]
+def from_declaration(one: Declared) -> Any:
+    """Return the command line's form of a declared option."""
+    help = f"{one.option.help} Default: {one.default_words}."
+    if one.kind is bool:
+        return _flag(f"{one.flag}/--no-{one.flag.removeprefix('--')}", help, one.option.panel)
+    if one.choices:
+        metavar, parser = "|".join(one.choices), None
+    elif get_origin(one.kind) is dict or (one.option.read and one.kind is float):
+        metavar, parser = _FORMS[str]
+    else:
+        metavar, parser = _FORMS[get_args(one.kind)[0] if _repeatable(one) else one.kind]
+    return _option(one.flag, help, one.option.panel, metavar=one.option.metavar or metavar, parser=parser)
 
-Trials = Annotated[int | None, _whole("--trials", "Number of candidates to try. Default: 24.", BUDGET)]
-Time = Annotated[
-    str | None,
-    _text(
-        "--time",
-        "TIME",
-        "Start no candidates after 90s, 1h30m, ...; selection, tuning and final are not limited. Default: no limit.",
-        BUDGET,
-    ),
-]
-TimeForSeeds = Annotated[
-    str | None,
-    _text("--time", "TIME", "Add no more seeds (--seeds auto) after 30m, 2h, ... Default: no limit.", BUDGET),
-]
-Epochs = Annotated[
-    int | None,
-    _whole("--epochs", "Passes over the training data in a full run. Default: 4.", BUDGET),
-]
-Scheduler = Annotated[
-    str | None,
-    _text("--scheduler", "asha|none", "Early stopping of weak candidates. Default: asha.", BUDGET),
-]
-Params = Annotated[
-    int | None,
-    _whole("--params", "Parameters of each whole model; sets the hidden sizes. Default: 60000.", BUDGET),
-]
-Tune = Annotated[
-    int | None,
-    _whole(
-        "--tune",
-        "Tuning trials per cell, LSTM included (learning rate, dropout, clipping, gate bias); 0: none. Default: 8.",
-        BUDGET,
-    ),
-]
-TuneNone = Annotated[int | None, _whole("--tune", "Tuning trials per variant; 0: none. Default: 0.", BUDGET)]
-Seeds = Annotated[
-    Any,
-    _option(
-        "--seeds",
-        "Seeds per cell in the final; auto: add seeds until the comparison is decided. Default: 5.",
-        BUDGET,
-        metavar="N|auto",
-        parser=whole_or("auto"),
-    ),
-]
-MostSeeds = Annotated[
-    int | None, _whole("--most-seeds", "Most seeds per cell with --seeds auto. Default: 32.", BUDGET)
-]
-Match = Annotated[
-    str | None,
-    _text(
-        "--match",
-        "params|time|hidden",
-        "Match cells by parameters, measured time per step, or hidden size. Default: params.",
-        TRAINING,
-    ),
-]
-Controls = Annotated[
-    str | None,
-    _text(
-        "--controls",
-        "all|mean|none",
-        "Controls in the final: a random search of equal length (all), random cells (all, mean). Default: all.",
-        BUDGET,
-    ),
-]
-Top = Annotated[
-    int | None,
-    _whole("--top", "How many of a search's best cells to compare. Default: 1.", WHAT),
-]
 
-Layers = Annotated[int | None, _whole("--layers", "Stacked recurrent layers. Default: 1.", TRAINING)]
-Dropout = Annotated[
-    float | None,
-    _number("--dropout", "Probability of dropping a value between layers, 0 to 1. Default: 0.0.", TRAINING),
-]
-Batch = Annotated[
-    int | None, _whole("--batch", "Sequences per optimiser step (Adam). Default: 32.", TRAINING)
-]
-Length = Annotated[int | None, _whole("--length", "Time steps per training sequence. Default: 32.", TRAINING)]
-LearningRate = Annotated[
-    float | None, _number("--learning-rate", "Peak learning rate. Default: 0.01.", TRAINING)
-]
-Decay = Annotated[
-    str | None,
-    _text("--decay", "cosine|linear|none", "Learning-rate decay over all epochs. Default: cosine.", TRAINING),
-]
-Clip = Annotated[
-    float | None,
-    _number("--clip", "Maximum gradient norm; 0: no clipping. Default: 1.0.", TRAINING),
-]
-Threads = Annotated[int | None, _whole("--threads", "CPU cores per run. Default: 1.", TRAINING)]
-Device = Annotated[
-    str | None,
-    _text(
-        "--device",
-        "DEVICE",
-        "Device to train on: cpu, cuda, cuda:1 or auto (a GPU if there is one). Default: auto.",
-        TRAINING,
-    ),
-]
-Backend = Annotated[
-    str | None,
-    _text(
-        "--backend",
-        "auto|fused|eager|reference",
-        "How cells are executed: fused is compiled code; auto uses the fastest available. Default: auto.",
-        TRAINING,
-    ),
-]
+def configured_by(kind: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options that ``kind`` declares; those that were given reach it as its ``**options``.
 
-Workers = Annotated[
-    int | None,
-    _whole("--workers", "Runs trained in parallel. Default: as many as fit.", RUN),
-]
-Address = Annotated[
-    str | None,
-    _text(
-        "--address", "HOST:PORT", "Ray cluster to train on (or RAY_ADDRESS), or local. Default: local.", RUN
-    ),
-]
-GpusPerTrial = Annotated[
-    float | None, _number("--gpus-per-trial", "GPUs per run; may be a fraction. Default: 0.0.", RUN)
-]
-Storage = Annotated[
-    str | None,
-    _text("--storage", "URI", "Where to store checkpoints (s3://bucket/runs). Default: the run folder.", RUN),
-]
-Name = Annotated[
-    str | None,
-    _text("--name", "NAME", "Name of the run and of its folder. Default: the next free one.", RUN),
-]
+    Its own parameters come after them in each panel of the help.
+    """
+    options = declared(kind)
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(function)
+        def run(**given: Any) -> None:
+            chosen = {name: _value(one, given.pop(name)) for name, one in options.items()}
+            function(**given, **{name: value for name, value in chosen.items() if value is not None})
+
+        own = [
+            p
+            for p in inspect.signature(function, eval_str=True).parameters.values()
+            if p.kind != p.VAR_KEYWORD
+        ]
+        parameters = sorted([*map(_parameter, options.values()), *own], key=_place)
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {one.name: one.annotation for one in parameters}
+        return run
+
+    return decorate
+
+
+def _parameter(one: Declared) -> inspect.Parameter:
+    plain: Any = bool if one.kind is bool else list[str] if _repeatable(one) else str
+    annotation = Annotated[plain | None, from_declaration(one)]
+    return inspect.Parameter(
+        one.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=annotation
+    )
+
+
+def _place(parameter: inspect.Parameter) -> int:
+    """Return where a parameter's panel stands in the help; arguments, which have none, come first."""
+    panel = parameter.annotation.__metadata__[0].rich_help_panel
+    return PANELS.index(panel) if panel else -1
+
+
+def _repeatable(one: Declared) -> bool:
+    return get_origin(one.kind) in (tuple, dict)
+
+
+def _value(one: Declared, given: Any) -> Any:
+    if not _repeatable(one):
+        return given
+    if not given:
+        return None
+    return tuple(given) if get_origin(one.kind) is tuple else key_values(given, one.flag)
+
+
+Plugins = Annotated[list[Path] | None, from_declaration(declared(SearchConfig)["plugins"])]
 Resume = Annotated[
     str | None,
     _text("--resume", "NAME", "Resume the one with this name. Default: start a new one.", RUN),
@@ -228,7 +124,6 @@ ChangedPlugins = Annotated[
         RUN,
     ),
 ]
-Seed = Annotated[int | None, _whole("--seed", "Random seed, 0 or more. Default: 0.", RUN)]
 Config = Annotated[
     Path | None,
     _path(

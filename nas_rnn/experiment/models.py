@@ -40,11 +40,7 @@ class Models:
         # To read data may take long, and be meant so.
         with plugins.running(plugin, seconds=math.inf, passing=(UserError,)):
             task = plugin.value(**config.task_options)
-            recommended = {
-                name: value
-                for name, value in task.training_defaults.items()
-                if name not in given
-            }
+            recommended = {name: value for name, value in task.training_defaults.items() if name not in given}
             config = replace(config, **recommended)
             data = task.load(config.data)
             if not isinstance(data, TaskData):

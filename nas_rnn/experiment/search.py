@@ -46,9 +46,9 @@ def search(
 ) -> Result:
     """Search for a recurrent cell and compare the best one found with the LSTM.
 
-    ``options`` (docs/options.md has them all) take precedence over the TOML file ``config``, and that over the defaults. ``resume`` names a search under ``runs`` to
-    resume, by its own configuration; ``changed_plugins`` lets it be resumed with plugins whose files are not the same
-    any more. ``observer(event, progress)`` hears of everything.
+    ``options`` (docs/options.md has them all) take precedence over the TOML file ``config``, and that over the
+    defaults. ``resume`` names a search under ``runs`` to resume, by its own configuration; ``changed_plugins`` lets it
+    be resumed with plugins whose files are not the same any more. ``observer(event, progress)`` hears of everything.
 
     Returns how it ended; after Ctrl-C ``status`` is "interrupted" and what is done is kept. Raises UserError for a
     mistake in what was given, NasRnnError where the search could not continue.

@@ -59,7 +59,7 @@ BOTH = [
     (["--workers", "100000"], "100000 runs side by side with --threads 1 are too many for this machine"),
     (["--threads", "10000"], "a run asks for 10000 CPU cores, and this machine has"),
     (["--seed", "4294967296"], "seed: input should be less than 4294967296; got 4294967296"),
-    (["--layers", "1000000"], "layers must be at most 100; got 1000000"),
+    (["--layers", "1000000"], "layers must be a whole number of at least 1 and at most 100; got 1000000"),
     (["--dropout", "-0.1"], "dropout must be at least 0 and less than 1; got -0.1"),
     (["--dropout", "nan"], "dropout must be a finite number; got nan"),
     (["--batch", "1000000000"], "symbols, too few for batch 1000000000 x length 32"),

@@ -9,7 +9,7 @@ import pytest
 from tests.cli.conftest import FakeRun, Run
 
 BOTH = [
-    (["--epochs", "0"], "epochs: input should be greater than or equal to 1; got 0"),
+    (["--epochs", "0"], "epochs must be a whole number of at least 1; got 0"),
     (["--epochs", "few"], "'--epochs': a whole number is needed, not 'few'"),
     (["--epochs"], "Option '--epochs' requires an argument"),
     (["--params", "0"], "params: input should be greater than or equal to 1; got 0"),

@@ -14,7 +14,7 @@ from nas_rnn.tasks import TaskData
 from nas_rnn.tasks.char_lm import CharLM
 from nas_rnn.training import EpochRecord, RunSpec, RunStore
 from nas_rnn.training.model import count_parameters
-from nas_rnn.training.spec import Backend
+from nas_rnn.training.options import Backend
 from nas_rnn.training.trainer import Trainer
 
 LSTM = """
