@@ -12,7 +12,7 @@ NAME ?= $(shell n=first-search; i=2; while [ -e runs/$$n ]; do n=first-search-$$
 BENCH_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: search test check static format-check lint types layers format fuzz bench clean help
+.PHONY: search test check static format-check lint types layers format fuzz options bench clean help
 
 search: $(INSTALLED)  ## Search for a cell on the embedded data and compare it with an LSTM (SEARCH_ARGS, NAME)
 	$(BIN)/nas-rnn search --name $(NAME) $(SEARCH_ARGS)
@@ -42,6 +42,9 @@ format: $(INSTALLED)  ## Format the code, and fix what lint can fix
 
 fuzz: $(INSTALLED)  ## Run the property tests with many more examples
 	$(BIN)/pytest -n 2 --dist worksteal --hypothesis-profile=fuzz tests
+
+options: $(INSTALLED)  ## Write docs/options.md anew, from the declared options
+	$(BIN)/python -m nas_rnn.cli.options_page > docs/options.md
 
 bench: $(INSTALLED)  ## Measure how fast cells train, beside torch's layers (BENCH_ARGS; half an hour)
 	$(BIN)/python benchmarks/cell_speed.py $(BENCH_ARGS)

@@ -128,6 +128,7 @@ def test_every_link_leads_somewhere():
         "docs/architecture.md",
         "docs/clusters.md",
         "docs/export.md",
+        "docs/options.md",
         "docs/report.md",
         "docs/statistics.md",
     ]:
@@ -154,6 +155,13 @@ def test_every_module_that_the_documentation_names_exists():
             places = (ROOT / path, ROOT / "nas_rnn" / path)
             found = path.rstrip("/") in names if is_name else any(place.exists() for place in places)
             assert found, (page, path)
+
+
+def test_the_page_of_options_is_current():
+    """``make options`` writes it."""
+    from nas_rnn.cli.options_page import page
+
+    assert (ROOT / "docs/options.md").read_text(encoding="utf-8") == page()
 
 
 def test_the_layers_of_the_documentation_are_those_of_the_contract():

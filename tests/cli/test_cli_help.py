@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import fields
 
 import pytest
 import typer.main
 
 from nas_rnn.cli.app import app
-from nas_rnn.run_folder.config import CompareConfig, SearchConfig
+from nas_rnn.options import PANELS, declared
+from nas_rnn.run_folder.config import AblateConfig, CompareConfig, SearchConfig
+from nas_rnn.training import TrainingOptions
 from tests.cli.conftest import Run
 
 COMMANDS = ("search", "compare", "ablate", "show", "list", "sample", "export", "report", "ui", "new", "check")
@@ -47,33 +50,31 @@ def _stated_default(help: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("command", "kind", "elsewhere"), [("search", SearchConfig, set()), ("compare", CompareConfig, {"cells"})]
+    ("command", "kind", "other_fields"),
+    [
+        ("search", SearchConfig, set()),
+        ("compare", CompareConfig, {"cells"}),
+        ("ablate", AblateConfig, {"cells", "baseline", "top"}),
+    ],
 )
-def test_help_states_the_defaults_of_the_configuration(
-    command: str, kind: type[SearchConfig] | type[CompareConfig], elsewhere: set[str]
+def test_every_field_of_a_configuration_is_an_option(
+    command: str, kind: type[TrainingOptions], other_fields: set[str]
 ) -> None:
-    """Each field is an option, and its help says the default that it has."""
-    options = _options(command)
-    options["task_options"] = options.pop("task_option")
-    if "constraint" in options:
-        options["constraints"] = options.pop("constraint")
-    for name, field in kind.model_fields.items():
-        if name in elsewhere:
-            continue
-        stated = _stated_default(options.pop(name))
-        if field.default in (None, (), {}):
-            assert not re.fullmatch(r"[\d.]+|None|\(\)|\{\}", stated), (
-                f"--{name} has no such default: {stated}"
-            )
-        else:
-            assert stated == str(field.default), f"--{name}"
-    left = {"config", "json", "runs", "debug", "resume"} | (
-        {"changed_plugins"} if command == "search" else set()
-    )
-    assert set(options) == left
+    """Beside what no configuration has; its help is a sentence, and its default has words."""
+    options = declared(kind)
+    assert {field.name for field in fields(kind)} - set(options) == other_fields
+    own = {
+        "search": {"changed_plugins"},
+        "compare": set(),
+        "ablate": {"elements"},
+    }[command]
+    assert set(_options(command)) == {*options, *own, "config", "json", "runs", "debug", "resume"}
+    for name, one in options.items():
+        assert one.option.help.endswith(".") and "efault: " not in one.option.help, name
+        assert one.option.panel in PANELS and one.default_words, name
 
 
-@pytest.mark.parametrize("command", ["search", "compare"])
+@pytest.mark.parametrize("command", ["search", "compare", "ablate"])
 def test_every_option_of_a_run_states_its_default(command: str) -> None:
     for help in _options(command).values():
         assert _stated_default(help)
