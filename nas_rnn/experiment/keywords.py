@@ -15,7 +15,6 @@ from nas_rnn.training.options import Backend, Decay
 
 class _Options(TypedDict, total=False):
     # Of training.
-    epochs: int
     layers: int
     dropout: float
     batch: int
@@ -23,6 +22,7 @@ class _Options(TypedDict, total=False):
     learning_rate: float
     decay: Decay
     clip: float
+    epochs: int
     threads: int
     device: str
     backend: Backend

@@ -23,9 +23,6 @@ if TYPE_CHECKING:  # torch takes over a second to import; listing tasks and judg
     from nas_rnn.tasks.batch import Batch
     from nas_rnn.tasks.model import TaskModel
 
-TRAINING_NAMES = ("layers", "dropout", "batch", "length", "learning_rate", "decay", "clip", "epochs")
-"""The training options for which a task may have its own defaults."""
-
 LOSS = Mean("loss", "nats", "minimize", 0.01, "relative", of="loss", per="targets")
 """The loss itself as a monitor, per target: the trainer adds up what it needs, so that no model has to give it.
 
@@ -100,9 +97,9 @@ class Task(ABC):
     statistics of a metric belong to ("block"); intervals resample items. The first of ``metrics`` decides a comparison,
     the others are reported. ``monitor`` steers all that comes before: early stopping, halving, selection and tuning; it
     is computed from validation after every epoch, so it must need no decoding. ``Options`` is a frozen dataclass of
-    `option` fields. ``training_defaults`` are training options (`TRAINING_NAMES`) that suit the task better than the
-    general ones, for whoever sets none. ``raw_meta`` names the entries of the data's meta that are data themselves,
-    such as a vocabulary: in all others, control characters are refused.
+    `option` fields. ``training_defaults`` are training options (docs/options.md; not threads, device, backend) that
+    suit the task better than the general ones, for whoever sets none. ``raw_meta`` names the entries of the data's meta
+    that are data themselves, such as a vocabulary: in all others, control characters are refused.
     """
 
     plugin_kind: ClassVar[str] = "task"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,14 @@ from nas_rnn.tasks.data import EVALUATION, PARTS, Batching, Part, TaskData
 from nas_rnn.tasks.metric import Metric
 from nas_rnn.tasks.model import ItemStatistics, Loss, TaskModel, detached
 from nas_rnn.tasks.options import option_fields
-from nas_rnn.tasks.task import LOSS, TRAINING_NAMES, Preview, PreviewOptions, Regularisation, Task
+from nas_rnn.tasks.task import LOSS, Preview, PreviewOptions, Regularisation, Task
 from nas_rnn.testing.padding import drawn, fresh_generator, padding_problems
+from nas_rnn.training import TrainingOptions
 
 BATCHING = Batching(batch=8, length=16)
 HIDDEN = 4
+OF_THE_MACHINE = {"threads", "device", "backend"}
+"""Training options for which a task has no defaults."""
 MOST_BATCHES = 20
 """Enough of a part to judge it by; a large task is checked in seconds."""
 MOST_SHARED = 0.25
@@ -68,9 +71,9 @@ def _class_variables(task: Task, data: TaskData) -> list[str]:
         option_fields(task.Options)
     except TypeError as error:
         problems.append(str(error))
-    strange = sorted({*task.training_defaults} - {*TRAINING_NAMES})
-    known = ", ".join(TRAINING_NAMES)
-    problems += [f"training_defaults has {name!r}, which is none of {known}" for name in strange]
+    known = [field.name for field in fields(TrainingOptions) if field.name not in OF_THE_MACHINE]
+    strange = sorted({*task.training_defaults} - {*known})
+    problems += [f"training_defaults has {name!r}, which is none of {', '.join(known)}" for name in strange]
     measures = task.measures(data.meta)
     if not (isinstance(measures.metrics, tuple) and measures.metrics):
         return [

@@ -31,7 +31,6 @@ class TrainingOptions:
         UserError: for a value out of its range.
     """
 
-    epochs: Annotated[int, Ge(1), Option("Passes over the training data in a full run.", BUDGET)] = 4
     layers: Annotated[int, Ge(1), Le(100), Option("Stacked recurrent layers.", TRAINING)] = 1
     dropout: Annotated[
         float,
@@ -52,6 +51,7 @@ class TrainingOptions:
             "Maximum gradient norm; 0: no clipping.", TRAINING, rule="greater than 0, or 0 for no clipping"
         ),
     ] = 1.0
+    epochs: Annotated[int, Ge(1), Option("Passes over the training data in a full run.", BUDGET)] = 4
     threads: Annotated[int, Ge(1), Option("CPU cores per run.", TRAINING)] = 1
     device: Annotated[
         str,

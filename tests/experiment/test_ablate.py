@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -68,6 +69,7 @@ def test_it_ranks_what_each_element_is_worth(finished: nas_rnn.experiment.Result
     assert all(abs(row["mismatch"]) < 0.2 for row in rows)
     kept = json.loads((place / "runs/parts/comparison.json").read_text())
     assert kept["baseline"]["name"] == "found" and kept["sentence"] == finished.verdict
+    assert tomllib.loads((place / "runs/parts/config.toml").read_text())["tune"] == 0
     assert json.loads(json.dumps(finished.to_dict(), allow_nan=False))["ablation"] == json.loads(
         json.dumps(rows)
     )

@@ -29,9 +29,7 @@ from nas_rnn.tasks import (
 )
 from nas_rnn.tasks.char_lm import CharLM
 from nas_rnn.tasks.model import ItemStatistics, State
-from nas_rnn.tasks.task import TRAINING_NAMES
 from nas_rnn.testing.tasks import check_task
-from nas_rnn.training import TrainingOptions
 
 ACCURACY = Mean("accuracy", "% correct", "maximize", 0.5, "absolute", of="correct")
 LONGEST = 4
@@ -277,6 +275,10 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
     "a word for a monitor": ({"monitor": "accuracy"}, "such as Mean(...), not 'accuracy'"),
     "one name": ({"metrics": (ACCURACY, SCALED)}, "two metrics are called 'accuracy'"),
     "training": ({"training_defaults": {"lr": 0.1}}, "training_defaults has 'lr', which is none of layers"),
+    "the machine": (
+        {"training_defaults": {"threads": 2}},
+        "training_defaults has 'threads', which is none of",
+    ),
     "objects": (
         {"load": part_as("train", extra=np.array([{}]))},
         "array 'extra' of the train part must be a plain numpy array of numbers, not ndarray of object",
@@ -426,7 +428,3 @@ def test_items_are_told_apart_where_training_batches_name_none(tmp_path: Path) -
 
     shared = type("Shared", (Outputs,), {"load": part_as("test", 20, like="train")})
     assert "20 of 20 items of the test part are in the train part" in check_task(shared)
-
-
-def test_a_default_training_option_is_one_that_there_is() -> None:
-    assert {*TRAINING_NAMES, "threads", "device", "backend"} == {*TrainingOptions.__dataclass_fields__}
