@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import tomllib
 import shutil
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
