@@ -21,6 +21,7 @@ from nas_rnn.cells import (
     operations,
     parse_cell,
     register_operation,
+    vector,
 )
 from nas_rnn.cells.cell import make_cell
 from nas_rnn.cells.graph.expressions import parse_expression
@@ -257,6 +258,17 @@ def two_levels(x, h, c):  # type: ignore[no-untyped-def]
 def test_products_over_several_levels(backend: str) -> None:
     compare(two_levels, backend)
     compare(two_levels, backend, num_layers=2, bidirectional=True)
+
+
+@cell
+def of_learned(x, h):  # type: ignore[no-untyped-def]
+    """Products of what is learned are the same at each step; here no bias stands beside them to be added to."""
+    return tanh(linear(h, vector(0.7), bias=None)) * linear(x, sigmoid(vector(0.3)), bias=None)
+
+
+@pytest.mark.parametrize("backend", ["fused", "eager"])
+def test_products_of_learned_values(backend: str) -> None:
+    compare(of_learned, backend)
 
 
 def test_random_cells_cover_the_language() -> None:

@@ -129,6 +129,7 @@ def test_dropout_is_between_layers_and_in_training_only() -> None:
     model.eval()
     assert torch.equal(model(x)[0], model(x)[0])
     everything = RNN(rnn, 3, 4, num_layers=2, dropout=1.0)
+    torch.nn.init.ones_(everything.bias_l1)  # or the output would be zero, as if dropped out itself
     torch.testing.assert_close(everything(x)[0][0], torch.tanh(everything.bias_l1).expand(2, 4))
     with pytest.warns(UserWarning, match="no effect"):
         RNN(lstm, 3, 4, dropout=0.5)

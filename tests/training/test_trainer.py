@@ -12,12 +12,12 @@ import torch
 from torch import nn
 
 from nas_rnn.errors import NasRnnError, UserError
-from nas_rnn.tasks import TaskData
+from nas_rnn.tasks import Batching, Regularisation, TaskData
 from nas_rnn.tasks.char_lm import CharLM
-from nas_rnn.tasks.data import EVALUATION
+from nas_rnn.tasks.data import EVALUATION, PARTS
 from nas_rnn.tasks.model import detached
 from nas_rnn.training import EpochRecord, RunSpec, RunStore
-from nas_rnn.training.loop import validation_pass
+from nas_rnn.training.loop import train_pass, validation_pass
 from nas_rnn.training.model import RnnOfSpec, build_model, count_parameters
 from nas_rnn.training.trainer import Trainer
 
@@ -194,6 +194,21 @@ def test_a_trainer_that_is_done_with_frees_its_model(make_trainer: MakeTrainer) 
     del trainer
     gc.collect()
     assert [model() for model in models] == [None]
+
+
+def test_what_came_before_a_chunk_counts(data: TaskData) -> None:
+    """A text costs as much in many short chunks as in one: the state is carried from each to the next."""
+    task = CharLM()
+    model = task.build(dict(data.meta), lambda size: nn.LSTM(size, 12), Regularisation(dropout=0.0))
+    length = len(data.part("train")["codes"]) // 20 * 10
+    still = torch.optim.SGD(model.parameters(), lr=0.0)
+
+    def losses(chunk: int) -> list[float]:
+        train, valid = (task.batches(data, part, Batching(batch=2, length=chunk)) for part in PARTS[:2])
+        shown = train_pass(model, train, still, rate=lambda step: 0.0, clip=0.0, epoch=1)
+        return [shown.loss, validation_pass(model, valid).loss]
+
+    assert losses(10) == pytest.approx(losses(length), rel=1e-6)
 
 
 def test_detaching_keeps_the_state_s_form() -> None:
