@@ -13,7 +13,7 @@ TINY = {**TINY_RUNS, "tune": 0, "controls": "none"}
 """Options of a search of such runs, and of no others than trials, selection and final."""
 
 
-def write_text(path: Path, words: int = 2500) -> Path:
+def write_text(path: Path, words: int = 1500) -> Path:
     """Write a text with some structure: random words of a small vocabulary."""
     rng = random.Random(0)
     vocabulary = [

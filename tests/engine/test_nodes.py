@@ -57,7 +57,8 @@ def start_search(nodes: Nodes, more: str = "") -> subprocess.Popen[str]:
     (nodes.driver / "spaces" / "mine.py").write_text(SPACE)
     options = (
         f"--address {nodes.address} --plugins spaces --space only_here --data text.txt --name s --scheduler none "
-        f"--trials {TRIALS} --epochs {EPOCHS} --params 2500 --seeds 1 --batch 8 --length 16 {more}"
+        f"--trials {TRIALS} --epochs {EPOCHS} --params 2500 --seeds 1 --batch 8 --length 16 "
+        f"--tune 0 --controls none {more}"
     )
     return subprocess.Popen(
         [sys.executable, "-c", "from nas_rnn.cli import main; main()", "search", *options.split()],
