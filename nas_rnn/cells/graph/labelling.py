@@ -152,7 +152,7 @@ class Labelling:
             del self._branches[shared + 1 :]
 
     def _found(self, automorphism: Permutation) -> None:
-        """Take up an automorphism: it joins nodes in all open branches whose path it leaves as it is."""
+        """Record an automorphism: it joins nodes in all open branches whose path it leaves as it is."""
         self.automorphisms.append(automorphism)
         for depth, branch in enumerate(self._branches):
             if depth and self._path[depth - 1] in automorphism:

@@ -85,8 +85,8 @@ def _keep_weights(models: Models, folder: RunFolder, run: RunSpec, cell: str) ->
     model.eval()
     first = next(iter(recurrent_nets(model).values()))
     example = example_inputs(task, data)
-    learnt = TaskModelBundle(task=task, model=model, spec=spec, meta=data.meta, example=example)
-    for name, content in folder_files(ExportBundle(name=folder.name, rnn=first, learnt=learnt)).items():
+    bundle = TaskModelBundle(task=task, model=model, spec=spec, meta=data.meta, example=example)
+    for name, content in folder_files(ExportBundle(name=folder.name, rnn=first, task_model=bundle)).items():
         folder.write(f"best/{name}", content)
     preview = task.preview(model, data.without("test"), seed=spec.seed, options=PreviewOptions())
     for name, content in preview.files.items():

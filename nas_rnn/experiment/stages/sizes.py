@@ -64,8 +64,8 @@ def _timed(models: Models, notify: Notifier, cell: Cell, baseline: Entry) -> int
     return best
 
 
-def tell_mismatch(models: Models, notify: Notifier, entry: Entry) -> None:
-    """Tell where ``entry`` could not be matched to the baseline's parameters within one per cent."""
+def warn_of_mismatch(models: Models, notify: Notifier, entry: Entry) -> None:
+    """Warn where ``entry`` could not be matched to the baseline's parameters within one per cent."""
     if models.config.match == "params":
         warning = mismatch_warning(Match(entry.hidden_size, entry.parameters, entry.mismatch))
         if warning:
