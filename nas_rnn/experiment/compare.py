@@ -103,7 +103,7 @@ def run_comparison(
         entries = [standard]
         for cell in _named_apart([baseline, *contenders])[1:]:
             entries.append(matched(models, folder, notify, cell, standard))
-            warn_of_mismatch(models, notify, entries[-1])
+            warn_of_mismatch(config.match, notify, entries[-1])
         entries = yield from tune(models, listener, costs, entries)
         yield from final.run(entries)
 

@@ -114,7 +114,7 @@ def _run(session: Session[SearchConfig]) -> Result:
         control = RandomControl(config, models, listener, costs, sync.follow)
         entries = [baseline, winner, *(yield from control.run(baseline, proposals.trained()))]
         for entry in entries[1:]:
-            warn_of_mismatch(models, notify, entry)
+            warn_of_mismatch(config.match, notify, entry)
         entries = yield from tune(models, listener, costs, entries)
         yield from final.run(entries)
 
