@@ -52,14 +52,14 @@ class InProcessEngine:
         gpus_per_run: float = 0.0,
         address: str | None = None,
         storage: str | None = None,
-        tell: Callable[[str], None] = lambda message: None,
+        notify: Callable[[str], None] = lambda message: None,
     ) -> None:
         check_request(gpus_per_run)
         assert (gpus_per_run, address, storage) == (0.0, None, None), "that needs the real engine"
         self.workers = workers or places([{"CPU": float(len(os.sched_getaffinity(0)))}], threads, 0.0)
         self._folder = folder.resolve()
         self._data = data
-        self._tell = tell
+        self._notify = notify
         self._numbers = itertools.count()
 
     def __enter__(self) -> InProcessEngine:
@@ -78,7 +78,7 @@ class InProcessEngine:
         deadline: float | None = None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> Outcome:
-        searcher = SourceSearcher(source, sign, self._tell)
+        searcher = SourceSearcher(source, sign, self._notify)
         decides = make_scheduler(scheduler, epochs, deadline)
         running: list[Trial] = []
         outcome: Outcome = "complete"

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from nas_rnn.cli.lines import PHASES
+from nas_rnn.cli.results import COLUMNS
+from nas_rnn.comparison import scale_lines
+from nas_rnn.comparison.result import Floor
 from nas_rnn.plugins import GROUPS, Registry
 from nas_rnn.strategies import Strategy
 from nas_rnn.testing import check_space
 from nas_rnn.testing.tasks import check_task
 from nas_rnn.training import RunSpec, TrainingOptions
 from nas_rnn.training.trainer import Trainer
+from tests.comparison.test_scale import PLAIN
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ["README.md", "docs/plugins.md"]
@@ -162,6 +168,21 @@ def test_the_page_of_options_is_current():
     from nas_rnn.cli.options_page import page
 
     assert (ROOT / "docs/options.md").read_text(encoding="utf-8") == page()
+
+
+def test_the_sample_output_has_what_a_search_prints_in_its_order():
+    """A default search: no random search beside the random one, and a task with trivial baselines."""
+    sample = (ROOT / "README.md").read_text(encoding="utf-8").partition("## What you see\n")[2]
+    floors = tuple(
+        Floor(name=f"{name} table", values={PLAIN.metric: float(value)})
+        for name, value in re.findall(r"(unigram|bigram) table (\d+\.\d+)", sample)
+    )
+    assert [floor.name for floor in floors] == ["unigram table", "bigram table"]
+    lines = [PHASES[phase] for phase in ("search", "selection", "tuning", "final")]
+    lines += ["On the test data, bits_per_char in bits per character:", COLUMNS[0]]
+    lines += [*scale_lines(replace(PLAIN, floors=floors)), "Tuned on validation data:", "`gated_", "Cost: "]
+    places = [sample.find(f"    {line}") for line in lines]
+    assert -1 not in places and places == sorted(places)
 
 
 def test_the_layers_of_the_documentation_are_those_of_the_contract():

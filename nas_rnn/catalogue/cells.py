@@ -1,12 +1,14 @@
-"""Finds the cell that a name stands for."""
+"""Finds the cell that a name stands for; every command that does so takes ``--plugins``."""
 
 from __future__ import annotations
 
+import contextlib
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 from nas_rnn import plugins
-from nas_rnn.cells import Cell
+from nas_rnn.cells import Cell, UnknownWord
 from nas_rnn.errors import UserError, unknown
 from nas_rnn.run_folder.layout import RunFolder, names
 from nas_rnn.run_folder.reader import RunReader
@@ -24,8 +26,9 @@ def find_cells(name: str, runs: Path, top: int) -> list[Cell]:
     reader = RunReader(folder)
     monitor = plugins.registry().find("task", reader.settings()["task"]).value.monitor
     best: dict[str, Cell] = {}
-    for trial in ranked(reader.trials(), monitor):
-        best.setdefault(trial.digest, trial.candidate.cell)
+    with _words_of_plugins():
+        for trial in ranked(reader.trials(), monitor):
+            best.setdefault(trial.digest, trial.candidate.cell)
     if not best:
         raise UserError(
             f"no trial of the search {name!r} has a score yet; finish it with "
@@ -41,11 +44,21 @@ def find_cell(name: str, runs: Path) -> Cell:
     if names_recipe(name):
         return load_recipe(name).cell
     if name in known or Path(name).suffix == ".cell" or Path(name).is_file():
-        return plugins.load_cell(name)
+        with _words_of_plugins():
+            return plugins.load_cell(name)
     if best.is_file():
-        return plugins.load_cell(best)
+        with _words_of_plugins():
+            return plugins.load_cell(best)
     if name in names(runs):
         raise UserError(
             f"the search {name!r} has no best cell yet; finish it with `nas-rnn search --resume {shlex.quote(name)}`"
         )
     raise unknown("cell, .cell file, recipe or search", name, [*known, *names(runs)])
+
+
+@contextlib.contextmanager
+def _words_of_plugins() -> Iterator[None]:
+    try:
+        yield
+    except UnknownWord as error:
+        raise UserError(f"{error}; if a plugin defines it, give its folder with --plugins") from None

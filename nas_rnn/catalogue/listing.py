@@ -13,6 +13,7 @@ from nas_rnn.plugins import Plugin
 from nas_rnn.run_folder.layout import RunFolder, names
 from nas_rnn.run_folder.reader import RunReader
 from nas_rnn.spaces.constraints import counts
+from nas_rnn.tasks import Metric
 from nas_rnn.tasks.options import option_fields
 
 
@@ -69,15 +70,20 @@ def _plugin_row(plugin: Plugin) -> dict[str, Any]:
 
 def _task_row(plugin: Plugin) -> dict[str, Any]:
     task, row = plugin.value, _plugin_row(plugin)
-    metric = f"{task.metrics[0].name} ({task.metrics[0].direction})"
+    steers = task.monitor.name != task.metrics[0].name
     options = ", ".join(f"{name}={own.default}" for name, own in option_fields(task.Options).items())
     return {
         "name": plugin.name,
-        "metric": metric,
+        "metrics": ", ".join(map(_metric, task.metrics)),  # the first decides
+        "monitor": _metric(task.monitor) if steers else "",
         "summary": row["summary"],
         "options": options,
         "from": row["from"],
     }
+
+
+def _metric(metric: Metric) -> str:
+    return f"{metric.name} ({metric.direction})"
 
 
 def _operation_rows() -> list[dict[str, Any]]:

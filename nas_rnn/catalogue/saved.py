@@ -55,12 +55,12 @@ def sample(
     seed: int = 0,
 ) -> str:
     """Return what the best model of ``name`` gives as its task's preview."""
-    learnt = load_saved(name, Path(runs)).learnt
-    assert learnt is not None
+    bundle = load_saved(name, Path(runs)).task_model
+    assert bundle is not None
     return str(
-        learnt.task.preview(
-            learnt.model,
-            TaskData({}, learnt.meta),
+        bundle.task.preview(
+            bundle.model,
+            TaskData({}, bundle.meta),
             seed=seed,
             options=PreviewOptions(length=length, prompt=prompt, temperature=temperature),
         ).text
@@ -105,10 +105,10 @@ def export(
 
 def _test_metric(trained: ExportBundle, folder: RunFolder) -> tuple[float | None, str]:
     """Return what the run that made the model measured on the test part, and in which unit."""
-    if trained.learnt is None:
+    if trained.task_model is None:
         return None, ""
-    result = folder.store(trained.learnt.spec.id).read_result()
-    metric = trained.learnt.task.measures(trained.learnt.meta).metric
+    result = folder.store(trained.task_model.spec.id).read_result()
+    metric = trained.task_model.task.measures(trained.task_model.meta).metric
     return None if result is None else metrics_on_holdout(result, [metric]).get(metric.name), metric.unit
 
 
@@ -128,13 +128,13 @@ def _best(
             "is what it was trained as (with --input-size and --hidden-size, its cell alone is exported)"
         )
     saved = load_saved(what, runs)
-    learnt = saved.learnt
-    if needs_example and learnt is not None and learnt.example is None:  # earlier versions kept none
+    bundle = saved.task_model
+    if needs_example and bundle is not None and bundle.example is None:  # earlier versions kept none
         from nas_rnn.export import example_inputs
 
-        data = learnt.task.load(RunReader(RunFolder(runs, what)).config().data)
-        learnt = replace(learnt, example=example_inputs(learnt.task, data))
-    return replace(saved, name=what, learnt=learnt)
+        data = bundle.task.load(RunReader(RunFolder(runs, what)).config().data)
+        bundle = replace(bundle, example=example_inputs(bundle.task, data))
+    return replace(saved, name=what, task_model=bundle)
 
 
 def _fresh(

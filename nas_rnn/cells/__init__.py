@@ -7,7 +7,7 @@ No module here imports torch.
 from nas_rnn.cells.cell import Cell, cell, make_cell, parse_cell, trace_cell
 from nas_rnn.cells.graph.canonical import Canonical, parameter_owners
 from nas_rnn.cells.graph.gate_bias import gate_bias, with_gate_bias
-from nas_rnn.cells.graph.nodes import CellError, StatePath, value_sizes
+from nas_rnn.cells.graph.nodes import CellError, StatePath, UnknownWord, value_sizes
 from nas_rnn.cells.graph.operations import Operation, find_operation, operations, register_operation
 from nas_rnn.cells.language.tracing import diagonal, layer_norm, linear, project, scalar, state, vector
 
@@ -17,6 +17,7 @@ __all__ = [
     "CellError",
     "Operation",
     "StatePath",
+    "UnknownWord",
     "cell",
     "diagonal",
     "find_operation",

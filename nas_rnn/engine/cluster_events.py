@@ -16,20 +16,20 @@ _LONGEST_REPORT = 300
 
 
 class ClusterEvents:
-    """Tells, through ``tell``, how the cluster changed since it was asked last.
+    """Tells, through ``notify``, how the cluster changed since it was asked last.
 
-    ``places`` counts the runs that nodes have room for. `look` is to be called often, on the thread for ``tell``.
+    ``places`` counts the runs that nodes have room for. `look` is to be called often, on the thread for ``notify``.
     """
 
-    def __init__(self, tell: Callable[[str], None], places: Callable[[list[Resources]], int]) -> None:
-        self._tell = tell
+    def __init__(self, notify: Callable[[str], None], places: Callable[[list[Resources]], int]) -> None:
+        self._notify = notify
         self._places = places
         self._reported: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._heard: set[str] = set()
         nodes = nodes_alive()
         self._known = {node["NodeID"]: node_name(node) for node in nodes}
         self._next = time.monotonic() + _LOOK_SECONDS
-        self._tell(f"the cluster has {self._describe(nodes)}")
+        self._notify(f"the cluster has {self._describe(nodes)}")
 
     def look(self) -> None:
         """Tell what is new, if it is time to look again."""
@@ -37,18 +37,18 @@ class ClusterEvents:
             return
         self._next = time.monotonic() + _LOOK_SECONDS
         while not self._reported.empty():
-            self._tell(f"Ray reports: {self._reported.get()}")
+            self._notify(f"Ray reports: {self._reported.get()}")
         nodes = nodes_alive()
         now = {node["NodeID"]: node_name(node) for node in nodes}
         left = [name for id, name in self._known.items() if id not in now]
         joined = [name for id, name in now.items() if id not in self._known]
         self._known = now
         for name in left:
-            self._tell(f"node {name} has left; the cluster has {self._describe(nodes)}")
+            self._notify(f"node {name} has left; the cluster has {self._describe(nodes)}")
         for name in joined:
-            self._tell(f"node {name} has joined; the cluster has {self._describe(nodes)}")
+            self._notify(f"node {name} has joined; the cluster has {self._describe(nodes)}")
         if (left or joined) and not self._places([node["Resources"] for node in nodes]):
-            self._tell(
+            self._notify(
                 "no node has room for a run: runs wait for one (Ctrl-C stops the search, --resume continues it)"
             )
 

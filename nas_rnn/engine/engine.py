@@ -36,7 +36,7 @@ class Engine:
     ``workers`` runs (None: as many as have a place) are trained at once with ``threads`` CPU cores and
     ``gpus_per_run`` GPUs each. ``folder`` keeps each run's checkpoint and curve, also of those on other machines; at
     ``storage``, a URI, checkpoints lie there instead. ``data`` and ``sources`` (file plugins) are sent to the workers
-    once. ``tell`` hears of nodes and workers that were lost. Opening it raises UserError where the request cannot
+    once. ``notify`` hears of nodes and workers that were lost. Opening it raises UserError where the request cannot
     be met.
     """
 
@@ -51,7 +51,7 @@ class Engine:
         gpus_per_run: float = 0.0,
         address: str | None = None,
         storage: str | None = None,
-        tell: Callable[[str], None] = lambda message: None,
+        notify: Callable[[str], None] = lambda message: None,
     ) -> None:
         check_request(gpus_per_run)
         self._asked_workers = workers
@@ -62,7 +62,7 @@ class Engine:
         self._gpus_per_run = gpus_per_run
         self._address = address
         self._storage = storage
-        self._tell = tell
+        self._notify = notify
         self._events: ClusterEvents | None = None
         self._stack = ExitStack()
         self._fits = 0
@@ -94,7 +94,7 @@ class Engine:
             check_storage(self._storage)
         self.workers = self._asked_workers or self._places(nodes)
         if self._address is not None:
-            self._events = ClusterEvents(self._tell, self._places)
+            self._events = ClusterEvents(self._notify, self._places)
             self._stack.enter_context(self._events.listening())
         self._scratch = Path(tempfile.mkdtemp(prefix="nas_rnn_ray_"))
         self._stack.callback(shutil.rmtree, self._scratch, ignore_errors=True)
@@ -132,7 +132,7 @@ class Engine:
         from nas_rnn.engine.trainable import RunTrainable, WorkerSetup
 
         _quiet()
-        searcher = SourceSearcher(source, sign, self._tell)
+        searcher = SourceSearcher(source, sign, self._notify)
         stopper = _stopper(searcher, should_stop, self._events)
         # Workers fetch what is withheld only with a run that may read it.
         withheld = ray.put(self._data.only("test")) if "test" in self._data.parts else None

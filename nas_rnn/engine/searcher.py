@@ -18,7 +18,7 @@ MAX_WORKER_DEATHS = 2
 
 
 class SourceSearcher(Searcher):
-    """Tune's view of a `RunSource`; ``tell`` hears of workers that died.
+    """Tune's view of a `RunSource`; ``notify`` hears of workers that died.
 
     Tune may pickle a searcher; this one leaves its source behind, since Tune's state is never restored from.
     """
@@ -27,12 +27,12 @@ class SourceSearcher(Searcher):
         self,
         source: RunSource | None = None,
         sign: int = 1,
-        tell: Callable[[str], None] = lambda message: None,
+        notify: Callable[[str], None] = lambda message: None,
     ) -> None:
         super().__init__(metric="score", mode="min")
         self._source = source
         self._sign = sign
-        self._tell = tell
+        self._notify = notify
         self._running: dict[str, RunSpec] = {}
         self._records: dict[str, list[EpochRecord]] = {}  # by run, as a run may have several of Tune's trials
         self._deaths: Counter[str] = Counter()
@@ -44,7 +44,7 @@ class SourceSearcher(Searcher):
         return {
             **self.__dict__,
             "_source": None,
-            "_tell": None,
+            "_notify": None,
             "_running": {},
             "_records": {},
             "error": None,
@@ -71,7 +71,7 @@ class SourceSearcher(Searcher):
         spec = self._running.get(trial_id)
         if spec is not None and not self.stopping:
             self._deaths[spec.id] += 1
-            self._tell(f"the worker of {spec.name} {reason}; the run resumes from its last checkpoint")
+            self._notify(f"the worker of {spec.name} {reason}; the run resumes from its last checkpoint")
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         if self._source is None or trial_id not in self._running:

@@ -20,7 +20,7 @@ from nas_rnn.experiment.session import Session, new_session, prepare, resumed_se
 from nas_rnn.experiment.stages.costs import Costs
 from nas_rnn.experiment.stages.final import Final
 from nas_rnn.experiment.stages.listening import RunListener
-from nas_rnn.experiment.stages.sizes import matched, tell_mismatch
+from nas_rnn.experiment.stages.sizes import matched, warn_of_mismatch
 from nas_rnn.experiment.stages.tuning import tune
 from nas_rnn.publishing.mlflow_sync import MlflowSync
 from nas_rnn.run_folder.config import CompareConfig
@@ -103,7 +103,7 @@ def run_comparison(
         entries = [standard]
         for cell in _named_apart([baseline, *contenders])[1:]:
             entries.append(matched(models, folder, notify, cell, standard))
-            tell_mismatch(models, notify, entries[-1])
+            warn_of_mismatch(config.match, notify, entries[-1])
         entries = yield from tune(models, listener, costs, entries)
         yield from final.run(entries)
 

@@ -20,7 +20,7 @@ from nas_rnn.experiment.stages.listening import RunListener
 from nas_rnn.experiment.stages.proposals import Proposals
 from nas_rnn.experiment.stages.random_control import RandomControl
 from nas_rnn.experiment.stages.selection import select
-from nas_rnn.experiment.stages.sizes import best_entries, tell_mismatch
+from nas_rnn.experiment.stages.sizes import best_entries, warn_of_mismatch
 from nas_rnn.experiment.stages.strategy import make_strategy, require_candidates
 from nas_rnn.experiment.stages.tuning import tune
 from nas_rnn.publishing.mlflow_sync import MlflowSync
@@ -114,7 +114,7 @@ def _run(session: Session[SearchConfig]) -> Result:
         control = RandomControl(config, models, listener, costs, sync.follow)
         entries = [baseline, winner, *(yield from control.run(baseline, proposals.trained()))]
         for entry in entries[1:]:
-            tell_mismatch(models, notify, entry)
+            warn_of_mismatch(config.match, notify, entry)
         entries = yield from tune(models, listener, costs, entries)
         yield from final.run(entries)
 

@@ -87,7 +87,7 @@ class Session(Generic[C]):
             folder=self.folder.trials,
             data=self.models.data,
             sources=plugins.registry().sources,
-            tell=self.notify.warn,
+            notify=self.notify.warn,
         )
         # The signals' handlers inside: Ray's start puts one of its own in the place of SIGTERM's.
         with engine, stop.on_signals():

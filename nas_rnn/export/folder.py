@@ -3,7 +3,7 @@
 weights.safetensors   the state dict, of the whole model or of the layers alone
 cell.cell             the cell's text
 model.json            what `load_model` builds them from: sizes, the task, what its data is like
-example.safetensors   some inputs, where a task was learnt
+example.safetensors   some inputs, where a task was learned
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ _RNN_OPTIONS = ("input_size", "hidden_size", "num_layers", "batch_first", "dropo
 
 def folder_files(trained: ExportBundle) -> dict[str, bytes]:
     """Return the files of the folder, by name; the one that says that all are there is the last."""
-    learnt = trained.learnt
-    module: nn.Module = trained.rnn if learnt is None else learnt.model
+    bundle = trained.task_model
+    module: nn.Module = trained.rnn if bundle is None else bundle.model
     content: dict[str, Any] = {
         "format": FORMAT,
         "name": trained.name,
@@ -51,12 +51,12 @@ def folder_files(trained: ExportBundle) -> dict[str, bytes]:
         ),
         CELL: trained.rnn.cell.to_text().encode(),
     }
-    if learnt is None:
+    if bundle is None:
         content["rnn"] = {name: getattr(trained.rnn, name) for name in _RNN_OPTIONS}
     else:
-        content |= {"spec": learnt.spec.to_dict(), "meta": dict(learnt.meta)}
-        if learnt.example is not None:
-            files[EXAMPLE] = safetensors.torch.save({"inputs": learnt.example.contiguous()})
+        content |= {"spec": bundle.spec.to_dict(), "meta": dict(bundle.meta)}
+        if bundle.example is not None:
+            files[EXAMPLE] = safetensors.torch.save({"inputs": bundle.example.contiguous()})
     return {**files, MODEL: (json.dumps(content, indent=1, allow_nan=False) + "\n").encode()}
 
 
@@ -73,7 +73,7 @@ def load_model(path: str | Path, *, plugins: Sequence[str | Path] = ()) -> nn.Mo
         NasRnnError: where its files do not belong together.
     """
     trained = load_folder(Path(path), plugins=plugins)
-    return trained.rnn if trained.learnt is None else trained.learnt.model
+    return trained.rnn if trained.task_model is None else trained.task_model.model
 
 
 def load_folder(folder: Path, *, plugins: Sequence[str | Path] = ()) -> ExportBundle:
@@ -95,7 +95,7 @@ def load_folder(folder: Path, *, plugins: Sequence[str | Path] = ()) -> ExportBu
         check_text(content.get("name", ""), f"{place} name")
         for number, row in enumerate(content.get("operations", [])):
             register_operation(read_operation(row, f"{place} operations[{number}]"))
-        found = _learnt(folder, content, weights) if "spec" in content else _bare(folder, content, weights)
+        found = _with_task(folder, content, weights) if "spec" in content else _bare(folder, content, weights)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
         reason = str(error).strip().split("\n")[0]
         raise NasRnnError(f"the model in {str(folder)!r} cannot be read: {reason}") from error
@@ -110,7 +110,7 @@ def example_inputs(task: Task, data: TaskData) -> Tensor | None:
     return inputs[:EXAMPLE_STEPS, :EXAMPLE_BATCH].clone() if inputs.dim() > 1 else inputs
 
 
-def _learnt(folder: Path, content: Mapping[str, Any], weights: Mapping[str, Tensor]) -> ExportBundle:
+def _with_task(folder: Path, content: Mapping[str, Any], weights: Mapping[str, Tensor]) -> ExportBundle:
     spec = RunSpec.from_dict(content["spec"])
     task = plugins.registry().find("task", spec.task).value(**spec.task_options)
     check_meta(task, content["meta"], f"{folder / MODEL}: meta")
@@ -119,8 +119,8 @@ def _learnt(folder: Path, content: Mapping[str, Any], weights: Mapping[str, Tens
     rnn = next(iter(recurrent_nets(model).values()))
     kept = folder / EXAMPLE
     example = safetensors.torch.load_file(kept)["inputs"] if kept.is_file() else None
-    learnt = TaskModelBundle(task=task, model=model.eval(), spec=spec, meta=content["meta"], example=example)
-    return ExportBundle(name=content.get("name", spec.name), rnn=rnn, learnt=learnt)
+    bundle = TaskModelBundle(task=task, model=model.eval(), spec=spec, meta=content["meta"], example=example)
+    return ExportBundle(name=content.get("name", spec.name), rnn=rnn, task_model=bundle)
 
 
 def _named_as_now(weights: Mapping[str, Tensor], content: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -38,8 +38,8 @@ def onnx_bytes(trained: ExportBundle) -> bytes:
     require_libraries()
     from nas_rnn.export.onnx_layers import layers_model
 
-    learnt = trained.learnt
-    model = layers_model(trained.rnn) if learnt is None else _whole(trained.rnn, learnt)
+    bundle = trained.task_model
+    model = layers_model(trained.rnn) if bundle is None else _whole(trained.rnn, bundle)
     _describe(model, trained)
     content = bytes(model.SerializeToString())
     for inputs, states in _trials(trained):
@@ -77,24 +77,24 @@ class _StandIn(nn.Module):
         return output, tuple(states)
 
 
-def _whole(rnn: RNN, learnt: TaskModelBundle) -> onnx.ModelProto:
+def _whole(rnn: RNN, bundle: TaskModelBundle) -> onnx.ModelProto:
     from nas_rnn.export.onnx_graph import OPSET
     from nas_rnn.export.onnx_layers import BATCH, TIME, state_names
 
-    obstacle = _obstacle(learnt)
+    obstacle = _obstacle(bundle)
     if obstacle is not None:
         raise NasRnnError(
-            f"the model of the task {learnt.task.name!r} cannot be exported to ONNX, which needs {obstacle}; "
+            f"the model of the task {bundle.task.name!r} cannot be exported to ONNX, which needs {obstacle}; "
             "--format torch has all of it"
         )
-    assert learnt.example is not None
-    model = _with_stand_in(learnt, rnn)
+    assert bundle.example is not None
+    model = _with_stand_in(bundle, rnn)
     time, batch = torch.export.Dim(TIME), torch.export.Dim(BATCH)
-    inputs = _grown(learnt.example)
+    inputs = _grown(bundle.example)
     arguments: tuple[Any, ...] = (inputs,)
     shapes: tuple[Any, ...] = ({0: time, 1: batch},)
     names = ["inputs"]
-    if learnt.model.carries_state:
+    if bundle.model.carries_state:
         arguments += (_starts(rnn, inputs.shape[1]),)
         shapes += (tuple({1: batch} for _ in rnn.cell.states),)
         names += state_names(rnn, "0")
@@ -113,28 +113,28 @@ def _whole(rnn: RNN, learnt: TaskModelBundle) -> onnx.ModelProto:
     except Exception as error:  # the exporter raises whatever its parts do
         reason = str(error).strip().split("\n")[0]
         raise NasRnnError(
-            f"the model of the task {learnt.task.name!r} cannot be exported to ONNX: {reason}"
+            f"the model of the task {bundle.task.name!r} cannot be exported to ONNX: {reason}"
         ) from error
     assert program is not None
-    return _with_layers(program.model_proto, rnn, learnt.model.carries_state)
+    return _with_layers(program.model_proto, rnn, bundle.model.carries_state)
 
 
-def _with_stand_in(learnt: TaskModelBundle, rnn: RNN) -> nn.Module:
+def _with_stand_in(bundle: TaskModelBundle, rnn: RNN) -> nn.Module:
     """Return the model's net with a stand-in for its layers."""
-    (path,) = learnt.nets()
-    net = copy.copy(learnt.net)
-    net._modules = {**learnt.net._modules, path: _StandIn(rnn)}
+    (path,) = bundle.nets()
+    net = copy.copy(bundle.net)
+    net._modules = {**bundle.net._modules, path: _StandIn(rnn)}
     return net
 
 
-def _obstacle(learnt: TaskModelBundle) -> str | None:
+def _obstacle(bundle: TaskModelBundle) -> str | None:
     """Return what the format needs and the model is not; None where it can be exported."""
-    paths = list(learnt.nets())
-    if not learnt.has_net:
+    paths = list(bundle.nets())
+    if not bundle.has_net:
         return "a model that is one net; this one has no attribute `net`"
     if len(paths) != 1 or "." in paths[0]:
         return f"one net with one recurrent net right in it, not {', '.join(paths) or 'none'}"
-    return None if learnt.example is not None else "inputs that are one tensor, not several by name"
+    return None if bundle.example is not None else "inputs that are one tensor, not several by name"
 
 
 def _with_layers(model: onnx.ModelProto, rnn: RNN, with_states: bool) -> onnx.ModelProto:
@@ -168,11 +168,11 @@ def _describe(model: onnx.ModelProto, trained: ExportBundle) -> None:
 
 def _trials(trained: ExportBundle) -> Iterator[tuple[Tensor, tuple[Tensor, ...] | None]]:
     """Give inputs of different batches and lengths, with states to continue from where the model takes them."""
-    rnn, learnt = trained.rnn, trained.learnt
-    if learnt is not None:
-        assert learnt.example is not None
-        for inputs in (learnt.example, _grown(learnt.example), learnt.example[:1, :1]):
-            yield inputs, _starts(rnn, inputs.shape[1]) if learnt.model.carries_state else None
+    rnn, bundle = trained.rnn, trained.task_model
+    if bundle is not None:
+        assert bundle.example is not None
+        for inputs in (bundle.example, _grown(bundle.example), bundle.example[:1, :1]):
+            yield inputs, _starts(rnn, inputs.shape[1]) if bundle.model.carries_state else None
         return
     generator = torch.Generator().manual_seed(0)
     like = next(iter(rnn.parameters()), torch.empty(0))
@@ -207,11 +207,11 @@ def _compare(
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     given = [inputs, *(states or ())]
-    names = ["x" if trained.learnt is None else "inputs"]
+    names = ["x" if trained.task_model is None else "inputs"]
     names += [f"{path.name}_0" for path in trained.rnn.cell.states]
     feeds = {name: tensor.cpu().numpy() for name, tensor in zip(names, given, strict=False)}
     found = session.run(None, feeds)
-    model = trained.rnn if trained.learnt is None else trained.learnt.model
+    model = trained.rnn if trained.task_model is None else trained.task_model.model
     output, last = model(inputs, states)
     for ours, theirs in zip(found, [output, *last], strict=True):
         _check_equal(torch.from_numpy(ours), theirs)

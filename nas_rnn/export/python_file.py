@@ -45,21 +45,21 @@ def python_files(trained: ExportBundle, stem: str) -> dict[str, bytes]:
     if not stem.isidentifier():
         raise UserError(f"a Python file is imported by its name, and {stem!r} is no name in Python")
     step = write_step(trained.rnn.cell)
-    learnt = trained.learnt
-    plain = None if learnt is None or not learnt.has_net else learnt.task.plain_net(learnt.meta)
+    bundle = trained.task_model
+    plain = None if bundle is None or not bundle.has_net else bundle.task.plain_net(bundle.meta)
     tensors = layer_weights(step, trained.rnn)
-    if plain is not None and learnt is not None:
-        tensors = _net_weights(step, learnt)
+    if plain is not None and bundle is not None:
+        tensors = _net_weights(step, bundle)
     buffer = io.BytesIO()
     torch.save({name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}, buffer)
     return {f"{stem}.py": _source(trained, step, plain, stem).encode(), f"{stem}.pt": buffer.getvalue()}
 
 
-def _net_weights(step: Step, learnt: TaskModelBundle) -> dict[str, Tensor]:
+def _net_weights(step: Step, bundle: TaskModelBundle) -> dict[str, Tensor]:
     """Return the state dict of the file's net: recurrent layers as the file has them, everything else as it is."""
-    nets = learnt.nets()
+    nets = bundle.nets()
     inside = tuple(f"{path}." for path in nets)
-    found = {n: t for n, t in learnt.net.state_dict().items() if not n.startswith(inside)}
+    found = {n: t for n, t in bundle.net.state_dict().items() if not n.startswith(inside)}
     for path, rnn in nets.items():
         found |= {f"{path}.{name}": tensor for name, tensor in layer_weights(step, rnn).items()}
     return found

@@ -1,4 +1,4 @@
-"""What is exported: the recurrent layers, and the whole model where a task was learnt."""
+"""What is exported: the recurrent layers, and the whole model where a task was learned."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nas_rnn.training.model import recurrent_nets
 
 @dataclass(frozen=True, kw_only=True)
 class TaskModelBundle:
-    """A task and what was learnt of it: ``model`` is whole.
+    """A task and what was learned of it: ``model`` is whole.
 
     ``meta`` is what its data is like, ``example`` some inputs (T, B, ...) as the model takes
     them, if any were kept.
@@ -49,8 +49,8 @@ class TaskModelBundle:
 class ExportBundle:
     """The layers ``rnn``, of several recurrent nets the first, called ``name``.
 
-    ``learnt`` is None where they were not trained on anything."""
+    ``task_model`` is None where they were not trained on anything."""
 
     name: str
     rnn: RNN
-    learnt: TaskModelBundle | None = None
+    task_model: TaskModelBundle | None = None

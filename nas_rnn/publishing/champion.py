@@ -27,13 +27,13 @@ def champion_view(folder: RunFolder, verdict: str, plugins: Sequence[str]) -> Mo
     if not all((folder.best / name).is_file() for name in (MODEL, EXAMPLE)):
         return None
     trained = load_folder(folder.best)
-    learnt = trained.learnt
-    if learnt is None or learnt.example is None or not learnt.has_net:
+    bundle = trained.task_model
+    if bundle is None or bundle.example is None or not bundle.has_net:
         return None
-    outputs, axes = _outputs(learnt.model, learnt.example)
+    outputs, axes = _outputs(bundle.model, bundle.example)
     shape = [-1 if axis in axes else size for axis, size in enumerate(outputs.shape)]
     shape.insert(0, shape.pop(axes[0]))
-    example = learnt.example.transpose(0, 1)
+    example = bundle.example.transpose(0, 1)
     return ModelView(
         name=folder.name,
         files={name: (folder.best / name).read_bytes() for name in (WEIGHTS, CELL, EXAMPLE, MODEL)},
@@ -43,19 +43,19 @@ def champion_view(folder: RunFolder, verdict: str, plugins: Sequence[str]) -> Mo
         input_shape=(-1, -1, *example.shape[2:]),
         output_shape=tuple(shape),
         requirements=(f"nas_rnn=={nas_rnn.__version__}",),
-        description=f"The cell `{trained.rnn.cell.name}` on the task `{learnt.task.name}`. {verdict}",
-        tags={"task": learnt.task.name, "digest": trained.rnn.cell.digest, "trained_in": learnt.spec.id},
-        params={"cell": trained.rnn.cell.name, "hidden_size": str(learnt.spec.hidden_size)},
-        metrics=_measured(folder, learnt),
+        description=f"The cell `{trained.rnn.cell.name}` on the task `{bundle.task.name}`. {verdict}",
+        tags={"task": bundle.task.name, "digest": trained.rnn.cell.digest, "trained_in": bundle.spec.id},
+        params={"cell": trained.rnn.cell.name, "hidden_size": str(bundle.spec.hidden_size)},
+        metrics=_measured(folder, bundle),
     )
 
 
-def _measured(folder: RunFolder, learnt: TaskModelBundle) -> dict[str, float]:
+def _measured(folder: RunFolder, bundle: TaskModelBundle) -> dict[str, float]:
     """Return what the run that made the model measured."""
-    result = folder.store(learnt.spec.id).read_result()
+    result = folder.store(bundle.spec.id).read_result()
     if result is None:
         return {}
-    measures = learnt.task.measures(learnt.meta)
+    measures = bundle.task.measures(bundle.meta)
     found: dict[str, float | None] = {
         **{f"test_{name}": value for name, value in metrics_on_holdout(result, measures.metrics).items()},
         f"best_{measures.monitor.name}": result.best_metric,

@@ -6,7 +6,7 @@ The views are functions of the folder alone, so that MLflow's picture can be dra
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,6 +74,8 @@ def run_view(
         tags["backend"] = result.backend
     if result is not None and result.fallback:
         tags["fallback"] = result.fallback
+    shown = result is not None and spec.role in ("candidate", "baseline")
+    artifacts = cell_artifacts(cell) if shown else {}
     return RunView(
         key=f"{about.id}/{spec.id}",
         name=_run_name(spec),
@@ -83,10 +85,8 @@ def run_view(
         tags=tags,
         metrics=_metrics(about, records, result, gap),
         curves=(*_curves(about, records, began_ms), *_system_curves(samples)),
-        artifacts=cell_artifacts(cell)
-        if result is not None and spec.role in ("candidate", "baseline")
-        else {},
-        note=_run_note(about, spec, cell, result, gap),
+        artifacts=artifacts,
+        note=_run_note(about, cell, result, gap, artifacts),
         start_ms=began_ms,
         end_ms=None if result is None else ended_ms,
         dataset=dataset_view(about.data, tested=spec.read_test),
@@ -177,7 +177,9 @@ def cell_artifacts(cell: Cell) -> dict[str, str | bytes]:
     }
 
 
-def _run_note(about: About, spec: RunSpec, cell: Cell, result: RunResult | None, gap: float | None) -> str:
+def _run_note(
+    about: About, cell: Cell, result: RunResult | None, gap: float | None, artifacts: Collection[str]
+) -> str:
     lines = []
     if result is not None and result.best_metric is not None:
         lines.append(f"**{result.best_metric:.4f} {about.measures.monitor.unit}** on validation data")
@@ -187,8 +189,10 @@ def _run_note(about: About, spec: RunSpec, cell: Cell, result: RunResult | None,
     if result is not None and result.reason:
         lines.append(f"Ended as *{result.status}*: {markdown_text(result.reason)}.")
     lines.append(fenced(str(cell)))
-    if result is not None and spec.role in ("candidate", "baseline"):
+    if "cell/diagram.svg" in artifacts:
         lines.append(f"![{cell.name}](get-artifact?path=cell/diagram.svg&run_uuid={{run_id}})")
+    elif artifacts:
+        lines.append("No diagram: the cell is too large for one.")
     return "\n\n".join(lines)
 
 

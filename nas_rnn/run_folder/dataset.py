@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nas_rnn.run_folder.holdout import data_digest, named_arrays
+from nas_rnn.run_folder.data_digests import data_digest, named_arrays
 from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.run_folder.reader import DATA
 from nas_rnn.tasks import Measures, Metric, Task, TaskData

@@ -2,44 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Any
-
-from numpy.typing import NDArray
 
 from nas_rnn.comparison import Entry
 from nas_rnn.errors import NasRnnError, UserError
+from nas_rnn.run_folder.data_digests import data_digest, digest_under_names, holdout_digest
 from nas_rnn.run_folder.layout import FINAL, RunFolder, names
 from nas_rnn.run_folder.reader import RunReader
 from nas_rnn.tasks import TaskData
 
 
-def data_digest(data: TaskData) -> str:
-    """Return what identifies a task's data, its test part included."""
-    digest = hashlib.sha256(json.dumps(data.meta, sort_keys=True, default=str).encode())
-    for name, array in named_arrays(data):
-        digest.update(f"{name} {array.dtype} {array.shape}".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()[:16]
-
-
-def named_arrays(data: TaskData) -> list[tuple[str, NDArray[Any]]]:
-    """Return every array under its part and name ("train.labels"), in the order of these."""
-    return sorted((f"{part}.{name}", array) for part in data.parts for name, array in data.part(part).items())
-
-
 def lock_final_plan(folder: RunFolder, data: TaskData, entries: list[Entry]) -> None:
-    """Write down who is about to be measured on the test part.
+    """Write down who is about to be measured on the test part, and whose finals have read it before.
 
     Raises NasRnnError where that is written already and says otherwise: after a look at the test part nobody may
     enter, and no setting may change.
     """
-    plan = {"data": data_digest(data), "entries": [_plain(entry) for entry in entries]}
+    test = holdout_digest(data)
+    plan = {
+        "data": data_digest(data),
+        "test": test,
+        "entries": [_plain(entry) for entry in entries],
+    }
     kept = folder.read_json(FINAL)
     if kept is None:
-        folder.write_json(FINAL, plan)
-    elif kept != plan:
+        folder.write_json(FINAL, {**plan, "read_before": _that_have_read(folder, data, test)})
+    elif any(kept.get(key, value) != value for key, value in plan.items()):  # earlier versions kept no "test"
         raise NasRnnError(
             f"the final of {folder.name!r} began with other cells or settings, and the test part is read only "
             "once; begin a new comparison under another --name"
@@ -56,18 +44,44 @@ def require_unread(folder: RunFolder, what: str) -> None:
 
 
 def read_before(folder: RunFolder) -> tuple[str, ...]:
-    """Return whose finals had read the same test part before this one's began; by the files' times."""
-    own, plan = folder.path / FINAL, folder.read_json(FINAL)
+    """Return whose finals had read the same test part before this one's began.
+
+    Finals that an earlier version began do not say so: theirs are those of the same data that began before, by the
+    files' times.
+    """
+    plan = folder.read_json(FINAL)
     if plan is None:
         return ()
-    others = [RunFolder(folder.runs, name) for name in names(folder.runs) if name != folder.name]
+    if "read_before" in plan:
+        return tuple(plan["read_before"])
+    began = (folder.path / FINAL).stat().st_mtime
     return tuple(
         other.name
-        for other in others
-        if (path := other.path / FINAL).is_file()
-        and path.stat().st_mtime < own.stat().st_mtime
-        and RunReader(other).final_data() == plan["data"]
+        for other in _others_with_final(folder)
+        if (other.path / FINAL).stat().st_mtime < began and RunReader(other).final_data() == plan["data"]
     )
+
+
+def _that_have_read(folder: RunFolder, data: TaskData, test: str) -> list[str]:
+    """Return the other folders whose finals have read this test part, whichever names its arrays had then."""
+    return [other.name for other in _others_with_final(folder) if _has_read(RunReader(other), data, test)]
+
+
+def _has_read(other: RunReader, data: TaskData, test: str) -> bool:
+    """Whether the final of ``other`` has read the test part of this digest.
+
+    Earlier versions kept one digest of all data, names included, so theirs is made anew under the names of then; it
+    tells the same test part only where the other parts and ``meta`` are the same, too.
+    """
+    if (theirs := other.final_test()) is not None:
+        return theirs == test
+    arrays = (other.data() or {}).get("arrays")
+    return other.final_data() == (data_digest(data) if arrays is None else digest_under_names(data, arrays))
+
+
+def _others_with_final(folder: RunFolder) -> list[RunFolder]:
+    others = [RunFolder(folder.runs, name) for name in names(folder.runs) if name != folder.name]
+    return [other for other in others if (other.path / FINAL).is_file()]
 
 
 def _plain(entry: Entry) -> dict[str, Any]:

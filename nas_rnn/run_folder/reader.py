@@ -96,6 +96,10 @@ class RunReader:
         """Return the digest of the data whose test part the final reads, None before it has begun."""
         return self._read(FINAL, lambda plan: str(plan["data"]))
 
+    def final_test(self) -> str | None:
+        """Return the digest of the test part itself, None also where an earlier version began the final."""
+        return self._read(FINAL, lambda plan: str(plan["test"]) if "test" in plan else None)
+
     def data(self) -> dict[str, Any] | None:
         """Return the facts of the data (`nas_rnn.run_folder.dataset`)."""
         return self._read(DATA, dict)

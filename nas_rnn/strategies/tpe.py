@@ -33,7 +33,7 @@ class TPE(Strategy):
     summary = "learns which decisions are frequent in good candidates (Optuna's TPE); for spaces of decisions"
 
     start: ClassVar[int] = 10
-    """How many trials must have ended before anything is learnt from them; until then candidates are random."""
+    """How many trials must have ended before anything is learned from them; until then candidates are random."""
     draws: ClassVar[int] = 4
     """From how many draws the sampler takes the best. Optuna's 24 give the same few combinations of options again and
     again; with 4, ``benchmarks/strategies_synthetic.py`` got nearer in 60 trials, and hardly ever met a known cell."""

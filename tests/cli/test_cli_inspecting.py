@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nas_rnn import load_cell, parse_cell
+from nas_rnn import load_cell, parse_cell, plugins
 from nas_rnn.catalogue import listing as catalogue
 from nas_rnn.cells import Cell
 from tests.cli.conftest import Run
@@ -182,6 +182,19 @@ def test_a_short_list_breaks_its_sentences(terminal: Callable[..., list[str]]) -
     assert shown[0].split() == ["name", "summary"]
     text = " ".join(" ".join(line.split()) for line in shown)
     assert "coupling, peepholes, update, exposure." in text and "…" not in text
+
+
+def test_tasks_are_listed_with_all_metrics_and_what_steers(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(plugins, "_registry", None)
+    (tmp_path / "stubs.py").write_text("from tests.tasks.stubs.reversing import Reversing\n")
+    rows = json.loads(run("list", "tasks", "--plugins", tmp_path, "--json").out)
+    assert {row["name"]: (row["metrics"], row["monitor"]) for row in rows} == {
+        "char-lm": ("bits_per_char (minimize)", ""),
+        "glimpses": ("accuracy (maximize)", ""),
+        "stub-reversing": ("wrong_symbols (minimize), exact (maximize)", "loss (minimize)"),
+    }
 
 
 def test_sample_prints_the_text_as_it_is(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

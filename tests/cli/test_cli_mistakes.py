@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from nas_rnn import plugins
+from nas_rnn.cells import operations
+from nas_rnn.cells.graph.operations import restore_operations
 from tests.cli.conftest import FakeRun, Run
+
+OPERATION = "from nas_rnn import operation\n\ntwice = operation('twice', value='a + a', derivative='2')\n"
 
 BOTH = [
     (["--epochs", "0"], "epochs must be a whole number of at least 1; got 0"),
@@ -157,3 +163,33 @@ def test_a_usage_mistake_says_where_help_is(run: Run, fake: FakeRun) -> None:
     outcome = run("search", "--trials", "x")
     assert outcome.err.splitlines()[-1] == "See: nas-rnn search --help"
     assert fake.given is None
+
+
+@pytest.mark.parametrize(
+    "command", [["show"], ["show", "lstm", "--diff"], ["compare"], ["ablate"], ["export"]], ids=" ".join
+)
+def test_a_word_that_a_plugin_may_define_is_told_with_the_option_for_it(
+    run: Run, tmp_path: Path, command: list[str]
+) -> None:
+    path = tmp_path / "mine.cell"
+    path.write_text("@cell\ndef mine(x, h):\n    return swishes(linear(x, h))\n")
+    outcome = run(*command, path)
+    assert outcome.code == 2
+    assert re.search(r"mine\.cell: mine, line 3: unknown word 'swishes'.* Known: ", outcome.err)
+    assert outcome.err.endswith("; if a plugin defines it, give its folder with --plugins\n")
+
+
+def test_the_best_cell_of_a_search_may_have_words_of_a_plugin(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    best = tmp_path / "runs" / "first" / "best"
+    best.mkdir(parents=True)
+    (best / "cell.cell").write_text("@cell\ndef mine(x, h):\n    return twice(linear(x, h))\n")
+    assert "give its folder with --plugins" in run("show", "first").err
+
+    monkeypatch.setattr(plugins, "_registry", None)
+    before = operations()
+    (tmp_path / "mine.py").write_text(OPERATION)
+    shown = run("show", "first", "--plugins", tmp_path)
+    restore_operations(before)
+    assert (shown.code, shown.err) == (0, "")

@@ -70,7 +70,7 @@ def test_a_worker_that_dies_costs_a_retry_from_its_checkpoint_and_nothing_else(e
                 killed.append(worker.pid)
 
     told: list[str] = []
-    engine._tell = told.append
+    engine._notify = told.append
     runs = RunList([spec("a", rnn, 8), spec("b", gru, 8)], on_epoch=on_epoch)
     assert engine.run(runs) == "complete"
     assert killed and any("died; the run resumes from its last checkpoint" in line for line in told)
@@ -91,7 +91,7 @@ def test_a_worker_that_dies_between_two_runs_costs_the_next_one_nothing(engine):
                 os.kill(worker.pid, signal.SIGKILL)
                 killed.append(worker.pid)
 
-    engine._tell = told.append
+    engine._notify = told.append
     runs = RunList(
         [spec("first", rnn, 1), spec("second", gru, 2), spec("third", gru, 2)],
         on_epoch=lambda spec, record: epochs.append((spec.id, record.epoch)),

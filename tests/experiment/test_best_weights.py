@@ -1,7 +1,6 @@
 """The model in ``best/``: the found cell computes what the run's cell, with the biases that tuning moved, computed."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -40,7 +39,7 @@ def test_a_winner_whose_biases_were_tuned(tmp_path, size):
     weights = trained.state_dict()
     checkpoint = Checkpoint(spec=run, records=[], weights=weights, best=weights, optimizer={})
     folder.store(run.id).write_checkpoint(checkpoint)
-    _keep_weights(SimpleNamespace(task=task, data=data), folder, run, found.cell)
+    _keep_weights(task, data, folder, run, found.cell)
     kept = nas_rnn.load_model(folder.best)
     assert kept.net.rnn.cell == parse_cell(found.cell)
     symbols = torch.arange(12).reshape(6, 2) % 5

@@ -122,7 +122,7 @@ def trained_on(task: Task, layers: int = 1) -> ExportBundle:
     return ExportBundle(
         name="mine",
         rnn=next(iter(recurrent_nets(model).values())),
-        learnt=TaskModelBundle(task=task, model=model, spec=spec, meta=data.meta, example=example),
+        task_model=TaskModelBundle(task=task, model=model, spec=spec, meta=data.meta, example=example),
     )
 
 
@@ -143,9 +143,9 @@ def write_whole(whole: ExportBundle, folder: Path) -> None:
     """Write a whole model as ``mine.py``, its weights, and what it is to compute of its example."""
     for path, content in export_files(whole, "python", folder / "mine.py").items():
         path.write_bytes(content)
-    learnt = whole.learnt
-    assert learnt is not None and learnt.example is not None
+    bundle = whole.task_model
+    assert bundle is not None and bundle.example is not None
     with torch.no_grad():
-        outputs, _ = learnt.model(learnt.example, None)
-    case = {"inputs": learnt.example.contiguous(), "outputs": outputs.contiguous()}
+        outputs, _ = bundle.model(bundle.example, None)
+    case = {"inputs": bundle.example.contiguous(), "outputs": outputs.contiguous()}
     (folder / "case.expected").write_bytes(safetensors.torch.save(case))

@@ -45,10 +45,10 @@ def test_the_folder_gives_the_same_loss(name: str, tmp_path: Path, plugin: Path)
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content)
     loaded = nas_rnn.load_model(tmp_path / "model", plugins=[plugin])
-    assert isinstance(loaded, TaskModel) and not loaded.training and whole.learnt is not None
-    (batch,) = whole.learnt.task.batches(whole.learnt.task.load(None), "valid", EVALUATION)
+    assert isinstance(loaded, TaskModel) and not loaded.training and whole.task_model is not None
+    (batch,) = whole.task_model.task.batches(whole.task_model.task.load(None), "valid", EVALUATION)
     with torch.no_grad():
-        expected, found = whole.learnt.model.loss(batch, None)[0], loaded.loss(batch, None)[0]
+        expected, found = whole.task_model.model.loss(batch, None)[0], loaded.loss(batch, None)[0]
     assert torch.equal(found.total, expected.total)
 
 
@@ -100,7 +100,7 @@ def test_what_can_be_served_is_registered(
 
 def test_several_inputs_are_no_example() -> None:
     whole = trained(ByName())
-    assert whole.learnt is not None and whole.learnt.example is None
+    assert whole.task_model is not None and whole.task_model.example is None
 
 
 def test_what_is_written_needs_no_example(tmp_path: Path) -> None:

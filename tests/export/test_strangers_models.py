@@ -257,8 +257,10 @@ def digits() -> ExportBundle:
 
 
 def with_meta(trained: ExportBundle, **changes: Any) -> ExportBundle:
-    assert trained.learnt is not None
-    return replace(trained, learnt=replace(trained.learnt, meta={**trained.learnt.meta, **changes}))
+    assert trained.task_model is not None
+    return replace(
+        trained, task_model=replace(trained.task_model, meta={**trained.task_model.meta, **changes})
+    )
 
 
 @pytest.mark.parametrize("name", NASTY)

@@ -43,7 +43,7 @@ def test_onnx(name: str) -> None:
     whole = trained(TASKS[name])
     model = onnx.load_from_string(onnx_bytes(whole))
     inputs = [entry.name for entry in model.graph.input]
-    assert inputs == (["inputs", "h_0", "c_0"] if whole.learnt.model.carries_state else ["inputs"])
+    assert inputs == (["inputs", "h_0", "c_0"] if whole.task_model.model.carries_state else ["inputs"])
     assert [entry.name for entry in model.graph.output] == ["outputs", "h_n", "c_n"]
     dims = model.graph.input[0].type.tensor_type.shape.dim
     assert [d.dim_param for d in dims[:2]] == ["time", "batch"]
@@ -54,7 +54,7 @@ def test_pictures_become_looks_as_in_training(tmp_path: Path) -> None:
     task = TASKS["patches"]
     whole = trained(task)
     write_whole(whole, tmp_path)
-    meta: Any = whole.learnt.meta
+    meta: Any = whole.task_model.meta
     pictures = np.random.default_rng(0).integers(0, 17, (3, 8, 8), dtype=np.uint8)
     expected = as_looks(pictures, looks(8, 8, order="spiral", patch=4, overlap=0), meta)
     np.save(tmp_path / "pictures.npy", pictures)
@@ -72,7 +72,7 @@ def test_pictures_become_looks_as_in_training(tmp_path: Path) -> None:
 def test_text_becomes_symbols_as_in_training(tmp_path: Path) -> None:
     whole = trained(TASKS["one_hot"])
     write_whole(whole, tmp_path)
-    vocabulary = whole.learnt.meta["vocabulary"]
+    vocabulary = whole.task_model.meta["vocabulary"]
     printed = alone(
         "from mine import VOCABULARY, decode, encode\n"
         "assert decode(encode(VOCABULARY, VOCABULARY), VOCABULARY) == VOCABULARY\n"
@@ -95,8 +95,8 @@ def test_a_task_without_plain_torch_gives_the_layers(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", TASKS)
 def test_a_folder_of_the_first_format_still_loads(name: str, tmp_path: Path) -> None:
     """There a model was its net, so its weights had no prefix; and no format was written down."""
-    learnt = trained(TASKS[name]).learnt
-    assert learnt is not None and learnt.example is not None
+    bundle = trained(TASKS[name]).task_model
+    assert bundle is not None and bundle.example is not None
     for path, content in export_files(trained(TASKS[name]), "torch", tmp_path).items():
         path.write_bytes(content)
     weights = safetensors.torch.load_file(tmp_path / "weights.safetensors")
@@ -108,5 +108,5 @@ def test_a_folder_of_the_first_format_still_loads(name: str, tmp_path: Path) -> 
     (tmp_path / "model.json").write_text(json.dumps(content))
     loaded = nas_rnn.load_model(tmp_path)
     with torch.no_grad():
-        expected, found = (model(learnt.example, None)[0] for model in (learnt.model, loaded))
+        expected, found = (model(bundle.example, None)[0] for model in (bundle.model, loaded))
     assert torch.equal(found, expected)

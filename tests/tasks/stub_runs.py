@@ -85,7 +85,7 @@ class Finals:
     def exported(self) -> ExportBundle:
         run, spec = self.first, self.plan.baseline.specs[0]
         model = run.trainer.best_model()
-        learnt = TaskModelBundle(
+        bundle = TaskModelBundle(
             task=self.task,
             model=model,
             spec=spec,
@@ -93,5 +93,5 @@ class Finals:
             example=example_inputs(self.task, self.data),
         )
         return ExportBundle(
-            name=parse_cell(spec.cell).name, rnn=next(iter(recurrent_nets(model).values())), learnt=learnt
+            name=parse_cell(spec.cell).name, rnn=next(iter(recurrent_nets(model).values())), task_model=bundle
         )

@@ -189,10 +189,10 @@ def test_a_folder_gives_the_same_model_back(finals: Made, name: str, tmp_path: P
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content)
     loaded = nas_rnn.load_model(tmp_path / "model", plugins=[plugin])
-    assert isinstance(loaded, TaskModel) and exported.learnt is not None
+    assert isinstance(loaded, TaskModel) and exported.task_model is not None
     one, two = (
         scoring_pass(model, batches_of(found, "test"), seed=5).statistics
-        for model in (exported.learnt.model, loaded)
+        for model in (exported.task_model.model, loaded)
     )
     assert {key: values.tolist() for key, values in one.items()} == {
         key: v.tolist() for key, v in two.items()

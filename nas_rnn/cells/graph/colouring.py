@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from nas_rnn.cells.graph.nodes import Node, argument_roles
 from nas_rnn.errors import UserError
 
-MAX_WORK = 1_500_000
+MAX_WORK = 3_000_000
 """How many neighbourhoods are looked at before a cell counts as too symmetrical (some 20 s)."""
 
 Item = TypeVar("Item")
@@ -101,7 +101,7 @@ class Surroundings:
             colour: {i: self.neighbourhood(i, colouring.colours) for i in members}
             for colour, members in colouring.cells.items()
         }
-        self._count(len(whole))
+        self.count(len(whole))
         self._spread_from(colouring, self._split(colouring, first))
         return colouring
 
@@ -109,12 +109,13 @@ class Surroundings:
         """Return ``colouring`` with ``member`` before all others of its colour, refined."""
         found = Colouring(list(colouring.colours), dict(colouring.cells))
         colour = colouring.colours[member]
-        self._count(1 + len(found.colours) // 16)
+        self.count(1 + len(found.colours) // 16)
         self._split(found, {colour: {i: i != member for i in colouring.cells[colour]}})
         self._spread_from(found, [member])
         return found
 
-    def _count(self, looked_at: int) -> None:
+    def count(self, looked_at: int) -> None:
+        """Add to the work; raise `UserError` where it is too much."""
         self.work += looked_at
         if self.work > MAX_WORK:
             raise UserError(
@@ -139,7 +140,7 @@ class Surroundings:
                 if len(nodes) < len(members):  # all that were not touched look alike
                     untouched = [i for i in members if i not in nodes]
                     keys[colour] |= dict.fromkeys(untouched, self.neighbourhood(untouched[0], colours))
-                self._count(1 + len(nodes) + len(members) // 8)
+                self.count(1 + len(nodes) + len(members) // 8)
             changed = self._split(colouring, keys)
 
     def _split(self, colouring: Colouring, keys: Mapping[int, Mapping[int, object]]) -> list[int]:

@@ -6,9 +6,11 @@ pruned by the automorphisms met on the way, and by the part of the encoding that
 automorphism is read off these at once (Darga, Sakallah & Markov 2008, "Faster symmetry discovery using sparsity of
 symmetries"): equal state paths or equations, however many, cost one try each.
 
-What stays exponential are parts that refinement cannot tell apart and that are nevertheless not alike, such as many
-rings of states, each of another length: they are tried in every order, and a cell with more than some ten of them is
-refused (`MAX_WORK`).
+Parts that refinement cannot tell apart and that are nevertheless not alike, such as rings of states, each of another
+length, would be tried in every order. Once a later member is found to be better than an earlier one, those are tried
+first whose like comes first on the best path, so that most of the others are pruned at once: some fifteen rings of
+different lengths are told apart. What stays exponential are such parts where nodes that remain tied hide how they
+differ, such as rings beside a larger number of equal gates. How much is looked at is limited (`MAX_WORK`).
 """
 
 from __future__ import annotations
@@ -39,6 +41,9 @@ class Labelling:
         self._best_path: list[int] = []
         self._path: list[int] = []
         self._branches: list[_Branch] = []
+        self._as_in_best: dict[int, int] = {}
+        self._kinds: dict[tuple[Any, ...], int] = {}
+        self._kind_of: dict[int, int] = {}
         self._search()
 
     @property
@@ -49,7 +54,7 @@ class Labelling:
     def _search(self) -> None:
         """Walk the tree of individualised nodes depth-first; the path holds those of the open branch."""
         path, branches = self._path, self._branches
-        branches.append(_Branch(self.start))
+        self._open(self.start)
         while branches:
             branch = branches[-1]
             del path[len(branches) - 1 :]
@@ -71,7 +76,40 @@ class Labelling:
                 self._found(found)
             elif not self._is_worse(child):
                 path.append(member)
-                branches.append(_Branch(child))
+                self._open(child)
+
+    def _open(self, colouring: Colouring) -> None:
+        self._branches.append(_Branch(colouring))
+        if self._as_in_best:
+            self._branches[-1].members.sort(key=self._guess)
+
+    def _sort_as_in_best(self) -> None:
+        """From now on try members first whose like comes first on the best path.
+
+        Else each part that is found to make a better beginning would have the order of the others searched anew.
+        """
+        self._as_in_best = {}
+        for member in self._best_path:
+            self._as_in_best.setdefault(self._kind(member), len(self._as_in_best))
+        for branch in self._branches:
+            branch.members.sort(key=self._guess)
+
+    def _guess(self, member: int) -> tuple[int, int]:
+        kind = self._kind(member)
+        return self._as_in_best.get(kind, len(self._as_in_best)), kind
+
+    def _kind(self, member: int) -> int:
+        """Return a number that nodes have in common which tell the same apart at the start."""
+        if member not in self._kind_of:
+            child = self.around.individualised(self.start, member)
+            told_apart = sorted(
+                (colour, i)
+                for i, colour in enumerate(child.colours)
+                if colour not in child.cells and self.start.colours[i] in self.start.cells
+            )
+            found = tuple((place, self._encoded(i, child)) for place, i in told_apart)
+            self._kind_of[member] = self._kinds.setdefault(found, len(self._kinds))
+        return self._kind_of[member]
 
     def _settled(self, colouring: Colouring) -> list[Any]:
         """Return the beginning of the encoding that all rankings with these colours have."""
@@ -81,6 +119,7 @@ class Labelling:
 
     def _encoded(self, index: int, colouring: Colouring) -> Any:
         around = self.around
+        around.count(1)
         return around.labels[index], around.neighbourhood(index, colouring.colours, colouring.cells)
 
     def _is_worse(self, colouring: Colouring) -> bool:
@@ -101,7 +140,10 @@ class Labelling:
         self._branches.pop()
         encoding = self._settled(Colouring(rank, {}))
         if not self.rank or encoding < self._best:
+            improves = bool(self.rank)
             self._best, self.rank, self._best_path = encoding, rank, list(self._path)
+            if improves:
+                self._sort_as_in_best()
         elif encoding == self._best:
             inverse = sorted(range(len(rank)), key=self.rank.__getitem__)
             self._found({i: j for i, place in enumerate(rank) if (j := inverse[place]) != i})
@@ -110,7 +152,7 @@ class Labelling:
             del self._branches[shared + 1 :]
 
     def _found(self, automorphism: Permutation) -> None:
-        """Take up an automorphism: it joins nodes in all open branches whose path it leaves as it is."""
+        """Record an automorphism: it joins nodes in all open branches whose path it leaves as it is."""
         self.automorphisms.append(automorphism)
         for depth, branch in enumerate(self._branches):
             if depth and self._path[depth - 1] in automorphism:

@@ -22,6 +22,10 @@ class CellError(UserError):
     """A cell that breaks rules of the language; the message lists every violation with its equation."""
 
 
+class UnknownWord(CellError):
+    """A cell's text with a word that is none of the language's, nor of the operations registered so far."""
+
+
 @dataclass(frozen=True)
 class StatePath:
     """A value carried from step to step: its name, what it starts at, and whose size it has."""

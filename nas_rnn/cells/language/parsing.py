@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from nas_rnn.cells.graph.nodes import CellError, CellGraph, Constant, StatePath
+from nas_rnn.cells.graph.nodes import CellError, CellGraph, Constant, StatePath, UnknownWord
 from nas_rnn.cells.graph.operations import RESERVED, Operation, find_operation, operations
 from nas_rnn.cells.language import tracing as language
 from nas_rnn.cells.language.assembly import assemble
@@ -63,8 +63,8 @@ class _Reader:
         names = [argument.arg for argument in function.args.args]
         self.values = dict(zip(names, self.trace.arguments, strict=True))
 
-    def fail(self, node: ast.AST, message: str) -> CellError:
-        return CellError(f"{self.name}, line {getattr(node, 'lineno', '?')}: {message}")
+    def fail(self, node: ast.AST, message: str, kind: type[CellError] = CellError) -> CellError:
+        return kind(f"{self.name}, line {getattr(node, 'lineno', '?')}: {message}")
 
     def read(self) -> CellGraph:
         body = list(self.function.body)
@@ -222,7 +222,7 @@ class _Reader:
     def function_of(self, node: ast.Call, word: str) -> Callable[..., Any]:
         words = {name: row for name, row in operations().items() if not row.symbol} | _WORDS | _UNARY
         if word not in words:
-            raise self.fail(node, f"unknown word {word!r}{suggest(word, words)}")
+            raise self.fail(node, f"unknown word {word!r}{suggest(word, words)}", UnknownWord)
         return words[word]
 
     def word(self, node: ast.expr, function: Callable[..., Any], values: list[Any], **options: Any) -> Value:

@@ -73,9 +73,9 @@ class _StageGradient:
 
     def run(self) -> RowCode:
         self.values.begin(self.stage)
-        self.take_up_states()
+        self.seed_states()
         for node in range(len(self.nodes) - 1, -1, -1):
-            self.take_up_stored(node)
+            self.add_stored(node)
             if node in self.parts and self.is_computed_here(node):
                 self.node(node, self.code.total(self.parts.pop(node)))
         for slot, owner in enumerate(self.schedule.slots):
@@ -99,7 +99,7 @@ class _StageGradient:
         if not isinstance(self.nodes[node], Constant):
             self.parts.setdefault(node, []).append(value)
 
-    def take_up_states(self) -> None:
+    def seed_states(self) -> None:
         """Give the gradients of the next states to what they are."""
         for path, output in enumerate(self.schedule.layout.canonical.outputs):
             if self.stage.number != self.schedule.output_stages[path]:
@@ -110,8 +110,8 @@ class _StageGradient:
             if path == 0:
                 self.give(node, self.code.load(Leaf(Kind.D_OUTPUT, 0, size)))
 
-    def take_up_stored(self, node: int) -> None:
-        """Give what others gathered for a value that this stage stored."""
+    def add_stored(self, node: int) -> None:
+        """Add what others gathered for a value that this stage stored."""
         leaf = self.schedule.stored.get(node)
         if leaf is None or self.schedule.stage_of[node] != self.stage.number or leaf.kind is Kind.NEW:
             return

@@ -54,7 +54,7 @@ class Final:
         assert self.comparison is not None
         if self.keep_best:
             keep_best(models, folder, notify, plan, results)
-        keep_comparison(models, folder, notify, plan, self.comparison, self.say(self.comparison))
+        keep_comparison(models.task, folder, notify, plan, self.comparison, self.say(self.comparison))
 
     def _judged(
         self, entries: Sequence[Entry]

@@ -18,7 +18,7 @@ from nas_rnn.run_folder.environment import environment
 from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.run_folder.reader import COMPARISON, ENVIRONMENT, FLOW
 from nas_rnn.run_folder.trials import sign_of
-from nas_rnn.tasks import PreviewOptions, Task
+from nas_rnn.tasks import PreviewOptions, Task, TaskData
 from nas_rnn.training import RunResult, RunSpec
 
 if TYPE_CHECKING:  # loads torch
@@ -29,7 +29,7 @@ MOST_CONTENDERS = 4
 
 
 def keep_comparison(
-    models: Models, folder: RunFolder, notify: Notifier, plan: FinalPlan, comparison: Comparison, answer: str
+    task: Task, folder: RunFolder, notify: Notifier, plan: FinalPlan, comparison: Comparison, answer: str
 ) -> None:
     """Write what the comparison found, and the report; checkpoints are not needed any more."""
     picture = chart(comparison)
@@ -39,7 +39,7 @@ def keep_comparison(
         folder.store(spec.id).drop_checkpoint()
     folder.write_json(ENVIRONMENT, environment())
     folder.write_json(COMPARISON, {**comparison.to_dict(), "sentence": answer})
-    write_report_or_warn(folder, notify, models.task)
+    write_report_or_warn(folder, notify, task)
 
 
 def write_report_or_warn(folder: RunFolder, notify: Notifier, task: Task | None = None) -> None:
@@ -62,11 +62,11 @@ def keep_best(
     if usable:
         sign = sign_of(models.measures.monitor)
         best = min(usable, key=lambda spec: sign * (results[spec.id].best_metric or 0.0))
-        _keep_weights(models, folder, best, winner.entry.cell)
+        _keep_weights(models.task, models.data, folder, best, winner.entry.cell)
         _keep_flow(models, folder, notify, plan, winner.specs.index(best))
 
 
-def _keep_weights(models: Models, folder: RunFolder, run: RunSpec, cell: str) -> None:
+def _keep_weights(task: Task, data: TaskData, folder: RunFolder, run: RunSpec, cell: str) -> None:
     """Put the model of ``run``, with the weights of its best epoch, into ``best/``.
 
     Its cell is written as it was found: where its biases started is no part of it once it is trained.
@@ -78,15 +78,15 @@ def _keep_weights(models: Models, folder: RunFolder, run: RunSpec, cell: str) ->
     checkpoint = folder.store(run.id).read_checkpoint()
     if checkpoint is None:
         return  # a resumed final whose weights were kept before
-    task, data, spec = models.task, models.data, replace(run, cell=cell)
+    spec = replace(run, cell=cell)
     trained, model = (build_model(each, task, data.meta) for each in (run, spec))
     trained.load_state_dict(mark_weights(trained, checkpoint.best))
     model.load_state_dict(repacked(trained, model))
     model.eval()
     first = next(iter(recurrent_nets(model).values()))
     example = example_inputs(task, data)
-    learnt = TaskModelBundle(task=task, model=model, spec=spec, meta=data.meta, example=example)
-    for name, content in folder_files(ExportBundle(name=folder.name, rnn=first, learnt=learnt)).items():
+    bundle = TaskModelBundle(task=task, model=model, spec=spec, meta=data.meta, example=example)
+    for name, content in folder_files(ExportBundle(name=folder.name, rnn=first, task_model=bundle)).items():
         folder.write(f"best/{name}", content)
     preview = task.preview(model, data.without("test"), seed=spec.seed, options=PreviewOptions())
     for name, content in preview.files.items():

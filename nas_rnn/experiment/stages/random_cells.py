@@ -15,12 +15,8 @@ from nas_rnn.cells import Cell
 from nas_rnn.cells.graph.verify import verify
 from nas_rnn.comparison import Entry, Member, derived_seed
 from nas_rnn.errors import NasRnnError, UserError
-from nas_rnn.experiment.events import Notifier
-from nas_rnn.experiment.models import Models
-from nas_rnn.experiment.stages.sizes import matched
 from nas_rnn.experiment.stages.strategy import CONSTRAINED_SECONDS
 from nas_rnn.run_folder.config import SearchConfig
-from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.spaces import Infeasible, constrained, parse_constraints
 
 MEMBERS = 8
@@ -29,17 +25,15 @@ _FIRST_SEED = 1 << 16
 _MOST_DRAWS = 1000
 
 
-def mean_of_random(
-    config: SearchConfig, models: Models, folder: RunFolder, notify: Notifier, baseline: Entry
-) -> Entry:
+def mean_of_random(config: SearchConfig, baseline: Entry, entry_of: Callable[[Cell], Entry]) -> Entry:
     """Return an entry of which every run trains another random cell of the space.
+
+    ``entry_of`` gives a cell as it enters a comparison with ``baseline``; a `UserError` of it passes the cell over.
 
     Raises NasRnnError where hardly a cell of the space can have as many parameters as ``baseline``.
     """
     count = config.seeds if isinstance(config.seeds, int) else MEMBERS
-    entries = _random_entries(
-        config, count, baseline.parameters, lambda cell: matched(models, folder, notify, cell, baseline)
-    )
+    entries = _random_entries(config, count, baseline.parameters, entry_of)
     parameters = round(fmean(entry.parameters for entry in entries))
     return replace(
         entries[0],

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 
 from nas_rnn import plugins
+from nas_rnn.cells import Cell
 from nas_rnn.comparison import Entry
 from nas_rnn.engine import RunSource
 from nas_rnn.errors import NasRnnError
@@ -16,7 +17,7 @@ from nas_rnn.experiment.stages.listening import RunListener
 from nas_rnn.experiment.stages.proposals import SearchSource
 from nas_rnn.experiment.stages.random_cells import mean_of_random
 from nas_rnn.experiment.stages.selection import select
-from nas_rnn.experiment.stages.sizes import best_entries
+from nas_rnn.experiment.stages.sizes import best_entries, matched
 from nas_rnn.experiment.stages.strategy import CONTROL, make_strategy
 from nas_rnn.run_folder.config import SearchConfig
 from nas_rnn.run_folder.reader import CONTROL_JOURNAL, STUDY
@@ -43,9 +44,13 @@ class RandomControl:
                 name = f"random search: {best.name}"
                 found.append(replace(best, name=name, control=f"random search, {trained} trials"))
         if self.config.controls != "none":
-            folder, notify = self.listener.folder, self.listener.notify
+            models, folder, notify = self.models, self.listener.folder, self.listener.notify
+
+            def entry_of(cell: Cell) -> Entry:
+                return matched(models, folder, notify, cell, baseline)
+
             try:
-                found.append(mean_of_random(self.config, self.models, folder, notify, baseline))
+                found.append(mean_of_random(self.config, baseline, entry_of))
             except NasRnnError as error:  # what was found is worth more than what stands beside it
                 notify.warn(f"the mean of random cells is left out: {error}")
         return found

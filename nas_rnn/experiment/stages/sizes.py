@@ -64,9 +64,9 @@ def _timed(models: Models, notify: Notifier, cell: Cell, baseline: Entry) -> int
     return best
 
 
-def tell_mismatch(models: Models, notify: Notifier, entry: Entry) -> None:
-    """Tell where ``entry`` could not be matched to the baseline's parameters within one per cent."""
-    if models.config.match == "params":
+def warn_of_mismatch(match: str, notify: Notifier, entry: Entry) -> None:
+    """Warn where ``entry`` was to ``match`` the baseline's parameters, and does not within one per cent."""
+    if match == "params":
         warning = mismatch_warning(Match(entry.hidden_size, entry.parameters, entry.mismatch))
         if warning:
             notify.warn(f"{entry.name}: {warning}")

@@ -114,7 +114,7 @@ class TuneSource:
             spec = next(filter(None, map(self._propose, unfinished)), None)
             if spec is None:
                 return Next.WAIT if unfinished else Next.END
-            # Not even a failed one is tried again: later proposals have learnt of its failure.
+            # Not even a failed one is tried again: later proposals have learned of its failure.
             result = self._listener.folder.earlier_result(spec, retry=False)
             if result is None:
                 self._listener.on_start(spec)

@@ -1,0 +1,65 @@
+"""What MLflow shows of a training run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nas_rnn.cells import Cell, parse_cell
+from nas_rnn.errors import UserError
+from nas_rnn.publishing.views import About, run_view
+from nas_rnn.run_folder.layout import RunFolder
+from nas_rnn.tasks import Mean, Measures
+from nas_rnn.tracking import RunView
+from nas_rnn.training import RunResult, RunSpec
+
+BITS = Mean("bits_per_char", "bits", "minimize", 0.01, "relative", of="bits", per="characters")
+CELL = "def one(x, h):\n    return tanh(linear(x, h))\n"
+
+
+def view(runs: Path) -> RunView:
+    """Return the view of a candidate that has ended."""
+    about = About(
+        id="1",
+        folder=RunFolder(runs, "first"),
+        measures=Measures((BITS,), BITS),
+        unit="characters",
+        settings={},
+        began_ms=0,
+        data=None,
+    )
+    spec = RunSpec(
+        id="t0", role="candidate", name="one", cell=CELL, hidden_size=2, task="char-lm", seed=0, data_seed=0
+    )
+    result = RunResult(
+        id="t0",
+        status="finished",
+        reason=None,
+        epochs=[],
+        best_epoch=None,
+        best_metric=None,
+        parameters=10,
+        test_statistics=None,
+        seconds=1.0,
+    )
+    return run_view(about, spec, [], {}, result, None, None, 0, 1)
+
+
+def test_the_note_links_to_a_picture_where_one_was_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(cell: Cell, format: str = "svg") -> bytes:
+        raise UserError("a diagram has at most 400 boxes and circles")
+
+    monkeypatch.setattr(Cell, "diagram", lambda self, format: b"picture")
+    drawn = view(tmp_path)
+    assert drawn.artifacts["cell/diagram.svg"] == b"picture"
+    assert "get-artifact?path=cell/diagram.svg" in drawn.note
+
+    monkeypatch.setattr(Cell, "diagram", refuse)
+    large = view(tmp_path)
+    assert "cell/diagram.svg" not in large.artifacts and "cell/diagram.txt" in large.artifacts
+    assert large.note.endswith("No diagram: the cell is too large for one.")
+    assert "get-artifact" not in large.note
+    assert str(parse_cell(CELL)) in large.note
