@@ -131,6 +131,11 @@ class Declared:
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
                 return "a finite number"
             return None if self._within(value) else self.range_words
+        if self.kind == int | Literal["auto"] and self.option.read is not None:
+            try:
+                self.option.read(value)
+            except ValueError:
+                return self.range_words
         if self.option.pattern and not (isinstance(value, str) and re.fullmatch(self.option.pattern, value)):
             return self.range_words
         return None

@@ -260,7 +260,7 @@ def _spec(entry: Entry, id: str, *, part: Part, task: TaskChoice, seed: int, dat
         hidden_size=entry.hidden_size,
         task=task.name,
         task_options=dict(task.options),
-        training=entry.training,
+        training=entry.training if part == "final" else replace(entry.training, longer=1.0),
         seed=seed,
         data_seed=data_seed,
         read_test=part == "final",

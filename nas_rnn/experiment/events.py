@@ -184,7 +184,7 @@ def started(
 
 def run_started(spec: RunSpec) -> RunStarted:
     """Return the event of a run that begins or resumes."""
-    return RunStarted(id=spec.id, role=spec.role, name=spec.name, epochs=spec.training.epochs)
+    return RunStarted(id=spec.id, role=spec.role, name=spec.name, epochs=spec.training.cap)
 
 
 def epoch_done(spec: RunSpec, record: EpochRecord) -> EpochDone:
@@ -194,7 +194,7 @@ def epoch_done(spec: RunSpec, record: EpochRecord) -> EpochDone:
         role=spec.role,
         name=spec.name,
         epoch=record.epoch,
-        epochs=spec.training.epochs,
+        epochs=spec.training.cap,
         metric=record.metric,
         seconds=record.seconds,
     )

@@ -94,7 +94,7 @@ class Models:
             hidden_size=hidden_size,
             task=self.task.name,
             task_options=dict(self.config.task_options),
-            training=self.config.training(),
+            training=replace(self.config.training(), longer=1.0),  # that is for final runs
             seed=seed,
             data_seed=data_seed,
         )

@@ -125,7 +125,7 @@ def _run(session: Session[SearchConfig]) -> Result:
         lambda: final.comparison,
         trials=study.trials,
         scheduler=config.scheduler,
-        epochs=config.epochs,
+        epochs=config.training().cap,
         deadline=deadline,
     )
     seconds = time.monotonic() - began

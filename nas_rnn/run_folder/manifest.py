@@ -14,8 +14,9 @@ Kind = Literal["search", "compare", "ablate"]
 NAMES: Mapping[Kind, str] = {"search": "search", "compare": "comparison", "ablate": "ablation"}
 """What each kind, which is the name of its command, is called."""
 
-FORMAT = 2
-"""Of run folders. Format 1, which bears no number, kept test results as values and weights."""
+FORMAT = 3
+"""Of run folders. Format 1, which bears no number, kept test results as values and weights; runs of format 2 had no
+averaged weights and no end of their own."""
 
 Identities = dict[str, dict[str, str]]
 """``"space gated"`` -> its origin, version and digest, as plain JSON."""

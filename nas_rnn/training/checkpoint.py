@@ -18,15 +18,16 @@ from nas_rnn.errors import NasRnnError
 from nas_rnn.training.spec import EpochRecord, RunSpec
 
 Tensors = dict[str, Tensor]
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
     """A run after a completed epoch.
 
-    ``best`` holds the weights of the best epoch so far; ``optimizer`` the optimiser's tensors as
-    "index.name"; ``random`` the state of the run's random generators.
+    ``average`` holds the averaged parameters, none where weights are not averaged; ``best`` the weights of the best
+    epoch so far, averaged where they are; ``optimizer`` the optimiser's tensors as "index.name"; ``random`` the state
+    of the run's random generators.
     """
 
     spec: RunSpec
@@ -34,6 +35,7 @@ class Checkpoint:
     weights: Tensors
     best: Tensors
     optimizer: Tensors
+    average: Tensors = field(default_factory=dict)
     random: Tensors = field(default_factory=dict)
 
 
@@ -43,6 +45,7 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
         "weights": checkpoint.weights,
         "best": checkpoint.best,
         "optimizer": checkpoint.optimizer,
+        "average": checkpoint.average,
         "random": checkpoint.random,
     }
     tensors = {
@@ -64,7 +67,7 @@ def from_bytes(content: bytes, place: str) -> Checkpoint:
     Raises:
         NasRnnError: when it is not a whole checkpoint of this version.
     """
-    groups: dict[str, Tensors] = {"weights": {}, "best": {}, "optimizer": {}, "random": {}}
+    groups: dict[str, Tensors] = {name: {} for name in ("weights", "best", "optimizer", "average", "random")}
     try:
         plain = _plain_part(content)
         if plain["version"] != _VERSION:

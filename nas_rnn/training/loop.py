@@ -54,8 +54,9 @@ def train_pass(
     rate: Callable[[int], float],
     clip: float,
     epoch: int,
+    after_step: Callable[[int], None] = lambda step: None,
 ) -> TrainPass:
-    """Take one optimiser step a batch, at learning rate ``rate(step)``.
+    """Take one optimiser step a batch, at learning rate ``rate(step)``; ``after_step(step)`` follows each, from 0.
 
     Raises:
         Diverged: before the step whose loss or gradient is not finite changes the weights, or after the last
@@ -78,6 +79,7 @@ def train_pass(
             _finite("loss", loss.total, epoch, step)
         norms.append(_finite("gradient norm", norm, epoch, step))
         optimizer.step()
+        after_step(step)
         targets += loss.count
         step += 1
     _require_finite_weights(model, epoch, step)

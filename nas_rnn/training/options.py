@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -16,6 +17,12 @@ Backend = Literal["auto", "fused", "eager", "reference"]
 """The names that `nas_rnn.execution.backends` takes, which this module does not import: it loads torch."""
 
 
+def _epochs(value: object) -> object:
+    if value == "auto" or (type(value) is int and value >= 1):
+        return value
+    raise ValueError(f"must be a whole number of at least 1, or auto; got {value!r}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainingOptions:
     """How a model is trained.
@@ -23,12 +30,12 @@ class TrainingOptions:
     Each field says what it is, and what it may be (`nas_rnn.options`); searches and comparisons have them all
     (`nas_rnn.run_folder.config`).
 
-    The defaults are a compromise found by hand, for small models and few epochs. An LSTM of 61k parameters came
-    in 3 epochs to 1.72 nats with batch 32, and to 1.53 with 16, which takes longer an epoch; with 16 and twice
-    the rate to 1.43 (means of 4 seeds). A plain tanh RNN did much worse at twice the rate (one run, batch 32).
+    A run keeps its learning rate after a short warm-up, and its result are weights averaged over the last part of the
+    training: then it needs no length that is known beforehand. ``epochs`` "auto" ends it when its curve says so
+    (`nas_rnn.training.ending`); a number is a fixed budget, over which the rate may fall.
 
     Raises:
-        UserError: for a value out of its range.
+        UserError: for a value out of its range, or a rate that is to fall over an unknown number of epochs.
     """
 
     layers: Annotated[int, Ge(1), Le(100), Option("Stacked recurrent layers.", TRAINING)] = 1
@@ -43,7 +50,21 @@ class TrainingOptions:
     learning_rate: Annotated[
         float, Gt(0), Option("Peak learning rate.", TRAINING, rule="greater than 0, such as 0.01")
     ] = 0.01
-    decay: Annotated[Decay, Option("Learning-rate decay over all epochs.", TRAINING)] = "cosine"
+    decay: Annotated[
+        Decay, Option("Learning-rate decay over all epochs, which must be a number then.", TRAINING)
+    ] = "none"
+    average: Annotated[
+        float,
+        Ge(0),
+        Lt(1),
+        Option(
+            "Share of the steps so far over which the weights are averaged, 0 to 1; 0: no averaging.",
+            TRAINING,
+        ),
+    ] = 0.1
+    weight_decay: Annotated[
+        float, Ge(0), Lt(1), Option("Decoupled weight decay of matrices (AdamW).", TRAINING)
+    ] = 0.0
     clip: Annotated[
         float,
         Ge(0),
@@ -51,7 +72,22 @@ class TrainingOptions:
             "Maximum gradient norm; 0: no clipping.", TRAINING, rule="greater than 0, or 0 for no clipping"
         ),
     ] = 1.0
-    epochs: Annotated[int, Ge(1), Option("Passes over the training data in a full run.", BUDGET)] = 4
+    epochs: Annotated[
+        int | Literal["auto"],
+        Option(
+            "Passes over the training data in a full run; auto: until it has stopped improving.",
+            BUDGET,
+            rule="a whole number of at least 1, or auto",
+            read=_epochs,
+        ),
+    ] = "auto"
+    most_epochs: Annotated[int, Ge(1), Option("Most epochs of a run with --epochs auto.", BUDGET)] = 100
+    longer: Annotated[
+        float,
+        Ge(1),
+        Le(100),
+        Option("Train final runs this many times as long as --epochs auto says.", BUDGET),
+    ] = 1.0
     threads: Annotated[int, Ge(1), Option("CPU cores per run.", TRAINING)] = 1
     device: Annotated[
         str,
@@ -73,6 +109,15 @@ class TrainingOptions:
             rule = option.broken_rule(value := getattr(self, name))
             if rule is not None:
                 raise UserError(f"{name} must be {rule}; got {value!r}")
+        if self.epochs == "auto" and self.decay != "none":
+            raise UserError(
+                f"decay {self.decay} needs a number of epochs, such as epochs 20; with epochs auto it is none"
+            )
+
+    @property
+    def cap(self) -> int:
+        """The most epochs that a run may have."""
+        return math.ceil(self.most_epochs * self.longer) if self.epochs == "auto" else self.epochs
 
     def to_dict(self) -> dict[str, Any]:
         return to_plain(self)

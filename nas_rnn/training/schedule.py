@@ -6,18 +6,18 @@ import math
 
 from nas_rnn.training.options import TrainingOptions
 
-WARM_UP = 0.02
-"""Share of all steps over which the rate rises: Adam's first steps rest on very few gradients."""
+WARM_UP_STEPS = 50
+"""Steps over which the rate rises: Adam's first steps rest on very few gradients. A number and no share of the run,
+so that what a run does never depends on how long it is going to be."""
 
 
-def learning_rate(options: TrainingOptions, progress: float) -> float:
-    """Return the rate at ``progress`` (0 at the first step, towards 1 at the last of all epochs).
+def learning_rate(options: TrainingOptions, step: int, steps_per_epoch: int) -> float:
+    """Return the rate at ``step``, which counts all steps of the run from 0.
 
-    It rises in a straight line over the first `WARM_UP` of the run, then falls to 0 by ``options.decay``.
+    It rises in a straight line over the first `WARM_UP_STEPS`; with a decay it falls to 0 over all epochs.
     """
-    if progress < WARM_UP:
-        return options.learning_rate * max(progress, 1e-3) / WARM_UP
-    left = (1.0 - min(progress, 1.0)) / (1.0 - WARM_UP)
-    if options.decay == "cosine":
-        return options.learning_rate * 0.5 * (1.0 - math.cos(math.pi * left))
-    return options.learning_rate * (left if options.decay == "linear" else 1.0)
+    rate = options.learning_rate * min(1.0, (step + 1) / WARM_UP_STEPS)
+    if options.decay == "none" or options.epochs == "auto":
+        return rate
+    left = 1.0 - min(1.0, step / (options.epochs * steps_per_epoch))
+    return rate * (0.5 * (1.0 - math.cos(math.pi * left)) if options.decay == "cosine" else left)

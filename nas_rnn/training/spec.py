@@ -13,6 +13,7 @@ from nas_rnn.training.plain_data import from_plain, to_plain
 
 Role = Literal["candidate", "control", "baseline", "selection", "tuning", "final"]
 Status = Literal["finished", "stopped", "diverged", "failed"]
+EndedBecause = Literal["converged", "overfitted", "cap", "budget", "stopped", "diverged", "failed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +97,10 @@ class RunResult:
     ``test_statistics`` has by name what adds up over the N items of the test part, N numbers or N lists of k, at
     the weights of the best epoch, where the spec asked for them: what metrics are computed from. ``backend`` is the
     one that ran the cell, None where none did; ``fallback`` says why that is not the fused one although it was wanted.
+    ``ended_because`` is "converged" or "overfitted" where the run ended by its curve (`nas_rnn.training.ending`), "cap"
+    at the most epochs that it might have, "budget" after a fixed number of them, else "stopped", "diverged" or
+    "failed"; a run that diverged *after* it had stopped improving is finished, because "diverged". ``converged_epoch``
+    is where its curve said first that it has stopped improving, also in runs of a fixed budget.
     """
 
     id: str
@@ -109,6 +114,13 @@ class RunResult:
     seconds: float
     backend: str | None = None
     fallback: str | None = None
+    ended_because: EndedBecause | None = None
+    converged_epoch: int | None = None
+
+    @property
+    def converged(self) -> bool:
+        """Whether the run has stopped improving: its curve is at an end, however long it was trained."""
+        return self.converged_epoch is not None
 
     def to_dict(self) -> dict[str, Any]:
         return to_plain(self)

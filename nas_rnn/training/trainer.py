@@ -17,23 +17,31 @@ from nas_rnn.execution import mark_weights
 from nas_rnn.tasks import Batching, Part, Statistics, Task, TaskData
 from nas_rnn.tasks.data import EVALUATION
 from nas_rnn.tasks.model import TaskModel
+from nas_rnn.training.averaging import AveragedWeights
 from nas_rnn.training.checkpoint import Checkpoint
 from nas_rnn.training.device import RandomStream, resolve_device, threads
+from nas_rnn.training.ending import End, end_of
 from nas_rnn.training.errors import Diverged
 from nas_rnn.training.gradient_flow import flows_of_run
 from nas_rnn.training.loop import Batches, scoring_pass, train_pass, validation_pass
 from nas_rnn.training.model import RnnOfSpec, backend_of, build_model, cell_rnn
+from nas_rnn.training.options import TrainingOptions
 from nas_rnn.training.schedule import learning_rate
-from nas_rnn.training.spec import EpochRecord, RunResult, RunSpec, Status
+from nas_rnn.training.spec import EndedBecause, EpochRecord, RunResult, RunSpec, Status
 from nas_rnn.training.store import RunStore
 
 BETAS = (0.9, 0.95)
 """Adam's. Runs here are short, and torch's 0.999 averages over as many steps as an epoch has: an LSTM of 61k
 parameters came to 1.58 nats with it in 3 epochs and to 1.53 with this (batch 16; means of 4 seeds)."""
 
+_NO_MATRICES = ("bias", "norm", "vector")
+"""How the names of a layer's parameters begin that do not decay, although some hold several vectors as rows."""
+
 # What may differ between the run that left a checkpoint and the one that resumes from it.
 _NOT_COMPARED = ("id", "role", "name", "read_test")
+# A run's course does not depend on how long it is to be, but with a rate that decays.
 _NOT_COMPARED_OPTIONS = ("threads", "device")
+_LENGTHS = ("epochs", "most_epochs", "longer")
 
 
 class Trainer:
@@ -66,9 +74,8 @@ class Trainer:
         device = resolve_device(spec.training.device)
         with threads(spec.training.threads):
             self._model = build_model(spec, task, data.meta, make_rnn).to(device)
-        self._optimizer = torch.optim.Adam(
-            self._model.parameters(), lr=spec.training.learning_rate, betas=BETAS
-        )
+        self._optimizer = _optimizer(self._model, spec.training)
+        self._average = AveragedWeights(self._model, spec.training.average)
         self._random = RandomStream(spec.seed, device)
         self._records: list[EpochRecord] = []
         self._best: dict[str, Tensor] = {}
@@ -83,8 +90,8 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are done."""
-        return self.epoch >= self.spec.training.epochs
+        """Whether the run has come to its end: by its own curve, or because all epochs are done."""
+        return self._ended_because() is not None
 
     @property
     def records(self) -> list[EpochRecord]:
@@ -118,26 +125,28 @@ class Trainer:
         return self._model.eval()
 
     def run_epoch(self) -> EpochRecord:
-        """Train for one epoch, validate, and leave a checkpoint.
+        """Train for one epoch, validate the averaged weights, and leave a checkpoint.
 
         Raises:
             Diverged: when the loss, a gradient or a weight is not finite; the store keeps the epochs before.
             NasRnnError: when all epochs are done, or the store cannot be written.
         """
         if self.finished:
-            raise NasRnnError(f"run {self.spec.id!r} has done all of its {self.spec.training.epochs} epochs")
+            raise NasRnnError(f"run {self.spec.id!r} has ended after {self.epoch} epochs")
         epoch, options = self.epoch + 1, self.spec.training
+        before = self.epoch * self._steps
         started = time.perf_counter()
         with threads(options.threads), self._random.drawing():
             trained = train_pass(
                 self._model,
                 self._training_batches(epoch),
                 self._optimizer,
-                rate=lambda step: learning_rate(options, (epoch - 1 + step / self._steps) / options.epochs),
+                rate=lambda step: learning_rate(options, before + step, self._steps),
                 clip=options.clip,
                 epoch=epoch,
+                after_step=lambda step: self._average.update(before + step + 1),
             )
-        with threads(options.threads), self._aside():
+        with threads(options.threads), self._aside(), self._average.loaded():
             valid = validation_pass(self._model, self._evaluation_batches("valid"))
         metric = valid.metric(self._measures.monitor)
         if not (math.isfinite(valid.loss) and math.isfinite(metric)):
@@ -168,11 +177,16 @@ class Trainer:
         kept = self._store.read_result() if self._store is not None else None
         if kept is not None and (kept.status, kept.epochs, kept.id) == (status, self._records, self.spec.id):
             return kept
+        end = self._end()
+        because: EndedBecause | None = self._ended_because() if status == "finished" else status
+        if status == "diverged" and end is not None and self.spec.training.decay == "none":
+            status = "finished"  # what it is judged by came before
         test: Statistics | None = None
         if self.spec.read_test and self._best and status in ("finished", "stopped"):
             test = self._test_statistics()
             if not all(np.isfinite(array).all() for array in test.values()):
                 status, reason, test = "diverged", "a test item's score is not finite", None
+                because = "diverged"
         best = self._best_record()
         backend, fallback = self.backend
         result = RunResult(
@@ -187,12 +201,33 @@ class Trainer:
             seconds=math.fsum(record.seconds for record in self._records),
             backend=backend,
             fallback=fallback,
+            ended_because=because,
+            converged_epoch=None if end is None else end.epoch,
         )
         if self._store is not None:
             if self.spec.role == "final" and self._best:
                 self._store.write_flow(self._flow())
             self._store.write_result(result)
         return result
+
+    def _end(self) -> End | None:
+        """Return where the curve says that the run has stopped improving; with a decaying rate a curve says nothing."""
+        if self.spec.training.decay != "none":
+            return None
+        monitor = self._measures.monitor
+        sign = -1.0 if monitor.direction == "maximize" else 1.0
+        return end_of(
+            [sign * record.metric for record in self._records], lambda loss: monitor.margin_at(sign * loss)
+        )
+
+    def _ended_because(self) -> EndedBecause | None:
+        options = self.spec.training
+        if options.epochs != "auto":
+            return "budget" if self.epoch >= options.epochs else None
+        end = self._end()
+        if end is not None and self.epoch >= math.ceil(end.epoch * options.longer):
+            return end.why
+        return "cap" if self.epoch >= options.cap else None
 
     def _training_batches(self, epoch: int) -> Batches:
         options = self.spec.training
@@ -254,7 +289,8 @@ class Trainer:
     def _keep(self, record: EpochRecord) -> None:
         self._records.append(record)
         if self._best_record() is record:
-            self._best = _copied(self._model)
+            with self._average.loaded():
+                self._best = _copied(self._model)
         if self._store is not None:  # first the checkpoint: the curve must never be ahead of it
             self._store.write_checkpoint(
                 Checkpoint(
@@ -263,6 +299,7 @@ class Trainer:
                     weights=self._model.state_dict(),
                     best=self._best,
                     optimizer=_optimizer_tensors(self._optimizer),
+                    average=self._average.state(),
                     random=self._random.state(),
                 )
             )
@@ -275,6 +312,7 @@ class Trainer:
             _require_same_run(self.spec, checkpoint.spec, store)
             self._model.load_state_dict(mark_weights(self._model, checkpoint.weights))
             _load_optimizer_tensors(self._optimizer, checkpoint.optimizer)
+            self._average.restore(checkpoint.average)
             self._random.restore(checkpoint.random)
             self._records = list(checkpoint.records)
             self._best = mark_weights(self._model, checkpoint.best) if checkpoint.best else {}
@@ -284,6 +322,21 @@ class Trainer:
 
 def _copied(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+
+
+def _optimizer(model: nn.Module, options: TrainingOptions) -> torch.optim.Optimizer:
+    """Return AdamW, which lets matrices decay and leaves biases, norms' gains and learned vectors alone."""
+    decaying, others = list[nn.Parameter](), list[nn.Parameter]()
+    for name, parameter in model.named_parameters():
+        is_matrix = parameter.ndim > 1 and not name.rpartition(".")[2].startswith(_NO_MATRICES)
+        (decaying if is_matrix else others).append(parameter)
+    groups = [
+        {"params": decaying, "weight_decay": options.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(
+        [group for group in groups if group["params"]], lr=options.learning_rate, betas=BETAS
+    )
 
 
 def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -315,7 +368,8 @@ def _compared_fields(spec: RunSpec, stored: RunSpec) -> dict[str, tuple[object, 
     mine, theirs = spec.to_dict(), stored.to_dict()
     mine_options, their_options = mine.pop("training"), theirs.pop("training")
     pairs = {name: (mine[name], theirs[name]) for name in mine if name not in _NOT_COMPARED}
+    free = _NOT_COMPARED_OPTIONS + (_LENGTHS if spec.training.decay == "none" else ())
     for name in mine_options:
-        if name not in _NOT_COMPARED_OPTIONS:
+        if name not in free:
             pairs[f"training.{name}"] = (mine_options[name], their_options[name])
     return pairs

@@ -125,10 +125,10 @@ def make_trainer(data: TaskData) -> Callable[..., Trainer]:
 
 @pytest.fixture
 def make_ramp() -> Callable[..., Trainer]:
-    """A trainer with weights 0.05 (the rate still rises), 1.05, 2.05, 3.05; the goal is 1, for the test 0."""
+    """A trainer with weights 0.4, 1.2, 2.4, 4 (the rate still rises); the goal is 1, for the test 0."""
 
     def make(store: RunStore | None = None, **changes: Any) -> Trainer:
-        training = replace(OPTIONS, learning_rate=1.0, decay="none", epochs=4, dropout=0.0)
+        training = replace(OPTIONS, learning_rate=20.0, average=0.0, epochs=4, dropout=0.0)
         task = Ramp()
         return Trainer(replace(SPEC, task="ramp", training=training, **changes), task, task.load(None), store)
 

@@ -215,7 +215,7 @@ def test_every_validation_meets_the_same_noise(noisy: Callable[..., Trainer]) ->
     trainer.run_epoch()
     losses = []
     for _ in range(2):
-        with trainer._aside():
+        with trainer._aside(), trainer._average.loaded():
             losses.append(validation_pass(trainer._model, trainer._evaluation_batches("valid")).loss)
     assert losses[0] == losses[1] == trainer.records[0].valid_loss
 

@@ -1,0 +1,81 @@
+"""When a run ends: when twice the training would gain too little, by its own curve, or when it has begun to lose.
+
+The rule knows no length: it looks at the gains of the last two doublings of the training so far, so that a curve that
+is stretched ends later by the same factor, and slow learners are not cut first. The curve a + b t^-c gains in its
+next doubling what it gained in the last one times the ratio of the last two; that is what the rule expects of any.
+
+It is a function of the recorded curve alone. docs/statistics.md has how often its promise holds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEAST_EPOCHS = 8
+"""No curve is judged before: of two doublings the first begins at a quarter of it."""
+WINDOW = 0.25
+"""The share of the epochs so far of whose values the median is read: one bad epoch is no news."""
+PATIENCE = 0.25
+"""The share of the epochs so far (and at least three of them) over which the rule must hold all the time: a single
+look at a noisy curve would find a lucky moment."""
+LEAST_PATIENCE = 3
+
+Why = Literal["converged", "overfitted"]
+
+
+@dataclass(frozen=True)
+class End:
+    """The epoch (counted from 1) after which a curve says that it is at its end, and why."""
+
+    epoch: int
+    why: Why
+
+
+def end_of(losses: Sequence[float], margin_at: Callable[[float], float]) -> End | None:
+    """Return where the curve ends, None as long as it does not.
+
+    ``losses`` (T,) are validation values of averaged weights, one an epoch, less is better; ``margin_at(value)`` is the
+    difference that does not matter at a value. The curve has *converged* when twice the training would gain less than
+    half of it, and *overfitted* when the median of the latest values lies more than that half above the best.
+    """
+    values = np.asarray(losses, dtype=np.float64)
+    smooth = _smoothed(values)
+    held = {"converged": 0, "overfitted": 0}
+    for epoch in range(LEAST_EPOCHS, len(values) + 1):
+        now, least = smooth[epoch - 1], smooth[:epoch].min()
+        half = margin_at(float(least)) / 2
+        held["overfitted"] = held["overfitted"] + 1 if now - least > half else 0
+        held["converged"] = held["converged"] + 1 if expected_gain(smooth, epoch) < half else 0
+        patience = max(LEAST_PATIENCE, math.ceil(PATIENCE * epoch))
+        if held["overfitted"] >= patience:
+            return End(epoch, "overfitted")
+        if held["converged"] >= patience:
+            return End(epoch, "converged")
+    return None
+
+
+def expected_gain(smooth: NDArray[np.float64], epoch: int) -> float:
+    """Return what epochs ``epoch`` to 2 ``epoch`` would gain: the last doubling's gain times the ratio of the last two.
+
+    The ratio is at most 1: a curve that has just begun to fall is not expected to fall faster and faster.
+    """
+    now, half, quarter = (_at(smooth, epoch / parts) for parts in (1, 2, 4))
+    gain, before = half - now, quarter - half
+    return gain * min(1.0, gain / before) if gain > 0 and before > 0 else gain
+
+
+def _smoothed(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return at each epoch the median over the last `WINDOW` of the epochs so far."""
+    begins = [math.floor(end * (1 - WINDOW)) for end in range(1, len(values) + 1)]
+    return np.array([np.median(values[begin : end + 1]) for end, begin in enumerate(begins)])
+
+
+def _at(values: NDArray[np.float64], epoch: float) -> float:
+    """Return the curve at a time between two epochs, on the straight line between them."""
+    return float(np.interp(epoch, np.arange(1, len(values) + 1), values))

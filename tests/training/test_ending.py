@@ -1,0 +1,69 @@
+"""The rule of ending: what it promises of curves whose future is known, and that it knows no length."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nas_rnn.training.ending import LEAST_EPOCHS, End, end_of
+
+MARGIN = 0.01
+
+
+def margin_at(loss: float) -> float:
+    return MARGIN * abs(loss)
+
+
+def power_law(epochs: int, exponent: float, size: float = 2.0) -> list[float]:
+    return [1.0 + size * epoch**-exponent for epoch in range(1, epochs + 1)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.floats(0.9, 2.0), st.floats(0.5, 4.0), st.integers(0, 2**31))
+def test_twice_the_training_gains_less_than_half_the_margin(exponent: float, size: float, seed: int) -> None:
+    clean = power_law(4000, exponent, size)
+    noise = np.random.default_rng(seed).normal(0.0, 0.001, 2000)
+    end = end_of(list(np.asarray(clean[:2000]) + noise), margin_at)
+    assert end is not None and end.why == "converged"
+    gained = clean[end.epoch - 1] - clean[2 * end.epoch - 1]
+    assert gained < MARGIN / 2 * clean[end.epoch - 1] * 1.05
+
+
+@pytest.mark.parametrize("exponent", [0.2, 0.3, 0.5])
+def test_slow_curves_go_on_as_long_as_they_gain(exponent: float) -> None:
+    assert end_of(power_law(200, exponent), margin_at) is None
+
+
+def test_a_curve_that_is_stretched_ends_later_by_as_much() -> None:
+    short = end_of(power_law(1000, 1.0, 1.0), margin_at)
+    stretched = end_of([1.0 + (epoch / 4) ** -1.0 for epoch in range(1, 2001)], margin_at)
+    assert short is not None and stretched is not None
+    assert stretched.epoch == pytest.approx(4 * short.epoch, rel=0.05)
+
+
+def test_a_curve_that_turns_up_has_overfitted() -> None:
+    falling = [3.0 - 0.1 * epoch for epoch in range(15)]
+    end = end_of([*falling, *(falling[-1] + 0.05 * epoch for epoch in range(20))], margin_at)
+    assert end is not None and end.why == "overfitted"
+    assert 15 < end.epoch < 30
+
+
+def test_one_bad_epoch_is_no_end() -> None:
+    curve = power_law(60, 0.5)
+    curve[40] += 1.0
+    assert end_of(curve, margin_at) is None
+
+
+def test_a_level_curve_ends_as_soon_as_it_may() -> None:
+    assert end_of([2.0] * 30, margin_at) == End(LEAST_EPOCHS + 2, "converged")
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.floats(0.5, 3.0), min_size=1, max_size=60))
+def test_what_comes_later_changes_no_end(curve: list[float]) -> None:
+    end = end_of(curve, margin_at)
+    if end is not None:
+        assert end_of(curve[: end.epoch], margin_at) == end
+        assert end_of(curve[: end.epoch - 1], margin_at) is None
