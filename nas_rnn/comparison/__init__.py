@@ -2,9 +2,9 @@
 
 ``matching`` finds hidden sizes of equal parameters, ``seeds`` and ``plan`` the runs, ``stopping`` how many;
 ``outcomes`` reads how they ended, ``statistics`` has the interval, ``corpus`` that of metrics that are no means,
-``contrast`` takes the one or the other, ``testing`` has its p-values, ``verdict`` the word for them, ``power`` what
-more seeds would do, ``floors`` the trivial baselines; ``judging`` puts results together, ``costs`` adds up,
-``sentences`` and ``chart`` show them.
+``contrast`` takes the one or the other, ``testing`` has its p-values, ``verdict`` the word for them, ``scope``
+what it speaks of, ``power`` what more seeds would do, ``floors`` the trivial baselines; ``judging`` puts results
+together, ``costs`` adds up, ``sentences`` and ``chart`` show them.
 """
 
 from nas_rnn.comparison.chart import Chart, chart

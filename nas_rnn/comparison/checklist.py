@@ -73,6 +73,7 @@ class Facts:
     backends: tuple[str, ...] = ()
     environment: str = ""
     complete: bool = True
+    until_end: bool = False
 
 
 @dataclass(frozen=True)
@@ -151,10 +152,15 @@ def _ablation(facts: Facts) -> Said:
     )
 
 
+def _length(facts: Facts) -> str:
+    """Say how long everybody was trained."""
+    return "each trained until it stopped improving" if facts.until_end else "the same limit of epochs"
+
+
 def _same_protocol(facts: Facts) -> Said:
     if not facts.complete:
         return "open", "The final, in which all cells are measured alike, has not been reached."
-    told = f"Paired data order, {_count(facts.final_seeds, 'seed')} each, the same epochs"
+    told = f"Paired data order, {_count(facts.final_seeds, 'seed')} each, {_length(facts)}"
     if len(set(facts.tuned)) > 1:
         return "no", f"{told}; but only some of the cells were tuned."
     if len(set(facts.tuning)) > 1:

@@ -13,6 +13,7 @@ from nas_rnn.comparison.outcomes import Outcome, outcomes_of, standing, without_
 from nas_rnn.comparison.plan import FinalPlan, Planned
 from nas_rnn.comparison.power import Levels, items_too_few, more_seeds
 from nas_rnn.comparison.result import Comparison, ContenderRow, Cost, Measure
+from nas_rnn.comparison.scope import scoped
 from nas_rnn.comparison.statistics import Labels, PairedInterval, plural
 from nas_rnn.comparison.stopping import ALPHA, is_decided
 from nas_rnn.comparison.testing import holm, p_values
@@ -61,22 +62,23 @@ def judge(
 ) -> Comparison:
     """Return the verdict on every contender of a final plan.
 
-    The first of ``metrics`` decides; the others are reported for every cell. ``results`` are by run id; ``item`` is
-    the task's word for one test item, ``counted`` for one target. ``groups`` (N,) are labels, equal for items that
-    belong together (of one speaker, say): another test part would have other groups. ``floors`` are trivial baselines'
-    statistics of the test items. ``costs`` are those of earlier parts (search, selection, tuning), to which "final" is
-    added.
+    The first of ``metrics`` decides; the others are reported for every cell. ``results`` are by run id; ``item``
+    is the task's word for one test item, ``counted`` for one target. ``groups`` (N,) are labels, equal for items
+    that belong together (of one speaker, say): another test part would have other groups. ``floors`` are trivial
+    baselines' statistics of the test items. ``costs`` are those of earlier parts (search, selection, tuning), to
+    which "final" is added.
 
     The chance that any contender is wrongly called better or worse is at most ``alpha``: Holm's method over
     all of them but the controls, each of which is judged by itself. For one look of several ``alpha`` is that
     look's (`nas_rnn.comparison.stopping`) and ``earlier`` the comparison of the look before: who was decided
     in it keeps the row it has.
 
-    A contender that diverged on a final seed has an infinite loss: it is ``worse``, no test is needed, and
-    the others are judged as if it were not there (which is what Holm's method does with p = 0). Where the
-    baseline itself diverged, nothing was shown about anybody: ``undecided``. Pairs with a run that is missing
-    or failed for other reasons are left out, and the reason says so. Where the metric cannot be compared on so few
-    items (`nas_rnn.comparison.corpus`) it is ``undecided``, and counts as p = 1 in Holm's method.
+    A contender that diverged on a final seed has an infinite loss: it is ``worse``, no test is needed, and the
+    others are judged as if it were not there (which is what Holm's method does with p = 0). Where the baseline
+    itself diverged, nothing was shown about anybody: ``undecided``. Pairs with a run that is missing or failed for
+    other reasons are left out, and the reason says so. Where the metric cannot be compared on so few items
+    (`nas_rnn.comparison.corpus`) it is ``undecided``, and counts as p = 1 in Holm's method. Each row says what its
+    word speaks of (`nas_rnn.comparison.scope`).
 
     Raises NasRnnError when two runs were not measured on the same test items.
     """
@@ -97,19 +99,24 @@ def judge(
     contenders = _judged(drafts(asked, earlier.contenders if earlier else ()), test)
     scales = [_judged([draft], test) for draft in drafts(controls, earlier.controls if earlier else ())]
     baseline = standing(metrics, plan.baseline, base)
+    trivial = floors_of(metrics, floors or {}, base, item=item, alpha=alpha, groups=groups)
+
+    def told(rows: Sequence[ContenderRow]) -> tuple[ContenderRow, ...]:
+        return tuple(scoped(row, baseline, trivial) for row in rows)
+
     return Comparison(
         metric=metric.name,
         unit=metric.unit,
         direction=metric.direction,
         margin=None if baseline.mean is None else metric.margin_at(baseline.mean),
         baseline=baseline,
-        contenders=contenders,
-        controls=tuple(row for rows in scales for row in rows),
+        contenders=told(contenders),
+        controls=told([row for rows in scales for row in rows]),
         level=1 - alpha,
         costs=(*costs, cost_of("final", plan.specs, results)),
         counted=counted,
         others=tuple(Measure(name=m.name, unit=m.unit, direction=m.direction) for m in metrics[1:]),
-        floors=floors_of(metrics, floors or {}, base, item=item, alpha=alpha, groups=groups),
+        floors=trivial,
     )
 
 

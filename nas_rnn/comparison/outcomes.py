@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -14,7 +14,7 @@ from nas_rnn.comparison.result import Reading, Standing
 from nas_rnn.comparison.verdict import Verdict
 from nas_rnn.tasks import Corpus, Mean, Metric, Statistics
 from nas_rnn.tasks.metric import figure_of
-from nas_rnn.training import RunResult
+from nas_rnn.training import RunResult, RunSpec
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Outcome:
     """One final run as far as judging needs it.
 
     ``statistics`` are those of the N test items, ``figure`` is the metric of all of them; both are there when it
-    ``finished``, else empty and NaN.
+    ``finished``, else empty and NaN. ``epochs``, ``ended_because`` and ``converged`` are as in a `Standing`.
     """
 
     id: str
@@ -30,6 +30,9 @@ class Outcome:
     reason: str = ""
     statistics: Statistics = field(default_factory=dict)
     figure: float = math.nan
+    epochs: int = 0
+    ended_because: str | None = None
+    converged: bool | None = None
 
     @property
     def mean(self) -> float | None:
@@ -39,7 +42,24 @@ class Outcome:
 
 def outcomes_of(metric: Metric, planned: Planned, results: Mapping[str, RunResult]) -> list[Outcome]:
     """Return how each planned run ended."""
-    return [_run(metric, spec.id, results.get(spec.id)) for spec in planned.specs]
+    return [
+        _length(_run(metric, spec.id, found), spec, found)
+        for spec in planned.specs
+        for found in [results.get(spec.id)]
+    ]
+
+
+def _length(outcome: Outcome, spec: RunSpec, result: RunResult | None) -> Outcome:
+    """Return the outcome with how long the run was trained, and whether it was at its end."""
+    if result is None:
+        return outcome
+    known = result.ended_because is not None and spec.training.decay == "none"
+    return replace(
+        outcome,
+        epochs=len(result.epochs),
+        ended_because=result.ended_because,
+        converged=result.converged if known else None,
+    )
 
 
 def outcome_of(metric: Metric, id: str, statistics: Statistics) -> Outcome:
@@ -104,6 +124,9 @@ def standing(metrics: Sequence[Metric], planned: Planned, runs: list[Outcome]) -
             metric.name: reading(metric, [_other(metric, run) for run in runs], diverged)
             for metric in metrics[1:]
         },
+        epochs=tuple(run.epochs for run in runs),
+        ended_because=tuple(run.ended_because for run in runs),
+        converged=tuple(run.converged for run in runs),
     )
 
 

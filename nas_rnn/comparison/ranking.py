@@ -34,6 +34,9 @@ def ranking_sentence(comparison: Comparison, changes: Mapping[str, str]) -> str:
         told.append(f"Undecided: {open_ones} of {len(rows)}.")
     if not all(row.standing.tuned for row in rows):
         told.append("Nothing was tuned.")
+    limits = sorted({row.within for row in rows if row.within})
+    if limits:
+        told.append(f"All this {' or '.join(limits)}.")
     return " ".join(told)
 
 

@@ -42,6 +42,10 @@ class Standing:
     scale ("the mean of random cells"); it is empty for a cell somebody asked about. ``others`` has the metrics
     that decide nothing, by name.
 
+    ``epochs`` has how long each seed's run was trained, ``ended_because`` why no longer
+    (`nas_rnn.training.RunResult`), ``converged`` whether it had stopped improving: None where nobody knows, as of
+    runs with a decaying rate.
+
     The mean of a metric that is compared by its ratio is the geometric one: differences are those of such means.
     """
 
@@ -59,6 +63,9 @@ class Standing:
     training: dict[str, Any] = field(default_factory=dict)
     control: str = ""
     others: dict[str, Reading] = field(default_factory=dict)
+    epochs: tuple[int, ...] = ()
+    ended_because: tuple[str | None, ...] = ()
+    converged: tuple[bool | None, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,10 +79,13 @@ class ContenderRow:
     for one look of several, which together leave out the true difference with a chance of 5 %.
 
     ``p_value`` tests that there is no difference, ``p_equivalence`` that it is the margin or more; the
-    ``adjusted`` ones hold for all contenders together (see `nas_rnn.comparison.testing`), and decide the
-    verdict. Where that is "undecided", ``more_seeds`` says how many more seeds per cell would decide it, at
-    the difference and the spread seen, with a chance of 80 %; ``more_seeds_reason`` why no number does.
-    A row that the metric cannot decide on so few test items has a difference, no interval, and p-values of 1.
+    ``adjusted`` ones hold for all contenders together (see `nas_rnn.comparison.testing`), and decide the verdict.
+    Where that is "undecided", ``more_seeds`` says how many more seeds per cell would decide it, at the difference
+    and the spread seen, with a chance of 80 %; ``more_seeds_reason`` why no number does. ``within`` is the limit
+    that holds for the verdict ("within 4 epochs, still improving"), "" where the runs that could change it had
+    stopped improving; ``weak_baseline`` names a trivial baseline that the baseline does not clearly beat, where that
+    stands in the way of "better". A row that the metric cannot decide on so few test items has a difference, no
+    interval, and p-values of 1.
     """
 
     standing: Standing
@@ -94,6 +104,8 @@ class ContenderRow:
     p_equivalence_adjusted: float | None = None
     more_seeds: int | None = None
     more_seeds_reason: str = ""
+    within: str = ""
+    weak_baseline: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return one flat JSON object: the standing's fields and the row's own."""
@@ -222,7 +234,8 @@ def _standing(values: Mapping[str, Any]) -> Standing:
     """Return the standing in a JSON object that may hold more."""
     own = _known(Standing, values)
     others = {name: _reading(reading) for name, reading in own.get("others", {}).items()}
-    return Standing(**{**own, "seeds": tuple(own["seeds"]), "values": tuple(own["values"]), "others": others})
+    lists = ("seeds", "values", "epochs", "ended_because", "converged")
+    return Standing(**{**own, **{name: tuple(own[name]) for name in lists if name in own}, "others": others})
 
 
 def _reading(values: Mapping[str, Any]) -> Reading:

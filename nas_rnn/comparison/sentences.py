@@ -43,6 +43,9 @@ def _sentence(comparison: Comparison, row: ContenderRow) -> str:
         claim = f"It is undecided whether {subject} beats {other}"
     else:
         claim = f"{subject} {_RELATION[row.verdict]} {other}"
+    claim += f" {row.within}" if row.within else ""
+    if row.weak_baseline:
+        claim += f": {other} has not learned enough to be a baseline, it does not clearly beat the {row.weak_baseline}"
     if row.difference is None:
         reason = row.reason or "none of its runs has a test result"
         return f"{claim}: {reason}{'; untuned' if untuned else ''}."
@@ -55,7 +58,7 @@ def _sentence(comparison: Comparison, row: ContenderRow) -> str:
         untuned,
         row.reason,
     ]
-    return f"{claim}: {_figures(comparison, row)} ({'; '.join(remark for remark in remarks if remark)})."
+    return f"{claim}{'; ' if row.weak_baseline else ': '}{_figures(comparison, row)} ({'; '.join(remark for remark in remarks if remark)})."
 
 
 def _figures(comparison: Comparison, row: ContenderRow) -> str:
@@ -76,10 +79,11 @@ def baseline_name(baseline: Standing) -> str:
 
 
 def verdict_remark(row: ContenderRow) -> str:
-    """Return what stands in brackets behind a verdict in tables: ``(control, diverged)``; "" where nothing does."""
+    """Return what stands in brackets behind a verdict in tables: ``(control, within 4 epochs)``; "" for nothing."""
     remarks = [
         "control" if row.standing.control else "",
         "diverged" if row.standing.diverged else "",
+        row.within,
     ]
     told = ", ".join(filter(None, remarks))
     return f" ({told})" if told else ""
@@ -127,7 +131,7 @@ def _correction(comparison: Comparison, row: ContenderRow) -> str:
     if difference is None or p_value is None or p_equivalence is None:
         return ""
     alone = verdict_of(difference, p_value, p_equivalence, 1 - row.level)
-    if alone == row.verdict:
+    if alone == row.verdict or row.weak_baseline:
         return ""
     count = sum(other.p_value is not None for other in comparison.contenders)
     return f"{alone} on its own, but not after Holm's correction for {count} contenders"

@@ -54,6 +54,7 @@ def run_facts(report: Report, folder: RunFolder) -> Facts:
         backends=tuple(sorted({run.result.backend for run in used if run.result.backend})),
         environment=", ".join(f"{name} {value}" for name, value in report.environment.items()),
         complete=report.comparison is not None,
+        until_end=bool(asked) and all(standing.converged and all(standing.converged) for standing in asked),
     )
 
 

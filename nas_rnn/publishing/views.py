@@ -70,6 +70,9 @@ def run_view(
     }
     if result is not None and result.reason:
         tags["reason"] = result.reason
+    if result is not None and result.ended_because:
+        tags["ended_because"] = result.ended_because
+        tags["converged"] = "yes" if result.converged else "no"
     if result is not None and result.backend:
         tags["backend"] = result.backend
     if result is not None and result.fallback:
@@ -225,6 +228,7 @@ def parent_view(
     if comparison is not None:
         row = comparison.contenders[0]
         tags |= {"verdict": row.verdict, "tuned": "tuned" if row.standing.tuned else "untuned"}
+        tags["verdict_within"] = row.within or "stopped improving"
         if row.relative_difference is not None:
             # Not `gap_to_lstm`: sorted by that, the search would stand among its own candidates.
             metrics["final_gap"] = row.relative_difference

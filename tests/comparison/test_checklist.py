@@ -61,7 +61,7 @@ def test_there_are_fourteen_in_the_papers_order() -> None:
         (5, {}, "open", "`nas-rnn ablate mine`"),
         (5, {"ablations": ("parts",)}, "partly", "in parts"),
         (5, {"kind": "ablate"}, "partly", "This run is an ablation"),
-        (6, {}, "yes", "5 seeds each, the same epochs; 8 tuning runs each; parameters equal within 0.2%"),
+        (6, {}, "yes", "5 seeds each, the same limit of epochs; 8 tuning runs each; parameters equal within 0.2%"),
         (6, {"mismatch": 0.03}, "partly", "differ by up to 3.0%"),
         (6, {"mismatch": 0.03, "match": "time"}, "yes", "sizes matched by time per step, parameters within 3.0%"),
         (6, {"tuned": (False, True)}, "no", "only some of the cells were tuned"),

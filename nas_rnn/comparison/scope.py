@@ -1,0 +1,49 @@
+"""What a verdict speaks of: cells at the end of their training, or within the epochs that somebody allowed.
+
+A cell that learns fast and ends where another one ends is better only within a budget. So a word that rests on runs
+which were cut off while they still improved says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from nas_rnn.comparison.result import ContenderRow, Floor, Standing
+from nas_rnn.comparison.verdict import Verdict
+
+
+def scoped(row: ContenderRow, baseline: Standing, floors: Sequence[Floor]) -> ContenderRow:
+    """Return a row that says what its verdict speaks of.
+
+    Nothing is ``better`` than a baseline that does not clearly beat a trivial one: it has not learned enough.
+    """
+    unbeaten = [floor.name for floor in floors if floor.beaten is False]
+    if row.verdict == "better" and unbeaten:
+        row = replace(
+            row,
+            verdict="undecided",
+            weak_baseline=unbeaten[0],
+            more_seeds=None,
+            more_seeds_reason=f"{baseline.name} has to be trained better first",
+        )
+    return replace(row, within=_within(row.verdict, row.standing, baseline))
+
+
+def _within(verdict: Verdict, contender: Standing, baseline: Standing) -> str:
+    """Return the limit that holds for a verdict, "" where the runs it rests on have all stopped improving.
+
+    Of runs with a decaying learning rate, and of earlier versions, it is not known whether they would have improved.
+    """
+    concerned = {"better": (baseline,), "worse": (contender,)}.get(verdict, (baseline, contender))
+    cut = [
+        (epochs, converged)
+        for standing in concerned
+        for epochs, converged in zip(standing.epochs, standing.converged, strict=True)
+        if not converged and epochs
+    ]
+    if not cut:
+        return ""
+    most = max(epochs for epochs, _ in cut)
+    limit = "within 1 epoch" if most == 1 else f"within {most} epochs"
+    return f"{limit}, still improving" if any(converged is False for _, converged in cut) else limit

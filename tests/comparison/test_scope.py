@@ -1,0 +1,82 @@
+"""What a verdict speaks of: which runs were cut off, and whether that could change the word."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from nas_rnn.comparison import ContenderRow, Floor, Standing
+from nas_rnn.comparison.scope import scoped
+from nas_rnn.comparison.verdict import Verdict
+
+
+def standing(name: str, epochs: tuple[int, ...], converged: tuple[bool | None, ...]) -> Standing:
+    return Standing(
+        name=name,
+        digest="",
+        hidden_size=8,
+        parameters=100,
+        mismatch=0.0,
+        tuned=True,
+        seeds=(1, 2),
+        values=(1.0, 1.0),
+        mean=1.0,
+        std=0.0,
+        diverged=0,
+        epochs=epochs,
+        ended_because=("budget", "budget"),
+        converged=converged,
+    )
+
+
+AT_ITS_END = standing("done", (40, 55), (True, True))
+CUT_OFF = standing("cut", (4, 4), (False, True))
+UNKNOWN = standing("old", (20, 20), (None, None))
+
+
+def row(verdict: Verdict, of: Standing) -> ContenderRow:
+    return ContenderRow(
+        standing=of,
+        difference=-0.1,
+        ci95=(-0.2, -0.05),
+        relative_difference=-0.05,
+        seed_differences=(-0.1, -0.1),
+        pairs=2,
+        covers="seeds and test blocks",
+        verdict=verdict,
+        reason=None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("verdict", "contender", "baseline", "within"),
+    [
+        ("better", AT_ITS_END, AT_ITS_END, ""),
+        ("better", CUT_OFF, AT_ITS_END, ""),  # it would only get better
+        ("better", AT_ITS_END, CUT_OFF, "within 4 epochs, still improving"),
+        ("worse", CUT_OFF, AT_ITS_END, "within 4 epochs, still improving"),
+        ("worse", AT_ITS_END, CUT_OFF, ""),
+        ("equivalent", CUT_OFF, AT_ITS_END, "within 4 epochs, still improving"),
+        ("equivalent", AT_ITS_END, CUT_OFF, "within 4 epochs, still improving"),
+        ("undecided", AT_ITS_END, CUT_OFF, "within 4 epochs, still improving"),
+        ("equivalent", UNKNOWN, AT_ITS_END, "within 20 epochs"),
+        ("worse", standing("one", (1, 1), (False, False)), AT_ITS_END, "within 1 epoch, still improving"),
+        ("equivalent", standing("before", (), ()), standing("before", (), ()), ""),
+    ],
+)
+def test_a_word_is_limited_by_runs_that_could_change_it(
+    verdict: Verdict, contender: Standing, baseline: Standing, within: str
+) -> None:
+    told = scoped(row(verdict, contender), baseline, ())
+    assert (told.verdict, told.within) == (verdict, within)
+
+
+def test_nothing_is_better_than_a_baseline_that_has_learned_too_little() -> None:
+    table = Floor(name="bigram table", values={"bits": 3.4}, difference=0.3, ci95=(0.1, 0.5))
+    told = scoped(row("better", AT_ITS_END), AT_ITS_END, [table])
+    assert (told.verdict, told.weak_baseline) == ("undecided", "bigram table")
+    assert told.more_seeds_reason == "done has to be trained better first"
+    for beaten in (replace(table, ci95=(-0.5, -0.1)), replace(table, ci95=None)):
+        assert scoped(row("better", AT_ITS_END), AT_ITS_END, [beaten]).verdict == "better"
+    assert scoped(row("worse", AT_ITS_END), AT_ITS_END, [table]).verdict == "worse"
