@@ -59,7 +59,8 @@ def _sentence(comparison: Comparison, row: ContenderRow) -> str:
         untuned,
         row.reason,
     ]
-    return f"{claim}{'; ' if row.weak_baseline else ': '}{_figures(comparison, row)} ({'; '.join(remark for remark in remarks if remark)})."
+    told = "; ".join(remark for remark in remarks if remark)
+    return f"{claim}{'; ' if row.weak_baseline else ': '}{_figures(comparison, row)} ({told})."
 
 
 def _figures(comparison: Comparison, row: ContenderRow) -> str:

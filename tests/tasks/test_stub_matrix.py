@@ -221,7 +221,7 @@ def test_a_preview_repeats_and_needs_the_meta_alone(finals: Made, name: str) -> 
 def test_tuning_keeps_the_settings_that_were_best_by_the_monitor(finals: Made, name: str) -> None:
     """Also where the monitor is to be large, and whatever the metrics of the final are."""
     found, trials = finals(name), 3
-    quiet: Callable[..., None] = lambda *_: None
+    quiet: Callable[..., None] = lambda *_, **__: None
     listener = SimpleNamespace(
         folder=SimpleNamespace(earlier_result=lambda spec, retry: None),
         on_start=quiet,

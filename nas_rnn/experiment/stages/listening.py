@@ -32,10 +32,10 @@ class RunListener:
         self.notify(epoch_done(spec, record))
         self.on_change(spec, None)
 
-    def on_done(self, spec: RunSpec, result: RunResult) -> None:
-        """Hear how a run ended."""
+    def on_done(self, spec: RunSpec, result: RunResult, *, keep_checkpoint: bool = False) -> None:
+        """Hear how a run ended; without ``keep_checkpoint`` nobody will train it on."""
         self.folder.keep_result(result)
-        if spec.role in ("selection", "tuning"):
+        if spec.role in ("selection", "tuning") and not keep_checkpoint:
             self.folder.store(spec.id).drop_checkpoint()
         self.notify(run_ended(spec, result))
         self.on_change(spec, result)

@@ -1,13 +1,19 @@
-"""Equal tuning: every cell of a comparison gets as many trials of training settings, over the same ranges."""
+"""Equal tuning: every cell of a comparison gets as many trials of training settings, over the same ranges.
+
+Where runs end by themselves, tuning is a synchronous halving (Jamieson & Talwalkar 2016) with one rung: all settings
+are trained for a third of what the baseline needs to its end, and the best third of each cell's goes on to its own end.
+A run that goes on is the one that it would have been without a stop (`nas_rnn.training.schedule`).
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 
 from nas_rnn.cells import gate_bias, parse_cell
 from nas_rnn.comparison import Entry, derived_seed, tuning_spec
-from nas_rnn.engine import Next, RunSource
+from nas_rnn.engine import Next, RunList, RunSource
 from nas_rnn.experiment.events import PhaseStarted
 from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.stages.costs import Costs
@@ -15,6 +21,12 @@ from nas_rnn.experiment.stages.listening import RunListener
 from nas_rnn.run_folder.trials import sign_of
 from nas_rnn.strategies.settings import Range, Settings, SettingsStudy
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
+from nas_rnn.training.ending import LEAST_EPOCHS
+
+RUNG_SHARE = 1 / 3
+"""The rung, as a share of what the baseline needs to its end."""
+REDUCTION = 3
+"""One of so many settings is trained on."""
 
 _SAMPLER_INDEX = (1 << 18) - 1  # beyond those of the runs
 
@@ -31,13 +43,26 @@ def tune(
     """
     if not models.config.tune:
         return list(entries)
-    source = TuneSource(
-        models, listener, [entry for entry in entries if not entry.members], models.config.tune
-    )
+    own = [entry for entry in entries if not entry.members]
     store = listener.folder.store
+    rung: int | None = None
+    if models.config.epochs == "auto":
+        rung = yield from _first_rung(models, listener, own)
+    source = TuneSource(models, listener, own, models.config.tune, rung)
     done = sum(store(path.name).read_result() is not None for path in listener.folder.trials.glob("tune-*"))
-    listener.notify(PhaseStarted(phase="tuning", runs=source.runs, before=done))
+    listener.notify(PhaseStarted(phase="tuning", runs=source.runs, before=min(done, source.runs)))
     yield source
+    if rung is not None:
+        promoted = source.promoted()
+        listener.notify(PhaseStarted(phase="tuning", runs=len(promoted)))
+        yield RunList(
+            promoted,
+            results=_ended(listener, promoted),
+            on_start=listener.on_start,
+            on_epoch=listener.on_epoch,
+            on_done=source.on_end,
+        )
+        source.take_ends(promoted)
     costs.add("tuning", source.results)
     tuned = source.best()
     in_order, leader = iter(tuned), tuned[1]
@@ -45,6 +70,41 @@ def tune(
         replace(entry, training=leader.training, tuned=leader.tuned) if entry.members else next(in_order)
         for entry in entries
     ]
+
+
+def _first_rung(
+    models: Models, listener: RunListener, entries: Sequence[Entry]
+) -> Generator[RunSource, None, int]:
+    """Return for how many epochs all settings are tried; the baseline is trained to its end first, as it was given."""
+    seed = models.config.seed
+    spec = tuning_spec(entries, 0, 0, _first(entries[0]), task=models.choice, seed=seed)
+    results = _ended(listener, [spec])
+    if not results:
+        listener.notify(PhaseStarted(phase="tuning", runs=1))
+        runs = RunList(
+            [spec],
+            on_start=listener.on_start,
+            on_epoch=listener.on_epoch,
+            on_done=lambda spec, result: listener.on_done(spec, result, keep_checkpoint=True),
+        )
+        yield runs
+        results = runs.results
+    return max(LEAST_EPOCHS, math.ceil(len(results[spec.id].epochs) * RUNG_SHARE))
+
+
+def _ended(listener: RunListener, specs: Sequence[RunSpec]) -> dict[str, RunResult]:
+    """Return the results of those of ``specs`` that an earlier process trained to their own end."""
+    found = {}
+    for spec in specs:
+        store = listener.folder.store(spec.id)
+        result = store.read_result()
+        if result is not None and store.read_spec() == spec and result.ended_because != "budget":
+            found[spec.id] = result
+    return found
+
+
+def _stopped_at(spec: RunSpec, epochs: int) -> RunSpec:
+    return replace(spec, training=replace(spec.training, epochs=epochs))
 
 
 def ranges(entries: Sequence[Entry]) -> dict[str, Range]:
@@ -73,23 +133,35 @@ class _Tuned:
     study: SettingsStudy
     settings: list[Settings] = field(default_factory=list)
     results: dict[int, RunResult] = field(default_factory=dict)
+    promoted: list[int] = field(default_factory=list)
 
-    def told(self, sign: int) -> list[tuple[Settings, float | None]]:
-        """Return settings and losses as far as they are known without a gap."""
+    def told(self, sign: int, rung: int | None) -> list[tuple[Settings, float | None]]:
+        """Return settings and losses as far as they are known without a gap; at the rung, where there is one."""
         known: list[tuple[Settings, float | None]] = []
         for number, settings in enumerate(self.settings):
             if number not in self.results:
                 break
-            known.append((settings, _loss(self.results[number], sign)))
+            known.append((settings, _loss(self.results[number], sign, rung)))
         return known
 
 
 class TuneSource:
-    """The runs that tune ``entries``, ``trials`` each; those that have a result already are not run again."""
+    """The runs that tune ``entries``, ``trials`` each; those that have a result already are not run again.
 
-    def __init__(self, models: Models, listener: RunListener, entries: Sequence[Entry], trials: int) -> None:
+    With a ``rung`` they are trained for so many epochs, and compared by their best within them; those of `promoted` are
+    to be trained on, and decide.
+    """
+
+    def __init__(
+        self,
+        models: Models,
+        listener: RunListener,
+        entries: Sequence[Entry],
+        trials: int,
+        rung: int | None = None,
+    ) -> None:
         self._models, self._listener = models, listener
-        self._entries, self._trials = entries, trials
+        self._entries, self._trials, self._rung = entries, trials, rung
         self._sign = sign_of(models.measures.monitor)
         seed = derived_seed(models.config.seed, "tuning", _SAMPLER_INDEX)
         where = ranges(entries)
@@ -115,18 +187,64 @@ class TuneSource:
             if spec is None:
                 return Next.WAIT if unfinished else Next.END
             # Not even a failed one is tried again: later proposals have learned of its failure.
-            result = self._listener.folder.earlier_result(spec, retry=False)
+            result = self._earlier(spec)
             if result is None:
                 self._listener.on_start(spec)
                 return spec
             self._keep(result)
+
+    def _earlier(self, spec: RunSpec) -> RunResult | None:
+        """Return what an earlier process measured of this run, also where it was trained further than asked here."""
+        folder = self._listener.folder
+        store, earlier = folder.store(spec.id), None
+        if self._rung is not None:
+            earlier = store.read_spec()
+        if earlier is None or replace(earlier, training=spec.training) != spec:
+            return folder.earlier_result(spec, retry=False)
+        if _stopped_at(earlier, self._rung or 1).training != spec.training:
+            return folder.earlier_result(spec, retry=False)
+        result = store.read_result()
+        enough = result is not None and (
+            result.status != "finished" or len(result.epochs) >= spec.training.cap
+        )
+        return result if enough or (result is not None and result.converged) else None
 
     def on_epoch(self, spec: RunSpec, record: EpochRecord) -> None:
         self._listener.on_epoch(spec, record)
 
     def on_done(self, spec: RunSpec, result: RunResult) -> None:
         self._keep(result)
+        self._listener.on_done(spec, result, keep_checkpoint=self._rung is not None)
+
+    def on_end(self, spec: RunSpec, result: RunResult) -> None:
+        """Hear that a run which was trained on has ended."""
         self._listener.on_done(spec, result)
+
+    def promoted(self) -> list[RunSpec]:
+        """Return the runs to be trained to their end: the best third of each cell's settings at the rung."""
+        chosen = []
+        for position, tuned in enumerate(self._tuned):
+            ranked = sorted(
+                (loss, number) for number, (_, loss) in enumerate(self._told(tuned)) if loss is not None
+            )
+            tuned.promoted = sorted(number for _, number in ranked[: math.ceil(self._trials / REDUCTION)])
+            chosen += [
+                self._spec(position, number, tuned.settings[number], to_the_end=True)
+                for number in tuned.promoted
+            ]
+        return chosen
+
+    def take_ends(self, specs: Sequence[RunSpec]) -> None:
+        """Read the results of those that were trained on, and let nobody be trained on from here."""
+        store = self._listener.folder.store
+        ends = {spec.id: store(spec.id).read_result() for spec in specs}
+        for position, tuned in enumerate(self._tuned):
+            for number in range(len(tuned.settings)):
+                spec = self._spec(position, number, tuned.settings[number])
+                store(spec.id).drop_checkpoint()
+                end = ends.get(spec.id)
+                if end is not None:
+                    tuned.results[number] = end
 
     def _keep(self, result: RunResult) -> None:
         tuned, number = self._running.pop(result.id)
@@ -140,26 +258,48 @@ class TuneSource:
         return [self._best(tuned) for tuned in self._tuned]
 
     def _best(self, tuned: _Tuned) -> Entry:
+        ended = range(len(tuned.settings)) if self._rung is None else tuned.promoted
         losses = [
-            (loss, number) for number, (_, loss) in enumerate(tuned.told(self._sign)) if loss is not None
+            (loss, number)
+            for number in ended
+            if (loss := _loss(tuned.results[number], self._sign)) is not None
         ]
         if not losses:
             self._listener.notify.warn(f"{tuned.entry.name}: every run of its tuning diverged or failed")
         settings = tuned.settings[min(losses)[1] if losses else 0]
+        self._tell_edge(tuned, settings)
         return replace(tuned.entry.with_settings(settings), tuned=bool(losses) and self._trials > 1)
 
     def _propose(self, position: int) -> RunSpec | None:
         """Return the next run of one cell; None where runs before it must end first."""
         tuned, number = self._tuned[position], len(self._tuned[position].settings)
-        told = tuned.told(self._sign)
+        told = self._told(tuned)
         if len(told) < tuned.study.needs(number):
             return None
         settings = tuned.study.propose(number, told)
         tuned.settings.append(settings)
-        choice, seed = self._models.choice, self._models.config.seed
-        spec = tuning_spec(self._entries, position, number, settings, task=choice, seed=seed)
+        spec = self._spec(position, number, settings)
         self._running[spec.id] = (tuned, number)
         return spec
+
+    def _spec(self, position: int, number: int, settings: Settings, *, to_the_end: bool = False) -> RunSpec:
+        choice, seed = self._models.choice, self._models.config.seed
+        spec = tuning_spec(self._entries, position, number, settings, task=choice, seed=seed)
+        return spec if to_the_end or self._rung is None else _stopped_at(spec, self._rung)
+
+    def _told(self, tuned: _Tuned) -> list[tuple[Settings, float | None]]:
+        return tuned.told(self._sign, self._rung)
+
+    def _tell_edge(self, tuned: _Tuned, settings: Settings) -> None:
+        """Say where the best learning rate has none beyond it: then a better one may lie there."""
+        rates, best = [tried["learning_rate"] for tried in tuned.settings], settings["learning_rate"]
+        if len(set(rates)) < 2 or min(rates) < best < max(rates):
+            return
+        which = "highest" if best == max(rates) else "lowest"
+        self._listener.notify.warn(
+            f"{tuned.entry.name}: the best learning rate, {best:g}, is the {which} that was tried; one beyond it may "
+            f"be better (--learning-rate {best:g} tries rates around it)"
+        )
 
 
 def _first(entry: Entry) -> Settings:
@@ -168,8 +308,8 @@ def _first(entry: Entry) -> Settings:
     return entry.settings if bias is None else {**entry.settings, "gate_bias": bias}
 
 
-def _loss(result: RunResult, sign: int) -> float | None:
-    """Return what tuning minimises; None for a run that diverged or failed."""
+def _loss(result: RunResult, sign: int, rung: int | None = None) -> float | None:
+    """Return what tuning minimises, of the first ``rung`` epochs or all; None for a run that diverged or failed."""
     if result.best_metric is None or result.status in ("diverged", "failed"):
         return None
-    return sign * result.best_metric
+    return min(sign * record.metric for record in result.epochs[:rung])
