@@ -21,8 +21,12 @@ class _Options(TypedDict, total=False):
     length: int
     learning_rate: float
     decay: Decay
+    average: float
+    weight_decay: float
     clip: float
-    epochs: int
+    epochs: int | Literal["auto"]
+    most_epochs: int
+    longer: float
     threads: int
     device: str
     backend: Backend

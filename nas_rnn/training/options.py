@@ -20,7 +20,7 @@ Backend = Literal["auto", "fused", "eager", "reference"]
 def _epochs(value: object) -> object:
     if value == "auto" or (type(value) is int and value >= 1):
         return value
-    raise ValueError(f"must be a whole number of at least 1, or auto; got {value!r}")
+    raise ValueError(f"a whole number of at least 1, or auto, is needed, not {value!r}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,8 +15,8 @@ from tests.cli.conftest import FakeRun, Run
 OPERATION = "from nas_rnn import operation\n\ntwice = operation('twice', value='a + a', derivative='2')\n"
 
 BOTH = [
-    (["--epochs", "0"], "epochs must be a whole number of at least 1; got 0"),
-    (["--epochs", "few"], "'--epochs': a whole number is needed, not 'few'"),
+    (["--epochs", "0"], "epochs: a whole number of at least 1, or auto, is needed, not 0"),
+    (["--epochs", "few"], "'--epochs': a whole number is needed, or auto, not 'few'"),
     (["--epochs"], "Option '--epochs' requires an argument"),
     (["--params", "0"], "params: input should be greater than or equal to 1; got 0"),
     (["--params", "1.5"], "'--params': a whole number is needed, not '1.5'"),

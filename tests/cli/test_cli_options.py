@@ -21,7 +21,7 @@ Call = Callable[..., dict[str, Any]]
 @dataclass(frozen=True, kw_only=True)
 class Later(SearchConfig):
     averaging: Annotated[bool, Option("Judge averaged weights.", TRAINING)] = True
-    weight_decay: Annotated[float, Ge(0), Le(1), Option("Weight decay.", TRAINING)] = 0.0
+    edge_decay: Annotated[float, Ge(0), Le(1), Option("Decay of edges.", TRAINING)] = 0.0
     notes: Annotated[tuple[str, ...], Option("A note; repeatable.", RUN, flag="--note", unset="none")] = ()
 
 
@@ -46,9 +46,9 @@ def call() -> Call:
 
 def test_what_was_given_arrives_and_nothing_else(call: Call) -> None:
     assert call() == {}
-    assert call("--averaging", "--weight-decay", "0", "--note", "a", "--note", "b", "--trials", "3") == {
+    assert call("--averaging", "--edge-decay", "0", "--note", "a", "--note", "b", "--trials", "3") == {
         "averaging": True,
-        "weight_decay": 0.0,
+        "edge_decay": 0.0,
         "notes": ("a", "b"),
         "trials": 3,
     }
@@ -56,19 +56,19 @@ def test_what_was_given_arrives_and_nothing_else(call: Call) -> None:
 
 
 def test_it_is_read_and_kept_like_any_other(call: Call) -> None:
-    config = read_config(Later, call("--no-averaging", "--weight-decay", "0.5"))
-    assert (config.averaging, config.weight_decay, config.notes) == (False, 0.5, ())
-    assert {"averaging = false", "weight_decay = 0.5"} <= set(dump_toml(config).splitlines())
+    config = read_config(Later, call("--no-averaging", "--edge-decay", "0.5"))
+    assert (config.averaging, config.edge_decay, config.notes) == (False, 0.5, ())
+    assert {"averaging = false", "edge_decay = 0.5"} <= set(dump_toml(config).splitlines())
 
 
 def test_its_mistakes_are_told_with_all_others() -> None:
     with pytest.raises(UserError) as caught:
-        read_config(Later, {"weight_decay": True, "averaging": "maybe", "layers": 0, "trials": 0})
+        read_config(Later, {"edge_decay": True, "averaging": "maybe", "layers": 0, "trials": 0})
     told = sorted(str(caught.value).splitlines())
-    assert [line.split()[0] for line in told] == ["averaging:", "layers", "trials:", "weight_decay:"]
-    assert told[-1] == "weight_decay: a number or a text is needed, not true"
+    assert [line.split()[0] for line in told] == ["averaging:", "edge_decay:", "layers", "trials:"]
+    assert told[1] == "edge_decay: a number or a text is needed, not true"
     assert read_config(Later, {"averaging": True}).averaging is True
-    with pytest.raises(UserError, match=r"^weight_decay: .* less than or equal to 1; got 1\.5$"):
-        read_config(Later, {"weight_decay": 1.5})
-    with pytest.raises(UserError, match=r"^weight_decay: input should be a finite number; got nan$"):
-        read_config(Later, {"weight_decay": float("nan")})
+    with pytest.raises(UserError, match=r"^edge_decay: .* less than or equal to 1; got 1\.5$"):
+        read_config(Later, {"edge_decay": 1.5})
+    with pytest.raises(UserError, match=r"^edge_decay: input should be a finite number; got nan$"):
+        read_config(Later, {"edge_decay": float("nan")})

@@ -186,7 +186,6 @@ class TuneSource:
             spec = next(filter(None, map(self._propose, unfinished)), None)
             if spec is None:
                 return Next.WAIT if unfinished else Next.END
-            # Not even a failed one is tried again: later proposals have learned of its failure.
             result = self._earlier(spec)
             if result is None:
                 self._listener.on_start(spec)
@@ -196,18 +195,13 @@ class TuneSource:
     def _earlier(self, spec: RunSpec) -> RunResult | None:
         """Return what an earlier process measured of this run, also where it was trained further than asked here."""
         folder = self._listener.folder
-        store, earlier = folder.store(spec.id), None
         if self._rung is not None:
+            store = folder.store(spec.id)
             earlier = store.read_spec()
-        if earlier is None or replace(earlier, training=spec.training) != spec:
-            return folder.earlier_result(spec, retry=False)
-        if _stopped_at(earlier, self._rung or 1).training != spec.training:
-            return folder.earlier_result(spec, retry=False)
-        result = store.read_result()
-        enough = result is not None and (
-            result.status != "finished" or len(result.epochs) >= spec.training.cap
-        )
-        return result if enough or (result is not None and result.converged) else None
+            if earlier is not None and _stopped_at(earlier, self._rung) == spec:
+                return store.read_result()
+        # Not even a failed one is tried again: later proposals have learned of its failure.
+        return folder.earlier_result(spec, retry=False)
 
     def on_epoch(self, spec: RunSpec, record: EpochRecord) -> None:
         self._listener.on_epoch(spec, record)

@@ -37,6 +37,7 @@ class Options:
     embedding: int = option(0, "size of the vectors that stand for characters; 0: one-hot", low=0, high=65536)
     valid: float = option(0.1, "share of the text that validates", low=0.01, high=0.4)
     test: float = option(0.1, "share of the text that tests", low=0.01, high=0.4)
+    characters: int = option(0, "how many characters to use, from the beginning; 0: all", low=0)
 
 
 class CharLM(Task):
@@ -65,6 +66,7 @@ class CharLM(Task):
                 single character.
         """
         text = python_reference() if source is None else read_text(source)
+        text = text[: int(self.options.characters) or None]
         shown = "the embedded text" if source is None else str(source)
         if len(text) < FEWEST_CHARACTERS:
             raise UserError(
