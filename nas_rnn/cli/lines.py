@@ -17,7 +17,9 @@ PHASES: Final[Mapping[str, str]] = {
     "search": "Search: every candidate is trained once, beside the LSTM",
     "control": "Random search: as many random candidates, as a control",
     "selection": "Selection: the best few again, with fresh seeds",
+    "length": "Tuning: how long the baseline needs as it is",
     "tuning": "Tuning: the same number of settings for every cell, on validation data",
+    "promotion": "Tuning: the best settings of each cell, trained to the end",
     "final": "Final: all cells on the same fresh seeds; the test data is read once",
 }
 

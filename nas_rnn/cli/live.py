@@ -38,7 +38,9 @@ NAMES: Final = {
     "search": "Search",
     "control": "Random search",
     "selection": "Selection",
+    "length": "Tuning (length)",
     "tuning": "Tuning",
+    "promotion": "Tuning (to the end)",
     "final": "Final",
 }
 REDRAWS_PER_SECOND: Final = 4

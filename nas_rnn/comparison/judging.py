@@ -101,8 +101,12 @@ def judge(
     baseline = standing(metrics, plan.baseline, base)
     trivial = floors_of(metrics, floors or {}, base, item=item, alpha=alpha, groups=groups)
 
+    known = () if earlier is None else earlier.rows
+
     def told(rows: Sequence[ContenderRow]) -> tuple[ContenderRow, ...]:
-        return tuple(scoped(row, baseline, trivial) for row in rows)
+        return tuple(
+            row if any(row is kept for kept in known) else scoped(row, baseline, trivial) for row in rows
+        )
 
     return Comparison(
         metric=metric.name,

@@ -34,9 +34,9 @@ def ranking_sentence(comparison: Comparison, changes: Mapping[str, str]) -> str:
         told.append(f"Undecided: {open_ones} of {len(rows)}.")
     if not all(row.standing.tuned for row in rows):
         told.append("Nothing was tuned.")
-    limits = sorted({row.within for row in rows if row.within})
-    if limits:
-        told.append(f"All this {' or '.join(limits)}.")
+    weak = next((row.weak_baseline for row in rows if row.weak_baseline), "")
+    if weak:
+        told.append(f"The whole cell does not clearly beat the {weak}, so nothing is called better than it.")
     return " ".join(told)
 
 
@@ -44,6 +44,7 @@ def _change(comparison: Comparison, row: ContenderRow, changes: Mapping[str, str
     what = changes.get(row.standing.name, row.standing.name)
     if row.difference is None:
         return f"{what} (diverged)" if row.standing.diverged else what
+    limit = f"; {row.within}" if row.within else ""
     digits = decimals(comparison, row)
     interval = "" if row.ci95 is None else f" [{row.ci95[0]:+.{digits}f}, {row.ci95[1]:+.{digits}f}]"
-    return f"{what} ({row.difference:+.{digits}f}{interval})"
+    return f"{what} ({row.difference:+.{digits}f}{interval}{limit})"

@@ -18,14 +18,15 @@ def scoped(row: ContenderRow, baseline: Standing, floors: Sequence[Floor]) -> Co
 
     Nothing is ``better`` than a baseline that does not clearly beat a trivial one: it has not learned enough.
     """
-    unbeaten = [floor.name for floor in floors if floor.beaten is False]
+    unbeaten = [floor for floor in floors if floor.beaten is False]
     if row.verdict == "better" and unbeaten:
+        hopeless = any((floor.difference or 0.0) >= 0.0 for floor in unbeaten)
         row = replace(
             row,
             verdict="undecided",
-            weak_baseline=unbeaten[0],
+            weak_baseline=unbeaten[0].name,
             more_seeds=None,
-            more_seeds_reason=f"{baseline.name} has to be trained better first",
+            more_seeds_reason="the baseline has to be trained better first" if hopeless else "",
         )
     return replace(row, within=_within(row.verdict, row.standing, baseline))
 
@@ -39,8 +40,10 @@ def _within(verdict: Verdict, contender: Standing, baseline: Standing) -> str:
     cut = [
         (epochs, converged)
         for standing in concerned
-        for epochs, converged in zip(standing.epochs, standing.converged, strict=True)
-        if not converged and epochs
+        for value, epochs, converged in zip(
+            standing.values, standing.epochs, standing.converged, strict=False
+        )
+        if value is not None and epochs and not converged
     ]
     if not cut:
         return ""

@@ -46,7 +46,7 @@ def _sentence(comparison: Comparison, row: ContenderRow) -> str:
     claim += f" {row.within}" if row.within else ""
     if row.weak_baseline:
         floor = f"the {row.weak_baseline}"
-        claim += f": {other} has not learned enough to be a baseline, it does not clearly beat {floor}"
+        claim += f": {other} has not learned enough to be a baseline; it does not clearly beat {floor}"
     if row.difference is None:
         reason = row.reason or "none of its runs has a test result"
         return f"{claim}: {reason}{'; untuned' if untuned else ''}."

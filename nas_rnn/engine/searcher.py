@@ -127,6 +127,7 @@ class SourceSearcher(Searcher):
             parameters=0,
             test_statistics=None,
             seconds=sum(record.seconds for record in records),
+            ended_because=status,
         )
 
     def _guard(self, call: Any, *arguments: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
 
@@ -125,7 +126,7 @@ def _run(session: Session[SearchConfig]) -> Result:
         lambda: final.comparison,
         trials=study.trials,
         scheduler=config.scheduler,
-        epochs=config.training().cap,
+        epochs=replace(config.training(), longer=1.0).cap,
         deadline=deadline,
     )
     seconds = time.monotonic() - began

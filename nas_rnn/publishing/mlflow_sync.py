@@ -155,7 +155,9 @@ class MlflowSync:
         records = result.epochs if result is not None else self.folder.store(spec.id).read_records()
         gap = None
         if spec.role in ("candidate", "baseline"):
-            gap = gap_at_same_epoch(self._about.measures.monitor, records, self.baseline_records)
+            gap = gap_at_same_epoch(
+                self._about.measures.monitor, records, self.baseline_records, ended=self._baseline_ended
+            )
         if gap is None and result is not None and spec.role == "candidate":
             self._waiting.add(spec.id)
         view = run_view(
@@ -181,11 +183,16 @@ class MlflowSync:
         places = self.folder.store(id).read_workers()
         return {"node": f"{places[-1]['host']} ({places[-1]['node'][:8]})"} if places else {}
 
+    @property
+    def _baseline_ended(self) -> bool:
+        return self.folder.store(BASELINE_ID).read_result() is not None
+
     def _catch_up(self) -> None:
         """Give their gap to the trials that ended before the baseline was as far."""
         for id in sorted(self._waiting):
             result = self.folder.store(id).read_result()
-            if result is not None and len(result.epochs) <= len(self.baseline_records):
+            as_far = result is not None and len(result.epochs) <= len(self.baseline_records)
+            if as_far or self._baseline_ended:
                 self._waiting.discard(id)
                 self._show_stored(id)
 
@@ -213,7 +220,9 @@ class MlflowSync:
             return None
         gap = None
         if result is not None and trial.ending in ("finished", "stopped"):
-            gap = gap_at_same_epoch(self._about.measures.monitor, result.epochs, self.baseline_records)
+            gap = gap_at_same_epoch(
+                self._about.measures.monitor, result.epochs, self.baseline_records, ended=self._baseline_ended
+            )
         return TrialRow(spec, result, gap)
 
 

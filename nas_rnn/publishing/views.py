@@ -125,7 +125,12 @@ def _run_name(spec: RunSpec) -> str:
 
 def _params(spec: RunSpec, decisions: dict[str, Any] | None) -> dict[str, str]:
     params = {"hidden_size": str(spec.hidden_size), "seed": str(spec.seed)}
-    params |= {name: str(value) for name, value in spec.training.to_dict().items()}
+    options = spec.training.to_dict()
+    if spec.role == "tuning":
+        del options[
+            "epochs"
+        ]  # a number at the rung, then another: MLflow keeps the first value of a parameter
+    params |= {name: str(value) for name, value in options.items()}
     params |= {f"task.{name}": str(value) for name, value in spec.task_options.items()}
     params |= {f"choice.{name}": str(label) for name, label in (decisions or {}).items()}
     return params
@@ -228,7 +233,8 @@ def parent_view(
     if comparison is not None:
         row = comparison.contenders[0]
         tags |= {"verdict": row.verdict, "tuned": "tuned" if row.standing.tuned else "untuned"}
-        tags["verdict_within"] = row.within or "stopped improving"
+        if row.within:
+            tags["verdict_within"] = row.within
         if row.relative_difference is not None:
             # Not `gap_to_lstm`: sorted by that, the search would stand among its own candidates.
             metrics["final_gap"] = row.relative_difference

@@ -51,13 +51,14 @@ def metrics_on_holdout(result: RunResult, metrics: Sequence[Metric]) -> dict[str
 
 
 def gap_at_same_epoch(
-    metric: Metric, records: Sequence[EpochRecord], baseline: Sequence[EpochRecord]
+    metric: Metric, records: Sequence[EpochRecord], baseline: Sequence[EpochRecord], *, ended: bool
 ) -> float | None:
     """Return the relative gap of a run's best metric to the baseline's over the same number of epochs.
 
-    Negative is better. None where either has no epoch, or the baseline is not as far yet.
+    Negative is better. A baseline that has ``ended`` before is compared as it was then. None where either has no epoch,
+    or the baseline is not as far yet.
     """
-    if not records or len(baseline) < len(records):
+    if not records or not baseline or (len(baseline) < len(records) and not ended):
         return None
     sign = sign_of(metric)
     value = min(sign * record.metric for record in records)

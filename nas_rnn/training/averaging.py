@@ -17,17 +17,19 @@ class AveragedWeights:
     """The average of a model's parameters over the last ``share`` of the steps; with 0 the parameters themselves."""
 
     def __init__(self, model: nn.Module, share: float) -> None:
-        self._parameters = dict(model.named_parameters())
+        self._parameters = {
+            name: parameter for name, parameter in model.named_parameters() if parameter.is_floating_point()
+        }
         self._share = share
         self._average = (
-            {name: p.detach().clone() for name, p in self._parameters.items()} if share > 0 else {}
+            {name: _precise(p.detach()) for name, p in self._parameters.items()} if share > 0 else {}
         )
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Take in the parameters after the step number ``step``, which counts from 1 over the whole run."""
         if self._average:
-            current: list[Tensor] = [self._parameters[name] for name in self._average]
+            current = [self._parameters[name].to(average.dtype) for name, average in self._average.items()]
             torch._foreach_lerp_(list(self._average.values()), current, 1.0 / (self._share * step + 1.0))
 
     @contextmanager
@@ -53,3 +55,8 @@ class AveragedWeights:
     def _put(self, tensors: Mapping[str, Tensor]) -> None:
         for name, tensor in tensors.items():
             self._parameters[name].copy_(tensor)
+
+
+def _precise(tensor: Tensor) -> Tensor:
+    """Return a copy in which a small step towards a new value is not rounded away."""
+    return tensor.clone() if tensor.dtype == torch.float64 else tensor.to(torch.float32, copy=True)

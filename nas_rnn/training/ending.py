@@ -41,8 +41,9 @@ def end_of(losses: Sequence[float], margin_at: Callable[[float], float]) -> End 
     """Return where the curve ends, None as long as it does not.
 
     ``losses`` (T,) are validation values of averaged weights, one an epoch, less is better; ``margin_at(value)`` is the
-    difference that does not matter at a value. The curve has *converged* when twice the training would gain less than
-    half of it, and *overfitted* when the median of the latest values lies more than that half above the best.
+    difference that does not matter at a value. The curve has *converged* when it has gained half of that at least, and
+    twice the training would not gain as much again; what has not begun to fall may do so yet. It has *overfitted* when
+    the median of the latest values lies more than that half above the best.
     """
     values = np.asarray(losses, dtype=np.float64)
     smooth = _smoothed(values)
@@ -51,7 +52,10 @@ def end_of(losses: Sequence[float], margin_at: Callable[[float], float]) -> End 
         now, least = smooth[epoch - 1], smooth[:epoch].min()
         half = margin_at(float(least)) / 2
         held["overfitted"] = held["overfitted"] + 1 if now - least > half else 0
-        held["converged"] = held["converged"] + 1 if expected_gain(smooth, epoch) < half else 0
+        has_learned = smooth[0] - least >= half
+        held["converged"] = (
+            held["converged"] + 1 if has_learned and expected_gain(smooth, epoch) <= half else 0
+        )
         patience = max(LEAST_PATIENCE, math.ceil(PATIENCE * epoch))
         if held["overfitted"] >= patience:
             return End(epoch, "overfitted")

@@ -114,6 +114,11 @@ class TrainingOptions:
                 f"decay {self.decay} needs a number of epochs, such as epochs 20; with epochs auto it is none"
             )
 
+        if self.epochs != "auto" and self.longer != 1.0:
+            raise UserError(
+                f"longer {self.longer:g} needs epochs auto, which it multiplies; with {self.epochs} epochs give more"
+            )
+
     @property
     def cap(self) -> int:
         """The most epochs that a run may have."""

@@ -133,7 +133,7 @@ class RunStore:
         return found
 
     def drop_checkpoint(self) -> None:
-        """Remove the checkpoint of a run that will not be resumed; it takes four times the weights' space."""
+        """Remove the checkpoint of a run that will not be resumed; it takes five times the weights' space."""
         self.files.remove(CHECKPOINT)
 
     def clear(self) -> None:

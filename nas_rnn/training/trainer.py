@@ -39,8 +39,8 @@ _NO_MATRICES = ("bias", "norm", "vector")
 
 # What may differ between the run that left a checkpoint and the one that resumes from it.
 _NOT_COMPARED = ("id", "role", "name", "read_test")
-# A run's course does not depend on how long it is to be, but with a rate that decays.
 _NOT_COMPARED_OPTIONS = ("threads", "device")
+# A run's course does not depend on how long it is to be, but with a rate that decays.
 _LENGTHS = ("epochs", "most_epochs", "longer")
 
 
@@ -174,13 +174,14 @@ class Trainer:
         With ``spec.read_test`` the test part is read at the best epoch's weights, unless the run diverged or
         failed; a result that the store already holds for the same epochs is returned as it is.
         """
-        kept = self._store.read_result() if self._store is not None else None
-        if kept is not None and (kept.status, kept.epochs, kept.id) == (status, self._records, self.spec.id):
-            return kept
         end = self._end()
         because: EndedBecause | None = self._ended_because() if status == "finished" else status
-        if status == "diverged" and end is not None and self.spec.training.decay == "none":
+        if status == "diverged" and end is not None:
             status = "finished"  # what it is judged by came before
+        kept = self._store.read_result() if self._store is not None else None
+        asked = (status, because, self._records, self.spec.id)
+        if kept is not None and (kept.status, kept.ended_because, kept.epochs, kept.id) == asked:
+            return kept
         test: Statistics | None = None
         if self.spec.read_test and self._best and status in ("finished", "stopped"):
             test = self._test_statistics()

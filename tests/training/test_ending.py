@@ -56,8 +56,15 @@ def test_one_bad_epoch_is_no_end() -> None:
     assert end_of(curve, margin_at) is None
 
 
-def test_a_level_curve_ends_as_soon_as_it_may() -> None:
-    assert end_of([2.0] * 30, margin_at) == End(LEAST_EPOCHS + 2, "converged")
+def test_a_level_curve_ends_as_soon_as_it_may_once_it_has_fallen() -> None:
+    assert end_of([2.5, *[2.0] * 30], margin_at) == End(LEAST_EPOCHS + 2, "converged")
+    assert end_of([2.5, *[0.0] * 30], margin_at) == End(LEAST_EPOCHS + 2, "converged")
+
+
+def test_what_has_not_begun_to_fall_may_do_so_yet() -> None:
+    waiting = [2.3] * 30
+    assert end_of(waiting, margin_at) is None
+    assert end_of([*waiting, *(2.3 - 0.1 * epoch for epoch in range(1, 15))], margin_at) is None
 
 
 @settings(max_examples=40, deadline=None)

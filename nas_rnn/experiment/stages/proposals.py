@@ -304,7 +304,12 @@ class SearchSource:
 
     def gap(self, records: list[EpochRecord]) -> float | None:
         """Return the relative gap to the baseline after as many epochs; None before that is known."""
-        return gap_at_same_epoch(self.models.measures.monitor, records, self.baseline_records)
+        return gap_at_same_epoch(
+            self.models.measures.monitor,
+            records,
+            self.baseline_records,
+            ended=self.baseline_result is not None,
+        )
 
 
 class Proposals:

@@ -8,7 +8,7 @@ A run that goes on is the one that it would have been without a stop (`nas_rnn.t
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from nas_rnn.cells import gate_bias, parse_cell
@@ -48,21 +48,25 @@ def tune(
     rung: int | None = None
     if models.config.epochs == "auto":
         rung = yield from _first_rung(models, listener, own)
+        if rung >= models.config.training().cap:  # nothing would be left to go on to
+            rung = None
     source = TuneSource(models, listener, own, models.config.tune, rung)
     done = sum(store(path.name).read_result() is not None for path in listener.folder.trials.glob("tune-*"))
     listener.notify(PhaseStarted(phase="tuning", runs=source.runs, before=min(done, source.runs)))
     yield source
     if rung is not None:
         promoted = source.promoted()
-        listener.notify(PhaseStarted(phase="tuning", runs=len(promoted)))
-        yield RunList(
+        found = _ended(listener, promoted)
+        listener.notify(PhaseStarted(phase="promotion", runs=len(promoted), before=len(found)))
+        ends = RunList(
             promoted,
-            results=_ended(listener, promoted),
+            results=found,
             on_start=listener.on_start,
             on_epoch=listener.on_epoch,
             on_done=source.on_end,
         )
-        source.take_ends(promoted)
+        yield ends
+        source.take_ends(ends.results)
     costs.add("tuning", source.results)
     tuned = source.best()
     in_order, leader = iter(tuned), tuned[1]
@@ -80,7 +84,7 @@ def _first_rung(
     spec = tuning_spec(entries, 0, 0, _first(entries[0]), task=models.choice, seed=seed)
     results = _ended(listener, [spec])
     if not results:
-        listener.notify(PhaseStarted(phase="tuning", runs=1))
+        listener.notify(PhaseStarted(phase="length", runs=1))
         runs = RunList(
             [spec],
             on_start=listener.on_start,
@@ -211,7 +215,11 @@ class TuneSource:
         self._listener.on_done(spec, result, keep_checkpoint=self._rung is not None)
 
     def on_end(self, spec: RunSpec, result: RunResult) -> None:
-        """Hear that a run which was trained on has ended."""
+        """Hear that a run which was trained on has ended, also where its worker could not keep the result."""
+        store = self._listener.folder.store(spec.id)
+        kept = store.read_result()
+        if kept is not None and kept.ended_because == "budget":
+            store.write_result(result)
         self._listener.on_done(spec, result)
 
     def promoted(self) -> list[RunSpec]:
@@ -228,17 +236,14 @@ class TuneSource:
             ]
         return chosen
 
-    def take_ends(self, specs: Sequence[RunSpec]) -> None:
-        """Read the results of those that were trained on, and let nobody be trained on from here."""
+    def take_ends(self, ends: Mapping[str, RunResult]) -> None:
+        """Take the results of those that were trained on, by id, and let nobody be trained on from here."""
         store = self._listener.folder.store
-        ends = {spec.id: store(spec.id).read_result() for spec in specs}
         for position, tuned in enumerate(self._tuned):
             for number in range(len(tuned.settings)):
                 spec = self._spec(position, number, tuned.settings[number])
                 store(spec.id).drop_checkpoint()
-                end = ends.get(spec.id)
-                if end is not None:
-                    tuned.results[number] = end
+                tuned.results[number] = ends.get(spec.id, tuned.results[number])
 
     def _keep(self, result: RunResult) -> None:
         tuned, number = self._running.pop(result.id)
@@ -259,9 +264,15 @@ class TuneSource:
             if (loss := _loss(tuned.results[number], self._sign)) is not None
         ]
         if not losses:
-            self._listener.notify.warn(f"{tuned.entry.name}: every run of its tuning diverged or failed")
+            which = (
+                "every run of its tuning"
+                if self._rung is None
+                else "every setting that was trained to the end"
+            )
+            self._listener.notify.warn(f"{tuned.entry.name}: {which} diverged or failed")
         settings = tuned.settings[min(losses)[1] if losses else 0]
-        self._tell_edge(tuned, settings)
+        if losses:
+            self._tell_edge(tuned, settings)
         return replace(tuned.entry.with_settings(settings), tuned=bool(losses) and self._trials > 1)
 
     def _propose(self, position: int) -> RunSpec | None:
@@ -304,6 +315,7 @@ def _first(entry: Entry) -> Settings:
 
 def _loss(result: RunResult, sign: int, rung: int | None = None) -> float | None:
     """Return what tuning minimises, of the first ``rung`` epochs or all; None for a run that diverged or failed."""
-    if result.best_metric is None or result.status in ("diverged", "failed"):
+    got_there = rung is not None and len(result.epochs) >= rung
+    if result.best_metric is None or (result.status in ("diverged", "failed") and not got_there):
         return None
     return min(sign * record.metric for record in result.epochs[:rung])

@@ -79,11 +79,14 @@ def _panel(
 
 
 def band(runs: Sequence[Run], value: Callable[[EpochRecord], float]) -> Curve:
-    """Return mean, lowest and highest of ``value`` for every epoch that some run came to."""
-    of_epoch: dict[int, list[float]] = {}
-    for run in runs:
-        for record in run.result.epochs:
-            of_epoch.setdefault(record.epoch, []).append(value(record))
+    """Return mean, lowest and highest of ``value`` for every epoch that some run came to.
+
+    A run that has ended before counts with its last value: nobody leaves the mean.
+    """
+    curves = [[value(record) for record in run.result.epochs] for run in runs]
+    longest = max(len(curve) for curve in curves)
+    full = [[*curve, *[curve[-1]] * (longest - len(curve))] for curve in curves]
     return [
-        (epoch, sum(found) / len(found), min(found), max(found)) for epoch, found in sorted(of_epoch.items())
+        (epoch, sum(found) / len(found), min(found), max(found))
+        for epoch, found in enumerate(zip(*full, strict=True), start=1)
     ]
