@@ -1,7 +1,7 @@
 """Searches for a recurrent cell on a text of yours, and shows the best one with the verdict against the LSTM.
 
     python examples/search_your_text.py                                   # on a small text of its own
-    python examples/search_your_text.py novel.txt --trials 24 --epochs 4 --params 60000 --seeds 5 --tune 8
+    python examples/search_your_text.py novel.txt --trials 24 --epochs 20 --params 60000 --seeds 5 --tune 8
 
 The budget that it has by itself takes a minute or so and shows the way, not the truth: with few epochs and seeds the
 verdict is mostly "undecided". `nas-rnn search --data novel.txt` does the same from the shell.
