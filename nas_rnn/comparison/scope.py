@@ -31,6 +31,21 @@ def scoped(row: ContenderRow, baseline: Standing, floors: Sequence[Floor]) -> Co
     return replace(row, within=_within(row.verdict, row.standing, baseline))
 
 
+def ends(standings: Sequence[Standing]) -> str:
+    """Say in a few words how many of all final runs had stopped improving; "" where that is not known of any."""
+    known = [
+        converged
+        for standing in standings
+        for value, converged in zip(standing.values, standing.converged, strict=False)
+        if value is not None and converged is not None
+    ]
+    if not known:
+        return ""
+    if all(known):
+        return "all stopped improving"
+    return f"{len(known) - sum(known)} of {len(known)} still improving"
+
+
 def _within(verdict: Verdict, contender: Standing, baseline: Standing) -> str:
     """Return the limit that holds for a verdict, "" where the runs it rests on have all stopped improving.
 

@@ -14,6 +14,7 @@ from nas_rnn import __version__
 from nas_rnn.comparison import answer_lines, scale_lines
 from nas_rnn.comparison.budget import HIGH, LOW
 from nas_rnn.comparison.checklist import SOURCE
+from nas_rnn.comparison.scope import ends
 from nas_rnn.report import charts, pictures, tables
 from nas_rnn.report.cards import MOST_CARDS, cards
 from nas_rnn.report.charts.anytime import random_draws
@@ -144,6 +145,8 @@ def _facts(report: Report) -> list[tuple[str, str]]:
         baseline = report.comparison.baseline
         facts.append(("size", f"{baseline.parameters:,} parameters"))
         facts.append(("final", f"{count(len(baseline.seeds), 'paired seed')}"))
+        if told := ends(report.standings):
+            facts.append(("final runs", told))
     tuned = {run.spec.name for run in report.of_role("tuning")}
     if tuned:
         facts.append(("tuning", f"{count(len(report.of_role('tuning')) // len(tuned), 'run')} per cell"))

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from nas_rnn.comparison import ContenderRow, Floor, Standing
-from nas_rnn.comparison.scope import scoped
+from nas_rnn.comparison.scope import ends, scoped
 from nas_rnn.comparison.verdict import Verdict
 
 
@@ -80,3 +80,10 @@ def test_nothing_is_better_than_a_baseline_that_has_learned_too_little() -> None
     for beaten in (replace(table, ci95=(-0.5, -0.1)), replace(table, ci95=None)):
         assert scoped(row("better", AT_ITS_END), AT_ITS_END, [beaten]).verdict == "better"
     assert scoped(row("worse", AT_ITS_END), AT_ITS_END, [table]).verdict == "worse"
+
+
+def test_how_many_runs_were_at_their_end() -> None:
+    assert ends([AT_ITS_END, AT_ITS_END]) == "all stopped improving"
+    assert ends([AT_ITS_END, CUT_OFF]) == "1 of 4 still improving"
+    assert ends([AT_ITS_END, replace(CUT_OFF, values=(None, 1.0))]) == "all stopped improving"
+    assert ends([UNKNOWN]) == ends([]) == ""
