@@ -50,6 +50,19 @@ def test_parts_joined_are_the_file(tmp_path: Path) -> None:
     assert json.loads(json.dumps(data.meta)) == data.meta
 
 
+def test_only_the_beginning_of_a_text_is_used_where_so_asked() -> None:
+    whole, part = CharLM().load(None), CharLM(characters=5000).load(None)
+    codes = np.concatenate([part.part(name)["codes"] for name in PARTS])
+    assert len(codes) == 5000
+    spelled = [
+        "".join(data.meta["vocabulary"][code] for code in found[:3000])
+        for data, found in ((part, codes), (whole, whole.part("train")["codes"]))
+    ]
+    assert spelled[0] == spelled[1]
+    with pytest.raises(UserError, match="has 7 characters, too few"):
+        CharLM(characters=7).load(None)
+
+
 def test_the_shortest_text_has_a_target_in_every_part(tmp_path: Path) -> None:
     task = CharLM()
     for length in range(FEWEST_CHARACTERS, 40):
