@@ -49,16 +49,22 @@ def outcomes_of(metric: Metric, planned: Planned, results: Mapping[str, RunResul
     ]
 
 
+LATELY = 0.25
+"""A run that has not converged was still improving where its best epoch is among this last share of them; one that
+never began to learn was not, and nobody knows what it would have done."""
+
+
 def _length(outcome: Outcome, spec: RunSpec, result: RunResult | None) -> Outcome:
     """Return the outcome with how long the run was trained, and whether it was at its end."""
     if result is None:
         return outcome
     known = result.ended_because is not None and spec.training.decay == "none"
+    improving = result.best_epoch is not None and result.best_epoch > (1 - LATELY) * len(result.epochs)
     return replace(
         outcome,
         epochs=len(result.epochs),
         ended_because=result.ended_because,
-        converged=result.converged if known else None,
+        converged=None if not known or not (result.converged or improving) else result.converged,
     )
 
 

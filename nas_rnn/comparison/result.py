@@ -44,7 +44,7 @@ class Standing:
 
     ``epochs`` has how long each seed's run was trained, ``ended_because`` why no longer
     (`nas_rnn.training.RunResult`), ``converged`` whether it had stopped improving: None where nobody knows, as of
-    runs with a decaying rate.
+    runs with a decaying rate, and of those that never began to learn.
 
     The mean of a metric that is compared by its ratio is the geometric one: differences are those of such means.
     """

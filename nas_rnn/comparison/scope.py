@@ -33,23 +33,23 @@ def scoped(row: ContenderRow, baseline: Standing, floors: Sequence[Floor]) -> Co
 
 def ends(standings: Sequence[Standing]) -> str:
     """Say in a few words how many of all final runs had stopped improving; "" where that is not known of any."""
-    known = [
+    found = [
         converged
         for standing in standings
         for value, converged in zip(standing.values, standing.converged, strict=False)
-        if value is not None and converged is not None
+        if value is not None
     ]
-    if not known:
+    if all(converged is None for converged in found):
         return ""
-    if all(known):
-        return "all stopped improving"
-    return f"{len(known) - sum(known)} of {len(known)} still improving"
+    stopped = sum(converged is True for converged in found)
+    return f"{'all' if stopped == len(found) else f'{stopped} of {len(found)}'} stopped improving"
 
 
 def _within(verdict: Verdict, contender: Standing, baseline: Standing) -> str:
     """Return the limit that holds for a verdict, "" where the runs it rests on have all stopped improving.
 
-    Of runs with a decaying learning rate, and of earlier versions, it is not known whether they would have improved.
+    Of runs with a decaying learning rate, of earlier versions, and of those that had not improved for a while without
+    having converged, it is not known whether they would have improved.
     """
     concerned = {"better": (baseline,), "worse": (contender,)}.get(verdict, (baseline, contender))
     cut = [

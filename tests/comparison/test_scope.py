@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from nas_rnn.comparison import ContenderRow, Floor, Standing
+from nas_rnn.comparison import ContenderRow, Entry, Floor, Planned, Standing
+from nas_rnn.comparison.outcomes import outcomes_of
 from nas_rnn.comparison.scope import ends, scoped
 from nas_rnn.comparison.verdict import Verdict
+from nas_rnn.tasks import Mean
+from nas_rnn.training import EpochRecord, RunResult, RunSpec, TrainingOptions
 
 
 def standing(name: str, epochs: tuple[int, ...], converged: tuple[bool | None, ...]) -> Standing:
@@ -30,6 +33,7 @@ def standing(name: str, epochs: tuple[int, ...], converged: tuple[bool | None, .
     )
 
 
+ENTRY = Entry(name="n", cell="", digest="", hidden_size=1, parameters=1, training=TrainingOptions())
 AT_ITS_END = standing("done", (40, 55), (True, True))
 CUT_OFF = standing("cut", (4, 4), (False, True))
 UNKNOWN = standing("old", (20, 20), (None, None))
@@ -84,6 +88,48 @@ def test_nothing_is_better_than_a_baseline_that_has_learned_too_little() -> None
 
 def test_how_many_runs_were_at_their_end() -> None:
     assert ends([AT_ITS_END, AT_ITS_END]) == "all stopped improving"
-    assert ends([AT_ITS_END, CUT_OFF]) == "1 of 4 still improving"
+    assert ends([AT_ITS_END, CUT_OFF]) == "3 of 4 stopped improving"
     assert ends([AT_ITS_END, replace(CUT_OFF, values=(None, 1.0))]) == "all stopped improving"
+    assert ends([AT_ITS_END, UNKNOWN]) == "2 of 4 stopped improving"
     assert ends([UNKNOWN]) == ends([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("best", "converged_epoch", "converged"),
+    [(10, None, False), (8, None, False), (7, None, None), (1, None, None), (1, 9, True), (None, None, None)],
+)
+def test_what_never_began_to_learn_is_not_called_still_improving(
+    best: int | None, converged_epoch: int | None, converged: bool | None
+) -> None:
+    record = EpochRecord(
+        epoch=1,
+        train_loss=1.0,
+        valid_loss=1.0,
+        metric=1.0,
+        seconds=1.0,
+        units_per_second=1.0,
+        gradient_norm=1.0,
+        clipped=0.0,
+    )
+    spec = RunSpec(
+        id="r", role="final", name="n", cell="", hidden_size=1, task="t", seed=0, data_seed=0, read_test=True
+    )
+    result = RunResult(
+        id="r",
+        status="finished",
+        reason=None,
+        epochs=[record] * 10,
+        best_epoch=best,
+        best_metric=1.0,
+        parameters=1,
+        test_statistics={"nats": [1.0]},
+        seconds=1.0,
+        ended_because="cap",
+        converged_epoch=converged_epoch,
+    )
+    (outcome,) = outcomes_of(
+        Mean("m", "u", "minimize", 0.01, "relative", of="nats"),
+        Planned(entry=ENTRY, specs=(spec,)),
+        {"r": result},
+    )
+    assert outcome.converged is converged
