@@ -37,6 +37,7 @@ SEARCH: dict[str, Any] = {
     "task_options": {"embedding": 6},
     "trials": 12,
     "scheduler": "none",
+    "reference": "gru",
     "name": "mine",
 }
 COMPARISON: dict[str, Any] = {**TINY_RUNS, "tune": 9, "epochs": 1}

@@ -1,7 +1,7 @@
 """An engine without Ray: runs what a source hands out in this process, an epoch of each run in turn.
 
-It has the code of the real one that decides anything: `SourceSearcher` calls the source, the scheduler stops runs,
-`Worker` trains them. Of Tune it only takes the loop's place, so nothing starts, no process dies, and the order of
+It has the code of the real one that decides anything: `SourceSearcher` calls the source, `Worker` trains the runs.
+Of Tune it only takes the loop's place, so nothing starts, no process dies, and the order of
 events is always the same. `tests/engine/test_in_process.py` holds it against the real engine.
 """
 
@@ -20,7 +20,6 @@ import pytest
 
 from nas_rnn.engine import Outcome, RunSource
 from nas_rnn.engine.preflight import check_request, places
-from nas_rnn.engine.schedulers import make_scheduler
 from nas_rnn.engine.searcher import SourceSearcher
 from nas_rnn.engine.worker import Worker
 from nas_rnn.plugins import PluginSource
@@ -31,7 +30,7 @@ from nas_rnn.training.files import LocalFiles
 
 @dataclass(frozen=True)
 class Trial:
-    """What the searcher and the scheduler know of a run by."""
+    """What the searcher knows of a run by."""
 
     trial_id: str
     config: dict[str, Any]
@@ -73,27 +72,23 @@ class InProcessEngine:
         source: RunSource,
         *,
         sign: int = 1,
-        scheduler: str = "none",
-        epochs: int = 1,
-        deadline: float | None = None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> Outcome:
         searcher = SourceSearcher(source, sign, self._notify)
-        decides = make_scheduler(scheduler, epochs, deadline)
         running: list[Trial] = []
         outcome: Outcome = "complete"
-        while searcher.error is None and (self._hand_out(searcher, decides, running) or running):
+        while searcher.error is None and (self._hand_out(searcher, running) or running):
             for trial in list(running):
                 if should_stop():
                     searcher.stopping = True
                     return "interrupted"
-                if self._epoch(trial, searcher, decides):
+                if self._epoch(trial, searcher):
                     running.remove(trial)
         if searcher.error is not None:
             raise searcher.error
         return outcome
 
-    def _hand_out(self, searcher: SourceSearcher, decides: Any, running: list[Trial]) -> bool:
+    def _hand_out(self, searcher: SourceSearcher, running: list[Trial]) -> bool:
         """Begin as many runs as there is room for; return whether any began."""
         began = False
         while len(running) < self.workers:
@@ -104,7 +99,6 @@ class InProcessEngine:
                 break
             trial = Trial(name, config, Worker(self._data_for, self._files, _where()))
             trial.worker.begin(config)
-            decides.on_trial_add(None, trial)
             running.append(trial)
             began = True
         return began
@@ -115,13 +109,12 @@ class InProcessEngine:
     def _files(self, run: str) -> LocalFiles:
         return LocalFiles(self._folder / run)
 
-    def _epoch(self, trial: Trial, searcher: SourceSearcher, decides: Any) -> bool:
+    def _epoch(self, trial: Trial, searcher: SourceSearcher) -> bool:
         """Train for an epoch and tell of it, as Tune does; return whether the run is over."""
         result = trial.worker.step()
-        if not result["done"] and decides.on_trial_result(None, trial, result) != decides.STOP:
+        if not result["done"]:
             searcher.on_trial_result(trial.trial_id, result)
             return False
-        decides.on_trial_complete(None, trial, result)
         searcher.on_trial_complete(trial.trial_id, result)
         return True
 

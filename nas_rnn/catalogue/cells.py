@@ -56,6 +56,11 @@ def find_cell(name: str, runs: Path) -> Cell:
     raise unknown("cell, .cell file, recipe or search", name, [*known, *names(runs)])
 
 
+def reference_texts(name: str, runs: Path) -> list[str]:
+    """Return the texts of the references that ``name`` stands for, which is "none" for no cell at all."""
+    return [] if name == "none" else [find_cell(name, runs).to_text()]
+
+
 @contextlib.contextmanager
 def _words_of_plugins() -> Iterator[None]:
     try:

@@ -14,8 +14,11 @@ from nas_rnn.experiment.events import Event, Notice, PhaseStarted, Progress, Run
 from nas_rnn.tasks import Measures, Metric
 
 PHASES: Final[Mapping[str, str]] = {
-    "search": "Search: every candidate is trained once, beside the LSTM",
+    "baseline": "Tuning the LSTM: candidates are searched with its best settings",
+    "search": "Search: every candidate is trained for a while, beside the LSTM",
+    "halving": "Search: the best candidates are trained on",
     "control": "Random search: as many random candidates, as a control",
+    "control-halving": "Random search: its best candidates are trained on",
     "selection": "Selection: the best few again, with fresh seeds",
     "length": "Tuning: how long the baseline needs as it is",
     "tuning": "Tuning: the same number of settings for every cell, on validation data",

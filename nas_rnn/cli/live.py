@@ -35,10 +35,13 @@ from nas_rnn.experiment.events import (
 )
 
 NAMES: Final = {
-    "search": "Search",
-    "control": "Random search",
-    "selection": "Selection",
     "length": "Tuning (length)",
+    "baseline": "Tuning the LSTM",
+    "search": "Search",
+    "halving": "Search (to the end)",
+    "control": "Random search",
+    "control-halving": "Random search (to the end)",
+    "selection": "Selection",
     "tuning": "Tuning",
     "promotion": "Tuning (to the end)",
     "final": "Final",

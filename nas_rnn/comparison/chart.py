@@ -71,9 +71,10 @@ def _label(standing: Standing, narrow: bool) -> str:
     """Return a row's label: the name, cut where it is long, and, unless it is ``narrow``, the model's size."""
     room = NARROW_ROOM if narrow else ROOM
     name = standing.name if len(standing.name) <= room else standing.name[: room - 1] + "…"
+    role = "control" if standing.control else "reference" if standing.reference else ""
     if narrow:
-        return f"{name}\n(control)" if standing.control else name
-    name += " (control)" if standing.control else ""
+        return f"{name}\n({role})" if role else name
+    name += f" ({role})" if role else ""
     return f"{name}\n{standing.parameters:,} parameters{'' if standing.tuned else ', untuned'}"
 
 

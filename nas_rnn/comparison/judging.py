@@ -12,8 +12,8 @@ from nas_rnn.comparison.floors import floors_of
 from nas_rnn.comparison.outcomes import Outcome, outcomes_of, standing, without_interval
 from nas_rnn.comparison.plan import FinalPlan, Planned
 from nas_rnn.comparison.power import Levels, items_too_few, more_seeds
-from nas_rnn.comparison.result import Comparison, ContenderRow, Cost, Measure
-from nas_rnn.comparison.scope import scoped
+from nas_rnn.comparison.result import Against, Comparison, ContenderRow, Cost, Measure, Standing
+from nas_rnn.comparison.scope import scoped, within
 from nas_rnn.comparison.statistics import Labels, PairedInterval, plural
 from nas_rnn.comparison.stopping import ALPHA, is_decided
 from nas_rnn.comparison.testing import holm, p_values
@@ -69,9 +69,9 @@ def judge(
     which "final" is added.
 
     The chance that any contender is wrongly called better or worse is at most ``alpha``: Holm's method over
-    all of them but the controls, each of which is judged by itself. For one look of several ``alpha`` is that
-    look's (`nas_rnn.comparison.stopping`) and ``earlier`` the comparison of the look before: who was decided
-    in it keeps the row it has.
+    all of them but the references and controls, each of which is judged by itself. For one look of several
+    ``alpha`` is that look's (`nas_rnn.comparison.stopping`) and ``earlier`` the comparison of the look before: who
+    was decided in it keeps the row it has.
 
     A contender that diverged on a final seed has an infinite loss: it is ``worse``, no test is needed, and the
     others are judged as if it were not there (which is what Holm's method does with p = 0). Where the baseline
@@ -84,7 +84,8 @@ def judge(
     """
     test, metric = _Test(metrics, item, alpha, groups), metrics[0]
     base = outcomes_of(metric, plan.baseline, results)
-    asked = [planned for planned in plan.contenders if not planned.entry.control]
+    asked = [planned for planned in plan.contenders if planned.entry.asked]
+    references = [planned for planned in plan.contenders if planned.entry.reference]
     controls = [planned for planned in plan.contenders if planned.entry.control]
 
     def drafts(group: Sequence[Planned], before: Sequence[ContenderRow]) -> list[_Draft]:
@@ -97,6 +98,7 @@ def judge(
         ]
 
     contenders = _judged(drafts(asked, earlier.contenders if earlier else ()), test)
+    alone = [_judged([draft], test) for draft in drafts(references, ())]
     scales = [_judged([draft], test) for draft in drafts(controls, earlier.controls if earlier else ())]
     baseline = standing(metrics, plan.baseline, base)
     trivial = floors_of(metrics, floors or {}, base, item=item, alpha=alpha, groups=groups)
@@ -108,13 +110,15 @@ def judge(
             row if any(row is kept for kept in known) else scoped(row, baseline, trivial) for row in rows
         )
 
+    judged = against(metric, told(contenders), asked, references, results, test, baseline)
     return Comparison(
         metric=metric.name,
         unit=metric.unit,
         direction=metric.direction,
         margin=None if baseline.mean is None else metric.margin_at(baseline.mean),
         baseline=baseline,
-        contenders=told(contenders),
+        contenders=judged,
+        references=told([row for rows in alone for row in rows]),
         controls=told([row for rows in scales for row in rows]),
         level=1 - alpha,
         costs=(*costs, cost_of("final", plan.specs, results)),
@@ -164,6 +168,64 @@ def _draft(test: _Test, planned: Planned, runs: list[Outcome], base: list[Outcom
         p_equivalence=tests.equivalence if tests else None,
     )
     return _Draft(row, found.interval, min(found.margin))
+
+
+def against(
+    metric: Metric,
+    rows: Sequence[ContenderRow],
+    contenders: Sequence[Planned],
+    references: Sequence[Planned],
+    results: Mapping[str, RunResult],
+    test: _Test,
+    baseline: Standing,
+) -> tuple[ContenderRow, ...]:
+    """Return the contenders' ``rows`` with what they come to against each reference.
+
+    "Better than both", the baseline and a reference, is an intersection-union test (Berger, *Technometrics* 24, 1982,
+    295-300): it takes both tests, so the larger of the two p-values counts, with Holm's method over the contenders. It
+    is said only of what is called better than the baseline.
+    """
+    found: list[list[Against]] = [[] for _ in rows]
+    for reference in references:
+        others = outcomes_of(metric, reference, results)
+        column = [
+            _held_against(metric, reference, outcomes_of(metric, planned, results), others, test)
+            for planned in contenders
+        ]
+        both = [
+            None if row.p_value is None or one.p_value is None else max(row.p_value, one.p_value)
+            for row, one in zip(rows, column, strict=True)
+        ]
+        other = standing([metric], reference, others)
+        for place, (row, one, p_both) in enumerate(zip(rows, column, holm(both), strict=True)):
+            if row.verdict == "better" and p_both is not None and p_both < test.alpha:
+                ahead = one.difference is not None and one.difference < 0
+                one = replace(one, better_than_both=ahead, within=within(baseline, other))
+            found[place].append(one)
+    return tuple(
+        row if row.against else replace(row, against=tuple(one)) for row, one in zip(rows, found, strict=True)
+    )
+
+
+def _held_against(
+    metric: Metric, reference: Planned, runs: list[Outcome], others: list[Outcome], test: _Test
+) -> Against:
+    name = reference.entry.name
+    pairs = [
+        (run, other)
+        for run, other in zip(runs, others, strict=True)
+        if run.ending == other.ending == "finished"
+    ]
+    if not pairs or any(run.ending == "diverged" for run in (*runs, *others)):
+        return Against(name=name)
+    seen = contrast(metric, pairs, item=test.item, alpha=test.alpha, groups=test.groups)
+    tests = None if seen.interval is None else p_values(seen.interval, seen.margin)
+    return Against(
+        name=name,
+        difference=seen.difference if math.isfinite(seen.difference) else None,
+        ci95=seen.ci95,
+        p_value=None if tests is None else tests.difference,
+    )
 
 
 def _refused(row: ContenderRow, refusal: str, test: _Test) -> ContenderRow:

@@ -126,6 +126,7 @@ def standing(metrics: Sequence[Metric], planned: Planned, runs: list[Outcome]) -
         diverged=diverged,
         training=entry.settings,
         control=entry.control,
+        reference=entry.reference,
         others={
             metric.name: reading(metric, [_other(metric, run) for run in runs], diverged)
             for metric in metrics[1:]

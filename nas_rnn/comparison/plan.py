@@ -41,7 +41,8 @@ class Entry:
     ``training`` holds the full budget, and the tuned learning rate and so on where ``tuned``, when ``gate_bias``
     is where the biases start that do not start at zero (None: where the cell says). ``score`` is the validation
     metric of the search (None: it never got one).
-    ``control`` says what the entry is a control for ("": it is none); with ``members`` its run p is member p's.
+    ``control`` says what the entry is a control for ("": it is none); with ``members`` its run p is member p's. A
+    ``reference`` is a well-known cell beside the baseline, about which nobody asked.
     """
 
     name: str
@@ -56,12 +57,25 @@ class Entry:
     score: float | None = None
     control: str = ""
     members: tuple[Member, ...] = ()
+    reference: bool = False
+
+    @property
+    def asked(self) -> bool:
+        """Whether somebody asked about it: it is a contender."""
+        return not (self.control or self.reference)
 
     @property
     def settings(self) -> dict[str, float]:
         """What tuning may set, as it is: the options of `TUNABLE`, and ``gate_bias`` where there is one."""
         found = {name: float(getattr(self.training, name)) for name in TUNABLE}
         return found if self.gate_bias is None else {**found, "gate_bias": self.gate_bias}
+
+    @property
+    def trained_cell(self) -> str:
+        """The cell's text with its biases where they start."""
+        if self.gate_bias is None:
+            return self.cell
+        return with_gate_bias(parse_cell(self.cell), self.gate_bias).to_text()
 
     def with_settings(self, settings: Mapping[str, float]) -> Entry:
         """Return the entry trained with ``settings``: those of `TrainingOptions`, and ``gate_bias``."""
@@ -249,14 +263,11 @@ def _member(entry: Entry, run: int) -> Entry:
 
 
 def _spec(entry: Entry, id: str, *, part: Part, task: TaskChoice, seed: int, data_seed: int) -> RunSpec:
-    text = entry.cell
-    if entry.gate_bias is not None:
-        text = with_gate_bias(parse_cell(text), entry.gate_bias).to_text()
     return RunSpec(
         id=id,
         role=part,
         name=entry.name,
-        cell=text,
+        cell=entry.trained_cell,
         hidden_size=entry.hidden_size,
         task=task.name,
         task_options=dict(task.options),

@@ -39,7 +39,8 @@ class Standing:
     ``mean`` is None when a run diverged (its loss is infinite) or none finished; ``std`` is over
     seeds (n - 1), and None for fewer than two of them. ``diverged`` counts the runs that did.
     ``training`` has the options that tuning may set, by their names. ``control`` says what stands here for
-    scale ("the mean of random cells"); it is empty for a cell somebody asked about. ``others`` has the metrics
+    scale ("the mean of random cells"); it is empty for a cell somebody asked about. ``reference`` says that it is a
+    well-known cell beside the baseline. ``others`` has the metrics
     that decide nothing, by name.
 
     ``epochs`` has how long each seed's run was trained, ``ended_because`` why no longer
@@ -66,6 +67,24 @@ class Standing:
     epochs: tuple[int, ...] = ()
     ended_because: tuple[str | None, ...] = ()
     converged: tuple[bool | None, ...] = ()
+    reference: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Against:
+    """A contender against a reference, over the pairs of their runs; ``difference`` and ``ci95`` are as in a row.
+
+    ``p_value`` tests that there is no difference. ``better_than_both`` says that the contender is better than the
+    baseline and than this reference: it takes both tests (`nas_rnn.comparison.judging.against`). ``within`` is the
+    limit that then holds, as in a row.
+    """
+
+    name: str
+    difference: float | None = None
+    ci95: Interval | None = None
+    p_value: float | None = None
+    better_than_both: bool = False
+    within: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,8 +103,8 @@ class ContenderRow:
     and the spread seen, with a chance of 80 %; ``more_seeds_reason`` why no number does. ``within`` is the limit
     that holds for the verdict ("within 4 epochs, still improving"), "" where the runs that could change it had
     stopped improving; ``weak_baseline`` names a trivial baseline that the baseline does not clearly beat, where that
-    stands in the way of "better". A row that the metric cannot decide on so few test items has a difference, no
-    interval, and p-values of 1.
+    stands in the way of "better". ``against`` has the references that it was held against. A row that the metric
+    cannot decide on so few test items has a difference, no interval, and p-values of 1.
     """
 
     standing: Standing
@@ -106,6 +125,7 @@ class ContenderRow:
     more_seeds_reason: str = ""
     within: str = ""
     weak_baseline: str = ""
+    against: tuple[Against, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return one flat JSON object: the standing's fields and the row's own."""
@@ -118,6 +138,9 @@ class ContenderRow:
         own = _known(cls, values)
         own["ci95"] = _pair(own["ci95"])
         own["seed_differences"] = tuple(own["seed_differences"])
+        own["against"] = tuple(
+            Against(**{**_known(Against, one), "ci95": _pair(one["ci95"])}) for one in own.get("against", ())
+        )
         return cls(standing=_standing(values), **own)
 
 
@@ -160,8 +183,8 @@ class Comparison:
     """Contenders against one baseline on one task: the whole answer.
 
     ``metric`` is the metric's name, ``unit`` its unit, ``margin`` the equivalence margin in that unit at
-    the baseline's mean (None when that diverged). ``controls`` are judged as the contenders are, but nobody
-    asked about them: they do not count among the contenders of Holm's method. ``level`` is that of an
+    the baseline's mean (None when that diverged). ``references`` and ``controls`` are judged as the contenders are,
+    but nobody asked about them: they do not count among the contenders of Holm's method. ``level`` is that of an
     interval: of the last look, where there were several. ``costs`` has the parts in their order, ``counted``
     the word for what their units are ("characters"). ``others`` are the metrics that every cell's standing has
     beside the first, which alone decides; ``floors`` are trivial baselines.
@@ -173,6 +196,7 @@ class Comparison:
     margin: float | None
     baseline: Standing
     contenders: tuple[ContenderRow, ...]
+    references: tuple[ContenderRow, ...] = ()
     controls: tuple[ContenderRow, ...] = ()
     level: float = 0.95
     costs: tuple[Cost, ...] = ()
@@ -182,8 +206,8 @@ class Comparison:
 
     @property
     def rows(self) -> tuple[ContenderRow, ...]:
-        """The contenders, then the controls."""
-        return (*self.contenders, *self.controls)
+        """The contenders, then the references, then the controls."""
+        return (*self.contenders, *self.references, *self.controls)
 
     @property
     def seconds(self) -> float:
@@ -200,6 +224,7 @@ class Comparison:
             "level": self.level,
             "baseline": asdict(self.baseline),
             "contenders": [row.to_dict() for row in self.contenders],
+            "references": [row.to_dict() for row in self.references],
             "controls": [row.to_dict() for row in self.controls],
             "costs": [asdict(cost) for cost in self.costs],
             "counted": self.counted,
@@ -215,7 +240,7 @@ class Comparison:
         Files from before there were costs have the seconds of each part alone, as ``spent``.
         """
         own = _known(cls, values)
-        for name in ("contenders", "controls"):
+        for name in ("contenders", "references", "controls"):
             own[name] = tuple(ContenderRow.from_dict(row) for row in own.get(name, ()))
         own["costs"] = tuple(Cost(**cost) for cost in own.get("costs", ())) or tuple(
             Cost(part=part, runs=0, seconds=seconds) for part, seconds in values.get("spent", {}).items()

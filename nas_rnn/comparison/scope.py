@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from nas_rnn.comparison.result import ContenderRow, Floor, Standing
-from nas_rnn.comparison.verdict import Verdict
 
 
 def scoped(row: ContenderRow, baseline: Standing, floors: Sequence[Floor]) -> ContenderRow:
@@ -28,7 +27,8 @@ def scoped(row: ContenderRow, baseline: Standing, floors: Sequence[Floor]) -> Co
             more_seeds=None,
             more_seeds_reason="the baseline has to be trained better first" if hopeless else "",
         )
-    return replace(row, within=_within(row.verdict, row.standing, baseline))
+    concerned = {"better": (baseline,), "worse": (row.standing,)}.get(row.verdict, (baseline, row.standing))
+    return replace(row, within=within(*concerned))
 
 
 def ends(standings: Sequence[Standing]) -> str:
@@ -45,13 +45,12 @@ def ends(standings: Sequence[Standing]) -> str:
     return f"{'all' if stopped == len(found) else f'{stopped} of {len(found)}'} stopped improving"
 
 
-def _within(verdict: Verdict, contender: Standing, baseline: Standing) -> str:
-    """Return the limit that holds for a verdict, "" where the runs it rests on have all stopped improving.
+def within(*concerned: Standing) -> str:
+    """Return the limit that holds for what rests on these runs, "" where they have all stopped improving.
 
     Of runs with a decaying learning rate, of earlier versions, and of those that had not improved for a while without
     having converged, it is not known whether they would have improved.
     """
-    concerned = {"better": (baseline,), "worse": (contender,)}.get(verdict, (baseline, contender))
     cut = [
         (epochs, converged)
         for standing in concerned

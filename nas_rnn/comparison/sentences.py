@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from nas_rnn.comparison.result import Comparison, ContenderRow, Standing
+from nas_rnn.comparison.result import Against, Comparison, ContenderRow, Standing
 from nas_rnn.comparison.verdict import verdict_of
 
 _RELATION = {
@@ -43,7 +43,10 @@ def _sentence(comparison: Comparison, row: ContenderRow) -> str:
         claim = f"It is undecided whether {subject} beats {other}"
     else:
         claim = f"{subject} {_RELATION[row.verdict]} {other}"
-    claim += f" {row.within}" if row.within else ""
+    both = [one for one in row.against if one.better_than_both]
+    claim += "".join(f" and {cell_name(one.name)}" for one in both)
+    within = both[0].within if both else row.within
+    claim += f" {within}" if within else ""
     if row.weak_baseline:
         floor = f"the {row.weak_baseline}"
         claim += f": {other} has not learned enough to be a baseline; it does not clearly beat {floor}"
@@ -56,6 +59,7 @@ def _sentence(comparison: Comparison, row: ContenderRow) -> str:
         _margin(comparison, row),
         _correction(comparison, row),
         _seeds_wanted(row),
+        *(_against(comparison, row, one) for one in row.against),
         untuned,
         row.reason,
     ]
@@ -75,15 +79,36 @@ def _figures(comparison: Comparison, row: ContenderRow) -> str:
     return text if row.ci95 is None else f"{text} [{row.ci95[0]:+.{digits}f}, {row.ci95[1]:+.{digits}f}]"
 
 
+def _against(comparison: Comparison, row: ContenderRow, one: Against) -> str:
+    """Return the figures against a reference; only of what is better than the baseline it is asked at all."""
+    if row.verdict != "better":
+        return ""
+    if one.difference is None:
+        return f"not compared with {cell_name(one.name)}, which has no result"
+    digits = decimals(comparison, row)
+    figures = f"{one.difference:+.{digits}f}"
+    if one.ci95 is not None:
+        figures += f" [{one.ci95[0]:+.{digits}f}, {one.ci95[1]:+.{digits}f}]"
+    if one.better_than_both:
+        return f"difference from {cell_name(one.name)} {figures}"
+    return f"not shown to be better than {cell_name(one.name)}, from which it differs by {figures}"
+
+
 def baseline_name(baseline: Standing) -> str:
-    """Return how a sentence names the baseline: the LSTM as everybody knows it, others by their name."""
-    return "the LSTM" if baseline.name.lower() == "lstm" else f"`{baseline.name}`"
+    """Return how a sentence names the baseline."""
+    return cell_name(baseline.name)
+
+
+def cell_name(name: str) -> str:
+    """Return how a sentence names a cell: the LSTM and the GRU as everybody knows them, others by their name."""
+    return f"the {name.upper()}" if name.lower() in ("lstm", "gru") else f"`{name}`"
 
 
 def verdict_remark(row: ContenderRow) -> str:
     """Return what stands in brackets behind a verdict in tables: ``(control, within 4 epochs)``; "" for nothing."""
     remarks = [
         "control" if row.standing.control else "",
+        "reference" if row.standing.reference else "",
         "diverged" if row.standing.diverged else "",
         row.within,
     ]

@@ -112,9 +112,6 @@ class Engine:
         source: RunSource,
         *,
         sign: int = 1,
-        scheduler: str = "none",
-        epochs: int = 1,
-        deadline: float | None = None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> Outcome:
         """Run all that ``source`` hands out; ``sign`` -1 says that a larger metric is better.
@@ -127,7 +124,6 @@ class Engine:
         import ray
         from ray import tune
 
-        from nas_rnn.engine.schedulers import make_scheduler
         from nas_rnn.engine.searcher import MAX_WORKER_DEATHS, SourceSearcher
         from nas_rnn.engine.trainable import RunTrainable, WorkerSetup
 
@@ -146,7 +142,6 @@ class Engine:
             trainable,
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
-                scheduler=make_scheduler(scheduler, epochs, deadline),
                 num_samples=-1,
                 max_concurrent_trials=self.workers,
                 reuse_actors=True,

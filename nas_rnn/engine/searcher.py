@@ -90,7 +90,6 @@ class SourceSearcher(Searcher):
         if self.stopping or self._source is None or trial_id not in self._running:
             return
         if result:
-            # When a scheduler stops a trial, its last result comes here only.
             self.on_trial_result(trial_id, result)
             if "halt" in result:
                 self._fail(CannotStore(result["halt"]))
@@ -108,9 +107,7 @@ class SourceSearcher(Searcher):
         elif error or not result:
             ended = self._ended(spec, records, "failed", "its worker died repeatedly")
         else:
-            status, reason = result["ending"] or "stopped", result["reason"]
-            reason = reason or f"behind the others at epoch {len(records)}"
-            ended = self._ended(spec, records, status, reason)
+            ended = self._ended(spec, records, result["ending"], result["reason"])
             told_last = {name: result[name] for name in ("parameters", "backend", "fallback")}
             ended = replace(ended, **told_last)
         self._guard(self._source.on_done, spec, ended)

@@ -28,6 +28,7 @@ _FROM_SEARCH = {one.name for one in fields(AblateConfig)} - {
     "name",
     "storage",
     "address",
+    "reference",
     "tune",
     "time",
 }

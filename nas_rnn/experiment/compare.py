@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, Unpack
 
-from nas_rnn.catalogue.cells import find_cell, find_cells
+from nas_rnn.catalogue.cells import find_cell, find_cells, reference_texts
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.comparison import Comparison, sentence
 from nas_rnn.engine import RunSource
@@ -20,12 +20,13 @@ from nas_rnn.experiment.session import Session, new_session, prepare, resumed_se
 from nas_rnn.experiment.stages.costs import Costs
 from nas_rnn.experiment.stages.final import Final
 from nas_rnn.experiment.stages.listening import RunListener
-from nas_rnn.experiment.stages.sizes import matched, warn_of_mismatch
+from nas_rnn.experiment.stages.sizes import matched, reference_entries, warn_of_mismatch
 from nas_rnn.experiment.stages.tuning import tune
 from nas_rnn.publishing.mlflow_sync import MlflowSync
 from nas_rnn.run_folder.config import CompareConfig
+from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.run_folder.lifecycle import merged, resumable, without_none
-from nas_rnn.run_folder.reader import CELLS, RunReader
+from nas_rnn.run_folder.reader import CELLS, REFERENCES, RunReader
 
 MAY_CHANGE = {"address", "gpus_per_trial", "workers"}
 
@@ -65,9 +66,13 @@ def compare(
     models.match(baseline, settings.params)  # too few parameters show here
     # Their texts are kept: files and searches may change before the comparison is resumed.
     texts = [cell.to_text() for cell in (baseline, *contenders)]
-    with new_session(
-        "compare", prepared, runs, "compare", observer, lambda folder: folder.write_json(CELLS, texts)
-    ) as session:
+    references = reference_texts(settings.reference, runs)
+
+    def keep(folder: RunFolder) -> None:
+        folder.write_json(CELLS, texts)
+        folder.write_json(REFERENCES, references)
+
+    with new_session("compare", prepared, runs, "compare", observer, keep) as session:
         return run_comparison(session, baseline, contenders)
 
 
@@ -104,8 +109,9 @@ def run_comparison(
         for cell in _named_apart([baseline, *contenders])[1:]:
             entries.append(matched(models, folder, notify, cell, standard))
             warn_of_mismatch(config.match, notify, entries[-1])
-        entries = yield from tune(models, listener, costs, entries)
-        yield from final.run(entries)
+        entries += reference_entries(models, folder, notify, entries)
+        tuned = yield from tune(models, listener, costs, entries)
+        yield from final.run(tuned.entries)
 
     status, comparison = session.conduct(sync, stages, lambda: final.comparison)
     return Result(

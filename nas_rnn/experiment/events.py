@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -14,7 +15,18 @@ from nas_rnn.run_folder.manifest import Kind
 from nas_rnn.tasks import Measures
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
 
-Phase = Literal["search", "control", "selection", "length", "tuning", "promotion", "final"]
+Phase = Literal[
+    "length",
+    "baseline",
+    "promotion",
+    "search",
+    "halving",
+    "control",
+    "control-halving",
+    "selection",
+    "tuning",
+    "final",
+]
 RunEnding = Literal["finished", "stopped", "diverged", "failed", "reused"]
 
 
@@ -108,7 +120,7 @@ class Progress:
     phase_before: int = 0
     phase_began: float = 0.0
     running: dict[str, RunStarted | EpochDone] = field(default_factory=dict)
-    endings: dict[RunEnding, int] = field(default_factory=dict)
+    ended: dict[str, RunEnding] = field(default_factory=dict)
     best_name: str | None = None
     best_value: float | None = None
     baseline_value: float | None = None
@@ -138,7 +150,7 @@ class Progress:
         self.phase_done += 1
         if event.role != "candidate":
             return
-        self.endings[event.ending] = self.endings.get(event.ending, 0) + 1
+        self.ended[event.id] = event.ending  # one that was stopped may be taken on
         if event.value is not None and self._better(event.value, self.best_value) != self.best_value:
             self.best_name, self.best_value = event.name, event.value
 
@@ -147,6 +159,11 @@ class Progress:
             return value
         smaller = self.started is None or self.started.measures.monitor.direction == "minimize"
         return min(value, other) if smaller else max(value, other)
+
+    @property
+    def endings(self) -> Counter[RunEnding]:
+        """How many candidates have ended in which way so far."""
+        return Counter(self.ended.values())
 
     def seconds_left(self) -> float | None:
         """Return how long this phase will take at the pace so far; None while nothing has ended in it."""

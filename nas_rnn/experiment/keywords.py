@@ -56,8 +56,9 @@ class SearchOptions(_Options, total=False):
     constraints: Sequence[str]
     strategy: str
     trials: int
-    scheduler: Literal["asha", "none"]
+    scheduler: Literal["halving", "none"]
     controls: Literal["all", "mean", "none"]
+    reference: str
 
 
 class CompareOptions(_Options, total=False):
@@ -65,6 +66,7 @@ class CompareOptions(_Options, total=False):
 
     baseline: str
     top: int
+    reference: str
 
 
 class AblateOptions(_Options, total=False):

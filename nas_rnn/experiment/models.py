@@ -14,7 +14,7 @@ from nas_rnn.comparison import Entry, Match, TaskChoice, nearest_hidden_size
 from nas_rnn.errors import UserError
 from nas_rnn.run_folder.config import CompareConfig, SearchConfig
 from nas_rnn.tasks import Batching, Measures, Statistics, Task, TaskData, check_meta
-from nas_rnn.training import RunSpec
+from nas_rnn.training import RunSpec, TrainingOptions
 from nas_rnn.training.spec import Role
 
 C = TypeVar("C", SearchConfig, CompareConfig)
@@ -83,9 +83,16 @@ class Models:
         return count_parameters(self.spec("count", "candidate", cell, hidden_size), self.task, self.data.meta)
 
     def spec(
-        self, id: str, role: Role, cell: Cell, hidden_size: int, seed: int = 0, data_seed: int = 0
+        self,
+        id: str,
+        role: Role,
+        cell: Cell,
+        hidden_size: int,
+        seed: int = 0,
+        data_seed: int = 0,
+        training: TrainingOptions | None = None,
     ) -> RunSpec:
-        """Return the spec of a run of the search itself."""
+        """Return the spec of a run of the search itself, trained as configured or with options of its own."""
         return RunSpec(
             id=id,
             role=role,
@@ -94,7 +101,7 @@ class Models:
             hidden_size=hidden_size,
             task=self.task.name,
             task_options=dict(self.config.task_options),
-            training=replace(self.config.training(), longer=1.0),  # that is for final runs
+            training=replace(training or self.config.training(), longer=1.0),  # that is for final runs
             seed=seed,
             data_seed=data_seed,
         )
@@ -127,6 +134,10 @@ class Models:
     def baseline_entry(self, cell: Cell) -> Entry:
         """Return the baseline as it enters a comparison: of the size asked for, and itself the measure of it."""
         return self.entry_of_size(cell, self.match(cell, self.config.params).hidden_size, None)
+
+    def as_given(self, entry: Entry) -> Entry:
+        """Return ``entry`` with the training that was configured."""
+        return replace(entry, training=self.config.training())
 
     def spec_of(self, entry: Entry) -> RunSpec:
         """Return the spec of a run that only measures ``entry``."""

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
 
 from nas_rnn import plugins
+from nas_rnn.catalogue.cells import reference_texts
 from nas_rnn.engine import RunSource
 from nas_rnn.errors import UserError
 from nas_rnn.experiment.events import Observer, silent, started
 from nas_rnn.experiment.keywords import SearchOptions
 from nas_rnn.experiment.results import Result, search_result
 from nas_rnn.experiment.session import Session, new_session, prepare, resumed_session
+from nas_rnn.experiment.stages.candidates import Candidates
 from nas_rnn.experiment.stages.costs import Costs
 from nas_rnn.experiment.stages.final import Final
 from nas_rnn.experiment.stages.listening import RunListener
-from nas_rnn.experiment.stages.proposals import Proposals
 from nas_rnn.experiment.stages.random_control import RandomControl
 from nas_rnn.experiment.stages.selection import select
-from nas_rnn.experiment.stages.sizes import best_entries, warn_of_mismatch
+from nas_rnn.experiment.stages.sizes import best_entries, reference_entries, warn_of_mismatch
 from nas_rnn.experiment.stages.strategy import make_strategy, require_candidates
 from nas_rnn.experiment.stages.tuning import tune
 from nas_rnn.publishing.mlflow_sync import MlflowSync
@@ -30,7 +30,7 @@ from nas_rnn.run_folder.holdout import require_unread
 from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.run_folder.lifecycle import merged, resumable, without_none
 from nas_rnn.run_folder.provenance import require_unchanged
-from nas_rnn.run_folder.reader import STUDY
+from nas_rnn.run_folder.reader import REFERENCES, STUDY
 from nas_rnn.strategies import Study
 
 _MAY_CHANGE = {"address", "gpus_per_trial", "plugins", "time", "trials", "workers"}
@@ -62,8 +62,10 @@ def search(
     settings, models = prepared = prepare(SearchConfig, merged(config, options), runs)
     require_candidates(make_strategy(settings, 0), settings)
     models.match(plugins.load_cell("lstm"), settings.params)  # too few parameters show here
+    references = reference_texts(settings.reference, runs)
 
     def keep(folder: RunFolder) -> None:
+        folder.write_json(REFERENCES, references)
         folder.study_path.unlink(missing_ok=True)
         Study.create(folder.study_path, STUDY, models.measures.monitor.direction)
 
@@ -103,32 +105,34 @@ def _run(session: Session[SearchConfig]) -> Result:
     final = Final(models, listener, costs)
 
     def stages() -> Iterator[RunSource]:
-        proposals = Proposals(config, models, listener, study, before, began)
-        sync.follow(proposals.source)
-        yield proposals.source
-        costs.add_stored("search", proposals.runs())
-        baseline = models.baseline_entry(proposals.source.baseline)
+        given = models.baseline_entry(plugins.load_cell("lstm"))
+        tuned = yield from tune(models, listener, costs, [given], "baseline")
+        baseline = tuned.entries[0]
+        candidates = Candidates(
+            config=config,
+            models=models,
+            listener=listener,
+            costs=costs,
+            study=study,
+            standard=baseline,
+            on_source=sync.follow,
+            length=tuned.length,
+        )
+        yield from candidates.run(config.trials)
         best = best_entries(models, folder, notify, study, baseline)
         winner = yield from select(models, listener, costs, best)
         if winner is None:
             return
         control = RandomControl(config, models, listener, costs, sync.follow)
-        entries = [baseline, winner, *(yield from control.run(baseline, proposals.trained()))]
+        beside = yield from control.run(baseline, candidates.trained(), tuned.length)
+        entries = [given, *map(models.as_given, [winner, *beside])]
+        entries += reference_entries(models, folder, notify, entries[:2])
         for entry in entries[1:]:
             warn_of_mismatch(config.match, notify, entry)
-        entries = yield from tune(models, listener, costs, entries)
-        yield from final.run(entries)
+        tuned = yield from tune(models, listener, costs, entries)
+        yield from final.run(tuned.entries)
 
-    deadline = None if config.time is None else began + config.time
-    status, comparison = session.conduct(
-        sync,
-        stages,
-        lambda: final.comparison,
-        trials=study.trials,
-        scheduler=config.scheduler,
-        epochs=replace(config.training(), longer=1.0).cap,
-        deadline=deadline,
-    )
+    status, comparison = session.conduct(sync, stages, lambda: final.comparison, trials=study.trials)
     seconds = time.monotonic() - began
     return search_result(
         folder, models.measures, status, comparison, study.trials(), notify.notices, sync.uri, seconds

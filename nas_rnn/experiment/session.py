@@ -52,12 +52,10 @@ class Session(Generic[C]):
         answer: Callable[[], Comparison | None],
         *,
         trials: Callable[[], list[Trial]] = list,
-        **options: Any,
     ) -> tuple[Status, Comparison | None]:
         """Run the stages to their end, or until the user interrupts them; MLflow shows both.
 
         ``answer`` is what the stages have found so far; an answer that an earlier process found is returned at once.
-        ``options`` are those of `Engine.run`.
         """
         kept = RunReader(self.folder).comparison()
         if kept is not None:
@@ -67,7 +65,7 @@ class Session(Generic[C]):
             for run in self.folder.ended():  # in any stage: MLflow may have missed it
                 sync.stored_run_changed(run)
             try:
-                self._run(stages(), **options)
+                self._run(stages())
             except Interrupted:
                 status = "interrupted"
             finally:
@@ -75,7 +73,7 @@ class Session(Generic[C]):
         self.notify.warn_once(sync.problems)
         return status, answer()
 
-    def _run(self, stages: Iterable[RunSource], **options: Any) -> None:
+    def _run(self, stages: Iterable[RunSource]) -> None:
         """Run ``stages`` one after the other; raise `Interrupted` where the user asked to stop."""
         config, stop = self.config, _Stop(self.notify)
         engine = Engine(
@@ -92,7 +90,7 @@ class Session(Generic[C]):
         # The signals' handlers inside: Ray's start puts one of its own in the place of SIGTERM's.
         with engine, stop.on_signals():
             sign = sign_of(self.models.measures.monitor)
-            outcome = engine.run(Sequential(stages), sign=sign, should_stop=lambda: stop.asked, **options)
+            outcome = engine.run(Sequential(stages), sign=sign, should_stop=lambda: stop.asked)
         if outcome == "interrupted":
             raise Interrupted
 

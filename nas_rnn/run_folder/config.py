@@ -115,6 +115,14 @@ class _Config(TrainingOptions):
         Literal["params", "time", "hidden"],
         Option("Match cells by parameters, measured time per step, or hidden size.", TRAINING),
     ] = "params"
+    reference: Annotated[
+        str,
+        Option(
+            "Cell beside the baseline in the final, tuned alike: a name, a .cell file, or none.",
+            WHAT,
+            metavar="CELL",
+        ),
+    ] = "gru"
     plugins: Annotated[
         tuple[Path, ...],
         Option("Folder of your own .py plugins; repeatable.", RUN, metavar="DIR", unset="./search_spaces"),
@@ -176,11 +184,12 @@ class SearchConfig(_Config):
     time: Annotated[
         float | None,
         Gt(0),
-        _time("Start no candidates after 90s, 1h30m, ...; selection, tuning and final are not limited."),
+        _time("Time for the candidates: 90s, 1h30m, ...; tuning, selection and final are not limited."),
     ] = None
-    scheduler: Annotated[Literal["asha", "none"], Option("Early stopping of weak candidates.", BUDGET)] = (
-        "asha"
-    )
+    scheduler: Annotated[
+        Literal["halving", "none"],
+        Option("Train the best third to the end (halving), or every candidate (none).", BUDGET),
+    ] = "halving"
     controls: Annotated[
         Literal["all", "mean", "none"],
         Option(
@@ -203,10 +212,11 @@ class CompareConfig(_Config):
 
 @dataclass(frozen=True, kw_only=True)
 class AblateConfig(CompareConfig):
-    """A comparison with the variants of one cell, which is the baseline: neither it nor ``top`` is an option."""
+    """A comparison with the variants of one cell, which is the baseline: so some options of a comparison are none."""
 
     baseline: str = "lstm"
     top: int = 1
+    reference: str = "none"
     tune: Annotated[int, Ge(0), Le(1000), Option("Tuning trials per variant; 0: none.", BUDGET)] = 0
 
 

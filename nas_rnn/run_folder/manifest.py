@@ -14,7 +14,7 @@ Kind = Literal["search", "compare", "ablate"]
 NAMES: Mapping[Kind, str] = {"search": "search", "compare": "comparison", "ablate": "ablation"}
 """What each kind, which is the name of its command, is called."""
 
-FORMAT = 3
+FORMAT = 4
 """Of run folders. Format 1, which bears no number, kept test results as values and weights; runs of format 2 had no
 averaged weights and no end of their own."""
 

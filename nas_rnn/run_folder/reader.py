@@ -16,6 +16,7 @@ from nas_rnn.strategies import Study, Trial
 from nas_rnn.training import RunResult, RunSpec
 
 MANIFEST, COMPARISON, ABLATION, CELLS = "search.json", "comparison.json", "ablation.json", "cells.json"
+REFERENCES = "references.json"
 DATA, ENVIRONMENT, SIZES, FLOW = "data.json", "environment.json", "sizes.json", "best/gradient_flow.json"
 CONTROL_JOURNAL = "control.journal"
 
@@ -87,6 +88,10 @@ class RunReader:
     def cells(self) -> list[str]:
         """Return the texts of a comparison's cells, the baseline first."""
         return self._read(CELLS, lambda texts: list(map(str, texts))) or []
+
+    def references(self) -> list[str]:
+        """Return the texts of the cells that stand beside the baseline in the final."""
+        return self._read(REFERENCES, lambda texts: list(map(str, texts))) or []
 
     def final_cells(self) -> list[str]:
         """Return the texts of the cells whose final has begun, as they were found; the baseline first."""

@@ -37,8 +37,8 @@ class Strategy(ABC):
     def tell(self, candidate: Candidate, loss: float | None) -> None:
         """Hear that ``candidate`` ended with ``loss`` (smaller is better; None: it diverged or failed).
 
-        The loss is the best of its epochs on the validation part, also where a scheduler stopped it early: then it is
-        an upper bound of what more epochs would have given. A candidate may be told that was never asked for here.
+        The loss is the best of its epochs on the validation part, after the same number of epochs for all: those of
+        the first rung of a halving, or all. A candidate may be told that was never asked for here.
         """
 
     def expect(self, candidate: Candidate) -> None:  # noqa: B027  (a strategy that forgets it proposes some twice)

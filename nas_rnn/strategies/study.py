@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -27,9 +27,16 @@ _STATES = {
 }
 
 
+_TAKEN_ON = "taken on "
+"""Begins the study's attribute with the later ending of a trial."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """One trial of the study: its candidate, and how it ended (``ending`` None: not yet)."""
+    """One trial of the study: its candidate, and how it ended (``ending`` None: not yet).
+
+    ``first_value`` is the value that it had when it ended first: one that was stopped may have been taken on later.
+    """
 
     number: int
     candidate: Candidate
@@ -39,6 +46,7 @@ class Trial:
     reason: str | None
     copy_of: int | None
     details: dict[str, Any]
+    first_value: float | None = None
 
 
 class Study:
@@ -122,14 +130,27 @@ class Study:
             trial.set_user_attr("ending", told)
             self._study.tell(trial, value if ending == "finished" else None, state=_STATES[ending])
 
+    def revise(self, number: int, ending: Ending, value: float | None, reason: str | None = None) -> None:
+        """Record how a stopped trial ended that was taken on; Optuna itself lets nobody change one that ended."""
+        with _explained(self._path):
+            self._study.set_user_attr(
+                f"{_TAKEN_ON}{number}", {"ending": ending, "value": value, "reason": reason}
+            )
+
     def trials(self) -> list[Trial]:
         """Return all trials in their order."""
         found = self._study.get_trials(deepcopy=False)
-        return [_read(trial) for trial in found if "cell" in trial.user_attrs]
+        taken_on = self._study.user_attrs
+        return [
+            _read(trial, taken_on.get(f"{_TAKEN_ON}{trial.number}", {}))
+            for trial in found
+            if "cell" in trial.user_attrs
+        ]
 
 
-def _read(trial: FrozenTrial) -> Trial:
-    told = trial.user_attrs.get("ending", {}) if trial.state.is_finished() else {}
+def _read(trial: FrozenTrial, taken_on: Mapping[str, Any]) -> Trial:
+    first = trial.user_attrs.get("ending", {}) if trial.state.is_finished() else {}
+    told = {**first, **taken_on}
     decisions: Decisions | None = trial.user_attrs["decisions"]
     return Trial(
         number=trial.number,
@@ -140,6 +161,7 @@ def _read(trial: FrozenTrial) -> Trial:
         reason=told.get("reason"),
         copy_of=told.get("copy_of"),
         details=trial.user_attrs["details"],
+        first_value=first.get("value"),
     )
 
 

@@ -23,10 +23,7 @@ class TPE(Strategy):
     Its Optuna study lives in memory and is made of what it asked and was told; candidates under way count as bad ones
     until they are told (Optuna's constant liar), so that parallel workers get different proposals.
 
-    A stopped trial counts with its early loss. A loss is the best of the epochs so far, so more epochs could only
-    have lowered it: beside a finished trial that is worse it is better for certain, and otherwise it was stopped for
-    being behind, so that the early loss errs on the side on which the scheduler decided. A candidate that diverged or
-    failed counts as worse than all that did not.
+    A candidate that diverged or failed counts as worse than all that did not.
     """
 
     name = "tpe"

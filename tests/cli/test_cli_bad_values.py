@@ -138,7 +138,7 @@ SEARCH = [
     (["--space", "lstm"], "unknown space 'lstm'"),
     (["--strategy", ""], "unknown strategy ''. Known:"),
     (["--strategy", "tpee"], "unknown strategy 'tpee'; did you mean 'tpe'?"),
-    (["--scheduler", "ASHA"], "scheduler: input should be 'asha' or 'none'; got 'ASHA'"),
+    (["--scheduler", "ASHA"], "scheduler: input should be 'halving' or 'none'; got 'ASHA'"),
     (["--resume", ""], "unknown search ''"),
     (["--resume", "../x"], "unknown search '../x'"),
     (["--changed-plugins"], "--changed-plugins is for a search that is resumed: give its name with --resume"),

@@ -80,7 +80,7 @@ SEARCH = [
         "1,000 candidates in a row of the space 'gated' break constraints: states<=0",
     ),
     (["--constraint"], "Option '--constraint' requires an argument"),
-    (["--scheduler", "hyperband"], "scheduler: input should be 'asha' or 'none'; got 'hyperband'"),
+    (["--scheduler", "hyperband"], "scheduler: input should be 'halving' or 'none'; got 'hyperband'"),
     (["--resume", "nothing"], "unknown search 'nothing'"),
     (["gated"], "unexpected extra argument"),
 ]

@@ -16,7 +16,6 @@ import pytest
 
 from nas_rnn.cells.zoo.classic import gru, lstm, rnn
 from nas_rnn.engine import Engine, Next, RunList
-from nas_rnn.engine.schedulers import first_rung
 from nas_rnn.engine.searcher import SourceSearcher
 from nas_rnn.engine.trainable import WorkerSetup
 from nas_rnn.errors import UserError
@@ -157,25 +156,6 @@ def test_asked_to_stop_it_leaves_running_runs_at_their_checkpoint(any_engine):
     assert len(kept.read_records()) >= 2 and kept.read_checkpoint() is not None
 
 
-def test_asha_stops_candidates_that_are_behind_and_never_the_baseline(any_engine):
-    good = [spec(f"good{i}", lstm, 9, learning_rate=0.01) for i in range(3)]
-    bad = [spec(f"bad{i}", lstm, 9, learning_rate=1e-7) for i in range(3)]
-    baseline = spec("base", lstm, 9, role="baseline", learning_rate=1e-7)
-    runs = RunList([*good, *bad, baseline])
-    any_engine.run(runs, scheduler="asha", epochs=9)
-    assert runs.results["base"].status == "finished" and len(runs.results["base"].epochs) == 9
-    stopped = [result for id, result in runs.results.items() if id.startswith("bad")]
-    assert any(result.status == "stopped" and len(result.epochs) < 9 for result in stopped)
-    for result in stopped:
-        assert result.best_metric is not None and result.parameters > 0
-        assert result.backend == "fused" and result.fallback is None
-
-
-@pytest.mark.parametrize(("epochs", "rung"), [(1, 1), (4, 1), (16, 1), (17, 2), (50, 3), (100, 6)])
-def test_the_first_rung_is_at_six_per_cent_of_the_budget(epochs, rung):
-    assert first_rung(epochs) == rung
-
-
 def test_the_test_part_reaches_a_worker_only_with_a_run_that_reads_it(engine, data, monkeypatch):
     sent: list[WorkerSetup] = []
 
@@ -227,7 +207,7 @@ def test_ray_listens_on_the_loopback_interface_only(engine):
 
 
 def test_the_engine_in_process_calls_the_source_as_the_real_one_does(engine, data, tmp_path):
-    """One run at a time: the same calls in the same order, with the same figures, and ASHA's decisions."""
+    """One run at a time: the same calls in the same order, with the same figures."""
     broken = replace(spec("broken", rnn), task_options={"nonsense": 1})
     diverging = spec("diverging", rnn, 9, learning_rate=1e30, clip=0.0)
     good = [spec(f"good{i}", lstm, 9, learning_rate=0.01) for i in range(3)]
@@ -245,7 +225,7 @@ def test_the_engine_in_process_calls_the_source_as_the_real_one_does(engine, dat
                 replace(result, seconds=0.0, epochs=[record.metric for record in result.epochs])
             ),
         )
-        assert on.run(source, scheduler="asha", epochs=9) == "complete"
+        assert on.run(source) == "complete"
         return heard
 
     side_by_side, engine.workers = engine.workers, 1
@@ -254,7 +234,7 @@ def test_the_engine_in_process_calls_the_source_as_the_real_one_does(engine, dat
     finally:
         engine.workers = side_by_side
     endings = {ended.id: ended.status for ended in expected if hasattr(ended, "status")}
-    assert set(endings.values()) == {"finished", "stopped", "diverged", "failed"}
+    assert set(endings.values()) == {"finished", "diverged", "failed"}
     assert calls(InProcessEngine(workers=1, threads=1, folder=tmp_path, data=data, sources=())) == expected
 
 

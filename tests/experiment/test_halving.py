@@ -18,6 +18,7 @@ from tests.in_process import in_process
 
 OPTIONS: dict[str, Any] = {
     **TINY_RUNS,
+    "reference": "none",
     "seeds": 1,
     "tune": 4,
     "epochs": "auto",

@@ -29,18 +29,18 @@ def test_a_strategy_hears_of_trials_that_ended_and_of_trials_under_way(tmp_path,
         study.add(candidate, hidden_size=8)
     study.finish(1, "stopped", 2.5)
     study.finish(2, "diverged", None)
+    study.revise(1, "finished", 2.0)  # taken on: strategies learn from equal training targets
     monkeypatch.setattr(SearchSource, "__post_init__", lambda self: None)
     measures = SimpleNamespace(monitor=SimpleNamespace(direction="minimize"))
     source = SearchSource(
-        config=SimpleNamespace(space="gated", strategy="random"),
+        config=SimpleNamespace(space="gated", strategy="random", scheduler="none"),
         models=SimpleNamespace(measures=measures),
         folder=None,
         notify=None,
         study=study,
         strategy=Listening(space, 0),
-        baseline=None,
+        standard=None,
         trials=3,
-        deadline=None,
         on_change=lambda *_: None,
     )
     monkeypatch.setattr(source, "_spec", lambda number, *_: SimpleNamespace(id=f"t{number}"))

@@ -114,7 +114,8 @@ def test_gradient_flow_is_measured_before_and_after_training(finished, place):
     winner = finished[0].comparison.contenders[0].standing.name
     assert [row["name"] for row in kept[:2]] == ["lstm", winner]
     assert [[flow["weights"] for flow in row["flows"]] for row in kept[:2]] == [["fresh", "trained"]] * 2
-    assert kept[2]["name"] == "rnn" and [flow["weights"] for flow in kept[2]["flows"]] == ["fresh"]
+    assert [row["name"] for row in kept[2:]] == ["gru", "rnn"]
+    assert [flow["weights"] for flow in kept[3]["flows"]] == ["fresh"]
     trained = kept[0]["flows"][1]
     assert [path["path"] for path in trained["paths"]] == ["h", "c"] and len(trained["clipped"]) == 2
     assert all(len(path["norms"]) == 65 and path["norms"][0] > 0 for path in trained["paths"])

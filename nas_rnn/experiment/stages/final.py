@@ -91,10 +91,14 @@ class Final:
         return plan, results
 
     def _undecided(self, plan: FinalPlan) -> list[RunSpec]:
-        """Return the plan's runs without those of cells that need no more seeds: they keep the verdict they have."""
-        rows = () if self.comparison is None else self.comparison.rows
-        asked = sorted(plan.contenders, key=lambda planned: bool(planned.entry.control))  # as the rows stand
-        decided = [planned for planned, row in zip(asked, rows, strict=False) if is_decided(row)]
+        """Return the plan's runs without those of cells that need no more seeds: they keep the verdict they have.
+
+        A reference is trained as long as anybody is to be held against it.
+        """
+        rows = () if self.comparison is None else (*self.comparison.contenders, *self.comparison.controls)
+        judged = [planned for planned in plan.contenders if not planned.entry.reference]
+        judged.sort(key=lambda planned: bool(planned.entry.control))  # as the rows stand
+        decided = [planned for planned, row in zip(judged, rows, strict=False) if is_decided(row)]
         done = {spec.id for planned in decided for spec in planned.specs}
         return [spec for spec in plan.specs if spec.id not in done]
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from nas_rnn import plugins
-from nas_rnn.cells import Cell
+from nas_rnn.cells import parse_cell
 from nas_rnn.cells.graph.verify import verify
-from nas_rnn.comparison import derived_seed
+from nas_rnn.comparison import Entry, derived_seed
 from nas_rnn.engine import Next
 from nas_rnn.errors import UserError
-from nas_rnn.experiment.events import Notifier, PhaseStarted, RunEnded, epoch_done, run_ended, run_started
+from nas_rnn.experiment.events import Notifier, RunEnded, epoch_done, run_ended, run_started
 from nas_rnn.experiment.models import Models
-from nas_rnn.experiment.stages.listening import RunListener
-from nas_rnn.experiment.stages.strategy import CONSTRAINED_SECONDS, CONTROL, FIRST_CONTROL_SEED, make_strategy
+from nas_rnn.experiment.stages.halving import rungs_of, share_of_first, stopped_at
+from nas_rnn.experiment.stages.strategy import CONSTRAINED_SECONDS, CONTROL, FIRST_CONTROL_SEED
 from nas_rnn.plugins.records import place
 from nas_rnn.run_folder.config import SearchConfig
 from nas_rnn.run_folder.layout import RunFolder
@@ -23,7 +23,7 @@ from nas_rnn.run_folder.manifest import Identities
 from nas_rnn.run_folder.provenance import identities, used_by
 from nas_rnn.run_folder.trials import BASELINE_ID, gap_at_same_epoch, sign_of, trial_id
 from nas_rnn.spaces import Candidate, Decisions, Infeasible
-from nas_rnn.strategies import Exhausted, Strategy, Study, Trial
+from nas_rnn.strategies import Ending, Exhausted, Strategy, Study, Trial
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
 from nas_rnn.training.spec import Role
 
@@ -35,9 +35,11 @@ _FIRST_TRIAL_SEED = 2
 class SearchSource:
     """Hands out a search's runs and keeps the study; after a resume it continues where the study ends.
 
-    It ends after ``trials``. ``on_change`` hears of each run after it began, went on or ended, with its result once
-    there is one. With ``control`` it is the random search beside a search, whose runs have ids and seeds of their own;
-    it trains no baseline.
+    It ends after ``trials``. All are trained with the settings of ``standard``, the baseline; candidates to the first
+    rung of the halving, which waits for the baseline's end where ``length``, its epochs to there, is not known.
+    ``on_change`` hears of each run after it began, went on or ended, with its result once there is one. With
+    ``control`` it is the random search beside a search, whose runs have ids and seeds of their own; it trains no
+    baseline.
     """
 
     config: SearchConfig
@@ -46,10 +48,10 @@ class SearchSource:
     notify: Notifier
     study: Study
     strategy: Strategy
-    baseline: Cell
+    standard: Entry
     trials: int
-    deadline: float | None
     on_change: Callable[[RunSpec, RunResult | None], None]
+    length: int | None = None
     control: bool = False
     _queue: list[RunSpec] = field(default_factory=list)
     _numbers: dict[str, int] = field(default_factory=dict)
@@ -65,7 +67,7 @@ class SearchSource:
 
     def __post_init__(self) -> None:
         self._identities = identities(self.config)
-        self._standard = self.models.baseline_entry(self.baseline)
+        self._began = time.monotonic()
         self.role: Role = "control" if self.control else "candidate"
         self._begin_baseline()
         for trial in self.study.trials():
@@ -83,10 +85,11 @@ class SearchSource:
             self.models.spec(
                 BASELINE_ID,
                 "baseline",
-                self.baseline,
-                self._standard.hidden_size,
+                parse_cell(self.standard.trained_cell),
+                self.standard.hidden_size,
                 self._seed(_BASELINE_SEED),
                 self._seed(_DATA_SEED),
+                self.standard.training,
             )
         )
 
@@ -105,7 +108,7 @@ class SearchSource:
         original = self._known.setdefault(trial.digest, trial.number)
         if trial.ending is not None:
             self._ended[trial.number] = trial
-            self._tell(self._replayed(trial.candidate), self._loss(trial.ending, trial.value))
+            self._tell(self._replayed(trial.candidate), self._loss(trial.ending, trial.first_value))
             return
         with plugins.running(self._strategy_plugin):
             self.strategy.expect(self._replayed(trial.candidate))
@@ -140,7 +143,9 @@ class SearchSource:
                 return spec
             if self._count >= self.trials:
                 return Next.END
-            if self.deadline is not None and time.monotonic() > self.deadline:
+            if self.rungs is None:
+                return Next.WAIT
+            if self._is_time_over():
                 self._say("time limit reached: no further trials start")
                 return Next.END
             try:
@@ -149,6 +154,25 @@ class SearchSource:
                 self._say(f"{error}: the search ends after {self._count} trials")
                 return Next.END
             self._propose(candidate)
+
+    @property
+    def rungs(self) -> tuple[int, ...] | None:
+        """After how many epochs candidates are compared; None as long as nobody knows how long the baseline needs."""
+        if self.config.scheduler == "none":
+            return ()
+        length = self.length
+        if length is None and self.config.epochs != "auto":
+            length = self.config.epochs
+        if length is None and self.baseline_result is not None:
+            length = len(self.baseline_result.epochs)
+        return None if length is None else rungs_of(self.standard.training, length)
+
+    def _is_time_over(self) -> bool:
+        """Whether so much of the time is used that the best of those there are need the rest to be trained on."""
+        if self.config.time is None or self.control:
+            return False
+        share = share_of_first(self.rungs or (), self.length or len(self.baseline_records))
+        return time.monotonic() - self._began > share * self.config.time
 
     def _ask(self) -> Candidate:
         """Return what the strategy proposes; `PluginError` where it or the space fails or hangs."""
@@ -189,7 +213,7 @@ class SearchSource:
             self._copy(number, original)
             return
         try:
-            size = self.models.entry(candidate.cell, self._standard).hidden_size
+            size = self.models.entry(candidate.cell, self.standard).hidden_size
         except UserError as error:
             number = self._add(candidate, None)
             self._fail(number, candidate, str(error))
@@ -209,10 +233,19 @@ class SearchSource:
         return number
 
     def _spec(self, number: int, candidate: Candidate, hidden_size: int) -> RunSpec:
+        return stopped_at(self._full(number, candidate, hidden_size), self.rungs[0] if self.rungs else None)
+
+    def _full(self, number: int, candidate: Candidate, hidden_size: int) -> RunSpec:
+        """Return a candidate's run to its own end."""
         first = FIRST_CONTROL_SEED if self.control else _FIRST_TRIAL_SEED
-        seed = self._seed(first + number)
         return self.models.spec(
-            self._id(number), self.role, candidate.cell, hidden_size, seed, self._seed(_DATA_SEED)
+            self._id(number),
+            self.role,
+            candidate.cell,
+            hidden_size,
+            self._seed(first + number),
+            self._seed(_DATA_SEED),
+            self.standard.training,
         )
 
     def _fail(self, number: int, candidate: Candidate, reason: str) -> None:
@@ -276,23 +309,66 @@ class SearchSource:
             return
         number = self._numbers[spec.id]
         candidate = self._candidates[number]
-        self.study.finish(number, result.status, result.best_metric, result.reason)
+        ending, reason = self._ending(result)
+        self.study.finish(number, ending, result.best_metric, reason)
         self._ended[number] = Trial(
             number=number,
             candidate=candidate,
             digest=candidate.digest,
-            ending=result.status,
+            ending=ending,
             value=result.best_metric,
-            reason=result.reason,
+            reason=reason,
             copy_of=None,
             details={},
+            first_value=result.best_metric,
         )
-        self._tell(candidate, self._loss(result.status, result.best_metric))
-        self.folder.store(spec.id).drop_checkpoint()
-        self.notify(run_ended(spec, result, self.gap(result.epochs)))
-        self.on_change(spec, result)
+        self._tell(candidate, self._loss(ending, result.best_metric))
+        if ending != "stopped":
+            self.folder.store(spec.id).drop_checkpoint()
+        self._tell_end(spec, result, ending, reason)
         for copy in self._copies.pop(number, []):
             self._copy(copy, number)
+
+    def on_taken_on(self, spec: RunSpec, result: RunResult) -> None:
+        """Hear how a candidate that was stopped before did after it was trained on."""
+        ending, reason = self._ending(result)
+        self.study.revise(self._numbers[spec.id], ending, result.best_metric, reason)
+        self._tell_end(spec, result, ending, reason)
+
+    def settle(self) -> None:
+        """Have the study know of all that was trained on, also by a process that was killed before it could tell it.
+
+        Checkpoints go: what is taken on after this begins anew, and comes to the same.
+        """
+        for trial in self.study.trials():
+            store = self.folder.store(self._id(trial.number))
+            result = store.read_result() if trial.ending == "stopped" and trial.copy_of is None else None
+            if result is not None:
+                ending, reason = self._ending(result)
+                if (ending, result.best_metric) != (trial.ending, trial.value):
+                    self.study.revise(trial.number, ending, result.best_metric, reason)
+            store.drop_checkpoint()
+
+    def _ending(self, result: RunResult) -> tuple[Ending, str | None]:
+        """Return how a run ended: one that came to a rung is stopped there, unless it is taken on."""
+        if self.rungs and result.status == "finished" and result.ended_because == "budget":
+            budget = self.config.epochs
+            if budget == "auto" or len(result.epochs) < budget:
+                return "stopped", None
+        return result.status, result.reason
+
+    def _tell_end(self, spec: RunSpec, result: RunResult, ending: Ending, reason: str | None) -> None:
+        event = run_ended(spec, result, self.gap(result.epochs))
+        self.notify(replace(event, ending=ending, reason=reason))
+        self.on_change(spec, result)
+
+    def to_be_compared(self) -> dict[int, RunSpec]:
+        """Return the run of every candidate that was trained, to its own end, by the trial's number."""
+        return {
+            trial.number: self._full(trial.number, trial.candidate, int(trial.details["hidden_size"]))
+            for trial in self.study.trials()
+            if trial.copy_of is None and trial.details["hidden_size"] is not None
+        }
 
     def _loss(self, ending: str, value: float | None) -> float | None:
         """Return what a strategy minimises; None for a trial that diverged or failed."""
@@ -309,43 +385,4 @@ class SearchSource:
             records,
             self.baseline_records,
             ended=self.baseline_result is not None,
-        )
-
-
-class Proposals:
-    """The first stage of a search, from what the study knows: the baseline, then what the strategy proposes."""
-
-    def __init__(
-        self,
-        config: SearchConfig,
-        models: Models,
-        listener: RunListener,
-        study: Study,
-        before: int,
-        began: float,
-    ) -> None:
-        listener.notify(PhaseStarted(phase="search", runs=config.trials, before=before))
-        self._study = study
-        self.source = SearchSource(
-            config=config,
-            models=models,
-            folder=listener.folder,
-            notify=listener.notify,
-            study=study,
-            strategy=make_strategy(config, len(study.trials())),
-            baseline=plugins.load_cell("lstm"),
-            trials=config.trials,
-            deadline=None if config.time is None else began + config.time,
-            on_change=listener.on_change,
-        )
-
-    def runs(self) -> list[str]:
-        """Return the ids of all runs of the search, the baseline's first."""
-        return [BASELINE_ID, *(trial_id(trial.number) for trial in self._study.trials())]
-
-    def trained(self) -> int:
-        """Return how many candidates the search has trained: as many get the random search beside it."""
-        return sum(
-            trial.copy_of is None and trial.details["hidden_size"] is not None
-            for trial in self._study.trials()
         )

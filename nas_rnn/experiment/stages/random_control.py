@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 
-from nas_rnn import plugins
 from nas_rnn.cells import Cell
 from nas_rnn.comparison import Entry
 from nas_rnn.engine import RunSource
 from nas_rnn.errors import NasRnnError
-from nas_rnn.experiment.events import PhaseStarted
 from nas_rnn.experiment.models import Models
+from nas_rnn.experiment.stages.candidates import Candidates
 from nas_rnn.experiment.stages.costs import Costs
 from nas_rnn.experiment.stages.listening import RunListener
 from nas_rnn.experiment.stages.proposals import SearchSource
 from nas_rnn.experiment.stages.random_cells import mean_of_random
 from nas_rnn.experiment.stages.selection import select
 from nas_rnn.experiment.stages.sizes import best_entries, matched
-from nas_rnn.experiment.stages.strategy import CONTROL, make_strategy
+from nas_rnn.experiment.stages.strategy import CONTROL
 from nas_rnn.run_folder.config import SearchConfig
 from nas_rnn.run_folder.reader import CONTROL_JOURNAL, STUDY
-from nas_rnn.run_folder.trials import trial_id
 from nas_rnn.strategies import Study
 
 
@@ -35,11 +33,16 @@ class RandomControl:
     costs: Costs
     on_source: Callable[[SearchSource], None]
 
-    def run(self, baseline: Entry, trained: int) -> Generator[RunSource, None, list[Entry]]:
-        """Return the controls that are asked for; the random search trains as many cells as the search has."""
+    def run(
+        self, baseline: Entry, trained: int, length: int | None
+    ) -> Generator[RunSource, None, list[Entry]]:
+        """Return the controls that are asked for; the random search trains as many cells as the search has.
+
+        They have the settings of the ``baseline``, which needs ``length`` epochs where that is known.
+        """
         found = []
         if self.config.controls == "all" and self.config.strategy != CONTROL:
-            best = yield from self._random_search(baseline, trained)
+            best = yield from self._random_search(baseline, trained, length)
             if best is not None:
                 name = f"random search: {best.name}"
                 found.append(replace(best, name=name, control=f"random search, {trained} trials"))
@@ -55,27 +58,22 @@ class RandomControl:
                 notify.warn(f"the mean of random cells is left out: {error}")
         return found
 
-    def _random_search(self, baseline: Entry, trials: int) -> Generator[RunSource, None, Entry | None]:
-        listener, models = self.listener, self.models
-        study = self._study()
-        before = sum(trial.ending is not None for trial in study.trials())
-        listener.notify(PhaseStarted(phase="control", runs=trials, before=before))
-        source = SearchSource(
+    def _random_search(
+        self, baseline: Entry, trials: int, length: int | None
+    ) -> Generator[RunSource, None, Entry | None]:
+        listener, models, study = self.listener, self.models, self._study()
+        candidates = Candidates(
             config=self.config,
             models=models,
-            folder=listener.folder,
-            notify=listener.notify,
+            listener=listener,
+            costs=self.costs,
             study=study,
-            strategy=make_strategy(self.config, len(study.trials()), control=True),
-            baseline=plugins.load_cell("lstm"),
-            trials=trials,
-            deadline=None,
-            on_change=listener.on_change,
+            standard=baseline,
+            on_source=self.on_source,
+            length=length,
             control=True,
         )
-        self.on_source(source)
-        yield source
-        self.costs.add_stored("control", [trial_id(t.number, control=True) for t in study.trials()])
+        yield from candidates.run(trials)
         best = best_entries(models, listener.folder, listener.notify, study, baseline)
         return (yield from select(models, listener, self.costs, best, control="random search"))
 

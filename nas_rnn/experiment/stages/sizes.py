@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from nas_rnn.cells import Cell
+from collections.abc import Sequence
+from dataclasses import replace
+
+from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.comparison import Entry, Match, mismatch_warning
+from nas_rnn.errors import UserError
 from nas_rnn.experiment.events import Notifier
 from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.stages.selection import TOP
 from nas_rnn.run_folder.layout import RunFolder
-from nas_rnn.run_folder.reader import SIZES
+from nas_rnn.run_folder.reader import SIZES, RunReader
 from nas_rnn.run_folder.trials import ranked
 from nas_rnn.strategies import Study
 from nas_rnn.training import Diverged
@@ -64,6 +68,21 @@ def _timed(models: Models, notify: Notifier, cell: Cell, baseline: Entry) -> int
     return best
 
 
+def reference_entries(
+    models: Models, folder: RunFolder, notify: Notifier, entries: Sequence[Entry]
+) -> list[Entry]:
+    """Return the references of a final of ``entries``, the baseline first, without those that are among them."""
+    found = []
+    for cell in map(parse_cell, RunReader(folder).references()):
+        if cell.digest in {entry.digest for entry in entries}:
+            continue
+        try:
+            found.append(replace(matched(models, folder, notify, cell, entries[0]), reference=True))
+        except UserError as error:
+            notify.warn(f"the reference {cell.name} is left out: {error}")
+    return found
+
+
 def warn_of_mismatch(match: str, notify: Notifier, entry: Entry) -> None:
     """Warn where ``entry`` was to ``match`` the baseline's parameters, and does not within one per cent."""
     if match == "params":
@@ -75,8 +94,9 @@ def warn_of_mismatch(match: str, notify: Notifier, entry: Entry) -> None:
 def best_entries(
     models: Models, folder: RunFolder, notify: Notifier, study: Study, baseline: Entry
 ) -> list[Entry]:
-    """Return the best few trials of a study as they enter the selection."""
+    """Return the best few trials of a study as they enter the selection, with the settings of the ``baseline``."""
     best = ranked(study.trials(), models.measures.monitor)[:TOP]
-    return [
+    entries = [
         matched(models, folder, notify, trial.candidate.cell, baseline, score=trial.value) for trial in best
     ]
+    return [replace(entry, training=baseline.training) for entry in entries]

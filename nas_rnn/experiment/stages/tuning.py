@@ -1,32 +1,33 @@
 """Equal tuning: every cell of a comparison gets as many trials of training settings, over the same ranges.
 
-Where runs end by themselves, tuning is a synchronous halving (Jamieson & Talwalkar 2016) with one rung: all settings
-are trained for a third of what the baseline needs to its end, and the best third of each cell's goes on to its own end.
-A run that goes on is the one that it would have been without a stop (`nas_rnn.training.schedule`).
+Where runs end by themselves it is a halving (`nas_rnn.experiment.stages.halving`) with one rung: all settings are
+trained for a third of what the baseline needs to its end, and the best third of each cell's goes on to its own end.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from nas_rnn.cells import gate_bias, parse_cell
 from nas_rnn.comparison import Entry, derived_seed, tuning_spec
 from nas_rnn.engine import Next, RunList, RunSource
-from nas_rnn.experiment.events import PhaseStarted
+from nas_rnn.experiment.events import Phase, PhaseStarted
 from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.stages.costs import Costs
+from nas_rnn.experiment.stages.halving import (
+    best_of,
+    earlier_ends,
+    loss_at,
+    rungs_of,
+    stopped_at,
+    third_of,
+    trained_on,
+)
 from nas_rnn.experiment.stages.listening import RunListener
 from nas_rnn.run_folder.trials import sign_of
 from nas_rnn.strategies.settings import Range, Settings, SettingsStudy
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
-from nas_rnn.training.ending import LEAST_EPOCHS
-
-RUNG_SHARE = 1 / 3
-"""The rung, as a share of what the baseline needs to its end."""
-REDUCTION = 3
-"""One of so many settings is trained on."""
 
 _SAMPLER_INDEX = (1 << 18) - 1  # beyond those of the runs
 
@@ -34,55 +35,66 @@ LEAST_LEARNING_RATE, MOST_LEARNING_RATE = 1 / 10, 3.0
 """The learning rates to try, as multiples of the one that was given."""
 
 
+@dataclass(frozen=True)
+class Tuning:
+    """The entries with the settings that were best, and how many epochs the baseline needed with its own.
+
+    ``length`` is None where nothing was tuned, and nobody knows.
+    """
+
+    entries: list[Entry]
+    length: int | None = None
+
+
 def tune(
-    models: Models, listener: RunListener, costs: Costs, entries: Sequence[Entry]
-) -> Generator[RunSource, None, list[Entry]]:
+    models: Models,
+    listener: RunListener,
+    costs: Costs,
+    entries: Sequence[Entry],
+    phase: Phase = "tuning",
+) -> Generator[RunSource, None, Tuning]:
     """Return ``entries``, the baseline first, with the settings that were best on validation data.
 
-    Entries that stand for several cells get the first contender's. Nothing is trained where no tuning is wanted.
+    Entries that stand for several cells get the first contender's. Nothing is trained where no tuning is wanted, nor
+    what was trained before: the baseline's tuning is the same with contenders and without.
     """
     if not models.config.tune:
-        return list(entries)
+        return Tuning(list(entries))
     own = [entry for entry in entries if not entry.members]
     store = listener.folder.store
     rung: int | None = None
     if models.config.epochs == "auto":
-        rung = yield from _first_rung(models, listener, own)
-        if rung >= models.config.training().cap:  # nothing would be left to go on to
-            rung = None
+        rung = yield from _rung(models, listener, own)
     source = TuneSource(models, listener, own, models.config.tune, rung)
     done = sum(store(path.name).read_result() is not None for path in listener.folder.trials.glob("tune-*"))
-    listener.notify(PhaseStarted(phase="tuning", runs=source.runs, before=min(done, source.runs)))
+    listener.notify(PhaseStarted(phase=phase, runs=source.runs, before=min(done, source.runs)))
     yield source
     if rung is not None:
         promoted = source.promoted()
-        found = _ended(listener, promoted)
-        listener.notify(PhaseStarted(phase="promotion", runs=len(promoted), before=len(found)))
-        ends = RunList(
-            promoted,
-            results=found,
-            on_start=listener.on_start,
-            on_epoch=listener.on_epoch,
-            on_done=source.on_end,
-        )
-        yield ends
-        source.take_ends(ends.results)
+        ends = yield from trained_on(listener, "promotion", promoted, listener.on_done)
+        source.take_ends(ends)
     costs.add("tuning", source.results)
     tuned = source.best()
-    in_order, leader = iter(tuned), tuned[1]
-    return [
-        replace(entry, training=leader.training, tuned=leader.tuned) if entry.members else next(in_order)
-        for entry in entries
-    ]
+    in_order, leader = iter(tuned), tuned[min(1, len(tuned) - 1)]
+    return Tuning(
+        [
+            replace(entry, training=leader.training, tuned=leader.tuned) if entry.members else next(in_order)
+            for entry in entries
+        ],
+        source.length,
+    )
 
 
-def _first_rung(
+def _rung(
     models: Models, listener: RunListener, entries: Sequence[Entry]
-) -> Generator[RunSource, None, int]:
-    """Return for how many epochs all settings are tried; the baseline is trained to its end first, as it was given."""
+) -> Generator[RunSource, None, int | None]:
+    """Return for how many epochs all settings are tried; the baseline is trained to its end first, as it was given.
+
+    None where nothing would be left to go on to.
+    """
     seed = models.config.seed
     spec = tuning_spec(entries, 0, 0, _first(entries[0]), task=models.choice, seed=seed)
-    results = _ended(listener, [spec])
+    results = earlier_ends(listener, [spec])
     if not results:
         listener.notify(PhaseStarted(phase="length", runs=1))
         runs = RunList(
@@ -93,38 +105,23 @@ def _first_rung(
         )
         yield runs
         results = runs.results
-    return max(LEAST_EPOCHS, math.ceil(len(results[spec.id].epochs) * RUNG_SHARE))
-
-
-def _ended(listener: RunListener, specs: Sequence[RunSpec]) -> dict[str, RunResult]:
-    """Return the results of those of ``specs`` that an earlier process trained to their own end."""
-    found = {}
-    for spec in specs:
-        store = listener.folder.store(spec.id)
-        result = store.read_result()
-        if result is not None and store.read_spec() == spec and result.ended_because != "budget":
-            found[spec.id] = result
-    return found
-
-
-def _stopped_at(spec: RunSpec, epochs: int) -> RunSpec:
-    return replace(spec, training=replace(spec.training, epochs=epochs))
+    rungs = rungs_of(models.config.training(), len(results[spec.id].epochs), most=1)
+    return rungs[0] if rungs else None
 
 
 def ranges(entries: Sequence[Entry]) -> dict[str, Range]:
-    """Return over which ranges settings are tuned, the same for all ``entries``; the settings given lie within.
+    """Return over which ranges settings are tuned, the same for all ``entries``; the baseline's own lie within.
 
     The gradient is clipped to a norm from 0.1 to 10 where it was to be clipped at all. ``gate_bias`` concerns cells
     with biases that do not start at zero.
     """
-    firsts = [_first(entry) for entry in entries]
-    given = firsts[0]
+    given = _first(entries[0])
     rate, clip = given["learning_rate"], given["clip"]
     found = {
         "learning_rate": Range(low=rate * LEAST_LEARNING_RATE, high=rate * MOST_LEARNING_RATE, log=True),
         "dropout": Range(low=0.0, high=max(0.5, given["dropout"])),
         "clip": Range(low=min(0.1, clip or 0.1), high=max(10.0, clip), log=True),
-        "gate_bias": Range(low=0.0, high=max(2.0, *(first.get("gate_bias", 0.0) for first in firsts))),
+        "gate_bias": Range(low=0.0, high=max(4.0, given.get("gate_bias", 0.0))),
     }
     return found if clip else {name: range for name, range in found.items() if name != "clip"}
 
@@ -145,7 +142,7 @@ class _Tuned:
         for number, settings in enumerate(self.settings):
             if number not in self.results:
                 break
-            known.append((settings, _loss(self.results[number], sign, rung)))
+            known.append((settings, loss_at(self.results[number], sign, rung)))
         return known
 
 
@@ -202,7 +199,7 @@ class TuneSource:
         if self._rung is not None:
             store = folder.store(spec.id)
             earlier = store.read_spec()
-            if earlier is not None and _stopped_at(earlier, self._rung) == spec:
+            if earlier is not None and stopped_at(earlier, self._rung) == spec:
                 return store.read_result()
         # Not even a failed one is tried again: later proposals have learned of its failure.
         return folder.earlier_result(spec, retry=False)
@@ -214,22 +211,12 @@ class TuneSource:
         self._keep(result)
         self._listener.on_done(spec, result, keep_checkpoint=self._rung is not None)
 
-    def on_end(self, spec: RunSpec, result: RunResult) -> None:
-        """Hear that a run which was trained on has ended, also where its worker could not keep the result."""
-        store = self._listener.folder.store(spec.id)
-        kept = store.read_result()
-        if kept is not None and kept.ended_because == "budget":
-            store.write_result(result)
-        self._listener.on_done(spec, result)
-
     def promoted(self) -> list[RunSpec]:
         """Return the runs to be trained to their end: the best third of each cell's settings at the rung."""
         chosen = []
         for position, tuned in enumerate(self._tuned):
-            ranked = sorted(
-                (loss, number) for number, (_, loss) in enumerate(self._told(tuned)) if loss is not None
-            )
-            tuned.promoted = sorted(number for _, number in ranked[: math.ceil(self._trials / REDUCTION)])
+            losses = {number: loss for number, (_, loss) in enumerate(self._told(tuned))}
+            tuned.promoted = best_of(losses, third_of(self._trials))
             chosen += [
                 self._spec(position, number, tuned.settings[number], to_the_end=True)
                 for number in tuned.promoted
@@ -249,6 +236,12 @@ class TuneSource:
         tuned, number = self._running.pop(result.id)
         tuned.results[number] = result
 
+    @property
+    def length(self) -> int | None:
+        """How many epochs the baseline needed with its best settings, once all have run; None if it never got there."""
+        chosen = self._chosen(self._tuned[0])
+        return None if chosen is None else len(self._tuned[0].results[chosen].epochs)
+
     def best(self) -> list[Entry]:
         """Return the entries with the settings that were best on validation data, once all have run.
 
@@ -257,23 +250,24 @@ class TuneSource:
         return [self._best(tuned) for tuned in self._tuned]
 
     def _best(self, tuned: _Tuned) -> Entry:
-        ended = range(len(tuned.settings)) if self._rung is None else tuned.promoted
-        losses = [
-            (loss, number)
-            for number in ended
-            if (loss := _loss(tuned.results[number], self._sign)) is not None
-        ]
-        if not losses:
+        chosen = self._chosen(tuned)
+        if chosen is None:
             which = (
                 "every run of its tuning"
                 if self._rung is None
                 else "every setting that was trained to the end"
             )
-            self._listener.notify.warn(f"{tuned.entry.name}: {which} diverged or failed")
-        settings = tuned.settings[min(losses)[1] if losses else 0]
-        if losses:
+            self._listener.notify.warn_once([f"{tuned.entry.name}: {which} diverged or failed"])
+        settings = tuned.settings[chosen or 0]
+        if chosen is not None:
             self._tell_edge(tuned, settings)
-        return replace(tuned.entry.with_settings(settings), tuned=bool(losses) and self._trials > 1)
+        return replace(tuned.entry.with_settings(settings), tuned=chosen is not None and self._trials > 1)
+
+    def _chosen(self, tuned: _Tuned) -> int | None:
+        """Return the number of the settings that were best at the end; None where all diverged or failed."""
+        ended = range(len(tuned.settings)) if self._rung is None else tuned.promoted
+        best = best_of({number: loss_at(tuned.results[number], self._sign) for number in ended}, 1)
+        return best[0] if best else None
 
     def _propose(self, position: int) -> RunSpec | None:
         """Return the next run of one cell; None where runs before it must end first."""
@@ -290,7 +284,7 @@ class TuneSource:
     def _spec(self, position: int, number: int, settings: Settings, *, to_the_end: bool = False) -> RunSpec:
         choice, seed = self._models.choice, self._models.config.seed
         spec = tuning_spec(self._entries, position, number, settings, task=choice, seed=seed)
-        return spec if to_the_end or self._rung is None else _stopped_at(spec, self._rung)
+        return stopped_at(spec, None if to_the_end else self._rung)
 
     def _told(self, tuned: _Tuned) -> list[tuple[Settings, float | None]]:
         return tuned.told(self._sign, self._rung)
@@ -301,9 +295,11 @@ class TuneSource:
         if len(set(rates)) < 2 or min(rates) < best < max(rates):
             return
         which = "highest" if best == max(rates) else "lowest"
-        self._listener.notify.warn(
-            f"{tuned.entry.name}: the best learning rate, {best:g}, is the {which} that was tried; one beyond it may "
-            f"be better (--learning-rate {best:g} tries rates around it)"
+        self._listener.notify.warn_once(
+            [
+                f"{tuned.entry.name}: the best learning rate, {best:g}, is the {which} that was tried; one beyond it "
+                f"may be better (--learning-rate {best:g} tries rates around it)"
+            ]
         )
 
 
@@ -311,11 +307,3 @@ def _first(entry: Entry) -> Settings:
     """Return the settings that a cell has before it is tuned."""
     bias = gate_bias(parse_cell(entry.cell))
     return entry.settings if bias is None else {**entry.settings, "gate_bias": bias}
-
-
-def _loss(result: RunResult, sign: int, rung: int | None = None) -> float | None:
-    """Return what tuning minimises, of the first ``rung`` epochs or all; None for a run that diverged or failed."""
-    got_there = rung is not None and len(result.epochs) >= rung
-    if result.best_metric is None or (result.status in ("diverged", "failed") and not got_there):
-        return None
-    return min(sign * record.metric for record in result.epochs[:rung])

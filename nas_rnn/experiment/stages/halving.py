@@ -1,0 +1,202 @@
+"""Halving: all are trained to a rung, and the best third goes on from there to the next one, or to its own end.
+
+It is synchronous (Jamieson & Talwalkar 2016): who goes on depends on the curves up to the rung, at equal training
+targets, and never on who came there first. A run that goes on is the one that it would have been without a stop
+(`nas_rnn.training.schedule`), so that one which was left behind can be taken on later.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import scipy.stats
+
+from nas_rnn.engine import RunList, RunSource
+from nas_rnn.experiment.events import Phase, PhaseStarted
+from nas_rnn.experiment.stages.listening import RunListener
+from nas_rnn.training import RunResult, RunSpec, TrainingOptions
+from nas_rnn.training.ending import LEAST_EPOCHS
+
+REDUCTION = 3
+"""One of so many goes on."""
+TRUSTED = 0.7
+"""Where the ranks at a rung and at the end agree less than this (Spearman), the next third goes on as well."""
+FEWEST_RANKED = 5
+"""A rank correlation of fewer runs is an accident."""
+FEWEST = 3
+"""So many candidates go on at least: the best few are trained again with fresh seeds."""
+_LEAST_RUNG = 2
+"""Of a fixed number of epochs the first one says nothing."""
+
+OnEnd = Callable[[RunSpec, RunResult], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rung:
+    """How one rung decided: after how many ``epochs``, how many went on of how many, and whether it was right.
+
+    ``correlation`` is Spearman's, between the ranks there and at the end, of those that went on to their end; None
+    where these are fewer than `FEWEST_RANKED`.
+    """
+
+    epochs: int
+    went_on: int
+    of: int
+    correlation: float | None = None
+
+
+def rungs_of(training: TrainingOptions, length: int, *, most: int = 2) -> tuple[int, ...]:
+    """Return after how many epochs runs are compared, where the baseline needs ``length`` of them to its end.
+
+    These are a ninth and a third of it, as far as a curve can be judged there; with a rate that falls over a number of
+    epochs nothing is compared before the end.
+    """
+    if training.decay != "none":
+        return ()
+    least = LEAST_EPOCHS if training.epochs == "auto" else _LEAST_RUNG
+    last = max(least, math.ceil(length / REDUCTION))
+    first = math.ceil(length / REDUCTION**2)
+    rungs = (first, last) if most > 1 and first >= least else (last,)
+    return tuple(rung for rung in rungs if rung < training.cap)
+
+
+def share_of_first(rungs: Sequence[int], length: int) -> float:
+    """Return which share of a halving's epochs is spent before its first decision; 1 where there is none."""
+    spent, going = 0.0, 1.0
+    ends = [*rungs, max(length, *rungs, 1)] if rungs else [1]
+    for begin, end in zip([0, *ends], ends, strict=False):
+        spent += going * (end - begin)
+        going /= REDUCTION
+    return ends[0] / spent
+
+
+def stopped_at(spec: RunSpec, epochs: int | None) -> RunSpec:
+    """Return the run stopped after so many epochs; None: at its own end."""
+    return spec if epochs is None else replace(spec, training=replace(spec.training, epochs=epochs))
+
+
+def loss_at(result: RunResult, sign: int, rung: int | None = None) -> float | None:
+    """Return the best of the first ``rung`` epochs, or of all; None for a run that diverged or failed before."""
+    got_there = rung is not None and len(result.epochs) >= rung
+    if result.best_metric is None or (result.status in ("diverged", "failed") and not got_there):
+        return None
+    return min(sign * record.metric for record in result.epochs[:rung])
+
+
+def best_of(losses: Mapping[int, float | None], count: int) -> list[int]:
+    """Return the numbers of the ``count`` least losses, in the order of their numbers."""
+    ranked = sorted((loss, number) for number, loss in losses.items() if loss is not None)
+    return sorted(number for _, number in ranked[:count])
+
+
+def third_of(count: int) -> int:
+    """Return how many of so many go on."""
+    return math.ceil(count / REDUCTION)
+
+
+def rank_correlation(at_rung: Sequence[float], at_end: Sequence[float]) -> float | None:
+    """Return Spearman's rank correlation; None of too few runs, or where all are the same."""
+    if len(at_rung) < FEWEST_RANKED or len(set(at_rung)) == 1 or len(set(at_end)) == 1:
+        return None
+    return float(scipy.stats.spearmanr(at_rung, at_end).statistic)
+
+
+def earlier_ends(listener: RunListener, specs: Sequence[RunSpec]) -> dict[str, RunResult]:
+    """Return the results of those of ``specs`` that an earlier process trained as far as they ask."""
+    found = {}
+    for spec in specs:
+        store = listener.folder.store(spec.id)
+        result, earlier = store.read_result(), store.read_spec()
+        if result is None or earlier is None:
+            continue
+        same = stopped_at(earlier, 1) == stopped_at(spec, 1)
+        if same and (result.ended_because != "budget" or spec.training.epochs in _reached(result)):
+            found[spec.id] = result
+    return found
+
+
+def _reached(result: RunResult) -> range:
+    return range(1, len(result.epochs) + 1)
+
+
+def trained_on(
+    listener: RunListener, phase: Phase, specs: Sequence[RunSpec], on_end: OnEnd
+) -> Generator[RunSource, None, dict[str, RunResult]]:
+    """Train runs on that were stopped before, and return all their results by id; ``on_end`` hears of each new one."""
+    found = earlier_ends(listener, specs)
+    if specs:
+        listener.notify(PhaseStarted(phase=phase, runs=len(specs), before=len(found)))
+
+    def end(spec: RunSpec, result: RunResult) -> None:
+        store = listener.folder.store(spec.id)
+        kept = store.read_result()
+        if kept is not None and len(kept.epochs) < len(result.epochs):
+            store.write_result(result)  # its worker could not
+        on_end(spec, result)
+
+    runs = RunList(specs, results=found, on_start=listener.on_start, on_epoch=listener.on_epoch, on_done=end)
+    yield runs
+    return runs.results
+
+
+def halve(
+    listener: RunListener,
+    phase: Phase,
+    runs: Mapping[int, RunSpec],
+    rungs: Sequence[int],
+    sign: int,
+    on_end: OnEnd,
+) -> Generator[RunSource, None, list[Rung]]:
+    """Take the best of ``runs``, all trained to the first of ``rungs``, to the next ones and to their ends.
+
+    Returns how the rungs decided. Where the ranks at a rung turn out to say too little of those at the end, the next
+    third of what was left behind there goes on as well, once.
+    """
+    told = []
+    going = list(runs)
+    results = _stored(listener, runs)
+    for place, rung in enumerate(rungs):
+        further = rungs[place + 1] if place + 1 < len(rungs) else None
+        losses = {
+            number: None if number not in results else loss_at(results[number], sign, rung)
+            for number in going
+        }
+        count = min(len(going), max(FEWEST, third_of(len(going))))
+        chosen = best_of(losses, count)
+        yield from trained_on(listener, phase, [stopped_at(runs[n], further) for n in chosen], on_end)
+        results = _stored(listener, runs)
+        found = Rung(epochs=rung, went_on=len(chosen), of=len(going))
+        if further is None:
+            found = replace(found, correlation=_agreement(results, chosen, rung, sign))
+            if found.correlation is not None and found.correlation < TRUSTED:
+                chosen = best_of(losses, 2 * count)
+                yield from trained_on(listener, phase, [runs[n] for n in chosen], on_end)
+                results = _stored(listener, runs)
+                found = replace(
+                    found, went_on=len(chosen), correlation=_agreement(results, chosen, rung, sign)
+                )
+        told.append(found)
+        going = chosen
+    # Of the earlier rungs the ends are known only now.
+    return [replace(rung, correlation=_agreement(results, going, rung.epochs, sign)) for rung in told]
+
+
+def _stored(listener: RunListener, runs: Mapping[int, RunSpec]) -> dict[int, RunResult]:
+    stored = {number: listener.folder.store(spec.id).read_result() for number, spec in runs.items()}
+    return {number: result for number, result in stored.items() if result is not None}
+
+
+def _agreement(
+    results: Mapping[int, RunResult], numbers: Sequence[int], rung: int, sign: int
+) -> float | None:
+    """Return the rank correlation of a rung and the end among runs that went to their end."""
+    pairs = [
+        (at_rung, at_end)
+        for number in numbers
+        if number in results
+        and (at_rung := loss_at(results[number], sign, rung)) is not None
+        and (at_end := loss_at(results[number], sign)) is not None
+    ]
+    return rank_correlation([first for first, _ in pairs], [last for _, last in pairs])

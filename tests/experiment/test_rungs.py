@@ -1,0 +1,118 @@
+"""The arithmetic of halving: where rungs lie, who goes on, how far a rung's ranks can be trusted."""
+
+from __future__ import annotations
+
+import pytest
+
+from nas_rnn.experiment.stages.halving import (
+    best_of,
+    loss_at,
+    rank_correlation,
+    rungs_of,
+    share_of_first,
+    stopped_at,
+)
+from nas_rnn.training import EpochRecord, RunResult, RunSpec, TrainingOptions
+
+
+@pytest.mark.parametrize(
+    ("epochs", "length", "rungs"),
+    [
+        ("auto", 90, (10, 30)),
+        ("auto", 73, (9, 25)),
+        ("auto", 70, (8, 24)),
+        ("auto", 60, (20,)),
+        ("auto", 12, (8,)),
+        (30, 30, (4, 10)),
+        (6, 6, (2,)),
+        (3, 3, (2,)),
+        (2, 2, ()),
+        (1, 1, ()),
+    ],
+)
+def test_rungs_are_a_ninth_and_a_third_of_the_baselines_length(
+    epochs: int, length: int, rungs: tuple[int, ...]
+) -> None:
+    assert rungs_of(TrainingOptions(epochs=epochs), length) == rungs
+    assert rungs_of(TrainingOptions(epochs=epochs), length, most=1) == rungs[-1:]
+
+
+def test_no_rung_lies_beyond_the_most_epochs_and_none_where_the_rate_falls() -> None:
+    assert rungs_of(TrainingOptions(epochs="auto", most_epochs=8), 8) == ()
+    assert rungs_of(TrainingOptions(epochs=30, decay="cosine"), 30) == ()
+
+
+def test_the_share_of_the_first_rung_is_that_of_its_epochs() -> None:
+    # 9 candidates: 9 x 10 epochs, then 3 x 20, then 1 x 60.
+    assert share_of_first((10, 30), 90) == pytest.approx(90 / (90 + 60 + 60))
+    assert share_of_first((10,), 30) == pytest.approx(90 / (90 + 60))
+    assert share_of_first((), 30) == 1.0
+
+
+def test_the_best_are_the_least_losses_and_none_that_diverged() -> None:
+    assert best_of({0: 3.0, 1: None, 2: 1.0, 3: 2.0}, 2) == [2, 3]
+    assert best_of({0: None, 1: 5.0}, 2) == [1]
+
+
+def test_a_stop_changes_the_epochs_alone() -> None:
+    spec = RunSpec(
+        id="t",
+        role="candidate",
+        name="c",
+        cell="",
+        hidden_size=3,
+        task="char-lm",
+        training=TrainingOptions(),
+        seed=1,
+        data_seed=2,
+    )
+    assert stopped_at(spec, None) is spec
+    assert stopped_at(spec, 7).training == TrainingOptions(epochs=7)
+
+
+def result(metrics: list[float], status: str = "finished") -> RunResult:
+    records = [
+        EpochRecord(
+            epoch=number,
+            train_loss=1.0,
+            valid_loss=1.0,
+            metric=metric,
+            seconds=1.0,
+            units_per_second=1.0,
+            gradient_norm=1.0,
+            clipped=0.0,
+        )
+        for number, metric in enumerate(metrics, 1)
+    ]
+    best = min(metrics, default=None)
+    return RunResult.from_dict(
+        {
+            "id": "t",
+            "status": status,
+            "reason": None,
+            "epochs": [record.to_dict() for record in records],
+            "best_epoch": 1,
+            "best_metric": best,
+            "parameters": 1,
+            "test_statistics": None,
+            "seconds": 1.0,
+            "backend": None,
+            "fallback": None,
+            "ended_because": None,
+            "converged_epoch": None,
+        }
+    )
+
+
+def test_a_loss_at_a_rung_knows_nothing_of_later_epochs() -> None:
+    assert loss_at(result([3.0, 2.0, 1.0]), 1, 2) == 2.0
+    assert loss_at(result([3.0, 2.0, 1.0]), 1) == 1.0
+    assert loss_at(result([3.0, 2.0], "diverged"), 1, 2) == 2.0  # it diverged after the rung
+    assert loss_at(result([3.0], "diverged"), 1, 2) is None
+    assert loss_at(result([0.3, 0.7, 0.5]), -1, 3) == -0.7
+
+
+def test_ranks_of_few_or_of_equal_losses_are_no_correlation() -> None:
+    assert rank_correlation([1, 2, 3, 4, 5], [1, 2, 3, 5, 4]) == pytest.approx(0.9)
+    assert rank_correlation([1, 2, 3, 4], [1, 2, 3, 4]) is None
+    assert rank_correlation([1, 1, 1, 1, 1], [1, 2, 3, 4, 5]) is None
