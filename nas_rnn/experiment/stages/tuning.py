@@ -11,15 +11,15 @@ import math
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from nas_rnn.cells import gate_bias, parse_cell
 from nas_rnn.comparison import Entry, derived_seed, tuning_spec
 from nas_rnn.engine import Next, RunList, RunSource
 from nas_rnn.experiment.events import PhaseStarted
 from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.stages.costs import Costs
 from nas_rnn.experiment.stages.listening import RunListener
+from nas_rnn.experiment.stages.ranges import edge_words, fits_in, given_settings, ranges
 from nas_rnn.run_folder.trials import sign_of
-from nas_rnn.strategies.settings import Range, Settings, SettingsStudy
+from nas_rnn.strategies.settings import Settings, SettingsStudy
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
 from nas_rnn.training.ending import LEAST_EPOCHS
 
@@ -29,9 +29,6 @@ REDUCTION = 3
 """One of so many settings is trained on."""
 
 _SAMPLER_INDEX = (1 << 18) - 1  # beyond those of the runs
-
-LEAST_LEARNING_RATE, MOST_LEARNING_RATE = 1 / 10, 3.0
-"""The learning rates to try, as multiples of the one that was given."""
 
 
 def tune(
@@ -81,7 +78,7 @@ def _first_rung(
 ) -> Generator[RunSource, None, int]:
     """Return for how many epochs all settings are tried; the baseline is trained to its end first, as it was given."""
     seed = models.config.seed
-    spec = tuning_spec(entries, 0, 0, _first(entries[0]), task=models.choice, seed=seed)
+    spec = tuning_spec(entries, 0, 0, given_settings(entries[0]), task=models.choice, seed=seed)
     results = _ended(listener, [spec])
     if not results:
         listener.notify(PhaseStarted(phase="length", runs=1))
@@ -109,24 +106,6 @@ def _ended(listener: RunListener, specs: Sequence[RunSpec]) -> dict[str, RunResu
 
 def _stopped_at(spec: RunSpec, epochs: int) -> RunSpec:
     return replace(spec, training=replace(spec.training, epochs=epochs))
-
-
-def ranges(entries: Sequence[Entry]) -> dict[str, Range]:
-    """Return over which ranges settings are tuned, the same for all ``entries``; the settings given lie within.
-
-    The gradient is clipped to a norm from 0.1 to 10 where it was to be clipped at all. ``gate_bias`` concerns cells
-    with biases that do not start at zero.
-    """
-    firsts = [_first(entry) for entry in entries]
-    given = firsts[0]
-    rate, clip = given["learning_rate"], given["clip"]
-    found = {
-        "learning_rate": Range(low=rate * LEAST_LEARNING_RATE, high=rate * MOST_LEARNING_RATE, log=True),
-        "dropout": Range(low=0.0, high=max(0.5, given["dropout"])),
-        "clip": Range(low=min(0.1, clip or 0.1), high=max(10.0, clip), log=True),
-        "gate_bias": Range(low=0.0, high=max(2.0, *(first.get("gate_bias", 0.0) for first in firsts))),
-    }
-    return found if clip else {name: range for name, range in found.items() if name != "clip"}
 
 
 @dataclass
@@ -168,8 +147,8 @@ class TuneSource:
         self._entries, self._trials, self._rung = entries, trials, rung
         self._sign = sign_of(models.measures.monitor)
         seed = derived_seed(models.config.seed, "tuning", _SAMPLER_INDEX)
-        where = ranges(entries)
-        self._tuned = [_Tuned(e, SettingsStudy(where, _first(e), seed=seed)) for e in entries]
+        self._ranges = ranges(entries, fits_in(models))
+        self._tuned = [_Tuned(e, SettingsStudy(self._ranges, given_settings(e), seed=seed)) for e in entries]
         self._running: dict[str, tuple[_Tuned, int]] = {}
 
     @property
@@ -296,21 +275,11 @@ class TuneSource:
         return tuned.told(self._sign, self._rung)
 
     def _tell_edge(self, tuned: _Tuned, settings: Settings) -> None:
-        """Say where the best learning rate has none beyond it: then a better one may lie there."""
-        rates, best = [tried["learning_rate"] for tried in tuned.settings], settings["learning_rate"]
-        if len(set(rates)) < 2 or min(rates) < best < max(rates):
-            return
-        which = "highest" if best == max(rates) else "lowest"
-        self._listener.notify.warn(
-            f"{tuned.entry.name}: the best learning rate, {best:g}, is the {which} that was tried; one beyond it may "
-            f"be better (--learning-rate {best:g} tries rates around it)"
-        )
-
-
-def _first(entry: Entry) -> Settings:
-    """Return the settings that a cell has before it is tuned."""
-    bias = gate_bias(parse_cell(entry.cell))
-    return entry.settings if bias is None else {**entry.settings, "gate_bias": bias}
+        """Say which of the best settings have none beyond them, where better ones may lie."""
+        for name in settings:
+            told = edge_words(name, settings, tuned.settings, self._ranges[name])
+            if told is not None:
+                self._listener.notify.warn(f"{tuned.entry.name}: {told}")
 
 
 def _loss(result: RunResult, sign: int, rung: int | None = None) -> float | None:
