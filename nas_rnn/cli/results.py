@@ -102,7 +102,7 @@ def _print_settings(console: Console, comparison: Comparison) -> None:
         console.print("\nTuned on validation data:", style="bold")
     for standing in tuned:
         settings = ", ".join(
-            f"{name.replace('_', ' ')} {value:.3g}"
+            f"{name.replace('_', ' ')} {value if isinstance(value, int) else f'{value:.3g}'}"
             for name, value in standing.training.items()
             if value is not None
         )

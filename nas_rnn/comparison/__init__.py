@@ -12,7 +12,6 @@ from nas_rnn.comparison.costs import cost_of
 from nas_rnn.comparison.judging import judge
 from nas_rnn.comparison.matching import Match, mismatch_warning, nearest_hidden_size
 from nas_rnn.comparison.plan import (
-    TUNABLE,
     Entry,
     FinalPlan,
     Member,
@@ -37,7 +36,6 @@ from nas_rnn.comparison.verdict import Verdict, verdict_of
 
 __all__ = [
     "ALPHA",
-    "TUNABLE",
     "Chart",
     "Comparison",
     "ContenderRow",

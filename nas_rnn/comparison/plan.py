@@ -11,14 +11,13 @@ from typing import Literal
 from nas_rnn.cells import parse_cell, with_gate_bias
 from nas_rnn.comparison.seeds import derived_seed
 from nas_rnn.errors import UserError
+from nas_rnn.options import declared
 from nas_rnn.tasks import Metric
 from nas_rnn.training import RunResult, RunSpec, TrainingOptions
+from nas_rnn.training.options import TUNED
 
 Part = Literal["selection", "tuning", "final"]
 """The parts of an experiment for which this module plans runs: their roles, and whose seeds they have."""
-
-TUNABLE = ("learning_rate", "dropout", "clip")
-"""The training options that tuning may set, besides the bias of gates."""
 
 MOST_ENTRIES = 254
 _STREAMS = MOST_ENTRIES + 2  # of seeds in one round: data order, baseline, contenders
@@ -39,8 +38,8 @@ class Entry:
 
     ``parameters`` counts the whole model and ``mismatch`` is its relative distance from the baseline's;
     ``training`` holds the full budget, and the tuned learning rate and so on where ``tuned``, when ``gate_bias``
-    is where the biases start that do not start at zero (None: where the cell says). ``score`` is the validation
-    metric of the search (None: it never got one).
+    is where the biases start that do not start at zero (None: where the cell says). ``tuned_over`` are the options that
+    tuning sets besides. ``score`` is the validation metric of the search (None: it never got one).
     ``control`` says what the entry is a control for ("": it is none); with ``members`` its run p is member p's. A
     ``reference`` is a well-known cell beside the baseline, about which nobody asked.
     """
@@ -54,6 +53,7 @@ class Entry:
     mismatch: float = 0.0
     tuned: bool = False
     gate_bias: float | None = None
+    tuned_over: tuple[str, ...] = TUNED
     score: float | None = None
     control: str = ""
     members: tuple[Member, ...] = ()
@@ -66,8 +66,8 @@ class Entry:
 
     @property
     def settings(self) -> dict[str, float]:
-        """What tuning may set, as it is: the options of `TUNABLE`, and ``gate_bias`` where there is one."""
-        found = {name: float(getattr(self.training, name)) for name in TUNABLE}
+        """What tuning may set, as it is: the options of ``tuned_over``, and ``gate_bias`` where there is one."""
+        found: dict[str, float] = {name: getattr(self.training, name) for name in self.tuned_over}
         return found if self.gate_bias is None else {**found, "gate_bias": self.gate_bias}
 
     @property
@@ -79,7 +79,8 @@ class Entry:
 
     def with_settings(self, settings: Mapping[str, float]) -> Entry:
         """Return the entry trained with ``settings``: those of `TrainingOptions`, and ``gate_bias``."""
-        own = {name: value for name, value in settings.items() if name != "gate_bias"}
+        kinds = declared(TrainingOptions)
+        own = {name: kinds[name].kind(value) for name, value in settings.items() if name != "gate_bias"}
         training = TrainingOptions.from_dict({**self.training.to_dict(), **own})
         return replace(self, training=training, gate_bias=settings.get("gate_bias", self.gate_bias))
 

@@ -12,15 +12,17 @@ from nas_rnn.cells import Cell
 from nas_rnn.errors import UserError
 
 
-def check_arguments(input_size: int, hidden_size: int, num_layers: int, dropout: float) -> None:
+def check_arguments(input_size: int, hidden_size: int, num_layers: int) -> None:
     """Raise `UserError` unless an RNN can have these sizes."""
     for name, value in (("input_size", input_size), ("hidden_size", hidden_size), ("num_layers", num_layers)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise UserError(f"{name} is a whole number from 1 on, not {value!r}")
-    if isinstance(dropout, bool) or not isinstance(dropout, (int, float)) or not 0 <= dropout <= 1:
-        raise UserError(
-            f"dropout is the share of outputs to drop between layers, from 0 to 1, not {dropout!r}"
-        )
+
+
+def check_rate(name: str, what: str, rate: float) -> None:
+    """Raise `UserError` unless ``rate``, the share of ``what``, is one."""
+    if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate <= 1:
+        raise UserError(f"{name} is the share of {what}, from 0 to 1, not {rate!r}")
 
 
 def check_input(x: Tensor, input_size: int, dtype: torch.dtype | None, batch_first: bool) -> None:

@@ -104,6 +104,15 @@ class Layout:
         return tuple(self.width(1 + path) for path in range(len(self.canonical.states)))
 
     @cached_property
+    def recurrent_rows(self) -> dict[str, tuple[tuple[int, int], ...]]:
+        """Of each tensor that has recurrent matrices, which are those that states pass through: their rows."""
+        found: dict[str, list[tuple[int, int]]] = {}
+        for matrix in self.matrices:
+            if self.levels[matrix.source] >= 0:
+                found.setdefault(matrix.place.tensor, []).append((matrix.place.start, matrix.place.stop))
+        return {name: tuple(sorted(spans)) for name, spans in sorted(found.items())}
+
+    @cached_property
     def parameters(self) -> int:
         """How many learned numbers there are."""
         return sum(math.prod(shape) for _, shape in self.shapes)

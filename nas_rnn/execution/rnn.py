@@ -18,6 +18,7 @@ from nas_rnn.execution.checks import (
     check_data,
     check_input,
     check_packed_restarts,
+    check_rate,
     check_restarts,
     check_states,
     check_step,
@@ -28,6 +29,7 @@ from nas_rnn.execution.fused.toolchain import CompileError
 from nas_rnn.execution.initialise import initialise
 from nas_rnn.execution.layout import Layout, layer_layouts
 from nas_rnn.execution.marks import check_mark, mark_of
+from nas_rnn.execution.regularise import drop_features, drop_weights
 from nas_rnn.execution.sequences import Order, pack_like, unpack, unpack_restarts
 
 State = tuple[Tensor, ...]
@@ -47,7 +49,12 @@ class RNN(nn.Module):
     that step, as if another sequence began there, also for gradients; one at the first step overrides ``state``. A
     backward direction begins anew where it comes from the sequence that follows: it carries nothing across either.
 
-    ``dropout`` is applied between layers while training. ``backend`` is ``"auto"`` (the fastest that can
+    ``dropout`` is applied between layers while training, anew at each step. ``variational_dropout`` (Gal & Ghahramani
+    2016) drops features of every layer's input and of the last one's output, for each sequence the same at all steps;
+    ``weight_drop`` (Merity, Keskar & Socher 2018) drops weights of the matrices that states pass through. Both draw
+    anew at every call while training: for each chunk of a sequence that is trained on chunk by chunk.
+
+    ``backend`` is ``"auto"`` (the fastest that can
     run), ``"fused"`` (compiled C++ on CPUs, Triton on GPUs of CUDA's), ``"eager"`` (torch's functions,
     anywhere) or ``"reference"``; the attribute ``backend`` tells which one runs, and may be set. What the
     fused one is not made for (other devices, other dtypes than float and double, autocast, tracing, transforms
@@ -77,9 +84,15 @@ class RNN(nn.Module):
         backend: str = "auto",
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        *,
+        variational_dropout: float = 0.0,
+        weight_drop: float = 0.0,
     ) -> None:
         super().__init__()
-        check_arguments(input_size, hidden_size, num_layers, dropout)
+        check_arguments(input_size, hidden_size, num_layers)
+        check_rate("dropout", "outputs to drop between layers", dropout)
+        check_rate("variational_dropout", "features to drop of inputs and outputs", variational_dropout)
+        check_rate("weight_drop", "recurrent weights to drop", weight_drop)
         if dropout > 0 and num_layers == 1:
             warnings.warn(
                 f"dropout={dropout} lies between layers, of which there is one: it has no effect",
@@ -92,6 +105,7 @@ class RNN(nn.Module):
             float(dropout),
             bool(bidirectional),
         )
+        self.variational_dropout, self.weight_drop = float(variational_dropout), float(weight_drop)
         self._layouts = layer_layouts(self.cell, input_size, hidden_size, num_layers, self.bidirectional)
         for layer, layout in enumerate(self._layouts):
             for reverse in self._directions:
@@ -215,7 +229,7 @@ class RNN(nn.Module):
 
         ``x_BI`` is (B, input_size), also with ``batch_first``, or (input_size,) unbatched; the output likewise with
         the size of the first state path. ``state`` is as in a call of the RNN; without it, `start`'s. While training,
-        each step drops out anew between layers. Raises `UserError` for a bidirectional RNN.
+        each step is a sequence of its own: all kinds of dropout draw anew. Raises `UserError` for a bidirectional RNN.
         """
         check_step(x_BI, self.input_size, self._dtype(), self.bidirectional)
         batched = x_BI.dim() == 2
@@ -282,13 +296,14 @@ class RNN(nn.Module):
     ) -> tuple[Tensor, State]:
         finals: list[State] = []
         for layer, layout in enumerate(self._layouts):
+            x_TBI = self._without_features(x_TBI)
             outputs: list[Tensor] = []
             for reverse in self._directions:
                 start = tuple(s[len(finals)] for s in states)
                 arranged = order.arrange(x_TBI, reverse)
                 output_TBH, final = self._run_layer(
                     layout,
-                    self._tensors(layer, reverse),
+                    self._tensors_to_run(layer, reverse),
                     arranged,
                     start,
                     order.mask_TB1,
@@ -299,7 +314,18 @@ class RNN(nn.Module):
             x_TBI = torch.cat(outputs, -1) if self.bidirectional else outputs[0]
             if self.dropout > 0 and layer < self.num_layers - 1:
                 x_TBI = nn.functional.dropout(x_TBI, self.dropout, self.training)
-        return x_TBI, tuple(torch.stack(path) for path in zip(*finals, strict=True))
+        return self._without_features(x_TBI), tuple(torch.stack(path) for path in zip(*finals, strict=True))
+
+    def _without_features(self, x_TBI: Tensor) -> Tensor:
+        if self.training and self.variational_dropout > 0:
+            return drop_features(x_TBI, self.variational_dropout)
+        return x_TBI
+
+    def _tensors_to_run(self, layer: int, reverse: bool) -> dict[str, Tensor]:
+        tensors = self._tensors(layer, reverse)
+        if self.training and self.weight_drop > 0:
+            return drop_weights(self._layouts[layer], tensors, self.weight_drop)
+        return tensors
 
     def _run_layer(
         self,
@@ -326,6 +352,7 @@ class RNN(nn.Module):
     def extra_repr(self) -> str:
         parts: list[Any] = [self.cell.name, self.input_size, self.hidden_size]
         defaults = {"num_layers": 1, "batch_first": False, "dropout": 0.0, "bidirectional": False}
+        defaults |= {"variational_dropout": 0.0, "weight_drop": 0.0}
         options = {name: getattr(self, name) for name in defaults}
         parts += [f"{name}={value}" for name, value in options.items() if value != defaults[name]]
         return ", ".join(str(part) for part in [*parts, f"backend={self.backend}"])

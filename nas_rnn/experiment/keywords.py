@@ -17,6 +17,8 @@ class _Options(TypedDict, total=False):
     # Of training.
     layers: int
     dropout: float
+    variational_dropout: float
+    weight_drop: float
     batch: int
     length: int
     learning_rate: float
@@ -36,6 +38,7 @@ class _Options(TypedDict, total=False):
     task_options: Mapping[str, int | float | str | bool]
     params: int
     tune: int
+    tune_over: Sequence[str]
     seeds: int | Literal["auto"]
     most_seeds: int
     match: Literal["params", "time", "hidden"]

@@ -128,6 +128,7 @@ class Models:
             parameters=parameters,
             mismatch=0.0 if baseline is None else parameters / baseline.parameters - 1,
             training=self.config.training(),
+            tuned_over=self.config.tuned_over(),
             score=score,
         )
 

@@ -9,12 +9,12 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from nas_rnn import __version__
-from nas_rnn.comparison import TUNABLE
 from nas_rnn.comparison.checklist import Facts, OnTest
 from nas_rnn.errors import NasRnnError
 from nas_rnn.run_folder.holdout import read_before
 from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.run_folder.reader import ABLATION, RunReader
+from nas_rnn.training.options import TUNED
 
 if TYPE_CHECKING:
     from nas_rnn.report import Draw, Report
@@ -107,7 +107,7 @@ def _ablations_of(folder: RunFolder) -> tuple[str, ...]:
 
 def _options(settings: Mapping[str, Any]) -> str:
     """Return the training options that tuning would have chosen."""
-    return ", ".join(f"{name.replace('_', ' ')} {settings[name]:g}" for name in TUNABLE if name in settings)
+    return ", ".join(f"{name.replace('_', ' ')} {settings[name]:g}" for name in TUNED if name in settings)
 
 
 def _hosts(folder: RunFolder, ids: Sequence[str]) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from annotated_types import Ge, Gt, Le, Lt, MinLen
 from nas_rnn.errors import UserError, suggest
 from nas_rnn.options import BUDGET, RUN, TRAINING, WHAT, Option, declared
 from nas_rnn.training import TrainingOptions
+from nas_rnn.training.options import TUNED, TUNED_IF_ASKED
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -48,6 +49,20 @@ def _texts(value: object) -> object:
     if isinstance(value, str):
         raise ValueError(f'a list of texts is needed, ["{value}"], not a single text')
     return value
+
+
+def _tune_over(value: object) -> object:
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list | tuple):
+        raise ValueError(f'a list of options is needed, such as ["batch", "clip"], not {value!r}')
+    names = [name.strip().replace("-", "_") for text in texts for name in str(text).split(",")]
+    for name in names:
+        if name not in TUNED_IF_ASKED:
+            anyway = ", ".join([*TUNED, "gate_bias"])
+            raise ValueError(
+                f"{', '.join(TUNED_IF_ASKED)} can be tuned besides what always is ({anyway}), not {name!r}"
+            )
+    return tuple(name for name in TUNED_IF_ASKED if name in names)
 
 
 def _seeds(value: object) -> object:
@@ -95,10 +110,21 @@ class _Config(TrainingOptions):
         Ge(0),
         Le(1000),
         Option(
-            "Tuning trials per cell, LSTM included (learning rate, dropout, clipping, gate bias); 0: none.",
+            "Tuning trials per cell, LSTM included "
+            "(learning rate, variational dropout, weight decay, gate bias); 0: none.",
             BUDGET,
         ),
     ] = 8
+    tune_over: Annotated[
+        tuple[str, ...],
+        Option(
+            f"What else to tune: {', '.join(TUNED_IF_ASKED)}; repeatable, or with commas.",
+            BUDGET,
+            metavar="OPTION",
+            unset="nothing else",
+            read=_tune_over,
+        ),
+    ] = ()
     seeds: Annotated[
         int | Literal["auto"],
         Option(
@@ -155,6 +181,21 @@ class _Config(TrainingOptions):
         ),
     ] = None
     seed: Annotated[int, Ge(0), Lt(2**32), Option("Random seed, 0 or more.", RUN)] = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.tune_over and not self.tune:
+            raise UserError(
+                f"tune_over {', '.join(self.tune_over)} needs trials of tuning, such as tune 8; tune is 0"
+            )
+        if "clip" in self.tune_over and not self.clip:
+            raise UserError(
+                "tune_over clip needs a clip greater than 0 to begin with, such as 1.0; clip is 0"
+            )
+
+    def tuned_over(self) -> tuple[str, ...]:
+        """Return the training options that tuning sets."""
+        return (*TUNED, *self.tune_over)
 
     def training(self) -> TrainingOptions:
         """Return the training options alone."""

@@ -14,16 +14,70 @@ from optuna.trial import TrialState, create_trial
 
 SIGNIFICANT_DIGITS = 3
 
+ZERO_SHARE = 0.15
+"""The part of a range that stands for zero, where zero lies outside of it."""
+EDGE_SHARE = 0.05
+"""What lies nearer to an end than so much of the range lies at its edge."""
+
 Settings = dict[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Range:
-    """Where the values of one setting lie: from ``low`` to ``high``, evenly, or evenly in the logarithm."""
+    """Where the values of one setting lie: from ``low`` to ``high``, evenly, or evenly in the logarithm.
+
+    With ``zero`` a value may also be 0, which the lowest part of the range stands for; ``whole`` values are whole
+    numbers. The first proposals lie denser around ``near``.
+    """
 
     low: float
     high: float
     log: bool = False
+    zero: bool = False
+    whole: bool = False
+    near: float | None = None
+
+    def value_at(self, place: float) -> float:
+        """Return the value at a place from 0 to 1, rounded as people can read it, and within the range."""
+        if self.zero:
+            if place < ZERO_SHARE:
+                return 0.0
+            place = (place - ZERO_SHARE) / (1 - ZERO_SHARE)
+        even = self.low + (self.high - self.low) * place
+        value = self.low * (self.high / self.low) ** place if self.log else even
+        return self.within(round(value) if self.whole else float(f"{value:.{SIGNIFICANT_DIGITS}g}"))
+
+    def place_of(self, value: float) -> float:
+        """Return where a value of the range lies, from 0 to 1."""
+        if self.zero and value == 0:
+            return ZERO_SHARE / 2
+        if self.low == self.high:
+            return 0.5
+        if self.log:
+            place = math.log(value / self.low) / math.log(self.high / self.low)
+        else:
+            place = (value - self.low) / (self.high - self.low)
+        place = min(max(place, 0.0), 1.0)
+        return ZERO_SHARE + (1 - ZERO_SHARE) * place if self.zero else place
+
+    def within(self, value: float) -> float:
+        """Return ``value``, or the end of the range that lies nearest."""
+        return value if self.zero and value == 0 else min(max(value, self.low), self.high)
+
+    def edge(self, value: float) -> float | None:
+        """Return the end of the range at whose edge ``value`` lies; None where it lies at none, and for a natural 0."""
+        place = self.place_of(value)
+        if place >= 1 - EDGE_SHARE:
+            return self.high
+        return self.low if place <= EDGE_SHARE and self.low > 0 and not self.zero else None
+
+    def denser(self, place: float) -> float:
+        """Return ``place`` moved towards that of ``near``: half of all come to lie within a quarter of either side."""
+        if self.near is None:
+            return place
+        centre = self.place_of(self.within(self.near))
+        side = 1 - centre if place >= centre else centre
+        return centre + (place - centre) * abs(place - centre) / side if side else place
 
 
 class SettingsStudy:
@@ -31,18 +85,19 @@ class SettingsStudy:
 
     A proposal depends on its number and the losses of earlier ones, never on which run ended first: a study that was
     killed and resumed proposes what it would have proposed, whatever the number of workers. Number 0 is
-    ``first``, the settings that were given; those below `START` are points of a scrambled Sobol sequence, which is
-    the same for every cell of one ``seed``, also where a cell does not use all settings. Later ones come in rounds of
-    `ROUND` from a tree-structured Parzen estimator (Bergstra et al. 2011) that knows all rounds before.
+    ``first``, the settings that were given; those below `START` are points of a scrambled Sobol sequence, denser around
+    what is known to be sensible (`Range.near`), which are the same for every cell of one ``seed``, also where a cell
+    does not use all settings. Later ones come in rounds of `ROUND` from a tree-structured Parzen estimator (Bergstra et
+    al. 2011) that knows all rounds before.
     """
 
     START: ClassVar[int] = 8
     ROUND: ClassVar[int] = 4
 
     def __init__(self, ranges: Mapping[str, Range], first: Settings, *, seed: int) -> None:
-        self._all = {name: FloatDistribution(r.low, r.high, log=r.log) for name, r in ranges.items()}
-        self._used = {name: self._all[name] for name in ranges if name in first}
-        self._first = {name: _within(first[name], ranges[name]) for name in self._used}
+        self._all = dict(ranges)
+        self._used = {name: ranges[name] for name in ranges if name in first}
+        self._first = {name: range.within(first[name]) for name, range in self._used.items()}
         self._seed = seed
 
     @classmethod
@@ -65,16 +120,13 @@ class SettingsStudy:
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             if known == 0:
                 sampler = optuna.samplers.QMCSampler(scramble=True, seed=self._seed)
-                study, distributions = optuna.create_study(sampler=sampler), self._all
+                study, distributions = optuna.create_study(sampler=sampler), _places(self._all)
             else:
-                study, distributions = self._tpe(told[:known]), self._used
-            asked = [study.ask(dict(distributions)) for _ in range(known, number + 1)]
-        return {name: self._rounded(name, asked[-1].params[name]) for name in self._used}
-
-    def _rounded(self, name: str, value: float) -> float:
-        """Return ``value`` as people can read it, and within its range."""
-        range = self._used[name]
-        return min(max(float(f"{value:.{SIGNIFICANT_DIGITS}g}"), range.low), range.high)
+                study, distributions = self._tpe(told[:known]), _places(self._used)
+            places = [study.ask(dict(distributions)) for _ in range(known, number + 1)][-1].params
+        if known == 0:
+            places = {name: range.denser(places[name]) for name, range in self._used.items()}
+        return {name: range.value_at(places[name]) for name, range in self._used.items()}
 
     def _tpe(self, told: Sequence[tuple[Settings, float | None]]) -> optuna.Study:
         sampler = optuna.samplers.TPESampler(
@@ -86,13 +138,14 @@ class SettingsStudy:
             study.add_trial(
                 create_trial(
                     state=TrialState.COMPLETE,
-                    params=settings,
-                    distributions=dict(self._used),
+                    params={name: range.place_of(settings[name]) for name, range in self._used.items()},
+                    distributions=dict(_places(self._used)),
                     value=value,
                 )
             )
         return study
 
 
-def _within(value: float, range: Range) -> float:
-    return min(max(value, range.low), range.high)
+def _places(ranges: Mapping[str, Range]) -> dict[str, FloatDistribution]:
+    """Return what Optuna draws from, which knows places in the ranges and no values."""
+    return {name: FloatDistribution(0.0, 1.0) for name in ranges}

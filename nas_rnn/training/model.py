@@ -47,6 +47,8 @@ def cell_rnn(spec: RunSpec, input_size: int, *, bidirectional: bool = False) -> 
         dropout=dropout,
         bidirectional=bidirectional,
         backend=spec.training.backend,
+        variational_dropout=spec.training.variational_dropout,
+        weight_drop=spec.training.weight_drop,
     )
 
 

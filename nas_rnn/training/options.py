@@ -16,6 +16,11 @@ Decay = Literal["cosine", "linear", "none"]
 Backend = Literal["auto", "fused", "eager", "reference"]
 """The names that `nas_rnn.execution.backends` takes, which this module does not import: it loads torch."""
 
+TUNED = ("learning_rate", "variational_dropout", "weight_decay")
+"""The training options that tuning always sets, besides the bias of gates."""
+TUNED_IF_ASKED = ("batch", "length", "clip", "dropout", "weight_drop")
+"""Those that it sets as well where it is asked to."""
+
 
 def _epochs(value: object) -> object:
     if value == "auto" or (type(value) is int and value >= 1):
@@ -34,6 +39,9 @@ class TrainingOptions:
     training: then it needs no length that is known beforehand. ``epochs`` "auto" ends it when its curve says so
     (`nas_rnn.training.ending`); a number is a fixed budget, over which the rate may fall.
 
+    ``variational_dropout`` (Gal & Ghahramani 2016) and ``weight_drop`` (Merity, Keskar & Socher 2018) draw their masks
+    anew for each batch, which in truncated back-propagation is a chunk of a longer sequence.
+
     Raises:
         UserError: for a value out of its range, or a rate that is to fall over an unknown number of epochs.
     """
@@ -44,6 +52,21 @@ class TrainingOptions:
         Ge(0),
         Lt(1),
         Option("Probability of dropping a value between layers, 0 to 1.", TRAINING),
+    ] = 0.0
+    variational_dropout: Annotated[
+        float,
+        Ge(0),
+        Lt(1),
+        Option(
+            "Probability of dropping an input or output of recurrent layers for a whole sequence, 0 to 1.",
+            TRAINING,
+        ),
+    ] = 0.0
+    weight_drop: Annotated[
+        float,
+        Ge(0),
+        Lt(1),
+        Option("Probability of dropping a recurrent weight for a whole sequence, 0 to 1.", TRAINING),
     ] = 0.0
     batch: Annotated[int, Ge(1), Option("Sequences per optimiser step (Adam).", TRAINING)] = 32
     length: Annotated[int, Ge(1), Option("Time steps per training sequence.", TRAINING)] = 32

@@ -390,9 +390,21 @@ def test_standings_hold_the_settings_that_tuning_may_choose() -> None:
     plan = replace(plan, baseline=replace(plan.baseline, entry=tuned))
     comparison = judge((BITS,), plan, measured(plan, {}))
     training = TrainingOptions()
-    expected = {"learning_rate": training.learning_rate, "dropout": training.dropout, "clip": training.clip}
+    expected = {
+        name: getattr(training, name) for name in ("learning_rate", "variational_dropout", "weight_decay")
+    }
     assert comparison.baseline.training == {**expected, "gate_bias": 1.5}
     assert only(comparison).standing.training == expected
+
+
+def test_standings_hold_what_was_tuned_besides_as_whole_numbers() -> None:
+    plan = plan_for("gated")
+    tuned = replace(plan.baseline.entry, tuned_over=("learning_rate", "batch")).with_settings(
+        {"learning_rate": 0.02, "batch": 48.0}
+    )
+    plan = replace(plan, baseline=replace(plan.baseline, entry=tuned))
+    shown = judge((BITS,), plan, measured(plan, {})).baseline.training
+    assert shown == {"learning_rate": 0.02, "batch": 48} and type(shown["batch"]) is int
 
 
 def test_costs_are_threads_times_seconds_and_the_targets_of_every_epoch() -> None:

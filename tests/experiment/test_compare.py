@@ -15,6 +15,8 @@ import nas_rnn
 from nas_rnn.cells import parse_cell
 from nas_rnn.errors import NasRnnError, UserError
 from nas_rnn.experiment.results import Result
+from nas_rnn.training import TrainingOptions
+from nas_rnn.training.options import TUNED_IF_ASKED
 from tests.experiment_runs import TINY, search_process
 from tests.finished import COMPARED, COMPARISON, TEXT, Finished
 from tests.in_process import in_process
@@ -58,7 +60,11 @@ def test_everyone_gets_as_many_trials_over_the_same_settings(finished: Result, p
         assert not any(run["read_test"] for run in runs)
     for number in range(8):  # of the Sobol sequence; later ones follow each cell's own results
         runs = [found[number]["training"] for found in by_cell.values()]
-        assert len({(run["learning_rate"], run["dropout"], run["clip"]) for run in runs}) == 1
+        names = ("learning_rate", "variational_dropout", "weight_decay")
+        assert len({tuple(run[name] for name in names) for run in runs}) == 1
+    for name in TUNED_IF_ASKED:  # and nobody asked
+        given = {run["training"][name] for found in by_cell.values() for run in found}
+        assert given == {OPTIONS.get(name, getattr(TrainingOptions(), name))}
 
 
 def test_the_gate_bias_is_tuned_where_there_is_one(finished: Result, place: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nas_rnn.strategies.settings import Range, Settings, SettingsStudy
+from nas_rnn.strategies.settings import ZERO_SHARE, Range, Settings, SettingsStudy
 
 RANGES = {
     "learning_rate": Range(low=1e-3, high=3e-2, log=True),
@@ -114,6 +114,76 @@ def test_number_0_is_what_was_given_to_the_last_digit() -> None:
     ranges = {"dropout": Range(low=0.0, high=2 / 3), "clip": Range(low=0.1, high=12.3456, log=True)}
     study = SettingsStudy(ranges, {"dropout": 2 / 3, "clip": 12.3456}, seed=1)
     assert study.propose(0, []) == {"dropout": 2 / 3, "clip": 12.3456}
+
+
+FURTHER = {
+    "decay": Range(low=1e-6, high=0.1, log=True, zero=True),
+    "batch": Range(low=8, high=128, log=True, whole=True, near=32),
+    "rate": Range(low=0.01 / 30, high=0.1, log=True, near=0.01),
+    "drop": Range(low=0.0, high=0.5, near=0.0),
+}
+
+
+@given(st.sampled_from(sorted(FURTHER)), st.floats(0, 1))
+def test_values_and_places_belong_to_each_other(name: str, place: float) -> None:
+    range = FURTHER[name]
+    value = range.value_at(place)
+    assert range.low <= value <= range.high or (range.zero and value == 0)
+    if range.whole:
+        assert type(value) is int
+    if value or not range.zero:
+        slack = 1 / (2 * value * math.log(16)) if range.whole else 0.005
+        assert range.place_of(value) == pytest.approx(place, abs=slack + 1e-9)
+    assert range.value_at(range.place_of(value)) == value
+    assert 0 <= range.denser(place) <= 1
+
+
+def test_none_is_among_the_first_values_where_it_may_be() -> None:
+    """Of 8 seeds' first proposals some are 0, and many are not; none lies between 0 and the range."""
+    range = {"decay": FURTHER["decay"]}
+    found = [
+        SettingsStudy(range, {"decay": 0.0}, seed=seed).propose(number, [])["decay"]
+        for seed in (1, 2, 3, 4)
+        for number in (1, 2, 3, 4, 5, 6, 7)
+    ]
+    assert 1 <= sum(value == 0 for value in found) <= 9
+    assert all(value == 0 or 1e-6 <= value <= 0.1 for value in found)
+
+
+@pytest.mark.parametrize("name", ["rate", "batch", "drop"])
+def test_the_first_values_lie_denser_around_what_is_near(name: str) -> None:
+    """Half of them within a quarter of the way to either end, and some far out."""
+    range = FURTHER[name]
+    assert range.near is not None
+    centre = range.place_of(range.near)
+    found = [
+        SettingsStudy({name: range}, {name: range.near}, seed=seed).propose(number, [])[name]
+        for seed in (1, 2, 3, 4)
+        for number in (1, 2, 3, 4, 5, 6, 7)
+    ]
+    sides = [(range.place_of(value) - centre) for value in found]
+    share = [abs(side) / (1 - centre if side > 0 else centre or 1) for side in sides]
+    assert 0.35 <= sum(s <= 0.25 for s in share) / len(share) <= 0.65
+    assert max(share) > 0.7
+
+
+def test_what_lies_at_an_edge() -> None:
+    decay, drop, rate = FURTHER["decay"], FURTHER["drop"], FURTHER["rate"]
+    assert (rate.edge(0.1), rate.edge(0.01 / 30), rate.edge(0.01)) == (0.1, 0.01 / 30, None)
+    assert (drop.edge(0.5), drop.edge(0.0), drop.edge(0.2)) == (0.5, None, None)  # 0 is a natural end
+    assert (decay.edge(0.1), decay.edge(0.0), decay.edge(1e-6)) == (0.1, None, None)
+
+
+def test_later_proposals_know_of_zeros_and_whole_numbers() -> None:
+    ranges = {name: FURTHER[name] for name in ("decay", "batch")}
+    study = SettingsStudy(ranges, {"decay": 0.0, "batch": 32}, seed=1)
+    known: list[tuple[Settings, float | None]] = []
+    for number in range(28):
+        settings = study.propose(number, known)
+        known.append((settings, (settings["decay"] != 0) + abs(math.log(settings["batch"] / 100))))
+    late = [settings for settings, _ in known[12:]]
+    assert sum(settings["decay"] == 0 for settings in late) >= 2 * ZERO_SHARE * len(late)  # than at random
+    assert sum(settings["batch"] > 64 for settings in late) >= len(late) / 2
 
 
 def test_rounded_values_stay_in_their_range() -> None:

@@ -13,7 +13,7 @@ from nas_rnn.execution.fused.toolchain import CompileError
 from nas_rnn.tasks import TaskData
 from nas_rnn.tasks.char_lm import CharLM
 from nas_rnn.training import EpochRecord, RunSpec, RunStore
-from nas_rnn.training.model import count_parameters
+from nas_rnn.training.model import count_parameters, recurrent_nets
 from nas_rnn.training.options import Backend
 from nas_rnn.training.trainer import Trainer
 
@@ -54,7 +54,7 @@ def test_a_cell_learns_and_resumes_exactly(
     text: str,
     comparable: Callable[[list[EpochRecord]], list[EpochRecord]],
 ) -> None:
-    training = replace(lstm_spec.training, layers=2, dropout=0.2)
+    training = replace(lstm_spec.training, layers=2, dropout=0.2, variational_dropout=0.1, weight_drop=0.1)
     spec = replace(lstm_spec, cell=text, training=training)
     unstopped = Trainer(spec, CharLM(), data)
     first = Trainer(spec, CharLM(), data, RunStore(tmp_path))
@@ -99,6 +99,22 @@ def test_the_lstm_s_size_is_that_of_its_equations(data: TaskData, lstm_spec: Run
     symbols, hidden = len(data.meta["vocabulary"]), lstm_spec.hidden_size
     expected = 4 * hidden * (symbols + hidden + 1) + symbols * (hidden + 1)
     assert count_parameters(lstm_spec, CharLM(), data.meta) == expected
+
+
+@pytest.mark.parametrize("option", ["variational_dropout", "weight_drop"])
+def test_masks_reach_the_recurrent_layers_and_no_validation(
+    data: TaskData, lstm_spec: RunSpec, option: str
+) -> None:
+    """At a rate of nearly 1 hardly anything gets through in training, and all of it in validation."""
+    losses = {}
+    for rate in (0.0, 0.999):
+        training = replace(lstm_spec.training, learning_rate=1e-9, epochs=1, **{option: rate})
+        trainer = Trainer(replace(lstm_spec, training=training), CharLM(), data)
+        losses[rate] = trainer.run_epoch()
+        (rnn,) = recurrent_nets(trainer.best_model()).values()
+        assert getattr(rnn, option) == rate
+    assert losses[0.999].train_loss != losses[0.0].train_loss
+    assert losses[0.999].valid_loss == pytest.approx(losses[0.0].valid_loss, rel=1e-6)
 
 
 def test_dropout_of_a_single_layer_warns_nobody(data: TaskData, lstm_spec: RunSpec) -> None:

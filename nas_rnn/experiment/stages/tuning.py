@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from nas_rnn.cells import gate_bias, parse_cell
 from nas_rnn.comparison import Entry, derived_seed, tuning_spec
 from nas_rnn.engine import Next, RunList, RunSource
 from nas_rnn.experiment.events import Phase, PhaseStarted
@@ -25,14 +24,12 @@ from nas_rnn.experiment.stages.halving import (
     trained_on,
 )
 from nas_rnn.experiment.stages.listening import RunListener
+from nas_rnn.experiment.stages.ranges import edge_words, fits_in, given_settings, ranges
 from nas_rnn.run_folder.trials import sign_of
-from nas_rnn.strategies.settings import Range, Settings, SettingsStudy
+from nas_rnn.strategies.settings import Settings, SettingsStudy
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
 
 _SAMPLER_INDEX = (1 << 18) - 1  # beyond those of the runs
-
-LEAST_LEARNING_RATE, MOST_LEARNING_RATE = 1 / 10, 3.0
-"""The learning rates to try, as multiples of the one that was given."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +90,7 @@ def _rung(
     None where nothing would be left to go on to.
     """
     seed = models.config.seed
-    spec = tuning_spec(entries, 0, 0, _first(entries[0]), task=models.choice, seed=seed)
+    spec = tuning_spec(entries, 0, 0, given_settings(entries[0]), task=models.choice, seed=seed)
     results = earlier_ends(listener, [spec])
     if not results:
         listener.notify(PhaseStarted(phase="length", runs=1))
@@ -107,23 +104,6 @@ def _rung(
         results = runs.results
     rungs = rungs_of(models.config.training(), len(results[spec.id].epochs), most=1)
     return rungs[0] if rungs else None
-
-
-def ranges(entries: Sequence[Entry]) -> dict[str, Range]:
-    """Return over which ranges settings are tuned, the same for all ``entries``; the baseline's own lie within.
-
-    The gradient is clipped to a norm from 0.1 to 10 where it was to be clipped at all. ``gate_bias`` concerns cells
-    with biases that do not start at zero.
-    """
-    given = _first(entries[0])
-    rate, clip = given["learning_rate"], given["clip"]
-    found = {
-        "learning_rate": Range(low=rate * LEAST_LEARNING_RATE, high=rate * MOST_LEARNING_RATE, log=True),
-        "dropout": Range(low=0.0, high=max(0.5, given["dropout"])),
-        "clip": Range(low=min(0.1, clip or 0.1), high=max(10.0, clip), log=True),
-        "gate_bias": Range(low=0.0, high=max(4.0, given.get("gate_bias", 0.0))),
-    }
-    return found if clip else {name: range for name, range in found.items() if name != "clip"}
 
 
 @dataclass
@@ -165,8 +145,8 @@ class TuneSource:
         self._entries, self._trials, self._rung = entries, trials, rung
         self._sign = sign_of(models.measures.monitor)
         seed = derived_seed(models.config.seed, "tuning", _SAMPLER_INDEX)
-        where = ranges(entries)
-        self._tuned = [_Tuned(e, SettingsStudy(where, _first(e), seed=seed)) for e in entries]
+        self._ranges = ranges(entries, fits_in(models))
+        self._tuned = [_Tuned(e, SettingsStudy(self._ranges, given_settings(e), seed=seed)) for e in entries]
         self._running: dict[str, tuple[_Tuned, int]] = {}
 
     @property
@@ -290,20 +270,6 @@ class TuneSource:
         return tuned.told(self._sign, self._rung)
 
     def _tell_edge(self, tuned: _Tuned, settings: Settings) -> None:
-        """Say where the best learning rate has none beyond it: then a better one may lie there."""
-        rates, best = [tried["learning_rate"] for tried in tuned.settings], settings["learning_rate"]
-        if len(set(rates)) < 2 or min(rates) < best < max(rates):
-            return
-        which = "highest" if best == max(rates) else "lowest"
-        self._listener.notify.warn_once(
-            [
-                f"{tuned.entry.name}: the best learning rate, {best:g}, is the {which} that was tried; one beyond it "
-                f"may be better (--learning-rate {best:g} tries rates around it)"
-            ]
-        )
-
-
-def _first(entry: Entry) -> Settings:
-    """Return the settings that a cell has before it is tuned."""
-    bias = gate_bias(parse_cell(entry.cell))
-    return entry.settings if bias is None else {**entry.settings, "gate_bias": bias}
+        """Say which of the best settings have none beyond them, where better ones may lie."""
+        words = (edge_words(name, settings, tuned.settings, self._ranges[name]) for name in settings)
+        self._listener.notify.warn_once(f"{tuned.entry.name}: {told}" for told in words if told is not None)
