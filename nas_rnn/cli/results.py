@@ -20,6 +20,7 @@ from nas_rnn.comparison import (
     Standing,
     answer_lines,
     cost_sentence,
+    course_lines,
     ranked_rows,
     scale_lines,
 )
@@ -48,7 +49,8 @@ def print_result(console: Console, result: Result, runs: Path) -> None:
         _print_verdict(console, result)
     elif result.comparison is not None:
         _print_comparison(console, result.comparison)
-        _print_scale(console, result.comparison)
+        _print_lines(console, scale_lines(result.comparison))
+        _print_lines(console, course_lines(result.comparison))
         _print_settings(console, result.comparison)
         _print_verdict(console, result)
     else:
@@ -85,9 +87,8 @@ def _print_comparison(console: Console, comparison: Comparison) -> None:
         console.print(f"  {mean}" + (f", difference {difference} (95 %)" if difference else ""))
 
 
-def _print_scale(console: Console, comparison: Comparison) -> None:
-    """Print trivial baselines, and the metrics that do not decide."""
-    lines = scale_lines(comparison)
+def _print_lines(console: Console, lines: list[str]) -> None:
+    """Print sentences below a free line."""
     if lines:
         console.print()
     for line in lines:

@@ -4,11 +4,12 @@
 ``outcomes`` reads how they ended, ``statistics`` has the interval, ``corpus`` that of metrics that are no means,
 ``contrast`` takes the one or the other, ``testing`` has its p-values, ``verdict`` the word for them, ``scope``
 what it speaks of, ``power`` what more seeds would do, ``floors`` the trivial baselines; ``judging`` puts results
-together, ``costs`` adds up, ``sentences`` and ``chart`` show them.
+together, ``course`` says how it came to the final, ``costs`` adds up, ``sentences`` and ``chart`` show them.
 """
 
 from nas_rnn.comparison.chart import Chart, chart
 from nas_rnn.comparison.costs import cost_of
+from nas_rnn.comparison.course import Course, Rung, Way, course_lines
 from nas_rnn.comparison.judging import judge
 from nas_rnn.comparison.matching import Match, mismatch_warning, nearest_hidden_size
 from nas_rnn.comparison.plan import (
@@ -40,6 +41,7 @@ __all__ = [
     "Comparison",
     "ContenderRow",
     "Cost",
+    "Course",
     "Entry",
     "FinalPlan",
     "Floor",
@@ -52,15 +54,18 @@ __all__ = [
     "PairedInterval",
     "Planned",
     "Reading",
+    "Rung",
     "Spread",
     "Standing",
     "TaskChoice",
     "Verdict",
+    "Way",
     "Winner",
     "answer_lines",
     "chart",
     "cost_of",
     "cost_sentence",
+    "course_lines",
     "derived_seed",
     "final_specs",
     "holm",

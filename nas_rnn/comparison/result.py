@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from nas_rnn.comparison.course import Course
 from nas_rnn.comparison.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ class Comparison:
     but nobody asked about them: they do not count among the contenders of Holm's method. ``level`` is that of an
     interval: of the last look, where there were several. ``costs`` has the parts in their order, ``counted``
     the word for what their units are ("characters"). ``others`` are the metrics that every cell's standing has
-    beside the first, which alone decides; ``floors`` are trivial baselines.
+    beside the first, which alone decides; ``floors`` are trivial baselines, ``course`` is how it came to the final.
     """
 
     metric: str
@@ -203,6 +204,7 @@ class Comparison:
     counted: str = "targets"
     others: tuple[Measure, ...] = ()
     floors: tuple[Floor, ...] = ()
+    course: Course | None = None
 
     @property
     def rows(self) -> tuple[ContenderRow, ...]:
@@ -230,6 +232,7 @@ class Comparison:
             "counted": self.counted,
             "others": [asdict(measure) for measure in self.others],
             "floors": [{**asdict(floor), "beaten": floor.beaten} for floor in self.floors],
+            "course": None if self.course is None else asdict(self.course),
             "seconds": self.seconds,
         }
 
@@ -246,6 +249,7 @@ class Comparison:
             Cost(part=part, runs=0, seconds=seconds) for part, seconds in values.get("spent", {}).items()
         )
         own["others"] = tuple(Measure(**measure) for measure in own.get("others", ()))
+        own["course"] = None if own.get("course") is None else Course.from_dict(own["course"])
         own["floors"] = tuple(_floor(floor) for floor in own.get("floors", ()))
         return cls(**{**own, "baseline": _standing(values["baseline"])})
 

@@ -10,7 +10,7 @@ from typing import Literal, Unpack
 
 from nas_rnn.catalogue.cells import find_cell, find_cells, reference_texts
 from nas_rnn.cells import Cell, parse_cell
-from nas_rnn.comparison import Comparison, sentence
+from nas_rnn.comparison import Comparison, Course, sentence
 from nas_rnn.engine import RunSource
 from nas_rnn.errors import UserError
 from nas_rnn.experiment.events import Observer, silent, started
@@ -111,7 +111,7 @@ def run_comparison(
             warn_of_mismatch(config.match, notify, entries[-1])
         entries += reference_entries(models, folder, notify, entries)
         tuned = yield from tune(models, listener, costs, entries)
-        yield from final.run(tuned.entries)
+        yield from final.run(tuned.entries, Course(tuning=tuned.rung, monitor=models.measures.monitor.unit))
 
     status, comparison = session.conduct(sync, stages, lambda: final.comparison)
     return Result(

@@ -9,6 +9,7 @@ from typing import Unpack
 
 from nas_rnn import plugins
 from nas_rnn.catalogue.cells import reference_texts
+from nas_rnn.comparison import Course, Way
 from nas_rnn.engine import RunSource
 from nas_rnn.errors import UserError
 from nas_rnn.experiment.events import Observer, silent, started
@@ -118,11 +119,12 @@ def _run(session: Session[SearchConfig]) -> Result:
             on_source=sync.follow,
             length=tuned.length,
         )
-        yield from candidates.run(config.trials)
+        rungs = yield from candidates.run(config.trials)
         best = best_entries(models, folder, notify, study, baseline)
-        winner = yield from select(models, listener, costs, best)
-        if winner is None:
+        selected = yield from select(models, listener, costs, best)
+        if selected is None:
             return
+        winner = selected.entry
         control = RandomControl(config, models, listener, costs, sync.follow)
         beside = yield from control.run(baseline, candidates.trained(), tuned.length)
         entries = [given, *map(models.as_given, [winner, *beside])]
@@ -130,7 +132,13 @@ def _run(session: Session[SearchConfig]) -> Result:
         for entry in entries[1:]:
             warn_of_mismatch(config.match, notify, entry)
         tuned = yield from tune(models, listener, costs, entries)
-        yield from final.run(tuned.entries)
+        course = Course(
+            search=tuple(rungs),
+            tuning=tuned.rung,
+            way=Way(name=winner.name, score=winner.score, fresh=selected.fresh),
+            monitor=models.measures.monitor.unit,
+        )
+        yield from final.run(tuned.entries, course)
 
     status, comparison = session.conduct(sync, stages, lambda: final.comparison, trials=study.trials)
     seconds = time.monotonic() - began

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from nas_rnn import __version__
-from nas_rnn.comparison import answer_lines, scale_lines
+from nas_rnn.comparison import answer_lines, course_lines, scale_lines
 from nas_rnn.comparison.budget import HIGH, LOW
 from nas_rnn.comparison.checklist import SOURCE
 from nas_rnn.comparison.scope import ends
@@ -89,7 +89,7 @@ def _content(report: Report) -> dict[str, Any]:
         "verdict": _verdict(report),
         "shapes": SHAPES,
         "sentences": [] if report.comparison is None else answer_lines(report.comparison, report.sentence),
-        "scale": [] if report.comparison is None else scale_lines(report.comparison),
+        "scale": _beside(report),
         "replies": REPLIES,
         "tally": _tally(report),
         "source": SOURCE,
@@ -120,6 +120,13 @@ def _sections(report: Report, shown: dict[str, Any]) -> list[tuple[str, str, boo
         ("checklist", "Checklist", bool(report.checklist)),
         ("again", "Reproduce it", True),
     ]
+
+
+def _beside(report: Report) -> list[str]:
+    """Return the sentences below the table of results."""
+    if report.comparison is None:
+        return []
+    return [*scale_lines(report.comparison), *course_lines(report.comparison)]
 
 
 def _verdict(report: Report) -> str:

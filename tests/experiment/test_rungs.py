@@ -7,7 +7,7 @@ import pytest
 from nas_rnn.experiment.stages.halving import (
     best_of,
     loss_at,
-    rank_correlation,
+    mean_rank_correlation,
     rungs_of,
     share_of_first,
     stopped_at,
@@ -113,6 +113,13 @@ def test_a_loss_at_a_rung_knows_nothing_of_later_epochs() -> None:
 
 
 def test_ranks_of_few_or_of_equal_losses_are_no_correlation() -> None:
-    assert rank_correlation([1, 2, 3, 4, 5], [1, 2, 3, 5, 4]) == pytest.approx(0.9)
-    assert rank_correlation([1, 2, 3, 4], [1, 2, 3, 4]) is None
-    assert rank_correlation([1, 1, 1, 1, 1], [1, 2, 3, 4, 5]) is None
+    swapped = [(1.0, 1.0), (2.0, 2.0), (3.0, 3.0), (4.0, 5.0), (5.0, 4.0)]
+    assert mean_rank_correlation([swapped]) == pytest.approx(0.9)
+    assert mean_rank_correlation([swapped[:4]]) is None
+    assert mean_rank_correlation([[(1.0, float(end)) for end in range(5)]]) is None
+
+
+def test_several_rankings_count_by_what_they_say() -> None:
+    right, wrong = [(1.0, 1.0), (2.0, 2.0), (3.0, 3.0)], [(1.0, 2.0), (2.0, 1.0)]
+    assert mean_rank_correlation([right, wrong]) == pytest.approx((2 * 1.0 + 1 * -1.0) / 3)
+    assert mean_rank_correlation([right, [(1.0, 1.0)], wrong]) == pytest.approx(1 / 3)

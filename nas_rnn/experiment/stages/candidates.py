@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
-from nas_rnn.comparison import Entry
+from nas_rnn.comparison import Entry, Rung
 from nas_rnn.engine import RunSource
 from nas_rnn.experiment.events import PhaseStarted
 from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.stages.costs import Costs
-from nas_rnn.experiment.stages.halving import Rung, halve
+from nas_rnn.experiment.stages.halving import halve
 from nas_rnn.experiment.stages.listening import RunListener
 from nas_rnn.experiment.stages.proposals import SearchSource
 from nas_rnn.experiment.stages.strategy import make_strategy

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from nas_rnn.comparison import (
     ALPHA,
     Comparison,
+    Course,
     Entry,
     FinalPlan,
     Look,
@@ -43,8 +44,11 @@ class Final:
     say: Callable[[Comparison], str] = sentence
     comparison: Comparison | None = field(default=None, init=False)
 
-    def run(self, entries: Sequence[Entry]) -> Generator[RunSource, None, None]:
-        """Train the baseline, the first of ``entries``, and the others; judge, and keep what was found."""
+    def run(self, entries: Sequence[Entry], course: Course | None = None) -> Generator[RunSource, None, None]:
+        """Train the baseline, the first of ``entries``, and the others; judge, and keep what was found.
+
+        ``course`` is how it came to these entries.
+        """
         models, folder, notify = self.models, self.listener.folder, self.listener.notify
         lock_final_plan(folder, models.data, list(entries))
         before = read_before(folder)
@@ -52,6 +56,7 @@ class Final:
             notify.warn(f"the test part of these data was read before, in {_listed(before)}")
         plan, results = yield from self._judged(entries)
         assert self.comparison is not None
+        self.comparison = replace(self.comparison, course=course)
         if self.keep_best:
             keep_best(models, folder, notify, plan, results)
         keep_comparison(models.task, folder, notify, plan, self.comparison, self.say(self.comparison))

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+import numpy as np
 import scipy.stats
 
+from nas_rnn.comparison import Rung
 from nas_rnn.engine import RunList, RunSource
 from nas_rnn.experiment.events import Phase, PhaseStarted
 from nas_rnn.experiment.stages.listening import RunListener
@@ -31,20 +33,6 @@ _LEAST_RUNG = 2
 """Of a fixed number of epochs the first one says nothing."""
 
 OnEnd = Callable[[RunSpec, RunResult], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rung:
-    """How one rung decided: after how many ``epochs``, how many went on of how many, and whether it was right.
-
-    ``correlation`` is Spearman's, between the ranks there and at the end, of those that went on to their end; None
-    where these are fewer than `FEWEST_RANKED`.
-    """
-
-    epochs: int
-    went_on: int
-    of: int
-    correlation: float | None = None
 
 
 def rungs_of(training: TrainingOptions, length: int, *, most: int = 2) -> tuple[int, ...]:
@@ -96,11 +84,16 @@ def third_of(count: int) -> int:
     return math.ceil(count / REDUCTION)
 
 
-def rank_correlation(at_rung: Sequence[float], at_end: Sequence[float]) -> float | None:
-    """Return Spearman's rank correlation; None of too few runs, or where all are the same."""
-    if len(at_rung) < FEWEST_RANKED or len(set(at_rung)) == 1 or len(set(at_end)) == 1:
+def mean_rank_correlation(groups: Sequence[Sequence[tuple[float, float]]]) -> float | None:
+    """Return Spearman's rank correlation of pairs, weighted over groups that have a ranking each; None of too few.
+
+    A group of n pairs has the weight n - 1, which is how much it says.
+    """
+    ranked = [group for group in groups if all(len({pair[side] for pair in group}) > 1 for side in (0, 1))]
+    if sum(map(len, ranked)) < FEWEST_RANKED:
         return None
-    return float(scipy.stats.spearmanr(at_rung, at_end).statistic)
+    values = [scipy.stats.spearmanr(*zip(*group, strict=True)).statistic for group in ranked]
+    return float(np.average(values, weights=[len(group) - 1 for group in ranked]))
 
 
 def earlier_ends(listener: RunListener, specs: Sequence[RunSpec]) -> dict[str, RunResult]:
@@ -199,4 +192,4 @@ def _agreement(
         and (at_rung := loss_at(results[number], sign, rung)) is not None
         and (at_end := loss_at(results[number], sign)) is not None
     ]
-    return rank_correlation([first for first, _ in pairs], [last for _, last in pairs])
+    return mean_rank_correlation([pairs])

@@ -75,7 +75,8 @@ class RandomControl:
         )
         yield from candidates.run(trials)
         best = best_entries(models, listener.folder, listener.notify, study, baseline)
-        return (yield from select(models, listener, self.costs, best, control="random search"))
+        selected = yield from select(models, listener, self.costs, best, control="random search")
+        return None if selected is None else selected.entry
 
     def _study(self) -> Study:
         path = self.listener.folder.path / CONTROL_JOURNAL

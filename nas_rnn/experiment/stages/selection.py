@@ -6,6 +6,7 @@ The best score of a search is flattered by luck; fresh seeds are not.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from dataclasses import dataclass
 
 from nas_rnn.comparison import Entry, pick_winner, selection_specs
 from nas_rnn.engine import RunSource
@@ -16,13 +17,21 @@ from nas_rnn.experiment.stages.listening import RunListener
 TOP, SEEDS = 3, 2
 
 
+@dataclass(frozen=True)
+class Selected:
+    """The candidate that was picked, and its mean validation value on fresh seeds (None: one of its runs diverged)."""
+
+    entry: Entry
+    fresh: float | None
+
+
 def select(
     models: Models,
     listener: RunListener,
     costs: Costs,
     candidates: Sequence[Entry],
     control: str = "",
-) -> Generator[RunSource, None, Entry | None]:
+) -> Generator[RunSource, None, Selected | None]:
     """Return the best of ``candidates`` by fresh seeds on validation data; runs of a ``control`` bear its name."""
     monitor = models.measures.monitor
     plan = selection_specs(
@@ -40,4 +49,8 @@ def select(
     winner = pick_winner(plan, runs.results, monitor)
     if winner.entry is None:
         listener.notify.warn(f"there is no {control or 'final'}: {winner.reason}")
-    return winner.entry
+        return None
+    mean = next(
+        mean for planned, mean in zip(plan, winner.means, strict=True) if planned.entry is winner.entry
+    )
+    return Selected(winner.entry, mean)

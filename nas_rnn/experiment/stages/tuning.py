@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from nas_rnn.comparison import Entry, derived_seed, tuning_spec
+from nas_rnn.comparison import Entry, Rung, derived_seed, tuning_spec
 from nas_rnn.engine import Next, RunList, RunSource
 from nas_rnn.experiment.events import Phase, PhaseStarted
 from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.stages.costs import Costs
 from nas_rnn.experiment.stages.halving import (
+    TRUSTED,
     best_of,
     earlier_ends,
     loss_at,
+    mean_rank_correlation,
     rungs_of,
     stopped_at,
     third_of,
@@ -36,11 +38,13 @@ _SAMPLER_INDEX = (1 << 18) - 1  # beyond those of the runs
 class Tuning:
     """The entries with the settings that were best, and how many epochs the baseline needed with its own.
 
-    ``length`` is None where nothing was tuned, and nobody knows.
+    ``length`` is None where nothing was tuned, and nobody knows. ``rung`` is how the halving decided, where there was
+    one.
     """
 
     entries: list[Entry]
     length: int | None = None
+    rung: Rung | None = None
 
 
 def tune(
@@ -59,7 +63,7 @@ def tune(
         return Tuning(list(entries))
     own = [entry for entry in entries if not entry.members]
     store = listener.folder.store
-    rung: int | None = None
+    rung, decided = None, None
     if models.config.epochs == "auto":
         rung = yield from _rung(models, listener, own)
     source = TuneSource(models, listener, own, models.config.tune, rung)
@@ -67,9 +71,7 @@ def tune(
     listener.notify(PhaseStarted(phase=phase, runs=source.runs, before=min(done, source.runs)))
     yield source
     if rung is not None:
-        promoted = source.promoted()
-        ends = yield from trained_on(listener, "promotion", promoted, listener.on_done)
-        source.take_ends(ends)
+        decided = yield from _to_the_end(listener, source, rung)
     costs.add("tuning", source.results)
     tuned = source.best()
     in_order, leader = iter(tuned), tuned[min(1, len(tuned) - 1)]
@@ -79,7 +81,21 @@ def tune(
             for entry in entries
         ],
         source.length,
+        decided,
     )
+
+
+def _to_the_end(listener: RunListener, source: TuneSource, rung: int) -> Generator[RunSource, None, Rung]:
+    """Train the best third of each cell's settings on; a second third where the rung's ranks say too little."""
+    for share in (1, 2):
+        promoted = source.promoted(share)
+        ends = yield from trained_on(listener, "promotion", promoted, source.on_end)
+        source.take_ends(ends)
+        correlation = source.agreement()
+        if correlation is None or correlation >= TRUSTED:
+            break
+    source.drop_checkpoints()
+    return Rung(epochs=rung, went_on=len(promoted), of=source.runs, correlation=correlation)
 
 
 def _rung(
@@ -191,12 +207,16 @@ class TuneSource:
         self._keep(result)
         self._listener.on_done(spec, result, keep_checkpoint=self._rung is not None)
 
-    def promoted(self) -> list[RunSpec]:
-        """Return the runs to be trained to their end: the best third of each cell's settings at the rung."""
+    def on_end(self, spec: RunSpec, result: RunResult) -> None:
+        """Hear that a run which was trained on has ended."""
+        self._listener.on_done(spec, result, keep_checkpoint=True)
+
+    def promoted(self, thirds: int = 1) -> list[RunSpec]:
+        """Return the runs to be trained to their end: so many thirds of each cell's settings, the best at the rung."""
         chosen = []
         for position, tuned in enumerate(self._tuned):
             losses = {number: loss for number, (_, loss) in enumerate(self._told(tuned))}
-            tuned.promoted = best_of(losses, third_of(self._trials))
+            tuned.promoted = best_of(losses, thirds * third_of(self._trials))
             chosen += [
                 self._spec(position, number, tuned.settings[number], to_the_end=True)
                 for number in tuned.promoted
@@ -204,13 +224,30 @@ class TuneSource:
         return chosen
 
     def take_ends(self, ends: Mapping[str, RunResult]) -> None:
-        """Take the results of those that were trained on, by id, and let nobody be trained on from here."""
-        store = self._listener.folder.store
+        """Take the results of those that were trained on, by id."""
         for position, tuned in enumerate(self._tuned):
-            for number in range(len(tuned.settings)):
+            for number in tuned.promoted:
                 spec = self._spec(position, number, tuned.settings[number])
-                store(spec.id).drop_checkpoint()
                 tuned.results[number] = ends.get(spec.id, tuned.results[number])
+
+    def agreement(self) -> float | None:
+        """Return how far ranks at the rung and at the end agree: Spearman's, the mean over cells; None of too few."""
+        pairs = [
+            [
+                (at_rung, at_end)
+                for number in tuned.promoted
+                if (at_rung := loss_at(tuned.results[number], self._sign, self._rung)) is not None
+                and (at_end := loss_at(tuned.results[number], self._sign)) is not None
+            ]
+            for tuned in self._tuned
+        ]
+        return mean_rank_correlation(pairs)
+
+    def drop_checkpoints(self) -> None:
+        """Let nobody be trained on from here."""
+        for position, tuned in enumerate(self._tuned):
+            for number, settings in enumerate(tuned.settings):
+                self._listener.folder.store(self._spec(position, number, settings).id).drop_checkpoint()
 
     def _keep(self, result: RunResult) -> None:
         tuned, number = self._running.pop(result.id)
