@@ -56,6 +56,11 @@ class Models:
         """What is measured on these data."""
         return self.task.measures(self.data.meta)
 
+    def notices(self) -> tuple[str, ...]:
+        """Return what the task says of its data."""
+        with plugins.running(plugins.registry().find("task", self.task.name), seconds=math.inf):
+            return self.task.notices(self.data)
+
     def floors(self) -> Mapping[str, Statistics]:
         """Return the task's trivial baselines on the test part: only a final may ask for them."""
         with plugins.running(plugins.registry().find("task", self.task.name), seconds=math.inf):

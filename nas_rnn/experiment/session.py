@@ -62,6 +62,7 @@ class Session(Generic[C]):
         kept = RunReader(self.folder).comparison()
         if kept is not None:
             return "complete", kept
+        self.notify.warn_once(self.models.notices())
         status: Status = "complete"
         with sync:
             for run in self.folder.ended():  # in any stage: MLflow may have missed it

@@ -152,6 +152,13 @@ class Task(ABC):
             UserError: when the training part is too small for one batch.
         """
 
+    def notices(self, data: TaskData) -> tuple[str, ...]:
+        """Return what somebody should know of loaded data before they read a figure of it, a sentence each.
+
+        None by default. `nas_rnn.tasks.unlearnable` makes one of symbols or classes that the training part lacks.
+        """
+        return ()
+
     def floors(self, data: TaskData) -> Mapping[str, Statistics]:
         """Return trivial baselines, fitted on the training part: each item's statistics on the test part, by name.
 
