@@ -164,7 +164,8 @@ class Comparison:
     asked about them: they do not count among the contenders of Holm's method. ``level`` is that of an
     interval: of the last look, where there were several. ``costs`` has the parts in their order, ``counted``
     the word for what their units are ("characters"). ``others`` are the metrics that every cell's standing has
-    beside the first, which alone decides; ``floors`` are trivial baselines.
+    beside the first, which alone decides; ``floors`` are trivial baselines. ``read_before`` names the finals that
+    had read the same test part before this one, whatever their data were called.
     """
 
     metric: str
@@ -179,6 +180,7 @@ class Comparison:
     counted: str = "targets"
     others: tuple[Measure, ...] = ()
     floors: tuple[Floor, ...] = ()
+    read_before: tuple[str, ...] = ()
 
     @property
     def rows(self) -> tuple[ContenderRow, ...]:
@@ -205,6 +207,7 @@ class Comparison:
             "counted": self.counted,
             "others": [asdict(measure) for measure in self.others],
             "floors": [{**asdict(floor), "beaten": floor.beaten} for floor in self.floors],
+            "read_before": list(self.read_before),
             "seconds": self.seconds,
         }
 
@@ -222,6 +225,7 @@ class Comparison:
         )
         own["others"] = tuple(Measure(**measure) for measure in own.get("others", ()))
         own["floors"] = tuple(_floor(floor) for floor in own.get("floors", ()))
+        own["read_before"] = tuple(own.get("read_before", ()))
         return cls(**{**own, "baseline": _standing(values["baseline"])})
 
 

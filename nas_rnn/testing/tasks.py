@@ -263,6 +263,23 @@ def _notices(task: Task, data: TaskData) -> list[str]:
     return [f"notices must give a tuple of texts, not {found!r:.80}"]
 
 
+def _fresh_test(task: Task, data: TaskData) -> list[str]:
+    """Check that a task which says how a fresh test part is cut does so, and that what remains can be used."""
+    if type(task).fresh_test is Task.fresh_test:
+        return []
+    rows = data.rows("train")
+    begins, ends = rows * 8 // 10, rows * 9 // 10
+    cut = task.fresh_test(data, begins, ends)
+    require_sound(task, cut, BATCHING)
+    wanted: dict[Part, slice] = {"train": slice(begins), "test": slice(begins, ends)}
+    return [
+        f"fresh_test gives other rows of {name!r} for the {part} part than it was asked for"
+        for part, rows_of in wanted.items()
+        for name, array in data.part("train").items()
+        if not np.array_equal(cut.part(part).get(name, ()), array[rows_of])
+    ]
+
+
 def _floors(task: Task, data: TaskData) -> list[str]:
     problems, floors = list[str](), task.floors(data)
     metrics = task.measures(data.meta).metrics
@@ -371,6 +388,7 @@ CHECKS = (
     _whole_pass,
     _items,
     _notices,
+    _fresh_test,
     _floors,
     _previews,
 )

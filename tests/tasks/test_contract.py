@@ -331,6 +331,10 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
         {"batches": with_context(evaluated=False)},
         "batches to train on must not be context (Batch.context): all are learned",
     ),
+    "fresh test": (
+        {"fresh_test": lambda self, data, begins, ends: data.with_fresh_test(begins, ends + 1)},
+        "fresh_test gives other rows of 'numbers' for the test part than it was asked for",
+    ),
     "notices": ({"notices": lambda self, data: "text"}, "notices must give a tuple of texts, not 'text'"),
     "gaps": (
         {"batches": every_batch(lambda batch: replace(batch, items=batch.items * 2))},  # type: ignore[operator]
@@ -428,6 +432,8 @@ def test_a_good_task_and_the_built_in_one_pass(tmp_path: Path) -> None:
     assert check_task(CharLM, text) == []
     goes_on = type("GoesOn", (Good,), {"batches": with_context(evaluated=True), "model_class": GoesOn})
     assert check_task(goes_on) == []
+    cut = {"fresh_test": lambda self, data, begins, ends: data.with_fresh_test(begins, ends)}
+    assert check_task(type("Cut", (Good,), cut)) == []
 
 
 @pytest.mark.parametrize(("changes", "problem"), BROKEN.values(), ids=BROKEN)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -120,6 +120,11 @@ class CharLM(Task):
         before = _before(data, part)
         return evaluation_chunks(codes, batch=batching.batch, length=batching.length, before=before)
 
+    def fresh_test(self, data: TaskData, begins: int, ends: int) -> TaskData:
+        """Cut the test part from the end of the training text, which then precedes it."""
+        cut = data.with_fresh_test(begins, ends)
+        return replace(cut, meta={**cut.meta, "test_follows": "train"})
+
     def notices(self, data: TaskData) -> tuple[str, ...]:
         """Name the characters that the training part lacks."""
         codes = {part: data.part(part)["codes"] for part in PARTS}
@@ -170,7 +175,10 @@ class CharLM(Task):
 
 def _before(data: TaskData, part: Part) -> NDArray[Any]:
     """Return the end of the text before a part, as much as its first stream reads: never of a part that comes later."""
-    earlier = [data.parts[name]["codes"] for name in PARTS[: PARTS.index(part)] if name in data.parts]
+    names = PARTS[: PARTS.index(part)]
+    if part == "test" and "test_follows" in data.meta:  # it was cut from the training text
+        names = (data.meta["test_follows"],)
+    earlier = [data.parts[name]["codes"] for name in names if name in data.parts]
     return np.concatenate([NOTHING, *(codes[-CONTEXT:] for codes in earlier)])[-CONTEXT:]
 
 

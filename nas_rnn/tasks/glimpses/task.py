@@ -116,6 +116,12 @@ class Glimpses(Task):
                 items=torch.from_numpy(chosen),
             )
 
+    def fresh_test(self, data: TaskData, begins: int, ends: int) -> TaskData:
+        """Cut the test part from the end of the training pictures; the others alone say what is grey."""
+        cut = data.with_fresh_test(begins, ends)
+        mean, deviation = _moments(cut.part("train")["pictures"])
+        return TaskData(cut.parts, {**cut.meta, "mean": mean, "deviation": deviation})
+
     def notices(self, data: TaskData) -> tuple[str, ...]:
         """Name the classes that the training part lacks."""
         labels = {part: data.part(part)["labels"] for part in PARTS}
