@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from nas_rnn.comparison.result import Comparison, ContenderRow
-from nas_rnn.comparison.sentences import decimals
+from nas_rnn.comparison.sentences import decimals, reading_again
 
 
 def ranked_rows(comparison: Comparison) -> tuple[ContenderRow, ...]:
@@ -24,7 +24,7 @@ def ranked_rows(comparison: Comparison) -> tuple[ContenderRow, ...]:
 def ranking_sentence(comparison: Comparison, changes: Mapping[str, str]) -> str:
     """Return which parts carry the gain, in sentences; ``changes`` says what was changed, by contender's name."""
     rows = ranked_rows(comparison)
-    told = []
+    told = reading_again(comparison)
     for verdict, words in (("worse", "Worse"), ("better", "Better"), ("equivalent", "No difference")):
         found = [row for row in rows if row.verdict == verdict]
         if found:

@@ -189,6 +189,7 @@ class Comparison:
     interval: of the last look, where there were several. ``costs`` has the parts in their order, ``counted``
     the word for what their units are ("characters"). ``others`` are the metrics that every cell's standing has
     beside the first, which alone decides; ``floors`` are trivial baselines, ``course`` is how it came to the final.
+    ``read_before`` names the finals that had read the same test part before this one, whatever their data were called.
     """
 
     metric: str
@@ -205,6 +206,7 @@ class Comparison:
     others: tuple[Measure, ...] = ()
     floors: tuple[Floor, ...] = ()
     course: Course | None = None
+    read_before: tuple[str, ...] = ()
 
     @property
     def rows(self) -> tuple[ContenderRow, ...]:
@@ -233,6 +235,7 @@ class Comparison:
             "others": [asdict(measure) for measure in self.others],
             "floors": [{**asdict(floor), "beaten": floor.beaten} for floor in self.floors],
             "course": None if self.course is None else asdict(self.course),
+            "read_before": list(self.read_before),
             "seconds": self.seconds,
         }
 
@@ -251,6 +254,7 @@ class Comparison:
         own["others"] = tuple(Measure(**measure) for measure in own.get("others", ()))
         own["course"] = None if own.get("course") is None else Course.from_dict(own["course"])
         own["floors"] = tuple(_floor(floor) for floor in own.get("floors", ()))
+        own["read_before"] = tuple(own.get("read_before", ()))
         return cls(**{**own, "baseline": _standing(values["baseline"])})
 
 

@@ -7,6 +7,9 @@ import math
 from nas_rnn.comparison.result import Against, Comparison, ContenderRow, Standing
 from nas_rnn.comparison.verdict import verdict_of
 
+MOST_READERS = 3
+"""So many of the finals that read the same test part are named, the others counted."""
+
 _RELATION = {
     "better": "is better than",
     "equivalent": "is equivalent to",
@@ -24,12 +27,34 @@ def sentence(comparison: Comparison) -> str:
 
 
 def sentences(comparison: Comparison) -> list[str]:
-    """Return the sentences of `sentence`, one for each contender."""
-    return [_sentence(comparison, row) for row in comparison.contenders]
+    """Return the sentences of `sentence`: of a test part that was read before, then one for each contender."""
+    rows = [_sentence(comparison, row) for row in comparison.contenders]
+    return [*reading_again(comparison), *rows] if rows else []
+
+
+def reading_again(comparison: Comparison) -> list[str]:
+    """Return a sentence where the test part had been read before, and what to do about it; else none.
+
+    For example: "The test part is read for the 3rd time (before: first, second), so ..."
+    """
+    before = comparison.read_before
+    if not before:
+        return []
+    more = f" and {len(before) - MOST_READERS} more" if len(before) > MOST_READERS else ""
+    readers = f"{', '.join(before[:MOST_READERS])}{more}"
+    return [
+        f"The test part is read for the {_ordinal(len(before) + 1)} time (before: {readers}), so what was learned from "
+        "it may have gone into what is compared; `--fresh-test 0.1` begins anew with one that nothing has read."
+    ]
+
+
+def _ordinal(number: int) -> str:
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
 
 
 def answer_lines(comparison: Comparison, answer: str) -> list[str]:
-    """Return ``answer`` in lines: one for each contender's sentence where it is made of them, else as it is."""
+    """Return ``answer`` in lines: one for each of `sentences` where it is made of them, else as it is."""
     several = sentences(comparison)
     return several if answer == " ".join(several) else [answer]
 

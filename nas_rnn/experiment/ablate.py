@@ -25,6 +25,7 @@ from nas_rnn.spaces.ablations import USUAL, Ablation, ablations
 _FROM_SEARCH = {one.name for one in fields(AblateConfig)} - {
     "cells",
     "baseline",
+    "fresh_test",
     "name",
     "storage",
     "address",

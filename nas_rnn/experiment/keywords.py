@@ -36,6 +36,7 @@ class _Options(TypedDict, total=False):
     task: str
     data: str | Path | None
     task_options: Mapping[str, int | float | str | bool]
+    fresh_test: float | None
     params: int
     tune: int
     tune_over: Sequence[str]

@@ -13,6 +13,7 @@ from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.comparison import Entry, Match, TaskChoice, nearest_hidden_size
 from nas_rnn.errors import UserError
 from nas_rnn.run_folder.config import CompareConfig, SearchConfig
+from nas_rnn.run_folder.fresh_test import FreshTest
 from nas_rnn.tasks import Batching, Measures, Statistics, Task, TaskData, check_meta
 from nas_rnn.training import RunSpec, TrainingOptions
 from nas_rnn.training.spec import Role
@@ -22,11 +23,15 @@ C = TypeVar("C", SearchConfig, CompareConfig)
 
 @dataclass(frozen=True)
 class Models:
-    """What a configuration says of every model that is trained; ``data`` is loaded already."""
+    """What a configuration says of every model that is trained.
+
+    ``data`` is loaded already; its test part was cut where ``fresh`` says, or is the task's own.
+    """
 
     config: SearchConfig | CompareConfig
     task: Task
     data: TaskData
+    fresh: FreshTest | None = None
 
     @classmethod
     def prepare(cls, config: C, given: Collection[str]) -> tuple[C, Models]:
@@ -51,10 +56,25 @@ class Models:
             require_sound(task, data, Batching(batch=config.batch, length=config.length))
         return config, cls(config, task, data)
 
+    def with_fresh_test(self, cut: FreshTest) -> Models:
+        """Return the same on data whose test part is cut from the training part."""
+        from nas_rnn.tasks.checks import require_sound  # loads torch
+
+        plugin = plugins.registry().find("task", self.task.name)
+        with plugins.running(plugin, seconds=math.inf, passing=(UserError,)):
+            data = self.task.fresh_test(self.data, cut.begins, cut.ends)
+            require_sound(self.task, data, Batching(batch=self.config.batch, length=self.config.length))
+        return Models(self.config, self.task, data, cut)
+
     @cached_property
     def measures(self) -> Measures:
         """What is measured on these data."""
         return self.task.measures(self.data.meta)
+
+    def notices(self) -> tuple[str, ...]:
+        """Return what the task says of its data."""
+        with plugins.running(plugins.registry().find("task", self.task.name), seconds=math.inf):
+            return self.task.notices(self.data)
 
     def floors(self) -> Mapping[str, Statistics]:
         """Return the task's trivial baselines on the test part: only a final may ask for them."""

@@ -21,6 +21,7 @@ from nas_rnn.experiment.models import Models
 from nas_rnn.publishing.mlflow_sync import MlflowSync, tracking_uri
 from nas_rnn.run_folder.config import CompareConfig, SearchConfig, absolute, read_config
 from nas_rnn.run_folder.dataset import keep_facts
+from nas_rnn.run_folder.fresh_test import FreshTest, next_cut, stored_cut
 from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.run_folder.lifecycle import create, resume, without_none
 from nas_rnn.run_folder.manifest import Kind
@@ -60,6 +61,7 @@ class Session(Generic[C]):
         kept = RunReader(self.folder).comparison()
         if kept is not None:
             return "complete", kept
+        self.notify.warn_once(self.models.notices())
         status: Status = "complete"
         with sync:
             for run in self.folder.ended():  # in any stage: MLflow may have missed it
@@ -128,7 +130,15 @@ def prepare(kind: type[C], values: Mapping[str, Any], runs: Path) -> tuple[C, Mo
     """Return a checked configuration and its models; every `UserError` about it comes from here."""
     config = absolute(read_config(kind, values))
     check_machine(config, runs)
-    return Models.prepare(config, without_none(values))
+    return _prepared(config, values, runs, None)
+
+
+def _prepared(config: C, values: Mapping[str, Any], runs: Path, cut: FreshTest | None) -> tuple[C, Models]:
+    """Return configuration and models; a fresh test part is cut where it was before, or from what is left by now."""
+    config, models = Models.prepare(config, without_none(values))
+    if config.fresh_test is None:
+        return config, models
+    return config, models.with_fresh_test(cut or next_cut(models.data, config.fresh_test, runs))
 
 
 @contextmanager
@@ -160,14 +170,14 @@ def resumed_session(
     config = absolute(read_config(config_kind, values))
     check_machine(config, folder.runs)
     with resume(kind, folder, config.storage):
-        config, models = Models.prepare(config, values)
+        config, models = _prepared(config, values, folder.runs, stored_cut(folder))
         check(config)
         folder.write_config(config)
         yield _session(config, folder, models, observer)
 
 
 def _session(config: C, folder: RunFolder, models: Models, observer: Observer) -> Session[C]:
-    keep_facts(folder, models.task, models.data, config.data)
+    keep_facts(folder, models.task, models.data, config.data, models.fresh)
     return Session(config, folder, models, Notifier(observer))
 
 

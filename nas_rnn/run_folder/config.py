@@ -102,6 +102,17 @@ class _Config(TrainingOptions):
             unset="the task's defaults",
         ),
     ] = field(default_factory=dict)
+    fresh_test: Annotated[
+        float | None,
+        Ge(0.01),
+        Le(0.4),
+        Option(
+            "Test on this share of the data, cut from the training part where no final has read it.",
+            WHAT,
+            metavar="SHARE",
+            unset="the task's own test part",
+        ),
+    ] = None
     params: Annotated[
         int, Ge(1), Option("Parameters of each whole model; sets the hidden sizes.", BUDGET)
     ] = 60_000

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nas_rnn.run_folder.data_digests import data_digest, named_arrays
+from nas_rnn.run_folder.fresh_test import FreshTest
 from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.run_folder.reader import DATA
 from nas_rnn.tasks import Measures, Metric, Task, TaskData
@@ -14,10 +15,13 @@ from nas_rnn.tasks import Measures, Metric, Task, TaskData
 Facts = dict[str, Any]
 
 
-def keep_facts(folder: RunFolder, task: Task, data: TaskData, source: Path | None) -> None:
-    """Put the facts of ``data`` into the folder, unless they are there already."""
+def keep_facts(
+    folder: RunFolder, task: Task, data: TaskData, source: Path | None, fresh: FreshTest | None = None
+) -> None:
+    """Put the facts of ``data`` into the folder, with where its test part was cut, unless they are there already."""
     if folder.read_json(DATA) is None:
-        folder.write_json(DATA, data_facts(task, data, source))
+        facts = data_facts(task, data, source)
+        folder.write_json(DATA, facts if fresh is None else {**facts, "fresh_test": fresh.to_dict()})
 
 
 def data_facts(task: Task, data: TaskData, source: Path | None) -> Facts:

@@ -6,6 +6,7 @@ from nas_rnn.tasks.corpus import MacroF1, Perplexity, Rmse
 from nas_rnn.tasks.data import Arrays, Batching, Part, TaskData
 from nas_rnn.tasks.meta import check_meta
 from nas_rnn.tasks.metric import Corpus, Mean, Metric, Statistics
+from nas_rnn.tasks.notices import unlearnable
 from nas_rnn.tasks.options import Option, option
 from nas_rnn.tasks.task import (
     LOSS,
@@ -51,6 +52,7 @@ __all__ = [
     "check_meta",
     "option",
     "real_steps",
+    "unlearnable",
 ]
 
 _WITH_TORCH = {

@@ -21,7 +21,9 @@ class Batch:
     ``items`` (B,) says which item of its part each column is, counted from 0 in the order of the data; an item may span
     several batches. Training batches need none. ``lengths`` (B,) counts the real steps of each column, the rest is
     padding that must never count; by name, where inputs and targets have different ones. ``restarts`` (T, B) is True
-    where a column starts anew before a step, at the cell's own start: a new document, a new session.
+    where a column starts anew before a step, at the cell's own start: a new document, a new session. A batch that is
+    ``context`` is read for the state that it leaves to the next one, and not scored: what precedes each column's first
+    item in a part that is evaluated. It needs no items.
     """
 
     inputs: Tensors
@@ -29,6 +31,7 @@ class Batch:
     items: Tensor | None = None
     lengths: Tensors | None = None
     restarts: Tensor | None = None
+    context: bool = False
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on a device; ``items`` stay where they are, with whoever adds up."""

@@ -21,7 +21,8 @@ def require_sound(task: Task, data: TaskData, training: Batching) -> None:
     Raises:
         UserError: for a part that is missing or empty, one that holds a number that is not finite, or a training part
             too small for a batch.
-        ValueError: for batches of an evaluated part that do not name their items: a fault of the task.
+        ValueError: for batches of an evaluated part that do not name their items, or context to train on: faults of the
+            task.
     """
     for part in PARTS:
         _require_finite_arrays(task, data, part)
@@ -30,6 +31,12 @@ def require_sound(task: Task, data: TaskData, training: Batching) -> None:
         try:
             for batch in task.batches(data, part, batching):
                 _require_finite(task, part, batch, count)
+                if batch.context:
+                    if part == "train":
+                        raise ValueError(
+                            "batches to train on must not be context (Batch.context): all are learned"
+                        )
+                    continue
                 if part != "train" and batch.items is None:
                     raise ValueError(
                         f"batches of the {part} part must say which items they hold (Batch.items)"

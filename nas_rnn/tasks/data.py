@@ -9,6 +9,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from nas_rnn.errors import UserError
+
 Part = Literal["train", "valid", "test"]
 PARTS: tuple[Part, ...] = get_args(Part)
 
@@ -57,6 +59,46 @@ class TaskData:
     def joined(self, other: TaskData) -> TaskData:
         """Return these data with the parts of ``other`` as well."""
         return TaskData({**self.parts, **other.parts}, self.meta, {**self.groups, **other.groups})
+
+    def rows(self, name: Part) -> int:
+        """Return how many rows all arrays of a part have along their first axis.
+
+        Raises:
+            UserError: where they have different ones.
+        """
+        counts = {len(array) if array.ndim else 0 for array in self.part(name).values()}
+        if len(counts) != 1:
+            raise UserError(
+                f"the arrays of the {name} part have different first axes ({', '.join(map(str, sorted(counts)))}), so "
+                "no rows can be cut off for a fresh test part"
+            )
+        return counts.pop()
+
+    def with_fresh_test(self, begins: int, ends: int) -> TaskData:
+        """Return these data with the training part's rows ``begins`` to ``ends`` as the test part.
+
+        The rows before them are left to train on. The test part that was there, and rows behind ``ends``, are in no
+        part: they may have been read.
+
+        Raises:
+            UserError: where arrays of the training part have different first axes, or items stand in groups, of which
+                nobody knows here whether they would be cut in two.
+        """
+        if not 0 < begins < ends <= self.rows("train"):
+            raise ValueError(
+                f"rows {begins} to {ends} are none of the {self.rows('train')} of the training part"
+            )
+        if self.groups:
+            raise UserError("a fresh test part cannot be cut from data whose items stand in groups")
+        train = self.part("train")
+        return TaskData(
+            {
+                **self.parts,
+                "train": {name: array[:begins] for name, array in train.items()},
+                "test": {name: array[begins:ends] for name, array in train.items()},
+            },
+            self.meta,
+        )
 
     @property
     def nbytes(self) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from nas_rnn.errors import UserError
 from nas_rnn.tasks.data import Batching, Part, TaskData
 from nas_rnn.tasks.metric import Mean, Metric, Statistics
 from nas_rnn.tasks.options import NoOptions, Option, read_options
@@ -151,6 +152,27 @@ class Task(ABC):
         Raises:
             UserError: when the training part is too small for one batch.
         """
+
+    def fresh_test(self, data: TaskData, begins: int, ends: int) -> TaskData:
+        """Return ``data`` with the training part's rows ``begins`` to ``ends`` as the test part, for `--fresh-test`.
+
+        A task whose rows may be cut anywhere returns ``data.with_fresh_test(begins, ends)``, and makes anew what in
+        ``meta`` was computed from the training part.
+
+        Raises:
+            UserError: by default, since a task may keep its data in other ways.
+        """
+        raise UserError(
+            f"the task {self.name!r} does not say how to cut a fresh test part (Task.fresh_test, docs/plugins.md); "
+            "leave out --fresh-test, or give data that nothing has read"
+        )
+
+    def notices(self, data: TaskData) -> tuple[str, ...]:
+        """Return what somebody should know of loaded data before they read a figure of it, a sentence each.
+
+        None by default. `nas_rnn.tasks.unlearnable` makes one of symbols or classes that the training part lacks.
+        """
+        return ()
 
     def floors(self, data: TaskData) -> Mapping[str, Statistics]:
         """Return trivial baselines, fitted on the training part: each item's statistics on the test part, by name.

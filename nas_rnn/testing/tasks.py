@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +168,7 @@ def _model(task: Task, data: TaskData) -> list[str]:
             "the model makes parameters on a device of its own choice; leave it to torch's default"
         )
     for part in PARTS:
-        for batch in _first(task, data, part, replace(BATCHING, seed=1))[:2]:
+        for batch in islice(_scored(task, data, part, replace(BATCHING, seed=1)), 2):
             found = _loss(model, batch)
             if not found:  # what is measured with a loss needs one that can be used
                 found = [*_scores(task, data, model, part, batch), *padding_problems(model, batch)]
@@ -227,11 +228,15 @@ def _statistics(method: str, found: ItemStatistics, batch: Batch, wanted: Iterab
 
 def _whole_pass(task: Task, data: TaskData) -> list[str]:
     """Say whether a state can be handed on through a pass: what fails is raised."""
-    model, state = _build(task, data, []).eval(), None
+    model, state, problems = _build(task, data, []).eval(), None, list[str]()
     for batch in task.batches(data, "valid", BATCHING):
         with torch.no_grad():
             _, state = drawn(partial(model.loss, batch, detached(state)))
-    return []
+        if batch.context and state is None:
+            problems.append(
+                "context is read for its state (Batch.context), but loss returns None for the next batch"
+            )
+    return problems
 
 
 def _items(task: Task, data: TaskData) -> list[str]:
@@ -249,6 +254,30 @@ def _items(task: Task, data: TaskData) -> list[str]:
 def _items_of(task: Task, data: TaskData, part: Part) -> set[int]:
     batches = task.batches(data, part, EVALUATION)
     return {item for batch in batches if batch.items is not None for item in batch.items.tolist()}
+
+
+def _notices(task: Task, data: TaskData) -> list[str]:
+    found: object = task.notices(data)
+    if isinstance(found, tuple) and all(isinstance(notice, str) for notice in found):
+        return []
+    return [f"notices must give a tuple of texts, not {found!r:.80}"]
+
+
+def _fresh_test(task: Task, data: TaskData) -> list[str]:
+    """Check that a task which says how a fresh test part is cut does so, and that what remains can be used."""
+    if type(task).fresh_test is Task.fresh_test:
+        return []
+    rows = data.rows("train")
+    begins, ends = rows * 8 // 10, rows * 9 // 10
+    cut = task.fresh_test(data, begins, ends)
+    require_sound(task, cut, BATCHING)
+    wanted: dict[Part, slice] = {"train": slice(begins), "test": slice(begins, ends)}
+    return [
+        f"fresh_test gives other rows of {name!r} for the {part} part than it was asked for"
+        for part, rows_of in wanted.items()
+        for name, array in data.part("train").items()
+        if not np.array_equal(cut.part(part).get(name, ()), array[rows_of])
+    ]
 
 
 def _floors(task: Task, data: TaskData) -> list[str]:
@@ -294,12 +323,16 @@ def _build(task: Task, data: TaskData, made: list[int]) -> TaskModel:
 
 def _first(task: Task, data: TaskData, part: Part, batching: Batching) -> list[Batch]:
     """Return the first batches of a pass."""
-    return [batch for batch, _ in zip(task.batches(data, part, batching), range(MOST_BATCHES), strict=False)]
+    return list(islice(task.batches(data, part, batching), MOST_BATCHES))
+
+
+def _scored(task: Task, data: TaskData, part: Part, batching: Batching) -> Iterator[Batch]:
+    return (batch for batch in task.batches(data, part, batching) if not batch.context)
 
 
 def _columns_of(task: Task, data: TaskData, part: Part) -> list[int]:
-    """Return a hash of every column of inputs with its targets."""
-    return [hash(column) for batch in task.batches(data, part, BATCHING) for column in _columns(batch)]
+    """Return a hash of every column of inputs with its targets; context may stand in an earlier part."""
+    return [hash(column) for batch in _scored(task, data, part, BATCHING) for column in _columns(batch)]
 
 
 def _columns(batch: Batch) -> Iterator[tuple[bytes, ...]]:
@@ -337,6 +370,7 @@ def _tensors(batch: Batch) -> Mapping[str, Tensor]:
         **named_tensors(batch.targets, "targets"),
         **named_tensors(batch.lengths, "lengths"),
         **{name: tensor for name, tensor in plain.items() if tensor is not None},
+        "context": torch.tensor(batch.context),
     }
 
 
@@ -353,6 +387,8 @@ CHECKS = (
     _model,
     _whole_pass,
     _items,
+    _notices,
+    _fresh_test,
     _floors,
     _previews,
 )

@@ -124,6 +124,8 @@ def _evaluated(model: TaskModel, batches: Batches, take: Callable[..., Any]) -> 
     state: State = None
     for number, batch in enumerate(batches):
         loss, count, statistics, state = take(batch.to(device), state, number)
+        if batch.context:
+            continue
         total += loss * count
         targets += count
         if statistics:

@@ -17,6 +17,7 @@ from nas_rnn.comparison import (
     Entry,
     FinalPlan,
     TaskChoice,
+    answer_lines,
     chart,
     cost_of,
     cost_sentence,
@@ -467,3 +468,30 @@ def test_files_from_before_there_were_p_values_and_costs_still_load() -> None:
     assert cost_sentence(old) == "Cost: 2.0 core-minutes."
     assert sentence(old) == sentence(comparison)
     assert Comparison.from_dict(json.loads(json.dumps(old.to_dict()))) == old
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        (
+            ("first",),
+            "The test part is read for the 2nd time (before: first), so what was learned from it may",
+        ),
+        (("a", "b"), "for the 3rd time (before: a, b), so"),
+        (tuple("abcdefghij"), "for the 11th time (before: a, b, c and 7 more), so"),
+        (tuple("abcdefghijklmnopqrst"), "for the 21st time (before: a, b, c and 17 more), so"),
+    ],
+)
+def test_a_test_part_that_was_read_before_is_told_first(before: tuple[str, ...], said: str) -> None:
+    new = compared("gated", shifts={"gated": 0.06})
+    old = Comparison.from_dict(json.loads(json.dumps(replace(new, read_before=before).to_dict())))
+    assert old.read_before == before
+    first, *others = answer_lines(old, sentence(old))
+    assert said in first and first.endswith("`--fresh-test 0.1` begins anew with one that nothing has read.")
+    assert others == answer_lines(new, sentence(new)) == [sentence(new)]
+    assert "read_before" in new.to_dict() and "The test part is read" not in sentence(new)
+
+
+def test_where_nothing_was_compared_nothing_was_read_again() -> None:
+    alone = replace(compared("gated", shifts={}), contenders=(), read_before=("first",))
+    assert sentence(alone) == "Nothing was compared."

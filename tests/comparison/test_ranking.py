@@ -34,3 +34,10 @@ def test_the_sentence_says_what_carries_the_gain() -> None:
         "Worse: no gate (diverged); no tanh (+0.31 [+0.20, +0.42]). Better: no path (-0.050 [-0.080, -0.020]). "
         "No difference: c (+0.001 [-0.020, +0.022]). Undecided: 1 of 5. Nothing was tuned."
     )
+
+
+def test_a_test_part_that_was_read_before_is_told_first() -> None:
+    again = replace(comparison(SAME), read_before=("first",))
+    assert ranking_sentence(again, {}).startswith(
+        "The test part is read for the 2nd time (before: first), so"
+    )

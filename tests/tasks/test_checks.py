@@ -94,6 +94,21 @@ def test_too_small_a_training_part_is_said_by_the_task() -> None:
 
 
 @pytest.mark.parametrize("part", PARTS)
+def test_context_is_not_what_a_part_consists_of(part: Part) -> None:
+    """Nor is anything read without being learned in the training part."""
+
+    class Reading(Good):
+        def batches(self, data: TaskData, own: Part, batching: Batching) -> Iterator[Batch]:
+            for batch in Good().batches(data, own, batching):
+                yield replace(batch, items=None, context=True) if own == part else batch
+
+    with pytest.raises((UserError, ValueError)) as caught:
+        require_sound(Reading(), Good().load(None), TRAINING)
+    expected = {"train": "batches to train on must not be context"}.get(part, f"the {part} part of the data")
+    assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize("part", PARTS)
 def test_items_are_asked_for_where_something_is_measured(part: Part) -> None:
     class Nameless(Good):
         def batches(self, data: TaskData, own: Part, batching: Batching) -> Iterator[Batch]:

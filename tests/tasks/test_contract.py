@@ -140,6 +140,18 @@ def more_every_epoch(self: Good, data: TaskData, part: Part, batching: Batching)
     yield from list(Good().batches(data, part, batching)) * (1 + batching.epoch)
 
 
+def with_context(evaluated: bool) -> Any:
+    """Return ``batches`` of which the first is read first, and not scored."""
+
+    def batches(self: Good, data: TaskData, part: Part, batching: Batching) -> Iterator[Batch]:
+        own = list(Good().batches(data, part, batching))
+        if (part != "train") == evaluated:
+            yield replace(own[0], items=None, context=True)
+        yield from own
+
+    return batches
+
+
 def refusing(self: Any, *args: Any, **how: Any) -> Any:
     raise UserError("nothing to show")
 
@@ -211,6 +223,13 @@ class OneWidth(Signs):
     def loss(self, batch: Batch, state: State) -> tuple[Loss, State]:
         _, after = self.rnn(batch.inputs, state)
         return super().loss(batch, None)[0], after
+
+
+class GoesOn(Signs):
+    """Goes on from a state of one column, in batches of any width."""
+
+    def loss(self, batch: Batch, state: State) -> tuple[Loss, State]:
+        return super().loss(batch, None)[0], torch.zeros(1)
 
 
 class NotTrained(nn.Module):
@@ -304,6 +323,19 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
         {"batches": every_batch(lambda batch: replace(batch, items=None))},
         "batches of the valid part must say which items they hold",
     ),
+    "context without a state": (
+        {"batches": with_context(evaluated=True)},
+        "context is read for its state (Batch.context), but loss returns None for the next batch",
+    ),
+    "context to train on": (
+        {"batches": with_context(evaluated=False)},
+        "batches to train on must not be context (Batch.context): all are learned",
+    ),
+    "fresh test": (
+        {"fresh_test": lambda self, data, begins, ends: data.with_fresh_test(begins, ends + 1)},
+        "fresh_test gives other rows of 'numbers' for the test part than it was asked for",
+    ),
+    "notices": ({"notices": lambda self, data: "text"}, "notices must give a tuple of texts, not 'text'"),
     "gaps": (
         {"batches": every_batch(lambda batch: replace(batch, items=batch.items * 2))},  # type: ignore[operator]
         "items of the test part must be numbered from 0 without gaps",
@@ -398,6 +430,10 @@ def test_a_good_task_and_the_built_in_one_pass(tmp_path: Path) -> None:
     text.write_text(" ".join(map(str, range(1000))))
     assert check_task(Good) == []
     assert check_task(CharLM, text) == []
+    goes_on = type("GoesOn", (Good,), {"batches": with_context(evaluated=True), "model_class": GoesOn})
+    assert check_task(goes_on) == []
+    cut = {"fresh_test": lambda self, data, begins, ends: data.with_fresh_test(begins, ends)}
+    assert check_task(type("Cut", (Good,), cut)) == []
 
 
 @pytest.mark.parametrize(("changes", "problem"), BROKEN.values(), ids=BROKEN)

@@ -67,8 +67,8 @@ def test_a_task_s_floors_are_of_the_items_that_models_are_scored_on() -> None:
     data = TaskData(codes, {"vocabulary": "abcdefghABCDEFGH"})  # type: ignore[arg-type]
     floors = CharLM().floors(data)
     assert list(floors) == ["unigram table", "bigram table"]
-    batches = list(CharLM().batches(data, "test", EVALUATION))
-    items = {item for batch in batches for item in batch.items.tolist()}  # type: ignore[union-attr]
+    batches = CharLM().batches(data, "test", EVALUATION)
+    items = {item for batch in batches if batch.items is not None for item in batch.items.tolist()}
     for statistics in floors.values():
         assert len(statistics["bits"]) == len(statistics["characters"]) == len(items)
         assert statistics["characters"].sum() == 6000 - 1

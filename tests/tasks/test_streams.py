@@ -9,8 +9,16 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from nas_rnn.errors import UserError
-from nas_rnn.tasks import Batch, Batching
-from nas_rnn.tasks.char_lm.streams import IGNORED, evaluation_blocks, evaluation_chunks, training_chunks
+from nas_rnn.tasks import Arrays, Batch, Batching, Part, TaskData
+from nas_rnn.tasks.char_lm import CharLM
+from nas_rnn.tasks.char_lm.streams import (
+    CONTEXT,
+    IGNORED,
+    evaluation_blocks,
+    evaluation_chunks,
+    training_chunks,
+)
+from nas_rnn.tasks.data import EVALUATION, PARTS
 
 Chunks = list[tuple[Tensor, Tensor]]
 
@@ -61,14 +69,29 @@ def test_training_on_too_little_says_what_would_fit() -> None:
         training(11, batch=3, length=4)
 
 
+def evaluation(count: int, batch: int, length: int, before: int) -> tuple[Chunks, list[Batch]]:
+    """Return context and scored chunks of symbols 0, 1, ..., which ``before`` negative ones precede."""
+    found = list(
+        evaluation_chunks(np.arange(count), batch=batch, length=length, before=np.arange(-before, 0))
+    )
+    context = [both(chunk) for chunk in found if chunk.context]
+    assert all(chunk.context for chunk in found[: len(context)])
+    return context, found[len(context) :]
+
+
+SIZES = given(
+    st.integers(2, 2000), st.integers(1, 9), st.integers(1, 90), st.sampled_from([0, 3, 255, 256, 999])
+)
+
+
 @settings(deadline=None)
-@given(st.integers(2, 200), st.integers(1, 9), st.integers(1, 20))
+@SIZES
 def test_evaluation_has_every_symbol_but_the_first_as_target_once(
-    count: int, batch: int, length: int
+    count: int, batch: int, length: int, before: int
 ) -> None:
     targets_seen: list[int] = []
     sizes = set()
-    for inputs, targets in map(both, evaluation_chunks(np.arange(count), batch=batch, length=length)):
+    for inputs, targets in map(both, evaluation(count, batch, length, before)[1]):
         real = targets != IGNORED
         assert (inputs[real] + 1 == targets[real]).all()
         assert inputs.shape == targets.shape
@@ -81,24 +104,78 @@ def test_evaluation_has_every_symbol_but_the_first_as_target_once(
     assert len(sizes) == 1
 
 
+@settings(deadline=None)
+@SIZES
+def test_what_precedes_a_stream_is_read_before_it(count: int, batch: int, length: int, before: int) -> None:
+    """As many symbols of each stream, and those that end where it starts; in chunks that are no longer than others."""
+    context, scored = evaluation(count, batch, length, before)
+    starts = both(scored[0])[0][0]
+    assert sum(len(inputs) for inputs, _ in context) == min(CONTEXT, before)
+    assert all(len(inputs) <= length and inputs.shape == targets.shape for inputs, targets in context)
+    if context:
+        inputs, targets = (np.concatenate(each).T for each in zip(*context, strict=True))
+        for start, column, following in zip(starts.tolist(), inputs, targets, strict=True):
+            assert column.tolist() == list(range(start - len(column), start))
+            assert following.tolist() == list(range(start - len(column) + 1, start + 1))
+
+
+@pytest.mark.parametrize(
+    ("count", "before", "streams"),
+    [
+        (257, 256, 1),
+        (512, 256, 1),
+        (513, 256, 2),
+        (1880, 999, 7),
+        (100_000, 256, 32),
+        (100_000, 255, 1),
+        (2, 0, 1),
+    ],
+)
+def test_streams_are_no_shorter_than_their_context(count: int, before: int, streams: int) -> None:
+    """And there is only one where not all would have the whole of it."""
+    assert both(evaluation(count, 32, 64, before)[1][0])[0].shape[1] == streams
+
+
 def test_evaluation_streams_are_contiguous() -> None:
-    chunks = map(both, evaluation_chunks(np.arange(101), batch=4, length=10))
-    stream = np.concatenate([inputs[:, 1].numpy() for inputs, _ in chunks])
-    assert stream.tolist() == list(range(25, 50))
+    _, chunks = evaluation(4 * 300 + 1, batch=4, length=100, before=256)
+    stream = np.concatenate([inputs[:, 1].numpy() for inputs, _ in map(both, chunks)])
+    assert stream.tolist() == list(range(300, 600))
+
+
+def test_what_precedes_a_part_is_text_of_earlier_parts() -> None:
+    """Of the test part also training text, where the validation part is short; nothing that comes later."""
+    codes = np.split(np.arange(700), [400, 500])
+    parts: dict[Part, Arrays] = {part: {"codes": own} for part, own in zip(PARTS, codes, strict=True)}
+    data = TaskData(parts)
+
+    def read(part: Part, known: TaskData = data) -> list[int]:
+        batches = CharLM().batches(known, part, EVALUATION)
+        return [int(symbol) for chunk in batches if chunk.context for symbol in both(chunk)[0][:, 0]]
+
+    assert read("valid") == list(range(400 - CONTEXT, 400))
+    assert read("test") == list(range(500 - CONTEXT, 500))
+    assert read("valid", data.without("test")) == read("valid")
+    assert read("test", data.only("test")) == []
 
 
 @settings(deadline=None)
-@given(st.integers(2, 200), st.integers(1, 9), st.integers(1, 20))
-def test_items_are_blocks_in_the_order_of_the_sequence(count: int, batch: int, length: int) -> None:
+@SIZES
+def test_items_are_blocks_in_the_order_of_the_sequence(
+    count: int, batch: int, length: int, before: int
+) -> None:
     """Every target's item, by the chunks and by itself: neighbours in the sequence are neighbours among items."""
-    item_of = {}
-    for chunk in evaluation_chunks(np.arange(count), batch=batch, length=length):
+    item_of, items = {}, set[int]()
+    for chunk in evaluation(count, batch, length, before)[1]:
         _, targets = both(chunk)
         assert chunk.items is not None
+        items |= set(chunk.items.tolist())
         for column, item in zip(targets.T.tolist(), chunk.items.tolist(), strict=True):
             item_of |= {target: item for target in column if target != IGNORED}
     in_order = [item_of[target] for target in range(1, count)]
-    assert evaluation_blocks(np.arange(count), batch=batch, length=length).tolist() == in_order
-    assert in_order == sorted(in_order)
+    blocks, number = evaluation_blocks(
+        np.arange(count), batch=batch, length=length, before=np.arange(-before, 0)
+    )
+    assert blocks.tolist() == in_order == sorted(in_order)
+    assert items == set(range(number))
     assert set(in_order) == set(range(max(in_order) + 1))
     assert np.bincount(in_order).max() <= length

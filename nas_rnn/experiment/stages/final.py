@@ -54,7 +54,7 @@ class Final:
         before = read_before(folder)
         if before:
             notify.warn(f"the test part of these data was read before, in {_listed(before)}")
-        plan, results = yield from self._judged(entries)
+        plan, results = yield from self._judged(entries, before)
         assert self.comparison is not None
         self.comparison = replace(self.comparison, course=course)
         if self.keep_best:
@@ -62,7 +62,7 @@ class Final:
         keep_comparison(models.task, folder, notify, plan, self.comparison, self.say(self.comparison))
 
     def _judged(
-        self, entries: Sequence[Entry]
+        self, entries: Sequence[Entry], read_before: tuple[str, ...]
     ) -> Generator[RunSource, None, tuple[FinalPlan, dict[str, RunResult]]]:
         """Train on so many seeds, or on more and more of them until all is decided or the time is over; judge."""
         models, config = self.models, self.models.config
@@ -76,7 +76,7 @@ class Final:
             runs = self.listener.stage("final", self._undecided(plan))
             yield runs
             results |= runs.results
-            self.comparison = judge(
+            judged = judge(
                 models.measures.metrics,
                 plan,
                 results,
@@ -88,6 +88,7 @@ class Final:
                 costs=self.costs.parts(),
                 counted=models.task.unit,
             )
+            self.comparison = replace(judged, read_before=read_before)
             if all(map(is_decided, self.comparison.contenders)):
                 break
             if self.deadline is not None and time.monotonic() > self.deadline:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from nas_rnn.errors import UserError
 from nas_rnn.tasks.batch import Batch
@@ -14,11 +17,18 @@ from nas_rnn.tasks.char_lm import net
 from nas_rnn.tasks.char_lm.floors import bigram_bits, by_block, unigram_bits
 from nas_rnn.tasks.char_lm.model import CharModel, sample
 from nas_rnn.tasks.char_lm.net import LanguageModel
-from nas_rnn.tasks.char_lm.streams import block_count, evaluation_blocks, evaluation_chunks, training_chunks
+from nas_rnn.tasks.char_lm.streams import (
+    CONTEXT,
+    NOTHING,
+    evaluation_blocks,
+    evaluation_chunks,
+    training_chunks,
+)
 from nas_rnn.tasks.char_lm.text import Vocabulary, read_text
-from nas_rnn.tasks.data import EVALUATION, Arrays, Batching, Part, TaskData, symbol_dtype
+from nas_rnn.tasks.data import EVALUATION, PARTS, Arrays, Batching, Part, TaskData, symbol_dtype
 from nas_rnn.tasks.metric import Mean, Metric, Statistics
 from nas_rnn.tasks.model import TaskModel
+from nas_rnn.tasks.notices import unlearnable
 from nas_rnn.tasks.options import option
 from nas_rnn.tasks.task import MakeRnn, PlainNet, Preview, PreviewOptions, Regularisation, Task
 
@@ -46,7 +56,9 @@ class CharLM(Task):
     The parts follow one another: the first 80 % of the characters train, the next 10 % validate, the last
     10 % test (options ``valid`` and ``test`` are the shares of these two). The vocabulary is that of the whole
     text, so that no part meets a character it cannot name; which characters exist is all that training learns
-    from the other parts. Items are blocks: one row of a chunk, weighted by its characters.
+    from the other parts. Validation and test read the text before each of their streams as context that is not
+    scored, so their figures do not depend on how many streams there are: training text before validation, training and
+    validation text before the test part. Items are blocks: one row of a chunk, weighted by its characters.
     """
 
     name: ClassVar[str] = "char-lm"
@@ -105,14 +117,25 @@ class CharLM(Task):
         codes = data.part(part)["codes"]
         if part == "train":
             return training_chunks(codes, batching)
-        return evaluation_chunks(codes, batch=batching.batch, length=batching.length)
+        before = _before(data, part)
+        return evaluation_chunks(codes, batch=batching.batch, length=batching.length, before=before)
+
+    def fresh_test(self, data: TaskData, begins: int, ends: int) -> TaskData:
+        """Cut the test part from the end of the training text, which then precedes it."""
+        cut = data.with_fresh_test(begins, ends)
+        return replace(cut, meta={**cut.meta, "test_follows": "train"})
+
+    def notices(self, data: TaskData) -> tuple[str, ...]:
+        """Name the characters that the training part lacks."""
+        codes = {part: data.part(part)["codes"] for part in PARTS}
+        return unlearnable(data.meta["vocabulary"], codes, what="characters", items="characters")
 
     def floors(self, data: TaskData) -> dict[str, Statistics]:
         """Return tables of single characters and of pairs, over the blocks of the test part."""
         symbols = len(data.meta["vocabulary"])
         train, test = data.part("train")["codes"], data.part("test")["codes"]
         cut = {"batch": EVALUATION.batch, "length": EVALUATION.length}
-        blocks, count = evaluation_blocks(test, **cut), block_count(test, **cut)
+        blocks, count = evaluation_blocks(test, **cut, before=_before(data, "test"))
         tables = {"unigram table": unigram_bits, "bigram table": bigram_bits}
         return {name: by_block(table(train, test, symbols), blocks, count) for name, table in tables.items()}
 
@@ -148,6 +171,15 @@ class CharLM(Task):
 
     def _sizes(self, meta: Mapping[str, Any]) -> dict[str, int]:
         return {"symbols": len(meta["vocabulary"]), "embedding": int(self.options.embedding)}
+
+
+def _before(data: TaskData, part: Part) -> NDArray[Any]:
+    """Return the end of the text before a part, as much as its first stream reads: never of a part that comes later."""
+    names = PARTS[: PARTS.index(part)]
+    if part == "test" and "test_follows" in data.meta:  # it was cut from the training text
+        names = (data.meta["test_follows"],)
+    earlier = [data.parts[name]["codes"] for name in names if name in data.parts]
+    return np.concatenate([NOTHING, *(codes[-CONTEXT:] for codes in earlier)])[-CONTEXT:]
 
 
 def python_reference() -> str:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from nas_rnn.errors import UserError
 from nas_rnn.tasks.batch import Batch
-from nas_rnn.tasks.data import Arrays, Batching, Part, TaskData, symbol_dtype
+from nas_rnn.tasks.data import PARTS, Arrays, Batching, Part, TaskData, symbol_dtype
 from nas_rnn.tasks.glimpses import net
 from nas_rnn.tasks.glimpses.looks import ORDERS, looks
 from nas_rnn.tasks.glimpses.model import GlimpseClassifier
@@ -25,6 +25,7 @@ from nas_rnn.tasks.glimpses.pictures import Pictures, embedded_digits, examples,
 from nas_rnn.tasks.glimpses.showing import Example, describe
 from nas_rnn.tasks.metric import Mean, Metric, Statistics
 from nas_rnn.tasks.model import TaskModel
+from nas_rnn.tasks.notices import unlearnable
 from nas_rnn.tasks.options import option
 from nas_rnn.tasks.task import MakeRnn, PlainNet, Preview, PreviewOptions, Regularisation, Task
 
@@ -114,6 +115,17 @@ class Glimpses(Task):
                 targets=torch.from_numpy(labels[chosen].astype(np.int64)),
                 items=torch.from_numpy(chosen),
             )
+
+    def fresh_test(self, data: TaskData, begins: int, ends: int) -> TaskData:
+        """Cut the test part from the end of the training pictures; the others alone say what is grey."""
+        cut = data.with_fresh_test(begins, ends)
+        mean, deviation = _moments(cut.part("train")["pictures"])
+        return TaskData(cut.parts, {**cut.meta, "mean": mean, "deviation": deviation})
+
+    def notices(self, data: TaskData) -> tuple[str, ...]:
+        """Name the classes that the training part lacks."""
+        labels = {part: data.part(part)["labels"] for part in PARTS}
+        return unlearnable(data.meta["classes"], labels, what="classes", items="pictures")
 
     def floors(self, data: TaskData) -> dict[str, Statistics]:
         """Return what always answering the commonest class comes to."""

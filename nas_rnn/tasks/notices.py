@@ -1,0 +1,50 @@
+"""What is told of data before anything is trained. Knows no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas_rnn.tasks.data import PARTS, Part
+
+SAID: Mapping[Part, str] = {"train": "training", "valid": "validation", "test": "test"}
+
+MOST_NAMED = 8
+"""So many of a part are named, the most frequent first; the others are counted."""
+
+
+def unlearnable(
+    names: Sequence[str], parts: Mapping[Part, NDArray[Any]], *, what: str, items: str
+) -> tuple[str, ...]:
+    """Say in one sentence what occurs in an evaluated part and never in the training part; nothing if all is known.
+
+    ``parts`` has the numbers that occur in each part, any shape, places in ``names``. ``what`` is what they stand for
+    ("characters", "classes"), ``items`` what one occurrence is ("characters", "pictures"), both in the plural. Names
+    may be data: they are shown as Python writes them, with all that is not seen written out.
+    """
+    trained_V = np.bincount(parts["train"].ravel(), minlength=len(names)) > 0
+    told = list[str]()
+    for part in PARTS[1:]:
+        counts_V = np.bincount(parts[part].ravel(), minlength=len(names))
+        unknown_V = np.where(trained_V, 0, counts_V)
+        if unknown_V.any():
+            share = unknown_V.sum() / counts_V.sum()
+            told.append(
+                f"{100 * share:.2g} % of the {items} of the {SAID[part]} part are {_listed(names, unknown_V)}"
+            )
+    if not told:
+        return ()
+    return (
+        f"some {what} are not in the training part, so no model can have learned them: {'; '.join(told)}. They count "
+        "against every cell, and the figure is worse by them",
+    )
+
+
+def _listed(names: Sequence[str], counts_V: NDArray[np.int64]) -> str:
+    places = sorted(np.flatnonzero(counts_V).tolist(), key=lambda place: (-counts_V[place], place))
+    shown = [f"{names[place]!r} ({counts_V[place]:,})" for place in places[:MOST_NAMED]]
+    more = len(places) - len(shown)
+    return ", ".join(shown) + (f" and {more:,} others" if more else "")
