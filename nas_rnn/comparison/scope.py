@@ -51,10 +51,14 @@ def _within(verdict: Verdict, contender: Standing, baseline: Standing) -> str:
     Of runs with a decaying learning rate, of earlier versions, and of those that had not improved for a while without
     having converged, it is not known whether they would have improved.
     """
-    concerned = {"better": (baseline,), "worse": (contender,)}.get(verdict, (baseline, contender))
+    return limit_of({"better": (baseline,), "worse": (contender,)}.get(verdict, (baseline, contender)))
+
+
+def limit_of(standings: Sequence[Standing]) -> str:
+    """Return within how many epochs holds what the final runs show, "" where all have stopped improving."""
     cut = [
         (epochs, converged)
-        for standing in concerned
+        for standing in standings
         for value, epochs, converged in zip(
             standing.values, standing.epochs, standing.converged, strict=False
         )

@@ -14,7 +14,7 @@ from nas_rnn.run_folder.manifest import Kind
 from nas_rnn.tasks import Measures
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
 
-Phase = Literal["search", "control", "selection", "length", "tuning", "promotion", "final"]
+Phase = Literal["search", "control", "selection", "length", "tuning", "promotion", "final", "timing"]
 RunEnding = Literal["finished", "stopped", "diverged", "failed", "reused"]
 
 
