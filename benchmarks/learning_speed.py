@@ -6,7 +6,7 @@
 Curves fall as 1 + e^(-t / scale) towards a plateau of 1, with noise in every epoch and a plateau of its own for every
 run. The contender's scale is ``ratio`` times the baseline's, and every run's differs from that by 15 %: so its curve is
 the baseline's stretched, and the true ratio is known whatever the level. For each row: in how many comparisons there
-was a ratio, how many of those intervals left out the truth (5 % is promised), their half width and the bias, as factors.
+was a ratio, how many of those intervals left out the truth (5 % is promised), their half width and bias, as factors.
 """
 
 from __future__ import annotations

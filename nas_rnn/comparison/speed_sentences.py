@@ -40,7 +40,8 @@ def speed_remark(comparison: Comparison) -> str:
     settings = "were tuned for the end of training, not for speed" if tuned else "were not tuned"
     timed = any(row.learning_speed and row.learning_speed.seconds_ratio for row in comparison.contenders)
     seconds = "; seconds are those of training steps, measured when nothing else ran" if timed else ""
-    return f"How fast a cell learns is no part of the verdict: on validation data alone; settings {settings}{seconds}."
+    told = "How fast a cell learns is measured on validation data alone, and is no part of the verdict"
+    return f"{told}; settings {settings}{seconds}."
 
 
 def ratio_text(speed: LearningSpeed) -> str:

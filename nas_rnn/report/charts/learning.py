@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from nas_rnn.comparison import Standing
-from nas_rnn.report.charts.panel import Panel, begin, finish, name_ends, plain_log_ticks, whole_ticks
+from nas_rnn.report.charts.panel import SIZE, Panel, begin, finish, name_ends, plain_log_ticks, whole_ticks
 from nas_rnn.report.facts import Report, Run
 from nas_rnn.report.figures import figure as written
 from nas_rnn.report.inline import DASHES, INK, MARKERS, PAPER, SERIES
@@ -115,6 +116,7 @@ def _explain_marks(axes: Axes, runs: Sequence[Run]) -> None:
 
     found = dict(ENDS[because] for run in runs if (because := run.result.ended_because) in ENDS and because)
     if found:
+        axes.figure.set_figheight(SIZE[1] + 0.2 * math.ceil(len(found) / 2))
         axes.figure.legend(
             [Line2D([], [], linestyle="", marker=mark, color=INK, **MARK) for mark in found],
             list(found.values()), loc="outside lower center", ncols=2, frameon=False, fontsize=9, handletextpad=0.2,
