@@ -16,6 +16,7 @@ from nas_rnn.training import EpochRecord
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 MOST = len(SERIES)
 """So many cells have a curve; more could not be told apart."""
@@ -94,7 +95,7 @@ def _panel(
         plain_log_ticks(axes.yaxis)
     whole_ticks(axes)
     name_ends(axes, ends)
-    _explain_marks(axes, [run for _, runs in groups for run in runs])
+    _explain_marks(figure, [run for _, runs in groups for run in runs])
     return finish(figure, id, title, f"{'; '.join(told)}.")
 
 
@@ -110,14 +111,14 @@ def _mark_ends(axes: Axes, runs: Sequence[Run], value: Callable[[EpochRecord], f
     return f" ({', '.join(f'{number} {words}' for words, number in told.items())})" if told else ""
 
 
-def _explain_marks(axes: Axes, runs: Sequence[Run]) -> None:
+def _explain_marks(figure: Figure, runs: Sequence[Run]) -> None:
     """Say below the panel what the marks mean that occur in it."""
     from matplotlib.lines import Line2D
 
     found = dict(ENDS[because] for run in runs if (because := run.result.ended_because) in ENDS and because)
     if found:
-        axes.figure.set_figheight(SIZE[1] + 0.2 * math.ceil(len(found) / 2))
-        axes.figure.legend(
+        figure.set_figheight(SIZE[1] + 0.2 * math.ceil(len(found) / 2))
+        figure.legend(
             [Line2D([], [], linestyle="", marker=mark, color=INK, **MARK) for mark in found],
             list(found.values()), loc="outside lower center", ncols=2, frameon=False, fontsize=9, handletextpad=0.2,
         )  # fmt: skip
