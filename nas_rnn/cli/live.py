@@ -45,6 +45,7 @@ NAMES: Final = {
     "tuning": "Tuning",
     "promotion": "Tuning (to the end)",
     "final": "Final",
+    "timing": "Timing",
 }
 REDRAWS_PER_SECOND: Final = 4
 FIXED_LINES: Final = 6

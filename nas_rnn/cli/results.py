@@ -23,6 +23,7 @@ from nas_rnn.comparison import (
     course_lines,
     ranked_rows,
     scale_lines,
+    speed_lines,
 )
 from nas_rnn.comparison.sentences import verdict_remark
 from nas_rnn.experiment.results import Result
@@ -180,6 +181,8 @@ def _print_verdict(console: Console, result: Result) -> None:
     console.print()
     for line in answer_lines(result.comparison, result.verdict or ""):
         console.print(Text(one_line(line), style=style))
+    for line in [] if result.kind == "ablate" else speed_lines(result.comparison):
+        console.print(Text(one_line(line)))
     cost = cost_sentence(result.comparison)
     if cost:
         console.print(cost)

@@ -5,12 +5,15 @@
 ``contrast`` takes the one or the other, ``testing`` has its p-values, ``verdict`` the word for them, ``scope``
 what it speaks of, ``power`` what more seeds would do, ``floors`` the trivial baselines; ``judging`` puts results
 together, ``course`` says how it came to the final, ``costs`` adds up, ``sentences`` and ``chart`` show them.
+``learning_speed`` is a second answer beside the verdict, and ``speed_sentences`` its words.
 """
 
 from nas_rnn.comparison.chart import Chart, chart
 from nas_rnn.comparison.costs import cost_of
-from nas_rnn.comparison.course import Course, Rung, Way, course_lines
+from nas_rnn.comparison.course import Course, Rung, Way
+from nas_rnn.comparison.course_sentences import course_lines
 from nas_rnn.comparison.judging import judge
+from nas_rnn.comparison.learning_speed import with_learning_speeds, with_seconds
 from nas_rnn.comparison.matching import Match, mismatch_warning, nearest_hidden_size
 from nas_rnn.comparison.plan import (
     Entry,
@@ -26,10 +29,20 @@ from nas_rnn.comparison.plan import (
 )
 from nas_rnn.comparison.power import Levels, Spread, more_seeds, power
 from nas_rnn.comparison.ranking import ranked_rows, ranking_sentence
-from nas_rnn.comparison.result import Comparison, ContenderRow, Cost, Floor, Measure, Reading, Standing
+from nas_rnn.comparison.result import (
+    Comparison,
+    ContenderRow,
+    Cost,
+    Floor,
+    LearningSpeed,
+    Measure,
+    Reading,
+    Standing,
+)
 from nas_rnn.comparison.scale import scale_lines
 from nas_rnn.comparison.seeds import derived_seed
 from nas_rnn.comparison.sentences import answer_lines, cost_sentence, sentence
+from nas_rnn.comparison.speed_sentences import speed_lines
 from nas_rnn.comparison.statistics import PairedInterval, paired_interval
 from nas_rnn.comparison.stopping import ALPHA, Look, interim_analyses, is_decided
 from nas_rnn.comparison.testing import PValues, holm, p_values
@@ -45,6 +58,7 @@ __all__ = [
     "Entry",
     "FinalPlan",
     "Floor",
+    "LearningSpeed",
     "Levels",
     "Look",
     "Match",
@@ -84,6 +98,9 @@ __all__ = [
     "scale_lines",
     "selection_specs",
     "sentence",
+    "speed_lines",
     "tuning_spec",
     "verdict_of",
+    "with_learning_speeds",
+    "with_seconds",
 ]

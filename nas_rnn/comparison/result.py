@@ -89,6 +89,57 @@ class Against:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LearningSpeed:
+    """When a cell's validation comes to where the baseline's ends: a second answer, of which the verdict knows nothing.
+
+    ``plateau`` is where the baseline's curves end, the mean over its seeds in the monitor ``metric``, in ``unit``;
+    ``level`` is worse than that by the metric's margin. ``within`` is the limit that holds for it ("within 4 epochs,
+    still improving"), "" where the baseline's runs had stopped improving.
+
+    ``targets`` has for each pair how many training targets the cell had learned from when its curve first came to the
+    level, None where it never did; ``baseline_targets`` the same of the baseline. ``ratio`` is the geometric mean over
+    the pairs of the one by the other, ``ci95`` its interval; both are None where there is none, which ``reason``
+    explains. ``seconds_per_target`` and ``baseline_seconds_per_target`` are those of training steps, measured in turns
+    when nothing else ran; None where nobody measured them.
+    """
+
+    metric: str
+    unit: str
+    plateau: float
+    level: float
+    within: str
+    targets: tuple[float | None, ...]
+    baseline_targets: tuple[float | None, ...]
+    ratio: float | None = None
+    ci95: Interval | None = None
+    reason: str = ""
+    seconds_per_target: float | None = None
+    baseline_seconds_per_target: float | None = None
+
+    @property
+    def reached(self) -> tuple[int, int]:
+        """In how many pairs the cell came to the level, and in how many the baseline did."""
+        own, theirs = (
+            sum(count is not None for count in each) for each in (self.targets, self.baseline_targets)
+        )
+        return own, theirs
+
+    @property
+    def seconds_ratio(self) -> float | None:
+        """``ratio``, of seconds of training steps."""
+        if self.ratio is None or self.seconds_per_target is None or self.baseline_seconds_per_target is None:
+            return None
+        return self.ratio * self.seconds_per_target / self.baseline_seconds_per_target
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> LearningSpeed:
+        """Return what ``asdict`` described, also after a trip through JSON."""
+        own = _known(cls, values)
+        counts = {name: tuple(own[name]) for name in ("targets", "baseline_targets")}
+        return cls(**{**own, **counts, "ci95": _pair(own.get("ci95"))})
+
+
+@dataclass(frozen=True, kw_only=True)
 class ContenderRow:
     """One cell against the baseline; differences in the metric's units, signed so that negative is better.
 
@@ -105,7 +156,8 @@ class ContenderRow:
     that holds for the verdict ("within 4 epochs, still improving"), "" where the runs that could change it had
     stopped improving; ``weak_baseline`` names a trivial baseline that the baseline does not clearly beat, where that
     stands in the way of "better". ``against`` has the references that it was held against. A row that the metric
-    cannot decide on so few test items has a difference, no interval, and p-values of 1.
+    cannot decide on so few test items has a difference, no interval, and p-values of 1. ``learning_speed`` is no part
+    of the verdict.
     """
 
     standing: Standing
@@ -127,10 +179,13 @@ class ContenderRow:
     within: str = ""
     weak_baseline: str = ""
     against: tuple[Against, ...] = ()
+    learning_speed: LearningSpeed | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return one flat JSON object: the standing's fields and the row's own."""
         own = asdict(self)
+        if self.learning_speed is not None:
+            own["learning_speed"]["seconds_ratio"] = self.learning_speed.seconds_ratio
         return {**own.pop("standing"), **own}
 
     @classmethod
@@ -142,6 +197,8 @@ class ContenderRow:
         own["against"] = tuple(
             Against(**{**_known(Against, one), "ci95": _pair(one["ci95"])}) for one in own.get("against", ())
         )
+        if own.get("learning_speed") is not None:
+            own["learning_speed"] = LearningSpeed.from_dict(own["learning_speed"])
         return cls(standing=_standing(values), **own)
 
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from nas_rnn import plugins
 from nas_rnn.engine.sampling import Sampler, machine_reader
 from nas_rnn.errors import UserError
-from nas_rnn.tasks import TaskData
+from nas_rnn.tasks import Task, TaskData
 from nas_rnn.training import CannotStore, Diverged, RunSpec, RunStore
 from nas_rnn.training.files import Files
 from nas_rnn.training.spec import Status
+from nas_rnn.training.store import StepTimes
 
 if TYPE_CHECKING:
     from nas_rnn.training.trainer import Trainer
@@ -24,7 +25,7 @@ WORST = 1e30
 
 
 class Worker:
-    """Trains one RunSpec after another; a step is an epoch.
+    """Trains one RunSpec after another; a step is an epoch. Of a run that measures others' steps it is the whole.
 
     ``data_for(spec)`` is the data that a run may read, ``files(run)`` are its files, and ``where`` is what is kept with
     it of the place where it was trained.
@@ -63,6 +64,9 @@ class Worker:
 
     def _step(self) -> dict[str, Any]:
         try:
+            if self._spec.role == "timing":
+                self._measure_times()
+                return self._report("finished", "it only measured")
             trainer = self._trainer or self._make_trainer()
             if not trainer.finished:
                 with self._sampler.running():
@@ -87,14 +91,36 @@ class Worker:
     def _make_trainer(self) -> Trainer:
         from nas_rnn.training.trainer import Trainer
 
-        task = plugins.registry().find("task", self._spec.task).value(**self._spec.task_options)
-        store = RunStore(self._files(self._spec.id))
+        store, task = RunStore(self._files(self._spec.id)), self._make_task()
         try:
             self._trainer = Trainer(self._spec, task, self._data_for(self._spec), store)
         finally:
             done = None if self._trainer is None else self._trainer.epoch
             store.append_worker({**self._where, "epochs_before": done})
         return self._trainer
+
+    def _make_task(self) -> Task:
+        task: Task = plugins.registry().find("task", self._spec.task).value(**self._spec.task_options)
+        return task
+
+    def _measure_times(self) -> None:
+        """Measure the steps of the runs that this one names, each in turns with the first of them."""
+        from nas_rnn.training.timing import seconds_per_target
+
+        store, task, data = (
+            RunStore(self._files(self._spec.id)),
+            self._make_task(),
+            self._data_for(self._spec),
+        )
+        first, *others = store.read_timed()
+        times: list[StepTimes | None] = []
+        for spec in others:
+            try:
+                theirs, own = seconds_per_target([first, spec], task, data)
+                times.append((own, theirs))
+            except Diverged:
+                times.append(None)
+        store.write_times(times)
 
     def _report(self, ending: Status | Literal[""], reason: str | None) -> dict[str, Any]:
         if samples := self._sampler.collect():

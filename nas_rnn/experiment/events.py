@@ -26,6 +26,7 @@ Phase = Literal[
     "selection",
     "tuning",
     "final",
+    "timing",
 ]
 RunEnding = Literal["finished", "stopped", "diverged", "failed", "reused"]
 

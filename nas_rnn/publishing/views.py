@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nas_rnn.cells import Cell, parse_cell
-from nas_rnn.comparison import Comparison, sentence
+from nas_rnn.comparison import Comparison, sentence, speed_lines
 from nas_rnn.errors import UserError
 from nas_rnn.publishing.tables import Table, TrialRow, comparison_table, markdown_table, trials_table
 from nas_rnn.run_folder.layout import REPORT, RunFolder
@@ -238,6 +238,10 @@ def parent_view(
         if row.relative_difference is not None:
             # Not `gap_to_lstm`: sorted by that, the search would stand among its own candidates.
             metrics["final_gap"] = row.relative_difference
+        if row.learning_speed is not None and row.learning_speed.ratio is not None:
+            metrics["speed_targets_ratio"] = row.learning_speed.ratio
+            if row.learning_speed.seconds_ratio is not None:
+                metrics["speed_seconds_ratio"] = row.learning_speed.seconds_ratio
         for suffix in ("png", "svg"):
             path = about.folder.path / f"comparison.{suffix}"
             if path.is_file():
@@ -277,6 +281,7 @@ def _parent_note(about: About, status: str, comparison: Comparison | None, trial
     if comparison is not None:
         table = comparison_table(comparison)
         lines.append(markdown_table(table))
+        lines += [markdown_text(line) for line in speed_lines(comparison)]
     lines.append(
         f"Trials: {counted or 'none'}. Sort the runs by `gap_to_lstm`: negative is better than the LSTM."
     )

@@ -15,6 +15,7 @@ from nas_rnn.comparison import answer_lines, course_lines, scale_lines
 from nas_rnn.comparison.budget import HIGH, LOW
 from nas_rnn.comparison.checklist import SOURCE
 from nas_rnn.comparison.scope import ends
+from nas_rnn.comparison.speed_sentences import speed_remark
 from nas_rnn.report import charts, pictures, tables
 from nas_rnn.report.cards import MOST_CARDS, cards
 from nas_rnn.report.charts.anytime import random_draws
@@ -80,6 +81,7 @@ def _content(report: Report) -> dict[str, Any]:
         "cards": cards(report),
         "flow_table": tables.flow(report),
         "costs": tables.costs(report),
+        "speed": tables.speed(report),
     }
     return {
         **shown,
@@ -90,6 +92,7 @@ def _content(report: Report) -> dict[str, Any]:
         "shapes": SHAPES,
         "sentences": [] if report.comparison is None else answer_lines(report.comparison, report.sentence),
         "scale": _beside(report),
+        "speed_remark": "" if report.comparison is None else speed_remark(report.comparison),
         "replies": REPLIES,
         "tally": _tally(report),
         "source": SOURCE,
@@ -111,6 +114,7 @@ def _sections(report: Report, shown: dict[str, Any]) -> list[tuple[str, str, boo
     return [
         ("results", "Results", shown["results"] is not None),
         ("learning", "Learning curves", bool(shown["learning"])),
+        ("speed", "Learning speed", shown["speed"] is not None),
         ("cells", cell, bool(shown["cards"])),
         ("flow", "Gradient flow", bool(shown["flow"])),
         ("search", "The search over its budget", bool(shown["anytime"]) or bool(report.draws)),

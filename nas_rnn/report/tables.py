@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from nas_rnn.cells import gate_bias, parse_cell
-from nas_rnn.comparison import ContenderRow, Standing
+from nas_rnn.comparison import ContenderRow, LearningSpeed, Standing
 from nas_rnn.comparison.sentences import decimals, percent, verdict_remark
+from nas_rnn.comparison.speed_sentences import ratio_text, times
 from nas_rnn.report.facts import Report, Run
 from nas_rnn.report.figures import chance, duration, figure, gap, signed
 
@@ -92,6 +93,36 @@ def _mean(standing: Standing) -> str:
         return f"{standing.diverged} of {len(standing.seeds)} diverged"
     spread = "" if standing.std is None else f" ± {standing.std:.2g}"
     return f"{figure(standing.mean)}{spread}"
+
+
+def speed(report: Report) -> Table | None:
+    """Return when each contender's validation came to the baseline's level; None where nobody knows."""
+    if report.comparison is None:
+        return None
+    rows = [
+        _speed(report, row.standing, row.learning_speed)
+        for row in report.rows
+        if row.learning_speed is not None
+    ]
+    if not rows:
+        return None
+    kept = [name for name in rows[0] if any(row[name] for row in rows)]
+    return Table(
+        tuple(kept), tuple(tuple(row[name] for name in kept) for row in rows), words=("cell", "why no ratio")
+    )
+
+
+def _speed(report: Report, standing: Standing, found: LearningSpeed) -> dict[str, str]:
+    assert report.comparison is not None
+    own, theirs = found.reached
+    return {
+        "cell": report.changes.get(standing.name, standing.name),
+        "came to it": f"{own} of {len(found.targets)} seeds",
+        f"{report.comparison.baseline.name} did": f"{theirs} of {len(found.targets)} seeds",
+        f"times as many {report.comparison.counted} [95 %]": ratio_text(found),
+        "times the seconds": "" if found.seconds_ratio is None else times(found.seconds_ratio),
+        "why no ratio": found.reason,
+    }
 
 
 def selection(report: Report) -> Table | None:

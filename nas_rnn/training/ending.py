@@ -46,7 +46,7 @@ def end_of(losses: Sequence[float], margin_at: Callable[[float], float]) -> End 
     the median of the latest values lies more than that half above the best.
     """
     values = np.asarray(losses, dtype=np.float64)
-    smooth = _smoothed(values)
+    smooth = smoothed(values)
     held = {"converged": 0, "overfitted": 0}
     for epoch in range(LEAST_EPOCHS, len(values) + 1):
         now, least = smooth[epoch - 1], smooth[:epoch].min()
@@ -74,10 +74,19 @@ def expected_gain(smooth: NDArray[np.float64], epoch: int) -> float:
     return gain * min(1.0, gain / before) if gain > 0 and before > 0 else gain
 
 
-def _smoothed(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def smoothed(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return at each epoch the median over the last `WINDOW` of the epochs so far."""
-    begins = [math.floor(end * (1 - WINDOW)) for end in range(1, len(values) + 1)]
-    return np.array([np.median(values[begin : end + 1]) for end, begin in enumerate(begins)])
+    return np.array([np.median(values[before:end]) for before, end in _windows(len(values))])
+
+
+def window_middles(epochs: int) -> NDArray[np.float64]:
+    """Return which epoch, counted from 1, lies in the middle of each value of `smoothed`: what that stands for."""
+    return np.array([(before + 1 + end) / 2 for before, end in _windows(epochs)])
+
+
+def _windows(epochs: int) -> list[tuple[int, int]]:
+    """Return for each epoch how many lie before its window, and its own number."""
+    return [(math.floor(end * (1 - WINDOW)), end) for end in range(1, epochs + 1)]
 
 
 def _at(values: NDArray[np.float64], epoch: float) -> float:

@@ -11,7 +11,8 @@ from nas_rnn.outside import check_plain, check_text
 from nas_rnn.training.options import TrainingOptions
 from nas_rnn.training.plain_data import from_plain, to_plain
 
-Role = Literal["candidate", "control", "baseline", "selection", "tuning", "final"]
+Role = Literal["candidate", "control", "baseline", "selection", "tuning", "final", "timing"]
+"""A run of the role "timing" trains nothing: it measures how long training steps of other runs take."""
 Status = Literal["finished", "stopped", "diverged", "failed"]
 EndedBecause = Literal["converged", "overfitted", "cap", "budget", "stopped", "diverged", "failed"]
 

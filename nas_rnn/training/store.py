@@ -18,12 +18,18 @@ SPEC, METRICS, CHECKPOINT, RESULT = "spec.json", "metrics.jsonl", "checkpoint.sa
 WORKERS = "workers.jsonl"
 SYSTEM = "system.jsonl"
 FLOW = "gradient_flow.json"
+TIMED, TIMES = "timed.json", "times.json"
+
+
+StepTimes = tuple[float, float]
+"""Seconds of training that a target takes: of a run, and of the one beside it."""
 
 
 class RunStore:
     """The files of one run: ``spec.json``, ``metrics.jsonl``, ``checkpoint.safetensors``, ``result.json``, and
     ``workers.jsonl``, which says where the run was trained: one line each time that it began or went on;
-    ``system.jsonl``, samples of what it took of its machine; of a final run also ``gradient_flow.json``.
+    ``system.jsonl``, samples of what it took of its machine; of a final run also ``gradient_flow.json``. A run that
+    measures the steps of others has ``timed.json`` and ``times.json`` instead.
 
     ``files`` is a folder of this machine, or other `Files`. Every other file is replaced as a whole
     or not at all; of the ``.jsonl`` files only the last line can be torn, and readers pass over it. One process
@@ -60,6 +66,27 @@ class RunStore:
         """Return what `write_flow` kept, or None."""
         data = self._read_json(FLOW)
         return data if isinstance(data, dict) else None
+
+    def write_timed(self, specs: list[RunSpec]) -> None:
+        """Keep whose steps are to be measured, the one to compare with first; times of before are removed."""
+        self.files.remove(TIMES)
+        self.files.write(TIMED, _json_bytes([spec.to_dict() for spec in specs]))
+
+    def read_timed(self) -> list[RunSpec]:
+        """Return what `write_timed` kept."""
+        data = self._read_json(TIMED)
+        return [RunSpec.from_dict(spec) for spec in data] if isinstance(data, list) else []
+
+    def write_times(self, times: list[StepTimes | None]) -> None:
+        """Keep what was measured of each spec after the first, beside the first: seconds a target of both."""
+        self.files.write(TIMES, _json_bytes(times))
+
+    def read_times(self) -> list[StepTimes | None] | None:
+        """Return what `write_times` kept, None where nothing was measured."""
+        data = self._read_json(TIMES)
+        if not isinstance(data, list):
+            return None
+        return [None if pair is None else (float(pair[0]), float(pair[1])) for pair in data]
 
     def append_record(self, record: EpochRecord) -> None:
         """Add one line to the curve, on disk when this returns."""
@@ -155,7 +182,7 @@ class RunStore:
             raise NasRnnError(f"{self.place}/{name} is not JSON: {error}") from error
 
 
-def _json_bytes(data: dict[str, Any]) -> bytes:
+def _json_bytes(data: object) -> bytes:
     return (json.dumps(data, indent=1, allow_nan=False) + "\n").encode()
 
 

@@ -1,8 +1,9 @@
-"""How long a training step takes, for models that are to be compared at equal time instead of equal parameters."""
+"""How long a training step takes: for models that are compared at equal time, and for how fast a cell learns."""
 
 from __future__ import annotations
 
 import itertools
+import math
 import statistics
 import time
 
@@ -16,6 +17,9 @@ from nas_rnn.training.spec import RunSpec
 
 STEPS, ROUNDS = 2, 7
 
+TARGET_ROUNDS = 21
+"""Of `seconds_per_target`, whose figures are told and not only searched by."""
+
 
 def seconds_per_step(specs: list[RunSpec], task: Task, data: TaskData) -> list[float]:
     """Return the seconds that a training step of each of ``specs`` takes on the first batches of the data.
@@ -26,15 +30,32 @@ def seconds_per_step(specs: list[RunSpec], task: Task, data: TaskData) -> list[f
     Raises:
         Diverged: when a first step does.
     """
+    return _in_turns([_Stepper(spec, task, data) for spec in specs], ROUNDS)
+
+
+def seconds_per_target(specs: list[RunSpec], task: Task, data: TaskData) -> list[float]:
+    """Return the seconds of training that a target takes each of ``specs``, measured as `seconds_per_step` does.
+
+    Raises:
+        Diverged: when a first step does.
+    """
     runs = [_Stepper(spec, task, data) for spec in specs]
+    seconds = _in_turns(runs, TARGET_ROUNDS)
+    return [each / run.targets for each, run in zip(seconds, runs, strict=True)]
+
+
+def _in_turns(runs: list[_Stepper], rounds: int) -> list[float]:
+    """Return the median seconds of a step of each."""
     for run in runs:
         run.step()
-    rounds = [[run.step() for run in runs] for _ in range(ROUNDS)]
-    return [statistics.median(times) for times in zip(*rounds, strict=True)]
+    measured = [[run.step() for run in runs] for _ in range(rounds)]
+    return [statistics.median(times) for times in zip(*measured, strict=True)]
 
 
 class _Stepper:
-    """Takes training steps of one model at a learning rate of 0."""
+    """Takes training steps of one model at a learning rate of 0; ``targets`` are those of a step."""
+
+    targets = math.nan
 
     def __init__(self, spec: RunSpec, task: Task, data: TaskData) -> None:
         self._options = spec.training
@@ -51,7 +72,7 @@ class _Stepper:
         """Return the seconds of one step."""
         with threads(self._options.threads), torch.random.fork_rng():
             began = time.perf_counter()
-            train_pass(
+            trained = train_pass(
                 self._model,
                 self._batches,
                 self._optimizer,
@@ -59,4 +80,6 @@ class _Stepper:
                 clip=self._options.clip,
                 epoch=1,
             )
-            return (time.perf_counter() - began) / len(self._batches)
+            seconds = time.perf_counter() - began
+        self.targets = trained.targets / len(self._batches)
+        return seconds / len(self._batches)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from nas_rnn.cells import Cell, parse_cell
+from nas_rnn.comparison import LearningSpeed
 from nas_rnn.publishing.report_data import make_report, write_report
 from nas_rnn.publishing.views import cell_artifacts
 from nas_rnn.report.cards import _card
@@ -21,7 +22,7 @@ from nas_rnn.report.inline import VARIABLES
 from nas_rnn.run_folder.layout import RunFolder
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from folders import BASE, FOUND, SCRIPT, Folder, full_search, standing
+from folders import BASE, FOUND, SCRIPT, SEEDS, Folder, full_search, standing
 from page_checks import Page
 
 ALL = ["results", "learning", "cells", "flow", "search", "pareto", "tuning", "costs", "checklist", "again"]
@@ -139,6 +140,55 @@ def test_random_search_is_told_of_as_it_was(runs: Path, page: Page) -> None:
     assert "No random search ran beside tpe" in alone.text and "Dashed:" not in alone.text
     itself = page_of(full_search(runs, "itself", strategy="random", control=False))
     assert "estimated from these 4" in itself.text and "No random search ran" not in itself.text
+
+
+SPEED = LearningSpeed(
+    metric="bits_per_char",
+    unit="bits per character",
+    plateau=2.02,
+    level=2.04,
+    within="",
+    targets=(1.0,) * 5,
+    baseline_targets=(2.0,) * 5,
+    ratio=0.71,
+    ci95=(0.6, 0.84),
+    seconds_per_target=3e-5,
+    baseline_seconds_per_target=2.4e-5,
+)
+
+
+def test_how_fast_a_cell_learns_has_a_table_of_its_own(runs: Path) -> None:
+    folder = Folder(runs, "fast", "compare", cells=["found"], baseline="lstm")
+    folder.final({"learning_speed": SPEED})
+    told = page_of(folder.folder).text.partition("How many characters each cell had learned from")[2]
+    told = told.partition("of at least five pairs")[0]
+    for text in ("2.040 bits per character", "0.71 [0.60, 0.84]", "0.89", "5 of 5 seeds", "for speed"):
+        assert text in told, text
+    assert not any(word in told for word in ("better", "worse", "equivalent", "undecided"))
+    none = Folder(runs, "unknown-speed", "compare", cells=["found"], baseline="lstm")
+    none.final({"learning_speed": replace(SPEED, ratio=None, ci95=None, reason="not every run came to it")})
+    page = page_of(none.folder)
+    assert "not every run came to it" in page.text and "times as many" not in page.text
+
+
+def test_learning_curves_mark_where_and_why_each_run_ended(runs: Path) -> None:
+    folder = Folder(runs, "ends", "compare", cells=["found"], baseline="lstm")
+    folder.final()
+    for number, because in enumerate(("converged", "cap")):
+        folder.run(
+            f"final-found-s{number}",
+            "final",
+            FOUND,
+            2.3,
+            seed=SEEDS["found"][number],
+            ended_because=because,
+        )
+    html = write_report(folder.folder).read_text(encoding="utf-8")
+    labels = [label for label in re.findall(r'<svg[^>]* aria-label="([^"]+)"', html) if "Validation" in label]
+    assert len(labels) == 1
+    assert "found ends at 2.300 (1 stopped improving, 1 at the most epochs)" in labels[0]
+    assert re.search(r"lstm ends at 2\.505;", labels[0])  # of those nobody knows why
+    assert html.count("at the most epochs</text>") == 2  # below both panels
 
 
 def test_what_there_is_not_is_left_out(runs: Path) -> None:

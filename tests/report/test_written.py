@@ -30,7 +30,18 @@ def finished(finished_comparison: Finished, tmp_path_factory: pytest.TempPathFac
 def test_a_comparison_ends_with_its_report(finished: Path) -> None:
     page = Page((finished / "whole" / "report.html").read_text(encoding="utf-8"))
     assert page.problems == []
-    wanted = ["results", "learning", "cells", "flow", "pareto", "tuning", "costs", "checklist", "again"]
+    wanted = [
+        "results",
+        "learning",
+        "speed",
+        "cells",
+        "flow",
+        "pareto",
+        "tuning",
+        "costs",
+        "checklist",
+        "again",
+    ]
     assert page.sections == wanted
     assert "Python 3." in page.text and "learning rate" in page.text
     assert "9 tuning runs each" in page.text

@@ -24,6 +24,7 @@ from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.stages.costs import Costs
 from nas_rnn.experiment.stages.keeping import keep_best, keep_comparison
 from nas_rnn.experiment.stages.listening import RunListener
+from nas_rnn.experiment.stages.speed import learning_speeds
 from nas_rnn.run_folder.holdout import lock_final_plan, read_before
 from nas_rnn.training import RunResult, RunSpec
 
@@ -56,6 +57,7 @@ class Final:
             notify.warn(f"the test part of these data was read before, in {_listed(before)}")
         plan, results = yield from self._judged(entries, before)
         assert self.comparison is not None
+        self.comparison = yield from learning_speeds(models, self.listener, plan, results, self.comparison)
         self.comparison = replace(self.comparison, course=course)
         if self.keep_best:
             keep_best(models, folder, notify, plan, results)

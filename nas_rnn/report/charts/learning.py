@@ -1,21 +1,41 @@
-"""Learning curves of the final: the mean over seeds, and the band between the best and the worst seed."""
+"""Learning curves of the final: the mean over seeds, the band from best to worst, and where and why each run ended."""
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from nas_rnn.comparison import Standing
-from nas_rnn.report.charts.panel import Panel, begin, finish, name_ends, plain_log_ticks, whole_ticks
+from nas_rnn.report.charts.panel import SIZE, Panel, begin, finish, name_ends, plain_log_ticks, whole_ticks
 from nas_rnn.report.facts import Report, Run
 from nas_rnn.report.figures import figure as written
-from nas_rnn.report.inline import DASHES, MARKERS, PAPER, SERIES
+from nas_rnn.report.inline import DASHES, INK, MARKERS, PAPER, SERIES
 from nas_rnn.training import EpochRecord
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 MOST = len(SERIES)
 """So many cells have a curve; more could not be told apart."""
 
 FAR_APART = 30
 """From this ratio of the highest to the lowest value on, the axis is logarithmic."""
+
+MARK: Final[dict[str, Any]] = {"markersize": 8, "markeredgewidth": 1.5, "zorder": 5}
+
+ENDS = {
+    "converged": ("|", "stopped improving"),
+    "overfitted": ("^", "began to lose"),
+    "cap": ("4", "at the most epochs"),
+    "budget": ("4", "at the budget"),
+    "diverged": ("x", "diverged"),
+    "stopped": ("+", "stopped"),
+    "failed": ("+", "failed"),
+}
+"""Why a run ended: its mark at its last epoch, and the words for it."""
 
 Curve = list[tuple[int, float, float, float]]
 """(epoch, mean, lowest, highest) over the seeds that came so far."""
@@ -68,14 +88,40 @@ def _panel(
             markevery=max(1, len(epochs) // 8),
         )
         ends.append((float(epochs[-1]), curve[-1][1], name))
-        told.append(f"{name} ends at {written(curve[-1][1])}")
+        told.append(f"{name} ends at {written(curve[-1][1])}{_mark_ends(axes, runs, value, SERIES[number])}")
     low, high = axes.dataLim.intervaly
     if low > 0 and high > FAR_APART * low:  # one seed that began badly would flatten all the rest
         axes.set_yscale("log")
         plain_log_ticks(axes.yaxis)
     whole_ticks(axes)
     name_ends(axes, ends)
+    _explain_marks(figure, [run for _, runs in groups for run in runs])
     return finish(figure, id, title, f"{'; '.join(told)}.")
+
+
+def _mark_ends(axes: Axes, runs: Sequence[Run], value: Callable[[EpochRecord], float], colour: str) -> str:
+    """Mark each run's last epoch by why it ended; return the same in words, "" where nobody knows."""
+    told = Counter[str]()
+    for run in runs:
+        mark, words = ENDS.get(run.result.ended_because or "", ("", ""))
+        if mark:
+            last = run.result.epochs[-1]
+            axes.plot([last.epoch], [value(last)], linestyle="", marker=mark, color=colour, **MARK)
+            told[words] += 1
+    return f" ({', '.join(f'{number} {words}' for words, number in told.items())})" if told else ""
+
+
+def _explain_marks(figure: Figure, runs: Sequence[Run]) -> None:
+    """Say below the panel what the marks mean that occur in it."""
+    from matplotlib.lines import Line2D
+
+    found = dict(ENDS[because] for run in runs if (because := run.result.ended_because) in ENDS and because)
+    if found:
+        figure.set_figheight(SIZE[1] + 0.2 * math.ceil(len(found) / 2))
+        figure.legend(
+            [Line2D([], [], linestyle="", marker=mark, color=INK, **MARK) for mark in found],
+            list(found.values()), loc="outside lower center", ncols=2, frameon=False, fontsize=9, handletextpad=0.2,
+        )  # fmt: skip
 
 
 def band(runs: Sequence[Run], value: Callable[[EpochRecord], float]) -> Curve:
