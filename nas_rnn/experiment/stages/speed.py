@@ -28,7 +28,7 @@ def learning_speeds(
     of each contender that has a ratio in turns with the baseline's, and no other run is handed out meanwhile.
     """
     found = with_learning_speeds(comparison, models.measures.monitor, plan, results)
-    asked = [planned for planned in plan.contenders if not planned.entry.control]
+    asked = [planned for planned in plan.contenders if planned.entry.asked]
     timed = [
         (number, planned.specs[0])
         for number, planned in enumerate(asked)
