@@ -43,6 +43,7 @@ NAMES: Final = {
     "control-halving": "Random search (to the end)",
     "selection": "Selection",
     "tuning": "Tuning",
+    "lstm-all": "Tuning the LSTM with all",
     "promotion": "Tuning (to the end)",
     "final": "Final",
     "timing": "Timing",

@@ -25,6 +25,7 @@ Phase = Literal[
     "control-halving",
     "selection",
     "tuning",
+    "lstm-all",
     "final",
     "timing",
 ]

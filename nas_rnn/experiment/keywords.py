@@ -61,7 +61,7 @@ class SearchOptions(_Options, total=False):
     strategy: str
     trials: int
     scheduler: Literal["halving", "none"]
-    controls: Literal["all", "mean", "none"]
+    controls: Literal["all", "mean", "none", "lstm-all"]
     reference: str
 
 

@@ -20,6 +20,7 @@ from nas_rnn.experiment.stages.candidates import Candidates
 from nas_rnn.experiment.stages.costs import Costs
 from nas_rnn.experiment.stages.final import Final
 from nas_rnn.experiment.stages.listening import RunListener
+from nas_rnn.experiment.stages.lstm_control import lstm_with_all
 from nas_rnn.experiment.stages.random_control import RandomControl
 from nas_rnn.experiment.stages.selection import select
 from nas_rnn.experiment.stages.sizes import best_entries, reference_entries, warn_of_mismatch
@@ -138,7 +139,10 @@ def _run(session: Session[SearchConfig]) -> Result:
             way=Way(name=winner.name, score=winner.score, fresh=selected.fresh),
             monitor=models.measures.monitor.unit,
         )
-        yield from final.run(tuned.entries, course)
+        entries = tuned.entries
+        if config.controls == "lstm-all":
+            entries.append((yield from lstm_with_all(models, listener, costs, given, tuned)))
+        yield from final.run(entries, course)
 
     status, comparison = session.conduct(sync, stages, lambda: final.comparison, trials=study.trials)
     seconds = time.monotonic() - began

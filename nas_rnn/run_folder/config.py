@@ -243,9 +243,11 @@ class SearchConfig(_Config):
         Option("Train the best third to the end (halving), or every candidate (none).", BUDGET),
     ] = "halving"
     controls: Annotated[
-        Literal["all", "mean", "none"],
+        Literal["all", "mean", "none", "lstm-all"],
         Option(
-            "Controls in the final: a random search of equal length (all), random cells (all, mean).", BUDGET
+            "Controls in the final: random cells (mean), and a random search of equal length (all), and the LSTM "
+            "tuned with all that the search cost (lstm-all).",
+            BUDGET,
         ),
     ] = "all"
 

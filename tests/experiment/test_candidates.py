@@ -154,3 +154,26 @@ def test_more_trials_before_the_final_take_on_who_was_left_behind(place: Path, s
     assert ended.trials["finished"] >= 5
     early = [trial for trial in trials(place, "more") if trial.number < 4 and trial.ending == "finished"]
     assert len(early) >= 3  # nobody who went to the end is forgotten
+
+
+def test_the_lstm_is_tuned_with_all_that_the_search_cost(place: Path) -> None:
+    small = {**TINY, "seeds": 1, "tune": 2, "trials": 6, "epochs": 1, "backend": "eager"}
+    with in_process():
+        result = nas_rnn.search(
+            **{**small, "controls": "lstm-all"}, data=place / "text.txt", name="all", runs=place / "runs"
+        )
+    assert result.comparison is not None
+    (row,) = [r for r in result.comparison.controls if r.standing.name == "LSTM tuned with all"]
+    folders = [path.name for path in (place / "runs/all/trials").iterdir()]
+    # Of one epoch each: the baseline and its candidates, their selection, and two settings of two cells.
+    count = sum(
+        name.startswith(("baseline", "t0", "select-", "tune-lstm-0", "tune-gated")) for name in folders
+    )
+    diverged = [name for name in folders if run(place, name, "all")[1].epochs == []]
+    spent = count - sum(name.startswith(("t0", "select-", "tune-gated")) for name in diverged)
+    settings = [name for name in folders if name.startswith("tune-LSTM-tuned-with-all-")]
+    assert len(settings) == spent > 6
+    assert row.standing.control.startswith(f"{spent} settings: ")
+    assert row.standing.tuned and row.standing.digest == result.comparison.baseline.digest
+    (cost,) = [cost for cost in result.comparison.costs if cost.part == "control"]
+    assert cost.runs == spent

@@ -41,7 +41,7 @@ class RandomControl:
         They have the settings of the ``baseline``, which needs ``length`` epochs where that is known.
         """
         found = []
-        if self.config.controls == "all" and self.config.strategy != CONTROL:
+        if self.config.controls in ("all", "lstm-all") and self.config.strategy != CONTROL:
             best = yield from self._random_search(baseline, trained, length)
             if best is not None:
                 name = f"random search: {best.name}"

@@ -53,26 +53,28 @@ def tune(
     costs: Costs,
     entries: Sequence[Entry],
     phase: Phase = "tuning",
+    trials: int | None = None,
 ) -> Generator[RunSource, None, Tuning]:
     """Return ``entries``, the baseline first, with the settings that were best on validation data.
 
     Entries that stand for several cells get the first contender's. Nothing is trained where no tuning is wanted, nor
-    what was trained before: the baseline's tuning is the same with contenders and without.
+    what was trained before: the baseline's tuning is the same with contenders and without. ``trials`` are settings of
+    each cell, by default as many as are configured.
     """
-    if not models.config.tune:
+    trials = models.config.tune if trials is None else trials
+    if not trials:
         return Tuning(list(entries))
     own = [entry for entry in entries if not entry.members]
-    store = listener.folder.store
     rung, decided = None, None
     if models.config.epochs == "auto":
         rung = yield from _rung(models, listener, own)
-    source = TuneSource(models, listener, own, models.config.tune, rung)
-    done = sum(store(path.name).read_result() is not None for path in listener.folder.trials.glob("tune-*"))
-    listener.notify(PhaseStarted(phase=phase, runs=source.runs, before=min(done, source.runs)))
+    source = TuneSource(models, listener, own, trials, rung)
+    done = sum(listener.folder.store(id).read_result() is not None for id in source.ids())
+    listener.notify(PhaseStarted(phase=phase, runs=source.runs, before=done))
     yield source
     if rung is not None:
         decided = yield from _to_the_end(listener, source, rung)
-    costs.add("tuning", source.results)
+    costs.add("control" if phase == "lstm-all" else "tuning", source.results)
     tuned = source.best()
     in_order, leader = iter(tuned), tuned[min(1, len(tuned) - 1)]
     return Tuning(
@@ -174,6 +176,14 @@ class TuneSource:
     def runs(self) -> int:
         """How many runs there are in all."""
         return self._trials * len(self._entries)
+
+    def ids(self) -> list[str]:
+        """Return the ids of all runs, which do not depend on what is proposed."""
+        return [
+            self._spec(position, number, given_settings(entry)).id
+            for position, entry in enumerate(self._entries)
+            for number in range(self._trials)
+        ]
 
     def next(self) -> RunSpec | Next:
         while True:
