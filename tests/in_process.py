@@ -127,10 +127,12 @@ def _where() -> dict[str, Any]:
 def in_process(*, pictures: bool = False) -> Iterator[None]:
     """Have searches, comparisons and ablations run on the `InProcessEngine` for the time of the block.
 
-    Without ``pictures`` all that they draw is left blank: to draw takes longer than a small search itself.
+    Nothing is measured beforehand. Without ``pictures`` all that they draw is left blank: to draw takes longer than a
+    small search itself.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("nas_rnn.experiment.session.Engine", InProcessEngine)
+        patch.setattr("nas_rnn.experiment.workload.seconds_per_epoch", lambda models, baseline: None)
         if not pictures:
             patch.setattr("matplotlib.figure.Figure.draw", lambda figure, renderer: None)
         yield

@@ -117,7 +117,7 @@ class LiveView:
 
 
 def _heading(progress: Progress) -> RenderableType:
-    """Return the phase with its bar, how much is done, and the time left."""
+    """Return the phase with its bar, how much of it is done, and the time left for everything."""
     assert progress.phase is not None
     left = progress.seconds_left()
     table = _row()
@@ -125,7 +125,7 @@ def _heading(progress: Progress) -> RenderableType:
         Text(NAMES[progress.phase], style="bold"),
         ProgressBar(total=max(1, progress.phase_runs), completed=progress.phase_done),
         Text(f"{progress.phase_done} of {progress.phase_runs}"),
-        Text("" if left is None else f"{duration(left)} left"),
+        Text("" if left is None else f"about {duration(left)} left"),
     )
     return table
 

@@ -22,6 +22,7 @@ from nas_rnn.experiment.stages.final import Final
 from nas_rnn.experiment.stages.listening import RunListener
 from nas_rnn.experiment.stages.sizes import matched, reference_entries, warn_of_mismatch
 from nas_rnn.experiment.stages.tuning import tune
+from nas_rnn.experiment.workload import Workload, tell_expected
 from nas_rnn.publishing.mlflow_sync import MlflowSync
 from nas_rnn.run_folder.config import CompareConfig
 from nas_rnn.run_folder.layout import RunFolder
@@ -98,6 +99,10 @@ def run_comparison(
     config, folder, models, notify = session.config, session.folder, session.models, session.notify
     began = time.monotonic()
     notify(started(kind, config, folder, models))
+    workload = Workload(config, cells=1 + len(contenders) + (config.reference != "none"))
+    notify.expect(workload)
+    if not folder.ended():
+        tell_expected(models, notify, workload, baseline)
     sync = MlflowSync(folder, models.task, config, notify.warn)
     costs, listener = Costs(folder), RunListener(folder, notify, sync.run_changed)
     deadline = None if config.time is None else began + config.time

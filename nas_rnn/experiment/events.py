@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 from nas_rnn.experiment.models import Models
 from nas_rnn.run_folder.config import CompareConfig, SearchConfig
@@ -111,6 +112,18 @@ class Notice:
 Event = Started | PhaseStarted | RunStarted | EpochDone | RunEnded | Notice
 
 
+class Plan(Protocol):
+    """What knows how much there is to train in all (`nas_rnn.experiment.workload`)."""
+
+    def epochs_left(self, phase: str, runs: int, length: int) -> float:
+        """Return the epochs left, with so many runs of a phase left, and ``length`` of them in a full run."""
+        ...
+
+
+_AT_THE_END = ("length", "promotion", "halving", "control-halving", "selection", "final")
+"""Phases whose runs come to their own end."""
+
+
 @dataclass
 class Progress:
     """The state that the events so far add up to; times are of `time.monotonic`."""
@@ -127,6 +140,11 @@ class Progress:
     best_value: float | None = None
     baseline_value: float | None = None
     baseline_done: bool = False
+    plan: Plan | None = None
+    began: float | None = None
+    epochs: int = 0
+    lengths: list[int] = field(default_factory=list)
+    main_phase: str = ""
 
     def update(self, event: Event) -> None:
         """Take ``event`` in."""
@@ -136,16 +154,21 @@ class Progress:
             case PhaseStarted(phase=phase, runs=runs, before=before):
                 self.phase, self.phase_runs, self.phase_done, self.phase_before = phase, runs, before, before
                 self.phase_began = time.monotonic()
+                self.main_phase = self.main_phase if phase == "promotion" else phase
                 self.running.clear()
             case RunStarted(id=id) | EpochDone(id=id):
                 self.running[id] = event
+                self.began = self.began or time.monotonic()
+                self.epochs += isinstance(event, EpochDone)
                 if isinstance(event, EpochDone) and event.role == "baseline":
                     self.baseline_value = self._better(event.metric, self.baseline_value)
             case RunEnded():
                 self._end(event)
 
     def _end(self, event: RunEnded) -> None:
-        self.running.pop(event.id, None)
+        last = self.running.pop(event.id, None)
+        if isinstance(last, EpochDone) and (self.phase in _AT_THE_END or event.role == "baseline"):
+            self.lengths.append(last.epoch)
         if event.role == "baseline":
             self.baseline_value, self.baseline_done = event.value, True
             return
@@ -168,12 +191,21 @@ class Progress:
         return Counter(self.ended.values())
 
     def seconds_left(self) -> float | None:
-        """Return how long this phase will take at the pace so far; None while nothing has ended in it."""
-        done = self.phase_done - self.phase_before
-        left = self.phase_runs - self.phase_done
-        if done <= 0 or left <= 0:
+        """Return how long all that is to come will take at the pace so far; None before anybody knows.
+
+        That takes a run that came to its end: so many epochs are expected of the others.
+        """
+        if self.plan is None or self.began is None or not self.lengths or not self.epochs:
             return None
-        return (time.monotonic() - self.phase_began) / done * left
+        pace = (time.monotonic() - self.began) / self.epochs
+        runs = max(0, self.phase_runs - self.phase_done)
+        length = round(statistics.median(self.lengths))
+        if self.phase == "promotion":  # its phase began with it
+            left = runs * length / 2 + self.plan.epochs_left(self.main_phase, 0, length)
+        else:
+            left = self.plan.epochs_left(self.main_phase, runs, length)
+        left -= sum(run.epoch for run in self.running.values() if isinstance(run, EpochDone))
+        return pace * max(0.0, left)
 
 
 def started(
@@ -248,6 +280,10 @@ class Notifier:
         self._observer = observer
         self._progress = Progress()
         self.notices: list[str] = []
+
+    def expect(self, plan: Plan) -> None:
+        """Know how much there is to train in all."""
+        self._progress.plan = plan
 
     def __call__(self, event: Event) -> None:
         """Pass ``event`` on."""

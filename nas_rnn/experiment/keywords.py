@@ -50,6 +50,7 @@ class _Options(TypedDict, total=False):
     storage: str | None
     name: str | None
     seed: int
+    smoke: bool
     time: float | str | None
 
 

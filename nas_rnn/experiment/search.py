@@ -24,8 +24,9 @@ from nas_rnn.experiment.stages.lstm_control import lstm_with_all
 from nas_rnn.experiment.stages.random_control import RandomControl
 from nas_rnn.experiment.stages.selection import select
 from nas_rnn.experiment.stages.sizes import best_entries, reference_entries, warn_of_mismatch
-from nas_rnn.experiment.stages.strategy import make_strategy, require_candidates
+from nas_rnn.experiment.stages.strategy import CONTROL, make_strategy, require_candidates
 from nas_rnn.experiment.stages.tuning import tune
+from nas_rnn.experiment.workload import Workload, tell_expected
 from nas_rnn.publishing.mlflow_sync import MlflowSync
 from nas_rnn.run_folder.config import SearchConfig
 from nas_rnn.run_folder.holdout import require_unread
@@ -102,12 +103,23 @@ def _run(session: Session[SearchConfig]) -> Result:
     study = Study.resume(folder.study_path, STUDY)
     before = sum(trial.ending is not None for trial in study.trials())
     notify(started("search", config, folder, models, finished_before=before))
+    lstm = plugins.load_cell("lstm")
+    random_search = config.controls in ("all", "lstm-all") and config.strategy != CONTROL
+    workload = Workload(
+        config,
+        cells=2 + random_search + (config.reference != "none"),
+        controls=config.controls != "none",
+        random_search=random_search,
+    )
+    notify.expect(workload)
+    if not before:
+        tell_expected(models, notify, workload, lstm)
     sync = MlflowSync(folder, models.task, config, notify.warn)
     costs, listener = Costs(folder), RunListener(folder, notify, sync.run_changed)
     final = Final(models, listener, costs)
 
     def stages() -> Iterator[RunSource]:
-        given = models.baseline_entry(plugins.load_cell("lstm"))
+        given = models.baseline_entry(lstm)
         tuned = yield from tune(models, listener, costs, [given], "baseline")
         baseline = tuned.entries[0]
         candidates = Candidates(

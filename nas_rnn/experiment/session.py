@@ -19,7 +19,7 @@ from nas_rnn.engine.preflight import check_local, check_request
 from nas_rnn.experiment.events import Notifier, Observer
 from nas_rnn.experiment.models import Models
 from nas_rnn.publishing.mlflow_sync import MlflowSync, tracking_uri
-from nas_rnn.run_folder.config import CompareConfig, SearchConfig, absolute, read_config
+from nas_rnn.run_folder.config import CompareConfig, SearchConfig, absolute, read_config, smoked
 from nas_rnn.run_folder.dataset import keep_facts
 from nas_rnn.run_folder.fresh_test import FreshTest, next_cut, stored_cut
 from nas_rnn.run_folder.layout import RunFolder
@@ -128,6 +128,7 @@ class _Stop:
 
 def prepare(kind: type[C], values: Mapping[str, Any], runs: Path) -> tuple[C, Models]:
     """Return a checked configuration and its models; every `UserError` about it comes from here."""
+    values = smoked(kind, values)
     config = absolute(read_config(kind, values))
     check_machine(config, runs)
     return _prepared(config, values, runs, None)

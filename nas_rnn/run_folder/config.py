@@ -160,6 +160,10 @@ class _Config(TrainingOptions):
             metavar="CELL",
         ),
     ] = "gru"
+    smoke: Annotated[
+        bool,
+        Option("Run everything once at toy size: whether it works, nothing about cells.", BUDGET),
+    ] = False
     plugins: Annotated[
         tuple[Path, ...],
         Option("Folder of your own .py plugins; repeatable.", RUN, metavar="DIR", unset="./search_spaces"),
@@ -275,6 +279,16 @@ class AblateConfig(CompareConfig):
 
 
 C = TypeVar("C", bound=_Config)
+
+SMOKE: Mapping[str, Any] = {"params": 3000, "trials": 2, "tune": 1, "seeds": 1, "epochs": 1}
+"""The options that make a toy of everything, where they are not given."""
+
+
+def smoked(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``values`` with the options of a toy, where one is asked for."""
+    if not values.get("smoke"):
+        return dict(values)
+    return {**{name: value for name, value in SMOKE.items() if name in declared(kind)}, **values}
 
 
 def read_config(kind: type[C], values: Mapping[str, Any]) -> C:

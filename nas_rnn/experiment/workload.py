@@ -1,0 +1,159 @@
+"""How much a search or a comparison has to train in all: for the time that it will take, and what is left of it.
+
+Work is counted in epochs of one run. How many a run needs is known once the baseline has come to its end; before that,
+a range of lengths stands for it.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from nas_rnn.cells import Cell
+from nas_rnn.experiment.events import Notifier
+from nas_rnn.experiment.models import Models
+from nas_rnn.experiment.session import cluster_address
+from nas_rnn.experiment.stages.halving import FEWEST, rungs_of, third_of
+from nas_rnn.experiment.stages.selection import SEEDS, TOP
+from nas_rnn.run_folder.config import CompareConfig, SearchConfig
+from nas_rnn.tasks import Batching
+
+SMOKE_WARNING = "a smoke run: everything once, at toy size; what it says of cells means nothing"
+SHORT, LONG = 15, 60
+"""Between so many epochs most runs come to their end by themselves."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """The runs of one phase, and how many epochs each of them trains there."""
+
+    runs: int
+    epochs: float
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What ``config`` asks for: ``cells`` that are tuned and trained in the final, the baseline among them.
+
+    ``controls`` are trained in the final alone. With ``random_search`` there is a second search, as large as the first.
+    """
+
+    config: SearchConfig | CompareConfig
+    cells: int
+    controls: int = 0
+    random_search: bool = False
+
+    def lengths(self) -> tuple[int, int]:
+        """Return how many epochs a run to its end may have, at least and at most, before anything is known."""
+        if self.config.epochs != "auto":
+            return self.config.epochs, self.config.epochs
+        return min(SHORT, self.config.cap), min(LONG, self.config.cap)
+
+    def phases(self, length: int) -> Mapping[str, Work]:
+        """Return the work of each phase, in their order, where a run to its end has ``length`` epochs."""
+        found: dict[str, Work] = {}
+        config = self.config
+        length = max(1, length)
+        if config.tune and config.epochs == "auto":
+            found["length"] = Work(1, length)
+        if isinstance(config, SearchConfig):
+            found |= self._tuning("baseline", 1, length)
+            found |= self._candidates(config, "search", "halving", length)
+            found["selection"] = Work(TOP * SEEDS, length)
+            if self.random_search:
+                found |= self._candidates(config, "control", "control-halving", length)
+                found["selection"] = Work(2 * TOP * SEEDS, length)
+            found |= self._tuning("tuning", self.cells - 1, length)
+        else:
+            found |= self._tuning("tuning", self.cells, length)
+        seeds = 3 if config.seeds == "auto" else config.seeds
+        found["final"] = Work(seeds * (self.cells + self.controls), length * config.longer)
+        return found
+
+    def _tuning(self, phase: str, cells: int, length: int) -> dict[str, Work]:
+        tries = self.config.tune
+        if not tries or not cells:
+            return {}
+        rungs = rungs_of(self.config.training(), length, most=1) if self.config.epochs == "auto" else ()
+        if not rungs:
+            return {phase: Work(tries * cells, length)}
+        further = third_of(tries) * cells * (length - rungs[0]) / (tries * cells)
+        return {phase: Work(tries * cells, rungs[0] + max(0.0, further))}
+
+    def _candidates(self, config: SearchConfig, phase: str, further: str, length: int) -> dict[str, Work]:
+        rungs = rungs_of(config.training(), length) if config.scheduler == "halving" else ()
+        if not rungs:
+            return {phase: Work(config.trials, length)}
+        going, epochs = config.trials, 0.0
+        for begin, end in zip(rungs, [*rungs[1:], max(length, *rungs)], strict=True):
+            going = min(going, max(FEWEST, third_of(going)))
+            epochs += going * (end - begin)
+        return {phase: Work(config.trials, rungs[0]), further: Work(going, epochs / going)}
+
+    def epochs(self, length: int) -> float:
+        """Return all epochs."""
+        return sum(work.runs * work.epochs for work in self.phases(length).values())
+
+    def epochs_left(self, phase: str, runs: int, length: int) -> float:
+        """Return the epochs that are left in ``phase``, in which ``runs`` have not ended, and after it.
+
+        A phase that is not planned, such as a control's, has runs of the full length.
+        """
+        phases = self.phases(length)
+        names = list(phases)
+        if phase not in names:
+            return float(runs * length)
+        after = names[names.index(phase) + 1 :]
+        return runs * phases[phase].epochs + sum(phases[name].runs * phases[name].epochs for name in after)
+
+
+def expected(workload: Workload, seconds_per_epoch: float, at_once: int) -> tuple[float, float]:
+    """Return how long everything takes at least and at most, in seconds, with so many runs ``at_once``."""
+    short, long = (
+        workload.epochs(length) * seconds_per_epoch / max(1, at_once) for length in workload.lengths()
+    )
+    return short, max(short, long)
+
+
+def rounded(seconds: float) -> str:
+    """Return a time as one would say it: ``40 s``, ``5 min``, ``3 h``."""
+    for size, unit, step in ((3600, "h", 1), (60, "min", 1), (1, "s", 10)):
+        if seconds >= 1.5 * size:
+            return f"{max(step, step * math.ceil(seconds / size / step))} {unit}"
+    return "10 s"
+
+
+def tell_expected(models: Models, notify: Notifier, workload: Workload, baseline: Cell) -> None:
+    """Tell how long everything will take on this machine, from the time of an epoch of the baseline.
+
+    Nothing is told where other machines or GPUs do the work, whose speed is not known here.
+    """
+    config = models.config
+    if config.smoke:
+        notify.warn(SMOKE_WARNING)
+    if cluster_address(config) is not None or config.gpus_per_trial:
+        return
+    seconds = seconds_per_epoch(models, baseline)
+    if seconds is None:
+        return
+    at_once = config.workers or len(os.sched_getaffinity(0)) // config.threads
+    short, long = map(rounded, expected(workload, seconds, at_once))
+    least, most = workload.lengths()
+    runs = f"{least} to {most} epochs" if least < most else "1 epoch" if most == 1 else f"{most} epochs"
+    took = f"an epoch of {baseline.name} takes {seconds:.2g} s here, and a run has {runs}"
+    notify.warn(f"this takes about {short}{'' if short == long else f' to {long}'}: {took}")
+
+
+def seconds_per_epoch(models: Models, baseline: Cell) -> float | None:
+    """Return the seconds of training that an epoch of the baseline takes, None where that cannot be measured."""
+    from nas_rnn.training.timing import seconds_per_step
+
+    spec = models.spec_of(models.baseline_entry(baseline))
+    batching = Batching(batch=models.config.batch, length=models.config.length)
+    try:
+        (seconds,) = seconds_per_step([spec], models.task, models.data)
+        return seconds * sum(1 for _ in models.task.batches(models.data, "train", batching))
+    except Exception:  # the run itself will say what is wrong, where it matters
+        return None

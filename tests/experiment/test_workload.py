@@ -1,0 +1,118 @@
+"""How much there is to train: counted against what searches and comparisons really do, and the time told from it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+import nas_rnn
+from nas_rnn.experiment.events import EpochDone, Event, PhaseStarted, Progress, RunEnded, RunStarted
+from nas_rnn.experiment.workload import Workload, expected, rounded
+from nas_rnn.run_folder.config import CompareConfig, SearchConfig, read_config
+from tests.experiment_runs import TINY, write_text
+from tests.in_process import in_process
+
+
+def search_config(**values: Any) -> SearchConfig:
+    return read_config(SearchConfig, values)
+
+
+def test_a_search_of_a_fixed_number_of_epochs_is_counted_exactly() -> None:
+    config = search_config(trials=9, tune=4, seeds=5, epochs=9, scheduler="halving")
+    phases = Workload(config, cells=3, controls=1).phases(9)
+    assert {name: work.runs * work.epochs for name, work in phases.items()} == {
+        "baseline": 4 * 9,
+        "search": 9 * 3,
+        "halving": 3 * 6,
+        "selection": 6 * 9,
+        "tuning": 2 * 4 * 9,
+        "final": 5 * 4 * 9,
+    }
+
+
+def test_runs_that_end_by_themselves_are_tuned_at_a_rung() -> None:
+    config = search_config(trials=27, tune=6, seeds=3, epochs="auto")
+    phases = Workload(config, cells=3, controls=1, random_search=True).phases(90)
+    assert phases["search"].epochs == 10 and phases["search"].runs == 27
+    assert phases["halving"].runs * phases["halving"].epochs == 9 * 20 + 3 * 60
+    assert phases["control-halving"] == phases["halving"]
+    assert phases["selection"].runs == 12
+    assert phases["baseline"].runs * phases["baseline"].epochs == pytest.approx(6 * 30 + 2 * 60)
+    assert phases["length"].epochs == 90
+
+
+def test_what_is_left_falls_to_nothing() -> None:
+    load = Workload(
+        read_config(CompareConfig, {"cells": ("gru",), "tune": 0, "seeds": 4, "epochs": 5}), cells=2
+    )
+    assert load.epochs_left("final", 8, 5) == 40
+    assert load.epochs_left("final", 0, 5) == 0
+    assert load.epochs_left("timing", 1, 5) == 5
+
+
+def test_the_expectation_is_a_range_where_nobody_knows_when_runs_end() -> None:
+    auto = Workload(search_config(epochs="auto"), cells=3)
+    short, long = expected(auto, 0.5, 2)
+    assert short == pytest.approx(auto.epochs(15) / 4) and long == pytest.approx(auto.epochs(60) / 4)
+    fixed = expected(Workload(search_config(epochs=4), cells=3), 0.5, 2)
+    assert fixed[0] == fixed[1]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(3, "10 s"), (34, "40 s"), (89, "90 s"), (91, "2 min"), (301, "6 min"), (5400, "2 h"), (7300, "3 h")],
+)
+def test_times_are_said_roughly(seconds: float, words: str) -> None:
+    assert rounded(seconds) == words
+
+
+@pytest.fixture(scope="module")
+def heard(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Event, float | None]]:
+    """A small search, and the time that was left at each event."""
+    place = tmp_path_factory.mktemp("workload")
+    found: list[tuple[Event, float | None]] = []
+
+    def observe(event: Event, progress: Progress) -> None:
+        found.append((event, progress.seconds_left()))
+
+    options: dict[str, Any] = {**TINY, "seeds": 2, "tune": 2, "trials": 6, "epochs": 6, "controls": "mean"}
+    with in_process():
+        nas_rnn.search(
+            **options,
+            space="gated",
+            data=write_text(place / "t.txt", 300),
+            runs=place / "runs",
+            observer=observe,
+        )
+    return found
+
+
+def test_the_plan_is_what_is_trained(heard: list[tuple[Event, float | None]]) -> None:
+    config = search_config(
+        **{**TINY, "seeds": 2, "tune": 2, "trials": 6, "epochs": 6, "controls": "mean"}, space="gated"
+    )
+    load = Workload(config, cells=2, controls=1)
+    phase, runs = "", Counter[str]()
+    for event, _ in heard:
+        if isinstance(event, PhaseStarted):
+            phase = event.phase
+        elif isinstance(event, RunEnded) and event.role != "baseline" and event.ending != "reused":
+            runs[phase] += 1
+    planned = {name: work.runs for name, work in load.phases(6).items()}
+    assert set(planned) <= set(runs) | {"timing"}
+    # Those that diverge or are known cells make it less, never more.
+    assert all(runs[name] <= count for name, count in planned.items() if name != "tuning")
+    assert runs["final"] == planned["final"] and runs["baseline"] == planned["baseline"]
+
+
+def test_time_left_is_that_of_everything_and_falls(heard: list[tuple[Event, float | None]]) -> None:
+    starts = [left for event, left in heard if isinstance(event, RunStarted)]
+    assert starts[0] is None  # nobody knows yet
+    ends = {event.id: left for event, left in heard if isinstance(event, RunEnded)}
+    final = [left for id, left in ends.items() if id.startswith("final-")]
+    assert all(left is not None for left in final)
+    assert final[-1] == 0.0
+    first = next(left for event, left in heard if isinstance(event, EpochDone) and left is not None)
+    assert first > 0.0
