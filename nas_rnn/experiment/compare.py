@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, Unpack
 
-from nas_rnn.catalogue.cells import find_cell, find_cells
+from nas_rnn.catalogue.cells import find_cell, find_cells, find_run
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.comparison import Comparison, sentence
 from nas_rnn.engine import RunSource
@@ -24,6 +24,7 @@ from nas_rnn.experiment.stages.sizes import matched, warn_of_mismatch
 from nas_rnn.experiment.stages.tuning import tune
 from nas_rnn.publishing.mlflow_sync import MlflowSync
 from nas_rnn.run_folder.config import CompareConfig
+from nas_rnn.run_folder.inheritance import inherit
 from nas_rnn.run_folder.lifecycle import merged, resumable, without_none
 from nas_rnn.run_folder.reader import CELLS, RunReader
 
@@ -41,8 +42,9 @@ def compare(
     """Tune and train ``cells`` and the baseline alike, at equal parameters, and judge each against the baseline.
 
     ``cells`` are names, ``.cell`` files, recipes (``.json``), names of searches (their ``top`` best cells) or `Cell`
-    values; docs/options.md has all ``options``. ``resume`` names a comparison under ``runs`` to resume,
-    by its own configuration. Raises UserError for a mistake in what was given.
+    values; docs/options.md has all ``options``. From a search that is named, also as the ``baseline``, task, data and
+    options of training are taken over where they are not given. ``resume`` names
+    a comparison under ``runs`` to resume, by its own configuration. Raises UserError for a mistake in what was given.
     """
     runs = Path(runs)
     if resume is not None:
@@ -55,7 +57,10 @@ def compare(
         raise UserError(
             "a comparison needs a cell, or the name of a search: nas-rnn compare gru; see `nas-rnn list cells`"
         )
-    settings, models = prepared = prepare(CompareConfig, values, runs)
+    named = [name for name in (*(cells or values["cells"]), values.get("baseline")) if isinstance(name, str)]
+    searches = [folder for name in named if (folder := find_run(name, runs)) is not None]
+    inherited = inherit(CompareConfig, searches, values)
+    settings, models = prepared = prepare(CompareConfig, {**inherited.values, **values}, runs)
     baseline = find_cell(settings.baseline, runs)
     contenders = [
         found
@@ -68,7 +73,8 @@ def compare(
     with new_session(
         "compare", prepared, runs, "compare", observer, lambda folder: folder.write_json(CELLS, texts)
     ) as session:
-        return run_comparison(session, baseline, contenders)
+        notices = [inherited.notice, *inherited.changed_data(session.folder)]
+        return run_comparison(session, baseline, contenders, notices=notices)
 
 
 def _resume(runs: Path, name: str, changed: Mapping[str, object], observer: Observer) -> Result:
@@ -85,14 +91,18 @@ def run_comparison(
     *,
     kind: Literal["compare", "ablate"] = "compare",
     say: Callable[[Comparison], str] = sentence,
+    notices: Sequence[str] = (),
 ) -> Result:
     """Train ``contenders`` and ``baseline``, and judge them; ``say`` puts the answer into words.
+
+    Each of ``notices`` that is not empty is told at the beginning.
 
     Of an ablation no weights are kept: its first contender is not what anybody looks for.
     """
     config, folder, models, notify = session.config, session.folder, session.models, session.notify
     began = time.monotonic()
     notify(started(kind, config, folder, models))
+    notify.warn_once(filter(None, notices))
     sync = MlflowSync(folder, models.task, config, notify.warn)
     costs, listener = Costs(folder), RunListener(folder, notify, sync.run_changed)
     deadline = None if config.time is None else began + config.time
