@@ -43,7 +43,7 @@ def compare(
 
     ``cells`` are names, ``.cell`` files, recipes (``.json``), names of searches (their ``top`` best cells) or `Cell`
     values; docs/options.md has all ``options``. From a search that is named, also as the ``baseline``, task, data and
-    options of training are taken over where they are not given. ``resume`` names
+    options of training are taken over where they are not given. Cells of one digest are compared once. ``resume`` names
     a comparison under ``runs`` to resume, by its own configuration. Raises UserError for a mistake in what was given.
     """
     runs = Path(runs)
@@ -62,19 +62,44 @@ def compare(
     inherited = inherit(CompareConfig, searches, values)
     settings, models = prepared = prepare(CompareConfig, {**inherited.values, **values}, runs)
     baseline = find_cell(settings.baseline, runs)
-    contenders = [
-        found
-        for cell in cells or settings.cells
-        for found in ([cell] if isinstance(cell, Cell) else find_cells(cell, runs, settings.top))
+    found = [
+        (str(getattr(asked, "name", asked)), cell)
+        for asked in cells or settings.cells
+        for cell in ([asked] if isinstance(asked, Cell) else find_cells(asked, runs, settings.top))
     ]
+    contenders, notices = _distinct(baseline, found)
     models.match(baseline, settings.params)  # too few parameters show here
     # Their texts are kept: files and searches may change before the comparison is resumed.
     texts = [cell.to_text() for cell in (baseline, *contenders)]
     with new_session(
         "compare", prepared, runs, "compare", observer, lambda folder: folder.write_json(CELLS, texts)
     ) as session:
-        notices = [inherited.notice, *inherited.changed_data(session.folder)]
+        notices = [inherited.notice, *inherited.changed_data(session.folder), *notices]
         return run_comparison(session, baseline, contenders, notices=notices)
+
+
+def _distinct(baseline: Cell, found: Sequence[tuple[str, Cell]]) -> tuple[list[Cell], list[str]]:
+    """Return cells of different digests, none of them the baseline's, and a line for each cell that is left out.
+
+    ``found`` are cells, each with the name under which it was asked for.
+    """
+    kept: dict[str, tuple[str, Cell]] = {}
+    notices: list[str] = []
+    for asked, cell in found:
+        name = asked if asked == cell.name else f"{asked} ({cell.name})"
+        if cell.digest == baseline.digest:
+            notices.append(f"{name} is the baseline {baseline.name} itself, so it is no contender")
+        elif cell.digest in kept:
+            notices.append(
+                f"{name} is the same cell as {kept[cell.digest][0]}, so it is trained once, as that"
+            )
+        else:
+            kept[cell.digest] = (name, cell)
+    if not kept:
+        raise UserError(
+            f"there is nothing to compare: {'; '.join(notices)}; give another cell, or another --baseline"
+        )
+    return [cell for _, cell in kept.values()], notices
 
 
 def _resume(runs: Path, name: str, changed: Mapping[str, object], observer: Observer) -> Result:

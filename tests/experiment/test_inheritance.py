@@ -1,4 +1,4 @@
-"""A comparison that names a search means its task, data and options."""
+"""A comparison that names a search means its task, data and options; cells of one digest are one contender."""
 
 from __future__ import annotations
 
@@ -164,3 +164,26 @@ def test_data_and_plugins_that_are_gone_are_named_with_the_option_that_helps(tmp
     gone = searched(tmp_path, "second", 'plugins = ["/no/such/folder"]')
     with pytest.raises(UserError, match=r"'second' has plugins of '/no/such/folder', .* --plugins"):
         inherit(CompareConfig, [gone], {})
+
+
+def test_a_cell_under_two_names_is_one_contender(
+    tmp_path: Path, begun: list[tuple[CompareConfig, list[str], list[str]]]
+) -> None:
+    """By digest: a gate bias that starts elsewhere makes another cell."""
+    gru, lstm = (nas_rnn.load_cell(name).to_text() for name in ("gru", "lstm"))
+    for name, text in {
+        "mine": gru.replace("def gru", "def mine"),
+        "same": lstm.replace("def lstm", "def same"),
+        "other": lstm.replace("def lstm", "def other").replace("bias=1)", "bias=2)"),
+    }.items():
+        (tmp_path / f"{name}.cell").write_text(text)
+    mine, same, other = (str(tmp_path / f"{name}.cell") for name in ("mine", "same", "other"))
+    nas_rnn.compare("gru", mine, same, other, runs=tmp_path / "runs")
+    ((_, cells, notices),) = begun
+    assert cells == ["gru", "other"]
+    assert notices == [
+        f"{mine} (mine) is the same cell as gru, so it is trained once, as that",
+        f"{same} (same) is the baseline lstm itself, so it is no contender",
+    ]
+    with pytest.raises(UserError, match=r"nothing to compare: .*same.* is the baseline lstm itself"):
+        nas_rnn.compare(same, runs=tmp_path / "runs")
