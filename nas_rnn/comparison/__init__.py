@@ -28,7 +28,7 @@ from nas_rnn.comparison.power import Levels, Spread, more_seeds, power
 from nas_rnn.comparison.ranking import ranked_rows, ranking_sentence
 from nas_rnn.comparison.result import Comparison, ContenderRow, Cost, Floor, Measure, Reading, Standing
 from nas_rnn.comparison.scale import scale_lines
-from nas_rnn.comparison.seeds import derived_seed
+from nas_rnn.comparison.seeds import derived_seed, few_seeds
 from nas_rnn.comparison.sentences import answer_lines, cost_sentence, sentence
 from nas_rnn.comparison.statistics import PairedInterval, paired_interval
 from nas_rnn.comparison.stopping import ALPHA, Look, interim_analyses, is_decided
@@ -64,6 +64,7 @@ __all__ = [
     "cost_of",
     "cost_sentence",
     "derived_seed",
+    "few_seeds",
     "final_specs",
     "holm",
     "interim_analyses",

@@ -127,7 +127,7 @@ def run_comparison(
     config, folder, models, notify = session.config, session.folder, session.models, session.notify
     began = time.monotonic()
     notify(started(kind, config, folder, models))
-    notify.warn_once(filter(None, notices))
+    notify.warn_once(filter(None, [*notices, models.few_seeds]))
     sync = MlflowSync(folder, models.task, config, notify.warn)
     costs, listener = Costs(folder), RunListener(folder, notify, sync.run_changed)
     deadline = None if config.time is None else began + config.time

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from nas_rnn import plugins
 from nas_rnn.cells import Cell, parse_cell
-from nas_rnn.comparison import Entry, Match, TaskChoice, nearest_hidden_size
+from nas_rnn.comparison import Entry, Match, TaskChoice, few_seeds, nearest_hidden_size
 from nas_rnn.errors import UserError
 from nas_rnn.run_folder.config import CompareConfig, SearchConfig
 from nas_rnn.tasks import Batching, Measures, Statistics, Task, TaskData, check_meta
@@ -55,6 +55,12 @@ class Models:
     def measures(self) -> Measures:
         """What is measured on these data."""
         return self.task.measures(self.data.meta)
+
+    @property
+    def few_seeds(self) -> str:
+        """What the final cannot say with so few seeds as there will be at most; "" where they are enough."""
+        seeds = self.config.seeds
+        return few_seeds(self.config.most_seeds if seeds == "auto" else seeds)
 
     def floors(self) -> Mapping[str, Statistics]:
         """Return the task's trivial baselines on the test part: only a final may ask for them."""

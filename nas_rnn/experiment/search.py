@@ -98,6 +98,7 @@ def _run(session: Session[SearchConfig]) -> Result:
     study = Study.resume(folder.study_path, STUDY)
     before = sum(trial.ending is not None for trial in study.trials())
     notify(started("search", config, folder, models, finished_before=before))
+    notify.warn_once(filter(None, [models.few_seeds]))
     sync = MlflowSync(folder, models.task, config, notify.warn)
     costs, listener = Costs(folder), RunListener(folder, notify, sync.run_changed)
     final = Final(models, listener, costs)
