@@ -15,7 +15,7 @@ from nas_rnn.comparison import Comparison, sentence
 from nas_rnn.errors import UserError
 from nas_rnn.publishing.tables import Table, TrialRow, comparison_table, markdown_table, trials_table
 from nas_rnn.run_folder.layout import REPORT, RunFolder
-from nas_rnn.run_folder.trials import metrics_on_holdout
+from nas_rnn.run_folder.trials import Gap, metrics_on_holdout
 from nas_rnn.tasks import Measures
 from nas_rnn.tracking import DatasetView, ModelView, Point, RunView, fenced, markdown_text
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
@@ -53,7 +53,7 @@ def run_view(
     records: Sequence[EpochRecord],
     samples: Mapping[int, Mapping[str, float]],
     result: RunResult | None,
-    gap: float | None,
+    gap: Gap | None,
     decisions: dict[str, Any] | None,
     began_ms: int,
     ended_ms: int,
@@ -97,12 +97,12 @@ def run_view(
 
 
 def _metrics(
-    about: About, records: Sequence[EpochRecord], result: RunResult | None, gap: float | None
+    about: About, records: Sequence[EpochRecord], result: RunResult | None, gap: Gap | None
 ) -> dict[str, float]:
     """Return the single values; MLflow shows and compares first what is written first, so nothing before an epoch."""
     metrics: dict[str, float] = {}
     if gap is not None:
-        metrics["gap_to_lstm"] = gap
+        metrics["gap_to_lstm"] = gap.value
     if result is not None and result.best_metric is not None:
         metrics["best_value"] = result.best_metric
         metrics[f"best_{about.measures.monitor.name}"] = result.best_metric
@@ -186,13 +186,14 @@ def cell_artifacts(cell: Cell) -> dict[str, str | bytes]:
 
 
 def _run_note(
-    about: About, cell: Cell, result: RunResult | None, gap: float | None, artifacts: Collection[str]
+    about: About, cell: Cell, result: RunResult | None, gap: Gap | None, artifacts: Collection[str]
 ) -> str:
     lines = []
     if result is not None and result.best_metric is not None:
         lines.append(f"**{result.best_metric:.4f} {about.measures.monitor.unit}** on validation data")
         if gap is not None:
-            lines[-1] += f", {describe_gap(gap)} at the same epoch"
+            when = "both trained to their end" if gap.at_end else "after as much training"
+            lines[-1] += f", {describe_gap(gap.value)}, {when}"
         lines[-1] += "."
     if result is not None and result.reason:
         lines.append(f"Ended as *{result.status}*: {markdown_text(result.reason)}.")

@@ -21,7 +21,7 @@ from nas_rnn.run_folder.config import SearchConfig
 from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.run_folder.manifest import Identities
 from nas_rnn.run_folder.provenance import identities, used_by
-from nas_rnn.run_folder.trials import BASELINE_ID, gap_at_same_epoch, sign_of, trial_id
+from nas_rnn.run_folder.trials import BASELINE_ID, Gap, gap_to_baseline, sign_of, trial_id
 from nas_rnn.spaces import Candidate, Decisions, Infeasible
 from nas_rnn.strategies import Exhausted, Strategy, Study, Trial
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
@@ -289,7 +289,7 @@ class SearchSource:
         )
         self._tell(candidate, self._loss(result.status, result.best_metric))
         self.folder.store(spec.id).drop_checkpoint()
-        self.notify(run_ended(spec, result, self.gap(result.epochs)))
+        self.notify(run_ended(spec, result, self.gap(result)))
         self.on_change(spec, result)
         for copy in self._copies.pop(number, []):
             self._copy(copy, number)
@@ -302,13 +302,10 @@ class SearchSource:
             else sign_of(self.models.measures.monitor) * value
         )
 
-    def gap(self, records: list[EpochRecord]) -> float | None:
-        """Return the relative gap to the baseline after as many epochs; None before that is known."""
-        return gap_at_same_epoch(
-            self.models.measures.monitor,
-            records,
-            self.baseline_records,
-            ended=self.baseline_result is not None,
+    def gap(self, result: RunResult) -> Gap | None:
+        """Return the relative gap of a run that ended to the baseline; None before that is known."""
+        return gap_to_baseline(
+            self.models.measures.monitor, result.epochs, result, self.baseline_records, self.baseline_result
         )
 
 
