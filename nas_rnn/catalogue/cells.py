@@ -37,10 +37,7 @@ def find_cells(name: str, runs: Path, top: int) -> list[Cell]:
         for trial in ranked(reader.trials(), monitor):
             best.setdefault(trial.digest, trial.candidate.cell)
     if not best:
-        raise UserError(
-            f"no trial of the search {name!r} has a score yet; finish it with "
-            f"`nas-rnn search --resume {shlex.quote(name)}`"
-        )
+        raise unfinished(folder, f"no trial of the search {name!r} has a score yet")
     return list(best.values())[:top]
 
 
@@ -56,12 +53,18 @@ def find_cell(name: str, runs: Path) -> Cell:
         with _words_of_plugins():
             return plugins.load_cell(best)
     if name in names(runs):
-        raise UserError(
-            f"the search {name!r} has no best cell yet; finish it with `nas-rnn search --resume {shlex.quote(name)}`"
-        )
+        raise unfinished(RunFolder(runs, name), f"the search {name!r} has no best cell yet")
     raise unknown(
         "cell, .cell file, recipe or search", name, [*plugins.registry().names("cell"), *names(runs)]
     )
+
+
+def unfinished(folder: RunFolder, lacks: str) -> UserError:
+    """Return the error for a search that has not got so far: how to finish it, or why it never will."""
+    no_final = RunReader(folder).no_final()
+    if no_final:
+        return UserError(f"{lacks.removesuffix(' yet')}: {no_final}")
+    return UserError(f"{lacks}; finish it with `nas-rnn search --resume {shlex.quote(folder.name)}`")
 
 
 def _is_cell(name: str) -> bool:

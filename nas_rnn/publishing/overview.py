@@ -44,4 +44,4 @@ def _answers(folder: RunFolder, task: str) -> list[tuple[int, str, str]]:
     links = f"**{run_link(manifest.id, folder.name)}**"
     if (folder.path / REPORT).is_file():
         links += f" ({run_link(manifest.id, 'report', REPORT)})"
-    return [(manifest.began_ms or 0, links, reader.answer())]
+    return [(manifest.began_ms or 0, links, reader.answer() or reader.no_final())]

@@ -15,6 +15,7 @@ from nas_rnn.comparison import Comparison, sentence
 from nas_rnn.errors import UserError
 from nas_rnn.publishing.tables import Table, TrialRow, comparison_table, markdown_table, trials_table
 from nas_rnn.run_folder.layout import REPORT, RunFolder
+from nas_rnn.run_folder.reader import RunReader
 from nas_rnn.run_folder.trials import Gap, metrics_on_holdout
 from nas_rnn.tasks import Measures
 from nas_rnn.tracking import DatasetView, ModelView, Point, RunView, fenced, markdown_text
@@ -222,6 +223,8 @@ def parent_view(
     model: ModelView | None = None,
 ) -> RunView:
     """Return the view of the search as a whole: the verdict first, and ``model`` as its winner."""
+    if comparison is None and RunReader(about.folder).no_final():
+        status = "failed"
     metrics: dict[str, float] = {f"trials_{name}": float(count) for name, count in counts.items()}
     gaps = [row.gap for row in trials if row.gap is not None]
     if gaps:
@@ -274,7 +277,9 @@ def parent_view(
 
 def _parent_note(about: About, status: str, comparison: Comparison | None, trials: dict[str, int]) -> str:
     counted = ", ".join(f"{count} {name}" for name, count in trials.items() if count)
-    lines = [f"## {markdown_text(sentence(comparison))}" if comparison else f"## The search is {status}"]
+    no_final = RunReader(about.folder).no_final()
+    without = f"No verdict: {markdown_text(no_final)}" if no_final else f"The search is {status}"
+    lines = [f"## {markdown_text(sentence(comparison)) if comparison else without}"]
     if comparison is not None:
         table = comparison_table(comparison)
         lines.append(markdown_table(table))

@@ -14,6 +14,7 @@ from nas_rnn.engine import Next
 from nas_rnn.errors import UserError
 from nas_rnn.experiment.events import Notifier, PhaseStarted, RunEnded, epoch_done, run_ended, run_started
 from nas_rnn.experiment.models import Models
+from nas_rnn.experiment.stages.dead_end import calmer
 from nas_rnn.experiment.stages.listening import RunListener
 from nas_rnn.experiment.stages.strategy import CONSTRAINED_SECONDS, CONTROL, FIRST_CONTROL_SEED, make_strategy
 from nas_rnn.plugins.records import place
@@ -272,6 +273,11 @@ class SearchSource:
         if spec.role == "baseline":
             self.baseline_result = result
             self.notify(run_ended(spec, result))
+            if result.status == "diverged":
+                self._say(
+                    f"the baseline {spec.name} diverged, so candidates have no gap to it at its end; where tuning does "
+                    f"not mend it, nothing is decided: begin a new search with {calmer(self.config)}"
+                )
             self.on_change(spec, result)
             return
         number = self._numbers[spec.id]
