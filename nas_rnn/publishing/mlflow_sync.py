@@ -14,7 +14,8 @@ from typing import Any, Protocol
 
 from nas_rnn.comparison import Comparison, sentence
 from nas_rnn.publishing.champion import champion_view
-from nas_rnn.publishing.overview import task_note
+from nas_rnn.publishing.experiments import experiment_for
+from nas_rnn.publishing.overview import data_note
 from nas_rnn.publishing.tables import TrialRow
 from nas_rnn.publishing.views import COLUMNS, About, parent_view, run_view
 from nas_rnn.run_folder.config import CompareConfig, SearchConfig, plain
@@ -87,9 +88,9 @@ class MlflowSync:
         runs = self.folder.runs
         self._tracker = Tracker(
             self.uri,
-            self.task.name,
+            experiment_for(self.task.name, self._about.id, self._about.data),
             runs / "artifacts",
-            note=task_note(runs, self.task.name),
+            note=data_note(runs, self.task.name, self._about.data),
             columns=COLUMNS,
         )
         self._tracker.put(parent_view(self._about, "running", None, {}, (), None))
@@ -210,7 +211,7 @@ class MlflowSync:
         counts = {name: count for name, count in count_endings(trials).items() if count}
         rows = [row for trial in trials if (row := self._trial_row(trial)) is not None]
         model = None if comparison is None else self._champion(comparison)
-        self._tracker.describe(task_note(self.folder.runs, self.task.name))
+        self._tracker.describe(data_note(self.folder.runs, self.task.name, self._about.data))
         self._tracker.put(parent_view(self._about, status, comparison, counts, rows, now_ms(), model))
 
     def _champion(self, comparison: Comparison) -> ModelView | None:

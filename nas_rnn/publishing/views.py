@@ -27,9 +27,11 @@ COLUMNS = (
     "metrics.best_value",
     "metrics.parameters",
     "metrics.epochs",
+    "metrics.targets",
     "tags.role",
     "tags.ending",
     "tags.search",
+    "tags.budget",
     "tags.verdict",
 )
 """The columns of the table of runs, in their order; MLflow gives each kind a heading of its own."""
@@ -68,6 +70,7 @@ def run_view(
         "digest": cell.digest,
         "ending": "running" if result is None else result.status,
         "trial": spec.id,
+        **_budget(about),
     }
     if result is not None and result.reason:
         tags["reason"] = result.reason
@@ -112,8 +115,18 @@ def _metrics(
     metrics |= {f"test_{name}": value for name, value in tested.items() if math.isfinite(value)}
     if records:
         metrics["epochs"] = float(len(records))
+        metrics["targets"] = float(sum(record.targets for record in records))
         metrics["seconds"] = sum(record.seconds for record in records)
     return {name: round(value, 4) for name, value in metrics.items()}
+
+
+def _budget(about: About) -> dict[str, str]:
+    """Return the tag that says how large models are and how long they may be trained: runs of one budget compare."""
+    try:
+        parameters, epochs, most = (about.settings[name] for name in ("params", "epochs", "most_epochs"))
+    except KeyError:  # of an earlier version
+        return {}
+    return {"budget": f"{parameters:,} parameters, {f'up to {most}' if epochs == 'auto' else epochs} epochs"}
 
 
 def _run_name(spec: RunSpec) -> str:
@@ -229,7 +242,7 @@ def parent_view(
     gaps = [row.gap for row in trials if row.gap is not None]
     if gaps:
         metrics["best_gap_in_search"] = min(gaps)
-    tags = {"role": "search", "search": about.folder.name, "ending": status}
+    tags = {"role": "search", "search": about.folder.name, "ending": status, **_budget(about)}
     artifacts: dict[str, str | bytes] = {}
     tables: dict[str, Table] = {}
     if trials:
