@@ -16,11 +16,18 @@ from nas_rnn.run_folder.trials import ranked
 from nas_rnn.spaces import load_recipe, names_recipe
 
 
+def find_run(name: str, runs: Path) -> RunFolder | None:
+    """Return the search or comparison that ``name`` stands for; None where a cell or a file has this name."""
+    if names_recipe(name) or _is_cell(name) or name not in names(runs):
+        return None
+    return RunFolder(runs, name)
+
+
 def find_cells(name: str, runs: Path, top: int) -> list[Cell]:
     """Return what ``name`` stands for: of a search its ``top`` best cells, else one cell, as `find_cell` does."""
-    if top == 1 or name not in names(runs):
+    folder = find_run(name, runs)
+    if top == 1 or folder is None:
         return [find_cell(name, runs)]
-    folder = RunFolder(runs, name)
     if not folder.study_path.is_file():
         raise UserError(f"{name!r} is no search, so it has no best {top} cells; give its name without --top")
     reader = RunReader(folder)
@@ -30,30 +37,38 @@ def find_cells(name: str, runs: Path, top: int) -> list[Cell]:
         for trial in ranked(reader.trials(), monitor):
             best.setdefault(trial.digest, trial.candidate.cell)
     if not best:
-        raise UserError(
-            f"no trial of the search {name!r} has a score yet; finish it with "
-            f"`nas-rnn search --resume {shlex.quote(name)}`"
-        )
+        raise unfinished(folder, f"no trial of the search {name!r} has a score yet")
     return list(best.values())[:top]
 
 
 def find_cell(name: str, runs: Path) -> Cell:
     """Return a zoo or plugin cell, a ``.cell`` file's or a recipe's, or a search's best; `UserError` otherwise."""
     best = runs / name / "best" / "cell.cell"
-    known = plugins.registry().names("cell")
     if names_recipe(name):
         return load_recipe(name).cell
-    if name in known or Path(name).suffix == ".cell" or Path(name).is_file():
+    if _is_cell(name):
         with _words_of_plugins():
             return plugins.load_cell(name)
     if best.is_file():
         with _words_of_plugins():
             return plugins.load_cell(best)
     if name in names(runs):
-        raise UserError(
-            f"the search {name!r} has no best cell yet; finish it with `nas-rnn search --resume {shlex.quote(name)}`"
-        )
-    raise unknown("cell, .cell file, recipe or search", name, [*known, *names(runs)])
+        raise unfinished(RunFolder(runs, name), f"the search {name!r} has no best cell yet")
+    raise unknown(
+        "cell, .cell file, recipe or search", name, [*plugins.registry().names("cell"), *names(runs)]
+    )
+
+
+def unfinished(folder: RunFolder, lacks: str) -> UserError:
+    """Return the error for a search that has not got so far: how to finish it, or why it never will."""
+    no_final = RunReader(folder).no_final()
+    if no_final:
+        return UserError(f"{lacks.removesuffix(' yet')}: {no_final}")
+    return UserError(f"{lacks}; finish it with `nas-rnn search --resume {shlex.quote(folder.name)}`")
+
+
+def _is_cell(name: str) -> bool:
+    return name in plugins.registry().names("cell") or Path(name).suffix == ".cell" or Path(name).is_file()
 
 
 def reference_texts(name: str, runs: Path) -> list[str]:

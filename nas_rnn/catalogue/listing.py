@@ -117,12 +117,12 @@ def search_row(folder: RunFolder) -> dict[str, Any]:
     one_answer = comparison is not None and kind != "ablate"
     found = (
         folder.name,
-        "complete" if comparison else "unfinished",
+        "complete" if comparison else "failed" if reader.no_final() else "unfinished",
         comparison.contenders[0].verdict if comparison and one_answer else "",
         kind,
         settings.get("task", ""),
         settings.get("space", ""),
         ", ".join(settings.get("constraints", [])),
-        reader.answer(),
+        reader.answer() or reader.no_final(),
     )
     return dict(zip(_SEARCH_COLUMNS, found, strict=True))

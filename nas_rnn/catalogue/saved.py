@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas_rnn import plugins
-from nas_rnn.catalogue.cells import find_cell
+from nas_rnn.catalogue.cells import find_cell, unfinished
 from nas_rnn.errors import UserError
 from nas_rnn.run_folder.layout import RunFolder, names
 from nas_rnn.run_folder.reader import RunReader
@@ -37,10 +36,7 @@ def load_saved(name: str, runs: Path) -> ExportBundle:
 
     folder = RunFolder.open_existing(runs, name)
     if not (folder.best / "model.json").is_file():
-        raise UserError(
-            f"{name!r} has no final weights yet: they are written when it ends; resume it with "
-            f"`nas-rnn search --resume {shlex.quote(name)}`"
-        )
+        raise unfinished(folder, f"{name!r} has no final weights yet")
     plugins.use_folders(RunReader(folder).settings().get("plugins", []))
     return load_folder(folder.best)
 

@@ -95,7 +95,7 @@ def ended_line(event: RunEnded) -> str:
         parts.append(figure(event.value))
     gap = gap_words(event.gap) if event.role != "baseline" else ""
     if gap:
-        parts.append(f"{gap} at this epoch" if event.ending == "stopped" else gap)
+        parts.append(f"{gap} at this epoch" if event.gap_so_far else gap)
     if event.reason:
         parts.append(one_line(event.reason))
     if event.fallback:

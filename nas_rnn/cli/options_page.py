@@ -25,6 +25,12 @@ An option may be given on the command line (`nas-rnn search --learning-rate 0.00
 checkers know the types). The command line takes precedence over the file, and the file over the defaults. A task may
 have its own defaults for training. `config.toml` in a run folder has the values that were used.
 
+A comparison or ablation that names a search (or comparison) takes over from it what is not given: task, data, options
+of the task and of training, sizes, plugins, numbers of seeds and of tuning trials (an ablation tunes only where it is
+told to). What depends on the machine (`--workers`, `--device`, `--threads`, `--backend`, ...), `--seed` and `--name`
+are not taken over. It says what it took; where two searches disagree, give what they disagree on. From a `.cell` file
+nothing is taken over.
+
 This page is generated from the declarations in the code; `make options` writes it anew.
 """
 

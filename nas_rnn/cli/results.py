@@ -199,7 +199,8 @@ def _print_without_verdict(console: Console, result: Result) -> None:
         console.print(
             f"The LSTM on validation data: {figure(result.baseline)} {result.measures.monitor.unit}"
         )
-    console.print("No verdict: the final was not reached.", style="bold yellow")
+    why = result.no_final or "the final was not reached"
+    console.print(Text(f"No verdict: {one_line(why)}.", style="bold yellow"), soft_wrap=True)
 
 
 def print_next(console: Console, result: Result, runs: Path) -> None:
@@ -211,7 +212,7 @@ def print_next(console: Console, result: Result, runs: Path) -> None:
         return
     console.print("\nNext:")
     commands = [(f"nas-rnn ui{where}", "every run and curve in the browser")]
-    if result.kind == "search" and result.best is not None:
+    if result.kind == "search" and result.comparison is not None:
         commands.append((f"nas-rnn show {name}{where}", "the best cell: equations, costs, diagram"))
         commands.append((f"nas-rnn sample {name}{where}", "a sample from its trained model"))
         commands.append((f"nas-rnn export {name}{where}", "export its trained model"))

@@ -115,5 +115,5 @@ def _run(
     print_outcome(result, json, runs)
     if result.status == "interrupted":
         raise typer.Exit(INTERRUPTED)
-    if result.comparison is None and result.best is None:  # not one run came to a score
+    if result.comparison is None:  # nothing came to the final
         raise typer.Exit(FAILURE)

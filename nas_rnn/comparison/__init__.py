@@ -40,7 +40,7 @@ from nas_rnn.comparison.result import (
     Standing,
 )
 from nas_rnn.comparison.scale import scale_lines
-from nas_rnn.comparison.seeds import derived_seed
+from nas_rnn.comparison.seeds import derived_seed, few_seeds
 from nas_rnn.comparison.sentences import answer_lines, cost_sentence, sentence
 from nas_rnn.comparison.speed_sentences import speed_lines
 from nas_rnn.comparison.statistics import PairedInterval, paired_interval
@@ -81,6 +81,7 @@ __all__ = [
     "cost_sentence",
     "course_lines",
     "derived_seed",
+    "few_seeds",
     "final_specs",
     "holm",
     "interim_analyses",

@@ -8,6 +8,9 @@ import numpy as np
 
 from nas_rnn.errors import UserError
 
+ENOUGH_SEEDS = 3
+"""From so many seeds on, an interval has two degrees of freedom for their spread."""
+
 Part = Literal["search", "tuning", "selection", "final"]
 
 _PARTS: dict[Part, int] = {"search": 0, "tuning": 1, "selection": 2, "final": 3}
@@ -32,3 +35,19 @@ def derived_seed(seed: int, part: Part, index: int) -> int:
     sequence = np.random.SeedSequence(seed, spawn_key=(_PARTS[part], index))
     random = int(sequence.generate_state(1)[0]) >> (32 - _RANDOM_BITS)
     return (_PARTS[part] << (_INDEX_BITS + _RANDOM_BITS)) | (index << _RANDOM_BITS) | random
+
+
+def few_seeds(seeds: int) -> str:
+    """Return what so few ``seeds`` per cell cannot say, and what to give instead; "" where they are enough."""
+    if seeds >= ENOUGH_SEEDS:
+        return ""
+    more = "give --seeds 5 (the default) or --seeds auto"
+    if seeds == 1:
+        return (
+            "1 seed per cell: the verdict covers the test items alone and speaks of these trained models, so another "
+            f"seed may reverse it; {more}"
+        )
+    return (
+        f"{seeds} seeds per cell: their spread is known from two differences alone, so intervals are wide, and most "
+        f"comparisons stay undecided; {more}"
+    )

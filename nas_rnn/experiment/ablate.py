@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
-from nas_rnn.catalogue.cells import find_cell
+from nas_rnn.catalogue.cells import find_cell, find_run
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.comparison import Comparison, ranked_rows, ranking_sentence
 from nas_rnn.errors import UserError
@@ -17,22 +17,10 @@ from nas_rnn.experiment.keywords import AblateOptions
 from nas_rnn.experiment.results import Result
 from nas_rnn.experiment.session import Session, new_session, prepare, resumed_session
 from nas_rnn.run_folder.config import AblateConfig, CompareConfig
-from nas_rnn.run_folder.layout import RunFolder, names
+from nas_rnn.run_folder.inheritance import inherit
 from nas_rnn.run_folder.lifecycle import merged, resumable, without_none
 from nas_rnn.run_folder.reader import ABLATION, RunReader
 from nas_rnn.spaces.ablations import USUAL, Ablation, ablations
-
-_FROM_SEARCH = {one.name for one in fields(AblateConfig)} - {
-    "cells",
-    "baseline",
-    "fresh_test",
-    "name",
-    "storage",
-    "address",
-    "reference",
-    "tune",
-    "time",
-}
 
 
 def ablate(
@@ -48,9 +36,9 @@ def ablate(
     """Train a cell and every variant of it that lacks one element, on paired seeds at equal parameters; rank them.
 
     ``what`` is a cell's name, a ``.cell`` file, a recipe, a `Cell`, or a search: its best cell, with the search's own
-    options unless others are given. ``elements`` are kinds of `nas_rnn.spaces.ablations.ELEMENTS`, by default all but
-    ``matrix``; docs/options.md has all ``options``. ``resume`` names an ablation to go
-    on with, by its own configuration.
+    task, data and options of training where they are not given. ``elements`` are kinds of
+    `nas_rnn.spaces.ablations.ELEMENTS`, by default all but ``matrix``; docs/options.md has all ``options``. ``resume``
+    names an ablation to go on with, by its own configuration.
 
     Returns the comparison with the whole cell as the baseline, and ``ablation``: its rows with what was changed, the
     greatest loss first. Raises UserError for a mistake in what was given.
@@ -65,9 +53,12 @@ def ablate(
     if what is None:
         raise UserError("an ablation needs a cell, or the name of a search: nas-rnn ablate NAME")
     title = what.name if isinstance(what, Cell) else what
-    values = {**_search_options(title, runs), **merged(config, options)}
+    values = merged(config, options)
+    searched = find_run(what, runs) if isinstance(what, str) else None
+    # How many settings an ablation tries has a default of its own: none.
+    inherited = inherit(AblateConfig, [searched] if searched else [], values, but={"tune"})
     settings, models = prepared = prepare(
-        AblateConfig, {**values, "cells": (title,), "baseline": title}, runs
+        AblateConfig, {**inherited.values, **values, "cells": (title,), "baseline": title}, runs
     )
     cell = what if isinstance(what, Cell) else find_cell(what, runs)
     variants = ablations(cell, USUAL if elements is None else elements)
@@ -76,15 +67,7 @@ def ablate(
     with new_session(
         "ablate", prepared, runs, "ablate", observer, lambda folder: folder.write_json(ABLATION, stored)
     ) as session:
-        return _run(session, cell, variants)
-
-
-def _search_options(name: str, runs: Path) -> dict[str, Any]:
-    """Return what the search or comparison ``name`` was made with, as far as it concerns training; else nothing."""
-    if name not in names(runs):
-        return {}
-    stored = RunReader(RunFolder(runs, name)).settings()
-    return {key: value for key, value in stored.items() if key in _FROM_SEARCH}
+        return _run(session, cell, variants, [inherited.notice, *inherited.changed_data(session.folder)])
 
 
 def _resume(runs: Path, name: str, options: Mapping[str, object], observer: Observer) -> Result:
@@ -102,14 +85,16 @@ def _stored(cell: Cell, variants: Sequence[Ablation]) -> dict[str, Any]:
     return {"cell": cell.to_text(), "variants": rows}
 
 
-def _run(session: Session[CompareConfig], cell: Cell, variants: Sequence[Ablation]) -> Result:
+def _run(
+    session: Session[CompareConfig], cell: Cell, variants: Sequence[Ablation], notices: Sequence[str] = ()
+) -> Result:
     changes = {variant.cell.name: variant.what for variant in variants}
 
     def say(comparison: Comparison) -> str:
         return ranking_sentence(comparison, changes)
 
     cells = [variant.cell for variant in variants]
-    result = run_comparison(session, cell, cells, kind="ablate", say=say)
+    result = run_comparison(session, cell, cells, kind="ablate", say=say, notices=notices)
     if result.comparison is None:
         return result
     of_name = {variant.cell.name: variant for variant in variants}

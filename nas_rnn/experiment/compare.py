@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, Unpack
 
-from nas_rnn.catalogue.cells import find_cell, find_cells, reference_texts
+from nas_rnn.catalogue.cells import find_cell, find_cells, find_run, reference_texts
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.comparison import Comparison, Course, sentence
 from nas_rnn.engine import RunSource
@@ -25,6 +25,7 @@ from nas_rnn.experiment.stages.tuning import tune
 from nas_rnn.experiment.workload import Workload, tell_expected
 from nas_rnn.publishing.mlflow_sync import MlflowSync
 from nas_rnn.run_folder.config import CompareConfig
+from nas_rnn.run_folder.inheritance import inherit
 from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.run_folder.lifecycle import merged, resumable, without_none
 from nas_rnn.run_folder.reader import CELLS, REFERENCES, RunReader
@@ -43,8 +44,9 @@ def compare(
     """Tune and train ``cells`` and the baseline alike, at equal parameters, and judge each against the baseline.
 
     ``cells`` are names, ``.cell`` files, recipes (``.json``), names of searches (their ``top`` best cells) or `Cell`
-    values; docs/options.md has all ``options``. ``resume`` names a comparison under ``runs`` to resume,
-    by its own configuration. Raises UserError for a mistake in what was given.
+    values; docs/options.md has all ``options``. From a search that is named, also as the ``baseline``, task, data and
+    options of training are taken over where they are not given. Cells of one digest are compared once. ``resume`` names
+    a comparison under ``runs`` to resume, by its own configuration. Raises UserError for a mistake in what was given.
     """
     runs = Path(runs)
     if resume is not None:
@@ -57,13 +59,17 @@ def compare(
         raise UserError(
             "a comparison needs a cell, or the name of a search: nas-rnn compare gru; see `nas-rnn list cells`"
         )
-    settings, models = prepared = prepare(CompareConfig, values, runs)
+    named = [name for name in (*(cells or values["cells"]), values.get("baseline")) if isinstance(name, str)]
+    searches = [folder for name in named if (folder := find_run(name, runs)) is not None]
+    inherited = inherit(CompareConfig, searches, values)
+    settings, models = prepared = prepare(CompareConfig, {**inherited.values, **values}, runs)
     baseline = find_cell(settings.baseline, runs)
-    contenders = [
-        found
-        for cell in cells or settings.cells
-        for found in ([cell] if isinstance(cell, Cell) else find_cells(cell, runs, settings.top))
+    found = [
+        (str(getattr(asked, "name", asked)), cell)
+        for asked in cells or settings.cells
+        for cell in ([asked] if isinstance(asked, Cell) else find_cells(asked, runs, settings.top))
     ]
+    contenders, notices = _distinct(baseline, found)
     models.match(baseline, settings.params)  # too few parameters show here
     # Their texts are kept: files and searches may change before the comparison is resumed.
     texts = [cell.to_text() for cell in (baseline, *contenders)]
@@ -74,7 +80,32 @@ def compare(
         folder.write_json(REFERENCES, references)
 
     with new_session("compare", prepared, runs, "compare", observer, keep) as session:
-        return run_comparison(session, baseline, contenders)
+        notices = [inherited.notice, *inherited.changed_data(session.folder), *notices]
+        return run_comparison(session, baseline, contenders, notices=notices)
+
+
+def _distinct(baseline: Cell, found: Sequence[tuple[str, Cell]]) -> tuple[list[Cell], list[str]]:
+    """Return cells of different digests, none of them the baseline's, and a line for each cell that is left out.
+
+    ``found`` are cells, each with the name under which it was asked for.
+    """
+    kept: dict[str, tuple[str, Cell]] = {}
+    notices: list[str] = []
+    for asked, cell in found:
+        name = asked if asked == cell.name else f"{asked} ({cell.name})"
+        if cell.digest == baseline.digest:
+            notices.append(f"{name} is the baseline {baseline.name} itself, so it is no contender")
+        elif cell.digest in kept:
+            notices.append(
+                f"{name} is the same cell as {kept[cell.digest][0]}, so it is trained once, as that"
+            )
+        else:
+            kept[cell.digest] = (name, cell)
+    if not kept:
+        raise UserError(
+            f"there is nothing to compare: {'; '.join(notices)}; give another cell, or another --baseline"
+        )
+    return [cell for _, cell in kept.values()], notices
 
 
 def _resume(runs: Path, name: str, changed: Mapping[str, object], observer: Observer) -> Result:
@@ -91,14 +122,18 @@ def run_comparison(
     *,
     kind: Literal["compare", "ablate"] = "compare",
     say: Callable[[Comparison], str] = sentence,
+    notices: Sequence[str] = (),
 ) -> Result:
     """Train ``contenders`` and ``baseline``, and judge them; ``say`` puts the answer into words.
+
+    Each of ``notices`` that is not empty is told at the beginning.
 
     Of an ablation no weights are kept: its first contender is not what anybody looks for.
     """
     config, folder, models, notify = session.config, session.folder, session.models, session.notify
     began = time.monotonic()
     notify(started(kind, config, folder, models))
+    notify.warn_once(filter(None, [*notices, models.few_seeds]))
     workload = Workload(config, cells=1 + len(contenders) + (config.reference != "none"))
     notify.expect(workload)
     if not folder.ended():

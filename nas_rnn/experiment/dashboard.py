@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from nas_rnn.errors import UserError
+from nas_rnn.errors import NasRnnError, UserError
+from nas_rnn.publishing.experiments import experiment_of
 from nas_rnn.publishing.mlflow_sync import tracking_uri
 from nas_rnn.publishing.rebuilding import rebuild_runs
-from nas_rnn.run_folder.config import load_toml
-from nas_rnn.run_folder.layout import make_folder
-from nas_rnn.tracking import check_uri, experiment_url, serve
+from nas_rnn.run_folder.layout import RunFolder, make_folder
+from nas_rnn.tracking import ExperimentView, check_uri, experiment_url, serve
 
 
 def ui(
@@ -23,8 +23,8 @@ def ui(
 ) -> None:
     """Serve the dashboard until Ctrl-C; where MLFLOW_TRACKING_URI names a server, only say where to look.
 
-    ``on_ready(url)`` hears where: the runs of the latest search's task, sorted by ``gap_to_lstm``. ``rebuild`` first
-    writes a search or comparison to MLflow anew.
+    ``on_ready(url)`` hears where: the runs on the latest search's task and data, sorted by ``gap_to_lstm``. ``rebuild``
+    first writes a search or comparison to MLflow anew; then it is that one's task and data.
     """
     runs = Path(runs)
     uri = tracking_uri(runs)
@@ -32,11 +32,11 @@ def ui(
     if rebuild is not None:
         rebuild_runs(runs, rebuild)
     make_folder(runs)
-    task = _latest_task(runs)
+    experiment = _experiment(runs, _latest(runs) if rebuild is None else rebuild)
 
     def ready(url: str) -> None:
         try:
-            on_ready(experiment_url(url, task, uri) if task else url)
+            on_ready(experiment_url(url, experiment, uri) if experiment else url)
         except UserError:  # nothing was logged there yet
             on_ready(url)
 
@@ -46,7 +46,15 @@ def ui(
     serve(uri, artifact_root=runs.resolve() / "artifacts", host=host, port=port, on_ready=ready)
 
 
-def _latest_task(runs: Path) -> str | None:
-    """Return the task of the search or comparison that was begun last."""
+def _experiment(runs: Path, name: str | None) -> ExperimentView | None:
+    """Return where the runs of ``name`` are; None where nobody can say."""
+    try:
+        return None if name is None else experiment_of(RunFolder(runs, name))
+    except NasRnnError:  # a damaged folder is no reason to serve nothing
+        return None
+
+
+def _latest(runs: Path) -> str | None:
+    """Return the name of the search or comparison that was begun or resumed last."""
     configs = sorted(runs.glob("*/config.toml"), key=lambda path: path.stat().st_mtime)
-    return str(load_toml(configs[-1])["task"]) if configs else None
+    return configs[-1].parent.name if configs else None

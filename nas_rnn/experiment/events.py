@@ -13,6 +13,7 @@ from nas_rnn.experiment.models import Models
 from nas_rnn.run_folder.config import CompareConfig, SearchConfig
 from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.run_folder.manifest import Kind
+from nas_rnn.run_folder.trials import Gap
 from nas_rnn.tasks import Measures
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
 
@@ -86,8 +87,9 @@ class EpochDone:
 
 @dataclass(frozen=True, kw_only=True)
 class RunEnded:
-    """A run has ended; ``gap`` is relative to the baseline at the same epoch, negative is better (None: unknown).
+    """A run has ended; ``gap`` is relative to the baseline, negative is better (None: unknown).
 
+    It is that of both at their ends, or else, ``gap_so_far``, after equally many training targets.
     ``backend`` is what ran the cell; ``fallback`` says why not the fused one, where that was wanted.
     """
 
@@ -100,6 +102,7 @@ class RunEnded:
     reason: str | None = None
     backend: str | None = None
     fallback: str | None = None
+    gap_so_far: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -251,7 +254,7 @@ def epoch_done(spec: RunSpec, record: EpochRecord) -> EpochDone:
     )
 
 
-def run_ended(spec: RunSpec, result: RunResult, gap: float | None = None) -> RunEnded:
+def run_ended(spec: RunSpec, result: RunResult, gap: Gap | None = None) -> RunEnded:
     """Return the event of a run that ended."""
     return RunEnded(
         id=spec.id,
@@ -259,10 +262,11 @@ def run_ended(spec: RunSpec, result: RunResult, gap: float | None = None) -> Run
         name=spec.name,
         ending=result.status,
         value=result.best_metric,
-        gap=gap,
+        gap=None if gap is None else gap.value,
         reason=result.reason,
         backend=result.backend,
         fallback=result.fallback,
+        gap_so_far=gap is not None and not gap.at_end,
     )
 
 

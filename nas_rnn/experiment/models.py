@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from nas_rnn import plugins
 from nas_rnn.cells import Cell, parse_cell
-from nas_rnn.comparison import Entry, Match, TaskChoice, nearest_hidden_size
+from nas_rnn.comparison import Entry, Match, TaskChoice, few_seeds, nearest_hidden_size
 from nas_rnn.errors import UserError
 from nas_rnn.run_folder.config import CompareConfig, SearchConfig
 from nas_rnn.run_folder.fresh_test import FreshTest
@@ -75,6 +75,12 @@ class Models:
         """Return what the task says of its data."""
         with plugins.running(plugins.registry().find("task", self.task.name), seconds=math.inf):
             return self.task.notices(self.data)
+
+    @property
+    def few_seeds(self) -> str:
+        """What the final cannot say with so few seeds as there will be at most; "" where they are enough."""
+        seeds = self.config.seeds
+        return few_seeds(self.config.most_seeds if seeds == "auto" else seeds)
 
     def floors(self) -> Mapping[str, Statistics]:
         """Return the task's trivial baselines on the test part: only a final may ask for them."""

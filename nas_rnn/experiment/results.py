@@ -8,6 +8,7 @@ from typing import Any
 
 from nas_rnn.comparison import Comparison, sentence
 from nas_rnn.run_folder.layout import RunFolder
+from nas_rnn.run_folder.reader import RunReader
 from nas_rnn.run_folder.trials import BASELINE_ID, count_endings, ranked, trial_id
 from nas_rnn.strategies import Trial
 from nas_rnn.tasks import Measures, Metric
@@ -33,8 +34,8 @@ class Result:
 
     ``status`` is "complete" or "interrupted"; ``trials`` counts them by ending (finished, stopped, diverged, failed,
     reused, unfinished). ``baseline`` is the baseline's validation metric in the search. ``comparison`` and ``verdict``
-    (a sentence) are None where it did not come to the final. ``ablation`` has the rows of an ablation, the greatest
-    loss first.
+    (a sentence) are None where it did not come to the final; where a complete search has none, ``no_final`` says why,
+    and what to change. ``ablation`` has the rows of an ablation, the greatest loss first.
     """
 
     kind: str
@@ -51,6 +52,7 @@ class Result:
     seconds: float
     dashboard: str
     ablation: tuple[dict[str, Any], ...] | None = None
+    no_final: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, as ``--json`` prints them; a comparison's own stand among them."""
@@ -106,6 +108,7 @@ def search_result(
         notices=tuple(dict.fromkeys(notices)),
         seconds=seconds,
         dashboard=dashboard,
+        no_final=RunReader(folder).no_final() or None,
     )
 
 

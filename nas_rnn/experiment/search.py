@@ -18,6 +18,7 @@ from nas_rnn.experiment.results import Result, search_result
 from nas_rnn.experiment.session import Session, new_session, prepare, resumed_session
 from nas_rnn.experiment.stages.candidates import Candidates
 from nas_rnn.experiment.stages.costs import Costs
+from nas_rnn.experiment.stages.dead_end import forget_dead_end, keep_dead_end
 from nas_rnn.experiment.stages.final import Final
 from nas_rnn.experiment.stages.listening import RunListener
 from nas_rnn.experiment.stages.lstm_control import lstm_with_all
@@ -100,9 +101,11 @@ def _run(session: Session[SearchConfig]) -> Result:
     """Run a search from its first trial to the verdict; every stage skips what is done already."""
     config, folder, models, notify = session.config, session.folder, session.models, session.notify
     began = time.monotonic()
+    forget_dead_end(folder)
     study = Study.resume(folder.study_path, STUDY)
     before = sum(trial.ending is not None for trial in study.trials())
     notify(started("search", config, folder, models, finished_before=before))
+    notify.warn_once(filter(None, [models.few_seeds]))
     lstm = plugins.load_cell("lstm")
     random_search = config.controls in ("all", "lstm-all") and config.strategy != CONTROL
     workload = Workload(
@@ -136,6 +139,7 @@ def _run(session: Session[SearchConfig]) -> Result:
         best = best_entries(models, folder, notify, study, baseline)
         selected = yield from select(models, listener, costs, best)
         if selected is None:
+            keep_dead_end(folder, config, study.trials())
             return
         winner = selected.entry
         control = RandomControl(config, models, listener, costs, sync.follow)

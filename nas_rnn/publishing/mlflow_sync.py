@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,8 @@ from typing import Any, Protocol
 
 from nas_rnn.comparison import Comparison, sentence
 from nas_rnn.publishing.champion import champion_view
-from nas_rnn.publishing.overview import task_note
+from nas_rnn.publishing.experiments import experiment_for
+from nas_rnn.publishing.overview import data_note
 from nas_rnn.publishing.tables import TrialRow
 from nas_rnn.publishing.views import COLUMNS, About, parent_view, run_view
 from nas_rnn.run_folder.config import CompareConfig, SearchConfig, plain
@@ -23,7 +24,7 @@ from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.run_folder.manifest import Identities
 from nas_rnn.run_folder.provenance import tags
 from nas_rnn.run_folder.reader import RunReader
-from nas_rnn.run_folder.trials import BASELINE_ID, count_endings, gap_at_same_epoch, trial_id
+from nas_rnn.run_folder.trials import BASELINE_ID, Gap, count_endings, gap_to_baseline, targets_of, trial_id
 from nas_rnn.spaces import Decisions
 from nas_rnn.strategies import Trial
 from nas_rnn.tasks import Task
@@ -65,6 +66,7 @@ class MlflowSync:
         self.incomplete = False
         self._warn, self._warned, self._outage = warn, False, ""
         self._waiting: set[str] = set()
+        self._provisional: set[str] = set()
         self._latest: dict[str, tuple[RunSpec, RunResult | None]] = {}
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="nas-rnn-mlflow")
         reader = RunReader(folder)
@@ -86,9 +88,9 @@ class MlflowSync:
         runs = self.folder.runs
         self._tracker = Tracker(
             self.uri,
-            self.task.name,
+            experiment_for(self.task.name, self._about.id, self._about.data),
             runs / "artifacts",
-            note=task_note(runs, self.task.name),
+            note=data_note(runs, self.task.name, self._about.data),
             columns=COLUMNS,
         )
         self._tracker.put(parent_view(self._about, "running", None, {}, (), None))
@@ -155,11 +157,12 @@ class MlflowSync:
         records = result.epochs if result is not None else self.folder.store(spec.id).read_records()
         gap = None
         if spec.role in ("candidate", "baseline"):
-            gap = gap_at_same_epoch(
-                self._about.measures.monitor, records, self.baseline_records, ended=self._baseline_ended
-            )
-        if gap is None and result is not None and spec.role == "candidate":
-            self._waiting.add(spec.id)
+            gap = self._gap(records, result)
+        if result is not None and spec.role == "candidate":
+            if gap is None:
+                self._waiting.add(spec.id)
+            elif result.status == "finished" and not gap.at_end:
+                self._provisional.add(spec.id)
         view = run_view(
             self._about,
             spec,
@@ -184,16 +187,22 @@ class MlflowSync:
         return {"node": f"{places[-1]['host']} ({places[-1]['node'][:8]})"} if places else {}
 
     @property
-    def _baseline_ended(self) -> bool:
-        return self.folder.store(BASELINE_ID).read_result() is not None
+    def _baseline(self) -> RunResult | None:
+        return self.folder.store(BASELINE_ID).read_result()
+
+    def _gap(self, records: Sequence[EpochRecord], result: RunResult | None) -> Gap | None:
+        monitor = self._about.measures.monitor
+        return gap_to_baseline(monitor, records, result, self.baseline_records, self._baseline)
 
     def _catch_up(self) -> None:
-        """Give their gap to the trials that ended before the baseline was as far."""
-        for id in sorted(self._waiting):
+        """Give the gap that is due to trials that ended before the baseline was as far, or had finished itself."""
+        ended = self._baseline is not None
+        for id in sorted(self._waiting | self._provisional if ended else self._waiting):
             result = self.folder.store(id).read_result()
-            as_far = result is not None and len(result.epochs) <= len(self.baseline_records)
-            if as_far or self._baseline_ended:
+            as_far = result is not None and targets_of(result.epochs) <= targets_of(self.baseline_records)
+            if as_far or ended:
                 self._waiting.discard(id)
+                self._provisional.discard(id)
                 self._show_stored(id)
 
     def end(self, status: str, comparison: Comparison | None, trials: list[Trial]) -> None:
@@ -202,7 +211,7 @@ class MlflowSync:
         counts = {name: count for name, count in count_endings(trials).items() if count}
         rows = [row for trial in trials if (row := self._trial_row(trial)) is not None]
         model = None if comparison is None else self._champion(comparison)
-        self._tracker.describe(task_note(self.folder.runs, self.task.name))
+        self._tracker.describe(data_note(self.folder.runs, self.task.name, self._about.data))
         self._tracker.put(parent_view(self._about, status, comparison, counts, rows, now_ms(), model))
 
     def _champion(self, comparison: Comparison) -> ModelView | None:
@@ -220,10 +229,8 @@ class MlflowSync:
             return None
         gap = None
         if result is not None and trial.ending in ("finished", "stopped"):
-            gap = gap_at_same_epoch(
-                self._about.measures.monitor, result.epochs, self.baseline_records, ended=self._baseline_ended
-            )
-        return TrialRow(spec, result, gap)
+            gap = self._gap(result.epochs, result)
+        return TrialRow(spec, result, None if gap is None else gap.value)
 
 
 def tracking_uri(runs: Path) -> str:

@@ -82,6 +82,7 @@ def gather(folder: RunFolder, task: Task | None = None) -> Report:
         command=_command(folder, manifest.kind, config),
         comparison=comparison,
         sentence=reader.answer(),
+        no_final=reader.no_final(),
         changes=_changes(reader),
         runs=tuple(runs),
         strategy=config.get("strategy"),

@@ -15,7 +15,8 @@ from nas_rnn.comparison import Comparison, sentence, speed_lines
 from nas_rnn.errors import UserError
 from nas_rnn.publishing.tables import Table, TrialRow, comparison_table, markdown_table, trials_table
 from nas_rnn.run_folder.layout import REPORT, RunFolder
-from nas_rnn.run_folder.trials import metrics_on_holdout
+from nas_rnn.run_folder.reader import RunReader
+from nas_rnn.run_folder.trials import Gap, metrics_on_holdout
 from nas_rnn.tasks import Measures
 from nas_rnn.tracking import DatasetView, ModelView, Point, RunView, fenced, markdown_text
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
@@ -26,9 +27,11 @@ COLUMNS = (
     "metrics.best_value",
     "metrics.parameters",
     "metrics.epochs",
+    "metrics.targets",
     "tags.role",
     "tags.ending",
     "tags.search",
+    "tags.budget",
     "tags.verdict",
 )
 """The columns of the table of runs, in their order; MLflow gives each kind a heading of its own."""
@@ -53,7 +56,7 @@ def run_view(
     records: Sequence[EpochRecord],
     samples: Mapping[int, Mapping[str, float]],
     result: RunResult | None,
-    gap: float | None,
+    gap: Gap | None,
     decisions: dict[str, Any] | None,
     began_ms: int,
     ended_ms: int,
@@ -67,6 +70,7 @@ def run_view(
         "digest": cell.digest,
         "ending": "running" if result is None else result.status,
         "trial": spec.id,
+        **_budget(about),
     }
     if result is not None and result.reason:
         tags["reason"] = result.reason
@@ -97,12 +101,12 @@ def run_view(
 
 
 def _metrics(
-    about: About, records: Sequence[EpochRecord], result: RunResult | None, gap: float | None
+    about: About, records: Sequence[EpochRecord], result: RunResult | None, gap: Gap | None
 ) -> dict[str, float]:
     """Return the single values; MLflow shows and compares first what is written first, so nothing before an epoch."""
     metrics: dict[str, float] = {}
     if gap is not None:
-        metrics["gap_to_lstm"] = gap
+        metrics["gap_to_lstm"] = gap.value
     if result is not None and result.best_metric is not None:
         metrics["best_value"] = result.best_metric
         metrics[f"best_{about.measures.monitor.name}"] = result.best_metric
@@ -111,8 +115,18 @@ def _metrics(
     metrics |= {f"test_{name}": value for name, value in tested.items() if math.isfinite(value)}
     if records:
         metrics["epochs"] = float(len(records))
+        metrics["targets"] = float(sum(record.targets for record in records))
         metrics["seconds"] = sum(record.seconds for record in records)
     return {name: round(value, 4) for name, value in metrics.items()}
+
+
+def _budget(about: About) -> dict[str, str]:
+    """Return the tag that says how large models are and how long they may be trained: runs of one budget compare."""
+    try:
+        parameters, epochs, most = (about.settings[name] for name in ("params", "epochs", "most_epochs"))
+    except KeyError:  # of an earlier version
+        return {}
+    return {"budget": f"{parameters:,} parameters, {f'up to {most}' if epochs == 'auto' else epochs} epochs"}
 
 
 def _run_name(spec: RunSpec) -> str:
@@ -186,13 +200,14 @@ def cell_artifacts(cell: Cell) -> dict[str, str | bytes]:
 
 
 def _run_note(
-    about: About, cell: Cell, result: RunResult | None, gap: float | None, artifacts: Collection[str]
+    about: About, cell: Cell, result: RunResult | None, gap: Gap | None, artifacts: Collection[str]
 ) -> str:
     lines = []
     if result is not None and result.best_metric is not None:
         lines.append(f"**{result.best_metric:.4f} {about.measures.monitor.unit}** on validation data")
         if gap is not None:
-            lines[-1] += f", {describe_gap(gap)} at the same epoch"
+            when = "both trained to their end" if gap.at_end else "after as much training"
+            lines[-1] += f", {describe_gap(gap.value)}, {when}"
         lines[-1] += "."
     if result is not None and result.reason:
         lines.append(f"Ended as *{result.status}*: {markdown_text(result.reason)}.")
@@ -221,11 +236,13 @@ def parent_view(
     model: ModelView | None = None,
 ) -> RunView:
     """Return the view of the search as a whole: the verdict first, and ``model`` as its winner."""
+    if comparison is None and RunReader(about.folder).no_final():
+        status = "failed"
     metrics: dict[str, float] = {f"trials_{name}": float(count) for name, count in counts.items()}
     gaps = [row.gap for row in trials if row.gap is not None]
     if gaps:
         metrics["best_gap_in_search"] = min(gaps)
-    tags = {"role": "search", "search": about.folder.name, "ending": status}
+    tags = {"role": "search", "search": about.folder.name, "ending": status, **_budget(about)}
     artifacts: dict[str, str | bytes] = {}
     tables: dict[str, Table] = {}
     if trials:
@@ -277,7 +294,9 @@ def parent_view(
 
 def _parent_note(about: About, status: str, comparison: Comparison | None, trials: dict[str, int]) -> str:
     counted = ", ".join(f"{count} {name}" for name, count in trials.items() if count)
-    lines = [f"## {markdown_text(sentence(comparison))}" if comparison else f"## The search is {status}"]
+    no_final = RunReader(about.folder).no_final()
+    without = f"No verdict: {markdown_text(no_final)}" if no_final else f"The search is {status}"
+    lines = [f"## {markdown_text(sentence(comparison)) if comparison else without}"]
     if comparison is not None:
         table = comparison_table(comparison)
         lines.append(markdown_table(table))

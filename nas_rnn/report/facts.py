@@ -62,9 +62,10 @@ class Part:
 class Report:
     """Everything on the page. What was not done or not kept is empty or None, and its section is left out.
 
-    ``sentence`` is the answer in words. ``changes`` says what was changed in each of an ablation's variants; ``draws``
-    are the search's candidates and ``control`` those of the random search beside it; ``baseline_value`` is the
-    baseline's best validation metric in the search. ``cells`` has the baseline first, then the contenders.
+    ``sentence`` is the answer in words, ``no_final`` why there will be none. ``changes`` says what was changed in each
+    of an ablation's variants; ``draws`` are the search's candidates and ``control`` those of the random search beside
+    it; ``baseline_value`` is the baseline's best validation metric in the search. ``cells`` has the baseline first,
+    then the contenders.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Report:
     command: str
     comparison: Comparison | None = None
     sentence: str = ""
+    no_final: str = ""
     changes: Mapping[str, str] = field(default_factory=dict)
     runs: tuple[Run, ...] = ()
     strategy: str | None = None

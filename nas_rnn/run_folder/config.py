@@ -262,7 +262,7 @@ class CompareConfig(_Config):
 
     cells: Annotated[tuple[str, ...], MinLen(1)]
     baseline: Annotated[
-        str, Option("The cell to compare with: a name or a .cell file.", WHAT, metavar="CELL")
+        str, Option("The cell to compare with: a name, a .cell file or a search.", WHAT, metavar="CELL")
     ] = "lstm"
     top: Annotated[int, Ge(1), Le(50), Option("How many of a search's best cells to compare.", WHAT)] = 1
     time: Annotated[float | None, Gt(0), _time("Add no more seeds (--seeds auto) after 30m, 2h, ...")] = None

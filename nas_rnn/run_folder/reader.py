@@ -19,6 +19,8 @@ MANIFEST, COMPARISON, ABLATION, CELLS = "search.json", "comparison.json", "ablat
 REFERENCES = "references.json"
 DATA, ENVIRONMENT, SIZES, FLOW = "data.json", "environment.json", "sizes.json", "best/gradient_flow.json"
 CONTROL_JOURNAL = "control.journal"
+NO_FINAL = "no_final.json"
+"""Says why a search that has ended came to no final."""
 
 STUDY = "search"
 """The study's name in its journal."""
@@ -80,6 +82,10 @@ class RunReader:
     def answer(self) -> str:
         """Return the answer in words, "" before there is one."""
         return self._read(COMPARISON, lambda values: str(values["sentence"])) or ""
+
+    def no_final(self) -> str:
+        """Return why a search that has ended came to no final, and what to change; "" for all others."""
+        return self._read(NO_FINAL, lambda values: str(values["reason"])) or ""
 
     def ablation(self) -> AblationRecord | None:
         """Return what an ablation trains, None for other kinds."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
+from typing import NamedTuple
 
 import numpy as np
 
@@ -50,17 +52,55 @@ def metrics_on_holdout(result: RunResult, metrics: Sequence[Metric]) -> dict[str
     return {name: figure for name, figure in figures.items() if figure is not None}
 
 
-def gap_at_same_epoch(
-    metric: Metric, records: Sequence[EpochRecord], baseline: Sequence[EpochRecord], *, ended: bool
-) -> float | None:
-    """Return the relative gap of a run's best metric to the baseline's over the same number of epochs.
+class Gap(NamedTuple):
+    """The relative gap of a run's best metric to the baseline's, negative is better.
 
-    Negative is better. A baseline that has ``ended`` before is compared as it was then. None where either has no epoch,
-    or the baseline is not as far yet.
+    ``at_end``: both were trained to their end; otherwise both are taken as far as the run has come.
     """
-    if not records or not baseline or (len(baseline) < len(records) and not ended):
+
+    value: float
+    at_end: bool
+
+
+def gap_to_baseline(
+    metric: Metric,
+    records: Sequence[EpochRecord],
+    result: RunResult | None,
+    baseline: Sequence[EpochRecord],
+    baseline_result: RunResult | None,
+) -> Gap | None:
+    """Return a run's gap: at the end where both have finished, before that after equally many training targets.
+
+    ``records`` are the run's epochs so far, ``result`` is None while it goes on; the baseline's likewise. A baseline
+    that finished with fewer targets is compared as it was then. None where either has no epoch, or the baseline is not
+    as far (yet).
+    """
+    if baseline_result is not None:
+        baseline = baseline_result.epochs
+    finished = baseline_result is not None and baseline_result.status == "finished"
+    at_end = finished and result is not None and result.status == "finished"
+    if (
+        result is not None and result.ended_because == "budget"
+    ):  # it was stopped at a rung, unless all end by theirs
+        at_end = at_end and targets_of(records) >= targets_of(baseline)
+    if not at_end:
+        seen = targets_of(records)
+        if not finished and targets_of(baseline) < seen:
+            return None
+        baseline = [
+            one for one, after in zip(baseline, _targets_after(baseline), strict=True) if after <= seen
+        ]
+    if not records or not baseline:
         return None
     sign = sign_of(metric)
-    value = min(sign * record.metric for record in records)
-    other = min(sign * record.metric for record in baseline[: len(records)])
-    return metric.gap(sign * value, sign * other)
+    value, other = (min(sign * record.metric for record in found) for found in (records, baseline))
+    return Gap(metric.gap(sign * value, sign * other), at_end)
+
+
+def targets_of(records: Sequence[EpochRecord]) -> int:
+    """Return how many targets a run has been trained on; of an earlier version's run, its epochs."""
+    return _targets_after(records)[-1] if records else 0
+
+
+def _targets_after(records: Sequence[EpochRecord]) -> list[int]:
+    return list(accumulate(record.targets or 1 for record in records))

@@ -8,10 +8,11 @@ from nas_rnn.tracking.plain_values import fenced, markdown_text
 from nas_rnn.tracking.server import serve
 from nas_rnn.tracking.store import check_uri, default_uri
 from nas_rnn.tracking.tracker import Tracker
-from nas_rnn.tracking.view import DatasetView, ModelView, Point, RunView
+from nas_rnn.tracking.view import DatasetView, ExperimentView, ModelView, Point, RunView
 
 __all__ = [
     "DatasetView",
+    "ExperimentView",
     "ModelView",
     "Point",
     "RunView",

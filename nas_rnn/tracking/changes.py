@@ -29,6 +29,13 @@ TABLES_TAG = "mlflow.loggedArtifacts"
 # In a note, becomes the run's id: ![cell](get-artifact?path=cell.svg&run_uuid={run_id}) shows that artifact.
 RUN_ID = "{run_id}"
 
+
+def with_key(key: str) -> str:
+    """Return MLflow's filter for the run with ``key``."""
+    quote = "'" if '"' in key else '"'
+    return f"tags.`{KEY_TAG}` = {quote}{key}{quote}"
+
+
 Place = tuple[str, int]
 """MLflow's name of a curve, and a step."""
 

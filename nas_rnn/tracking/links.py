@@ -10,28 +10,33 @@ from urllib.parse import urlencode
 from nas_rnn.errors import NasRnnError, UserError
 from nas_rnn.tracking.plain_values import markdown_text
 from nas_rnn.tracking.quiet import connect, is_http, is_of_network, reason, without_password
+from nas_rnn.tracking.store import find_experiment
+from nas_rnn.tracking.view import ExperimentView
 
 SHARED_VIEW = "nas-rnn"
 # MLflow's pages keep a shared view of the table in a tag of the experiment, and open it by its name.
 SHARED_VIEW_TAG = f"mlflow.sharedViewState.{SHARED_VIEW}"
 
 
-def experiment_url(server_url: str, experiment_name: str, uri: str, *, sort_by: str = "gap_to_lstm") -> str:
+def experiment_url(
+    server_url: str, wanted: str | ExperimentView, uri: str, *, sort_by: str = "gap_to_lstm"
+) -> str:
     """Return where the server at ``server_url`` shows the runs of an experiment in the store at ``uri``.
 
     The table comes with the columns and the order that the experiment's Tracker was given, otherwise with the
     usual columns, ascending by the metric ``sort_by``. Raises UserError where there is no such experiment,
     NasRnnError where MLflow cannot say.
     """
+    view = ExperimentView(name=wanted) if isinstance(wanted, str) else wanted
     try:
-        experiment = connect(uri).get_experiment_by_name(experiment_name)
+        experiment = find_experiment(connect(uri), view)
     except Exception as error:
         told = f"cannot be read: {reason(error)}"
         if is_http(uri) and is_of_network(error):
             told = "does not answer; start the server there, or unset MLFLOW_TRACKING_URI"
         raise NasRnnError(f"MLflow at {without_password(uri)} {told}") from error
     if experiment is None:
-        raise UserError(f"MLflow at {without_password(uri)} has no experiment {experiment_name!r}")
+        raise UserError(f"MLflow at {without_password(uri)} has no experiment {view.name!r}")
     # Otherwise the pages open as they are for chat bots.
     query = {"workflowType": "machine_learning"}
     if SHARED_VIEW_TAG in experiment.tags:

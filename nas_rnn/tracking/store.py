@@ -7,15 +7,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas_rnn.errors import UserError
+from nas_rnn.errors import NasRnnError, UserError
+from nas_rnn.tracking.changes import with_key
 from nas_rnn.tracking.quiet import connect, is_http, prepare_environment, without_password
+from nas_rnn.tracking.view import ExperimentView
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Experiment
 
 DATABASE = "mlflow.db"
 _SCHEMES = ("sqlite", "postgresql", "mysql", "mssql", "http", "https")
 LOCK_SECONDS = 120.0
+IDENTITY_TAG = "nas_rnn.data"
 
 
 def default_uri(runs_dir: Path) -> str:
@@ -73,25 +77,63 @@ def create_database(path: Path, artifact_root: Path) -> None:
             aside.unlink(missing_ok=True)
 
 
-def open_experiment(client: MlflowClient, uri: str, name: str, artifact_root: Path) -> tuple[str, bool]:
-    """Return the id of experiment ``name``, made where there is none, and whether it had to be restored.
+def find_experiment(client: MlflowClient, wanted: ExperimentView) -> Experiment | None:
+    """Return the experiment that ``wanted`` describes, also a deleted one; None where there is none yet."""
+    from mlflow.entities import ViewType
+
+    if wanted.former:
+        former = client.get_experiment_by_name(wanted.former)
+        if former is not None and client.search_runs(
+            [former.experiment_id], with_key(wanted.key), max_results=1
+        ):
+            return former
+    if not wanted.identity:
+        return client.get_experiment_by_name(wanted.name)
+    found = client.search_experiments(
+        ViewType.ALL,
+        filter_string=f"tags.`{IDENTITY_TAG}` = '{wanted.identity}'",
+        order_by=["creation_time ASC"],
+    )
+    return next(iter(found), None)
+
+
+def open_experiment(
+    client: MlflowClient, uri: str, wanted: ExperimentView, artifact_root: Path
+) -> tuple[Experiment, bool]:
+    """Return the experiment ``wanted``, made where there is none, and whether it had to be restored.
 
     A server keeps artifacts where it was told to; in a database of our own they go under ``artifact_root``.
     """
-    found = client.get_experiment_by_name(name)
+    found = find_experiment(client, wanted)
     if found is None:
         location = None if is_http(uri) else artifact_root.absolute().as_uri()
-        try:
-            return str(client.create_experiment(name, artifact_location=location)), False
-        except Exception:
-            # Another program may have been first; if not, the error stands.
-            found = client.get_experiment_by_name(name)
-            if found is None:
-                raise
+        found = _create_experiment(client, wanted, location)
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
-        return str(found.experiment_id), True
-    return str(found.experiment_id), False
+        return found, True
+    return found, False
+
+
+def _create_experiment(client: MlflowClient, wanted: ExperimentView, location: str | None) -> Experiment:
+    """Make an experiment under the first of the names ``wanted`` that no other has."""
+    tags = {IDENTITY_TAG: wanted.identity} if wanted.identity else {}
+    for last, name in enumerate(wanted.names, start=1 - len(wanted.names)):
+        if client.get_experiment_by_name(name) is not None:
+            continue
+        try:
+            return client.get_experiment(
+                client.create_experiment(name, artifact_location=location, tags=tags)
+            )
+        except Exception:
+            # Another program may have been first; if not, the error stands.
+            found = find_experiment(client, wanted)
+            if found is not None:
+                return found
+            if last == 0 or client.get_experiment_by_name(name) is None:
+                raise
+    raise NasRnnError(
+        f"MLflow has other experiments named {' and '.join(map(repr, wanted.names))}; rename one"
+    )
 
 
 def describe_experiment(client: MlflowClient, experiment_id: str, tags: Mapping[str, str]) -> None:

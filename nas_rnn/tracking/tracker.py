@@ -12,12 +12,12 @@ from nas_rnn.tracking.links import SHARED_VIEW_TAG, shared_view, with_addresses
 from nas_rnn.tracking.queueing import ViewQueue
 from nas_rnn.tracking.quiet import is_http, is_of_network, reason, without_password
 from nas_rnn.tracking.store import check_uri, describe_experiment, open_experiment, open_store
-from nas_rnn.tracking.view import RunView
+from nas_rnn.tracking.view import ExperimentView, RunView
 from nas_rnn.tracking.writer import RunWriter
 
 
 class Tracker:
-    """Shows runs in the MLflow experiment ``experiment`` of the store or server at ``uri``.
+    """Shows runs in an experiment of MLflow, by its name or as described, in the store or server at ``uri``.
 
     ``put`` only takes note of a view; one thread writes, and where views come faster than it can write, the
     newest of each run counts. Whatever happens to the store, nothing raises here or holds the caller up: a
@@ -34,7 +34,7 @@ class Tracker:
     def __init__(
         self,
         uri: str,
-        experiment: str,
+        experiment: str | ExperimentView,
         artifact_root: Path,
         *,
         note: str = "",
@@ -46,7 +46,7 @@ class Tracker:
         self._note = note
         self._described: str | None = None
         self.uri = uri
-        self.experiment = experiment
+        self.experiment = ExperimentView(name=experiment) if isinstance(experiment, str) else experiment
         self.failures = 0
         self.notices: list[str] = []
         self._artifact_root = Path(artifact_root)
@@ -136,10 +136,10 @@ class Tracker:
             experiment, restored = open_experiment(client, self.uri, self.experiment, self._artifact_root)
             if restored:
                 self.notices.append(
-                    f"the MLflow experiment {self.experiment!r} had been deleted; it is back, with its runs"
+                    f"the MLflow experiment {experiment.name!r} had been deleted; it is back, with its runs"
                 )
             root = None if is_http(self.uri) else self._artifact_root
-            self._writer = RunWriter(client, experiment, root)
+            self._writer = RunWriter(client, experiment.experiment_id, root)
         return self._writer
 
     def _describe(self, writer: RunWriter) -> None:

@@ -64,6 +64,28 @@ class ModelView:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExperimentView:
+    """An experiment of MLflow: runs that stand in one ranking.
+
+    ``identity`` tells it from all others for ever (a tag, of letters, digits and ``_.:-``); "": the name does. It is
+    called ``name``, with ``mark`` behind it where another one is called so already. A run with ``key`` that is in the
+    experiment ``former`` stays there.
+    """
+
+    name: str
+    identity: str = ""
+    mark: str = ""
+    former: str = ""
+    key: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it may be called, in the order in which that is tried."""
+        more = (f"{self.name} ({self.mark})", f"{self.name} ({self.identity})") if self.identity else ()
+        return (self.name, *more)
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunView:
     """One run as it should look now: all that is known of it, not only what is new.
 

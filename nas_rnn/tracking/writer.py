@@ -12,7 +12,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas_rnn.tracking.changes import KEY_TAG, PARENT_TAG, Changes, Known, changes, curve_names, dataset_key
+from nas_rnn.tracking.changes import (
+    KEY_TAG,
+    PARENT_TAG,
+    Changes,
+    Known,
+    changes,
+    curve_names,
+    dataset_key,
+    with_key,
+)
 from nas_rnn.tracking.plain_values import content_digest
 from nas_rnn.tracking.registering import register
 from nas_rnn.tracking.view import DatasetView, RunView
@@ -72,9 +81,10 @@ class RunWriter:
     def address(self, key: str) -> str | None:
         """Return where MLflow's pages show the run with ``key``; None where there is none."""
         known = self._known.get(key)
-        run = None if known else self._find(key)
-        run_id = known.run_id if known else run.info.run_id if run else None
-        return None if run_id is None else f"#/experiments/{self.experiment_id}/runs/{run_id}"
+        if known is not None:
+            return f"#/experiments/{self.experiment_id}/runs/{known.run_id}"
+        run = self._find(key) or self._find_elsewhere(key)
+        return None if run is None else f"#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
 
     def _parent(self, view: RunView, parent: str) -> str:
         known = self._known.get(parent)
@@ -86,11 +96,8 @@ class RunWriter:
         return str(run.info.run_id)
 
     def _find(self, key: str) -> Run | None:
-        quote = "'" if '"' in key else '"'
         runs = self.client.search_runs(
-            [self.experiment_id],
-            filter_string=f"tags.`{KEY_TAG}` = {quote}{key}{quote}",
-            order_by=["attributes.start_time ASC"],
+            [self.experiment_id], filter_string=with_key(key), order_by=["attributes.start_time ASC"]
         )
         filled = [run for run in runs if run.data.params or run.data.metrics]
         kept = next(iter(filled or runs), None)
@@ -99,6 +106,11 @@ class RunWriter:
             if run is not kept and run not in filled:
                 self.client.delete_run(run.info.run_id)
         return kept
+
+    def _find_elsewhere(self, key: str) -> Run | None:
+        experiments = [one.experiment_id for one in self.client.search_experiments()]
+        runs = self.client.search_runs(experiments, filter_string=with_key(key), max_results=1)
+        return next(iter(runs), None)
 
     def _adopt(self, view: RunView) -> Known | None:
         run = self._find(view.key)

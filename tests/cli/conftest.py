@@ -162,7 +162,9 @@ STORY: tuple[Event, ...] = (
     EpochDone(id="base", role="baseline", name="lstm", epoch=1, epochs=2, metric=2.5, seconds=3.0),
     EpochDone(id="a", role="candidate", name="gated-aaaa", epoch=1, epochs=2, metric=2.6, seconds=3.0),
     RunEnded(id="base", role="baseline", name="lstm", ending="finished", value=2.4, gap=None),
-    RunEnded(id="a", role="candidate", name="gated-aaaa", ending="stopped", value=2.6, gap=0.04),
+    RunEnded(
+        id="a", role="candidate", name="gated-aaaa", ending="stopped", value=2.6, gap=0.04, gap_so_far=True
+    ),
     ended("gated-bbbb", value=2.3412, gap=-0.0245),
     ended("gated-cccc", "diverged", None, reason="loss is nan\nat step 3"),
     ended("gated-[red]d", "reused", 2.4, gap=0.0),

@@ -30,7 +30,7 @@ SYSTEM = ("cpu_utilization_percentage", "system_memory_usage_megabytes", "proces
 def runs(searched: tuple[Path, Result]) -> list[Run]:
     """What MLflow holds of the search, the smallest gap to the LSTM first."""
     client = mlflow.MlflowClient(default_uri(searched[0]))
-    experiment = client.get_experiment_by_name("char-lm")
+    experiment = client.get_experiment_by_name("char-lm · my-text.txt")
     assert experiment is not None
     return list(client.search_runs([experiment.experiment_id], order_by=["metrics.gap_to_lstm ASC"]))
 

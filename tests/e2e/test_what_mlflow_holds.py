@@ -24,7 +24,7 @@ class CellDescription:
 
     def __init__(self, uri: str) -> None:
         self.client = MlflowClient(uri)
-        self.experiment = self.client.get_experiment_by_name("char-lm")
+        self.experiment = self.client.get_experiment_by_name("char-lm · my-text.txt")
         found = self.client.search_runs([self.experiment.experiment_id], max_results=1000)
         self.runs: dict[str, Run] = {run.data.tags.get("trial", "search"): run for run in found}
 

@@ -86,7 +86,7 @@ def test_a_resumed_search_keeps_its_constraints_and_ends_when_no_candidate_is_le
     (row,) = listing("searches", runs=place / "runs")
     assert row["constraints"] == ", ".join(FEW)
     client = mlflow.MlflowClient(f"sqlite:///{place}/runs/mlflow.db")
-    experiment = client.get_experiment_by_name("char-lm")
+    experiment = client.get_experiment_by_name("char-lm · text.txt")
     (parent,) = client.search_runs([experiment.experiment_id], "tags.role = 'search'")
     assert parent.data.params["constraints"] == ", ".join(FEW)
 

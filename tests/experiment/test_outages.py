@@ -56,7 +56,7 @@ def fill(folder: Path) -> Path:
 
 def runs_in_mlflow(uri: str) -> list[mlflow.entities.Run]:
     client = mlflow.MlflowClient(uri)
-    return list(client.search_runs([client.get_experiment_by_name("char-lm").experiment_id]))
+    return list(client.search_runs([client.get_experiment_by_name("char-lm · text.txt").experiment_id]))
 
 
 def require_all_in_mlflow(folder: Path, uri: str) -> None:

@@ -136,7 +136,7 @@ def test_gradient_flow_is_measured_before_and_after_training(finished, place):
 
 def _runs(place, name):
     client = mlflow.MlflowClient(f"sqlite:///{place}/runs/mlflow.db")
-    experiment = client.get_experiment_by_name("char-lm")
+    experiment = client.get_experiment_by_name("char-lm · my-text.txt")
     found = client.search_runs([experiment.experiment_id], max_results=1000)
     return client, [run for run in found if run.data.tags.get("search") == name]
 
@@ -175,7 +175,9 @@ def test_mlflow_can_be_rebuilt_from_the_folder(finished, place, with_store, monk
     monkeypatch.setenv("MLFLOW_TRACKING_URI", again)
     rebuild_runs(place / "runs", "mine")
     client = mlflow.MlflowClient(again)
-    again = client.search_runs([client.get_experiment_by_name("char-lm").experiment_id], max_results=1000)
+    again = client.search_runs(
+        [client.get_experiment_by_name("char-lm · my-text.txt").experiment_id], max_results=1000
+    )
 
     def shown(runs):
         return {

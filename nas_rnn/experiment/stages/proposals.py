@@ -14,6 +14,7 @@ from nas_rnn.engine import Next
 from nas_rnn.errors import UserError
 from nas_rnn.experiment.events import Notifier, RunEnded, epoch_done, run_ended, run_started
 from nas_rnn.experiment.models import Models
+from nas_rnn.experiment.stages.dead_end import calmer
 from nas_rnn.experiment.stages.halving import rungs_of, share_of_first, stopped_at
 from nas_rnn.experiment.stages.strategy import CONSTRAINED_SECONDS, CONTROL, FIRST_CONTROL_SEED
 from nas_rnn.plugins.records import place
@@ -21,7 +22,7 @@ from nas_rnn.run_folder.config import SearchConfig
 from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.run_folder.manifest import Identities
 from nas_rnn.run_folder.provenance import identities, used_by
-from nas_rnn.run_folder.trials import BASELINE_ID, gap_at_same_epoch, sign_of, trial_id
+from nas_rnn.run_folder.trials import BASELINE_ID, Gap, gap_to_baseline, sign_of, trial_id
 from nas_rnn.spaces import Candidate, Decisions, Infeasible
 from nas_rnn.strategies import Ending, Exhausted, Strategy, Study, Trial
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
@@ -305,6 +306,12 @@ class SearchSource:
         if spec.role == "baseline":
             self.baseline_result = result
             self.notify(run_ended(spec, result))
+            if result.status == "diverged":
+                self._say(
+                    f"the baseline {spec.name} diverged with its best settings, so candidates have no gap to it at its "
+                    f"end; where it does so in the final, nothing is decided: begin a new search with "
+                    f"{calmer(self.standard.training)}"
+                )
             self.on_change(spec, result)
             return
         number = self._numbers[spec.id]
@@ -358,7 +365,7 @@ class SearchSource:
         return result.status, result.reason
 
     def _tell_end(self, spec: RunSpec, result: RunResult, ending: Ending, reason: str | None) -> None:
-        event = run_ended(spec, result, self.gap(result.epochs))
+        event = run_ended(spec, result, self.gap(result))
         self.notify(replace(event, ending=ending, reason=reason))
         self.on_change(spec, result)
 
@@ -378,11 +385,8 @@ class SearchSource:
             else sign_of(self.models.measures.monitor) * value
         )
 
-    def gap(self, records: list[EpochRecord]) -> float | None:
-        """Return the relative gap to the baseline after as many epochs; None before that is known."""
-        return gap_at_same_epoch(
-            self.models.measures.monitor,
-            records,
-            self.baseline_records,
-            ended=self.baseline_result is not None,
+    def gap(self, result: RunResult) -> Gap | None:
+        """Return the relative gap of a run that ended to the baseline; None before that is known."""
+        return gap_to_baseline(
+            self.models.measures.monitor, result.epochs, result, self.baseline_records, self.baseline_result
         )

@@ -13,6 +13,7 @@ from nas_rnn.engine import RunSource
 from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.stages.costs import Costs
 from nas_rnn.experiment.stages.listening import RunListener
+from nas_rnn.training import RunResult
 
 TOP, SEEDS = 3, 2
 
@@ -43,10 +44,13 @@ def select(
         seeds=SEEDS,
         control=control,
     )
-    runs = listener.stage("selection", [spec for planned in plan for spec in planned.specs])
-    yield runs
-    costs.add("selection", runs.results.values())
-    winner = pick_winner(plan, runs.results, monitor)
+    results: dict[str, RunResult] = {}
+    if plan:
+        runs = listener.stage("selection", [spec for planned in plan for spec in planned.specs])
+        yield runs
+        results = runs.results
+    costs.add("selection", results.values())
+    winner = pick_winner(plan, results, monitor)
     if winner.entry is None:
         listener.notify.warn(f"there is no {control or 'final'}: {winner.reason}")
         return None
