@@ -16,7 +16,7 @@ from nas_rnn.errors import UserError
 from nas_rnn.publishing.tables import Table, TrialRow, comparison_table, markdown_table, trials_table
 from nas_rnn.run_folder.layout import REPORT, RunFolder
 from nas_rnn.run_folder.reader import RunReader
-from nas_rnn.run_folder.trials import Gap, metrics_on_holdout
+from nas_rnn.run_folder.trials import Gap, is_stopped, metrics_on_holdout
 from nas_rnn.tasks import Measures
 from nas_rnn.tracking import DatasetView, ModelView, Point, RunView, fenced, markdown_text
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
@@ -68,7 +68,7 @@ def run_view(
         "cell": spec.name,
         "search": about.folder.name,
         "digest": cell.digest,
-        "ending": "running" if result is None else result.status,
+        "ending": "running" if result is None else _ending(about, result),
         "trial": spec.id,
         **_budget(about),
     }
@@ -98,6 +98,10 @@ def run_view(
         end_ms=None if result is None else ended_ms,
         dataset=dataset_view(about.data, tested=spec.read_test),
     )
+
+
+def _ending(about: About, result: RunResult) -> str:
+    return "stopped" if is_stopped(result, about.settings.get("epochs")) else result.status
 
 
 def _metrics(
@@ -140,10 +144,8 @@ def _run_name(spec: RunSpec) -> str:
 def _params(spec: RunSpec, decisions: dict[str, Any] | None) -> dict[str, str]:
     params = {"hidden_size": str(spec.hidden_size), "seed": str(spec.seed)}
     options = spec.training.to_dict()
-    if spec.role == "tuning":
-        del options[
-            "epochs"
-        ]  # a number at the rung, then another: MLflow keeps the first value of a parameter
+    if spec.role in ("tuning", "candidate", "control"):
+        del options["epochs"]  # a rung's, then another: MLflow keeps the first value of a parameter
     params |= {name: str(value) for name, value in options.items()}
     params |= {f"task.{name}": str(value) for name, value in spec.task_options.items()}
     params |= {f"choice.{name}": str(label) for name, label in (decisions or {}).items()}

@@ -29,6 +29,13 @@ def count_endings(trials: Sequence[Trial]) -> dict[str, int]:
     return counts
 
 
+def is_stopped(result: RunResult, epochs: object) -> bool:
+    """Return whether a run came to a rung and no further, where runs have ``epochs`` (a number, or "auto")."""
+    if result.status != "finished" or result.ended_because != "budget":
+        return False
+    return not isinstance(epochs, int) or len(result.epochs) < epochs
+
+
 def sign_of(metric: Metric) -> int:
     """Return 1 where a smaller metric is better, else -1."""
     return 1 if metric.direction == "minimize" else -1

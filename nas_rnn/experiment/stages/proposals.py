@@ -22,7 +22,7 @@ from nas_rnn.run_folder.config import SearchConfig
 from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.run_folder.manifest import Identities
 from nas_rnn.run_folder.provenance import identities, used_by
-from nas_rnn.run_folder.trials import BASELINE_ID, Gap, gap_to_baseline, sign_of, trial_id
+from nas_rnn.run_folder.trials import BASELINE_ID, Gap, gap_to_baseline, is_stopped, sign_of, trial_id
 from nas_rnn.spaces import Candidate, Decisions, Infeasible
 from nas_rnn.strategies import Ending, Exhausted, Strategy, Study, Trial
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
@@ -358,10 +358,8 @@ class SearchSource:
 
     def _ending(self, result: RunResult) -> tuple[Ending, str | None]:
         """Return how a run ended: one that came to a rung is stopped there, unless it is taken on."""
-        if self.rungs and result.status == "finished" and result.ended_because == "budget":
-            budget = self.config.epochs
-            if budget == "auto" or len(result.epochs) < budget:
-                return "stopped", None
+        if is_stopped(result, self.config.epochs):
+            return "stopped", None
         return result.status, result.reason
 
     def _tell_end(self, spec: RunSpec, result: RunResult, ending: Ending, reason: str | None) -> None:
