@@ -60,6 +60,7 @@ class SearchOptions(_Options, total=False):
     space: str
     constraints: Sequence[str]
     strategy: str
+    start_from: str | None
     trials: int
     scheduler: Literal["halving", "none"]
     controls: Literal["all", "mean", "none", "lstm-all"]

@@ -19,6 +19,7 @@ from nas_rnn.experiment.session import Session, new_session, prepare, resumed_se
 from nas_rnn.experiment.stages.candidates import Candidates
 from nas_rnn.experiment.stages.costs import Costs
 from nas_rnn.experiment.stages.dead_end import forget_dead_end, keep_dead_end
+from nas_rnn.experiment.stages.earlier import keep_earlier, kept_earlier, learned_by
 from nas_rnn.experiment.stages.final import Final
 from nas_rnn.experiment.stages.listening import RunListener
 from nas_rnn.experiment.stages.lstm_control import lstm_with_all
@@ -67,9 +68,12 @@ def search(
     require_candidates(make_strategy(settings, 0), settings)
     models.match(plugins.load_cell("lstm"), settings.params)  # too few parameters show here
     references = reference_texts(settings.reference, runs)
+    start = settings.start_from
+    earlier = [] if start is None else learned_by(start, runs, settings, models)
 
     def keep(folder: RunFolder) -> None:
         folder.write_json(REFERENCES, references)
+        keep_earlier(folder, earlier)
         folder.study_path.unlink(missing_ok=True)
         Study.create(folder.study_path, STUDY, models.measures.monitor.direction)
 
@@ -134,6 +138,7 @@ def _run(session: Session[SearchConfig]) -> Result:
             standard=baseline,
             on_source=sync.follow,
             length=tuned.length,
+            earlier=kept_earlier(folder),
         )
         rungs = yield from candidates.run(config.trials)
         best = best_entries(models, folder, notify, study, baseline)

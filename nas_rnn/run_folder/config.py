@@ -236,6 +236,16 @@ class SearchConfig(_Config):
     strategy: Annotated[
         str, Option("Search strategy; see `nas-rnn list strategies`.", WHAT, metavar="NAME")
     ] = "random"
+    start_from: Annotated[
+        str | None,
+        MinLen(1),
+        Option(
+            "Earlier search whose trials the strategy knows; its best cells are tried first.",
+            WHAT,
+            metavar="NAME",
+            unset="none",
+        ),
+    ] = None
     trials: Annotated[int, Ge(1), Option("Number of candidates to try.", BUDGET)] = 24
     time: Annotated[
         float | None,

@@ -16,7 +16,7 @@ from nas_rnn.strategies import Study, Trial
 from nas_rnn.training import RunResult, RunSpec
 
 MANIFEST, COMPARISON, ABLATION, CELLS = "search.json", "comparison.json", "ablation.json", "cells.json"
-REFERENCES = "references.json"
+REFERENCES, EARLIER = "references.json", "earlier.json"
 DATA, ENVIRONMENT, SIZES, FLOW = "data.json", "environment.json", "sizes.json", "best/gradient_flow.json"
 CONTROL_JOURNAL = "control.journal"
 NO_FINAL = "no_final.json"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 from nas_rnn.comparison import Entry, Rung
@@ -10,6 +10,7 @@ from nas_rnn.engine import RunSource
 from nas_rnn.experiment.events import PhaseStarted
 from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.stages.costs import Costs
+from nas_rnn.experiment.stages.earlier import Earlier
 from nas_rnn.experiment.stages.halving import halve
 from nas_rnn.experiment.stages.listening import RunListener
 from nas_rnn.experiment.stages.proposals import SearchSource
@@ -24,7 +25,8 @@ class Candidates:
     """Trains the candidates of ``study``; ``on_source`` hears of the source that has them.
 
     ``standard`` is the baseline, with whose settings they are trained, ``length`` how many epochs it needs (None: that
-    is found here). ``control`` says that they are the random search beside a search.
+    is found here). ``earlier`` are trials of another search. ``control`` says that they are the random search beside a
+    search.
     """
 
     config: SearchConfig
@@ -36,6 +38,7 @@ class Candidates:
     on_source: Callable[[SearchSource], None]
     length: int | None = None
     control: bool = False
+    earlier: Sequence[Earlier] = ()
 
     def run(self, trials: int) -> Generator[RunSource, None, list[Rung]]:
         """Train so many candidates; return how the rungs of the halving decided."""
@@ -54,6 +57,7 @@ class Candidates:
             on_change=listener.on_change,
             length=self.length,
             control=control,
+            earlier=self.earlier,
         )
         self.on_source(source)
         yield source

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from nas_rnn import plugins
@@ -15,6 +15,7 @@ from nas_rnn.errors import UserError
 from nas_rnn.experiment.events import Notifier, RunEnded, epoch_done, run_ended, run_started
 from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.stages.dead_end import calmer
+from nas_rnn.experiment.stages.earlier import Earlier
 from nas_rnn.experiment.stages.halving import rungs_of, share_of_first, stopped_at
 from nas_rnn.experiment.stages.strategy import CONSTRAINED_SECONDS, CONTROL, FIRST_CONTROL_SEED
 from nas_rnn.plugins.records import place
@@ -40,7 +41,7 @@ class SearchSource:
     rung of the halving, which waits for the baseline's end where ``length``, its epochs to there, is not known.
     ``on_change`` hears of each run after it began, went on or ended, with its result once there is one. With
     ``control`` it is the random search beside a search, whose runs have ids and seeds of their own; it trains no
-    baseline.
+    baseline. The strategy knows the ``earlier`` trials of another search, whose best are tried again.
     """
 
     config: SearchConfig
@@ -54,6 +55,7 @@ class SearchSource:
     on_change: Callable[[RunSpec, RunResult | None], None]
     length: int | None = None
     control: bool = False
+    earlier: Sequence[Earlier] = ()
     _queue: list[RunSpec] = field(default_factory=list)
     _numbers: dict[str, int] = field(default_factory=dict)
     _candidates: dict[int, Candidate] = field(default_factory=dict)
@@ -71,6 +73,8 @@ class SearchSource:
         self._began = time.monotonic()
         self.role: Role = "control" if self.control else "candidate"
         self._begin_baseline()
+        for one in self.earlier:
+            self._tell(self._replayed(one.candidate), one.loss)
         for trial in self.study.trials():
             self._resume(trial)
 
@@ -177,6 +181,9 @@ class SearchSource:
 
     def _ask(self) -> Candidate:
         """Return what the strategy proposes; `PluginError` where it or the space fails or hangs."""
+        best = [one.candidate for one in self.earlier if one.again]
+        if self._count < len(best):
+            return best[self._count]
         space = plugins.registry().find("space", self.config.space)
         strategy = self._strategy_plugin
         seconds = CONSTRAINED_SECONDS if self.config.constraints else None

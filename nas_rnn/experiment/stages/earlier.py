@@ -1,0 +1,94 @@
+"""What an earlier search learned, for a new one that starts from it: its strategy knows all, the best come first."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nas_rnn.cells import parse_cell
+from nas_rnn.errors import UserError, unknown
+from nas_rnn.experiment.models import Models
+from nas_rnn.experiment.stages.selection import TOP
+from nas_rnn.run_folder.config import SearchConfig
+from nas_rnn.run_folder.data_digests import data_digest
+from nas_rnn.run_folder.layout import RunFolder, names
+from nas_rnn.run_folder.reader import EARLIER, RunReader
+from nas_rnn.run_folder.trials import ranked, sign_of
+from nas_rnn.spaces import Candidate
+
+_MUST_AGREE = ("task", "task_options", "space", "params")
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A candidate of an earlier search, its loss there (None: it diverged or failed), and whether it is tried anew."""
+
+    candidate: Candidate
+    loss: float | None
+    again: bool = False
+
+
+def keep_earlier(folder: RunFolder, rows: Sequence[Earlier]) -> None:
+    """Write what was learned into the folder of the new search: a resume needs it, whatever became of the old one."""
+    folder.write_json(
+        EARLIER,
+        [
+            {
+                "cell": row.candidate.cell.to_text(),
+                "decisions": row.candidate.decisions,
+                "loss": row.loss,
+                "again": row.again,
+            }
+            for row in rows
+        ],
+    )
+
+
+def kept_earlier(folder: RunFolder) -> list[Earlier]:
+    """Return what `keep_earlier` wrote; nothing where there is no earlier search."""
+    return [
+        Earlier(Candidate(parse_cell(row["cell"]), row["decisions"]), row["loss"], row["again"])
+        for row in folder.read_json(EARLIER) or []
+    ]
+
+
+def learned_by(name: str, runs: Path, config: SearchConfig, models: Models) -> list[Earlier]:
+    """Return the trials of the search ``name``, its best few first.
+
+    Raises UserError where there is no such search, or where its losses say nothing here: it had another task, other
+    data or another size.
+    """
+    if name not in names(runs):
+        raise unknown("search", name, names(runs))
+    folder = RunFolder(runs, name)
+    reader = RunReader(folder)
+    if not folder.study_path.is_file():
+        raise UserError(f"--start-from needs a search, and {name!r} is none")
+    theirs, ours = reader.settings(), vars(config)
+    differing = [key for key in _MUST_AGREE if key in theirs and theirs[key] != ours[key]]
+    if not differing and (reader.data() or {}).get("digest") != data_digest(models.data):
+        differing = ["data"]
+    if differing:
+        what = " and ".join(differing).replace("_", " ")
+        raise UserError(
+            f"--start-from {shlex.quote(name)}: that search had another {what}, so what it learned says nothing here; "
+            "give the same, or leave --start-from out"
+        )
+    trials = [trial for trial in reader.trials() if trial.ending is not None and trial.copy_of is None]
+    if not trials:
+        raise UserError(f"--start-from {shlex.quote(name)}: no trial of that search has ended yet")
+    sign = sign_of(models.measures.monitor)
+    best = {trial.number for trial in ranked(trials, models.measures.monitor)[:TOP]}
+    trials.sort(key=lambda trial: trial.number not in best)
+    return [
+        Earlier(
+            trial.candidate,
+            sign * trial.first_value
+            if trial.first_value is not None and trial.ending in ("finished", "stopped")
+            else None,
+            trial.number in best,
+        )
+        for trial in trials
+    ]

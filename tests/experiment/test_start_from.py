@@ -1,0 +1,90 @@
+"""A search that starts from an earlier one: its strategy knows all trials, and the best are tried first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import nas_rnn
+from nas_rnn.errors import UserError
+from nas_rnn.strategies import Study, Trial
+from tests.experiment_runs import TINY, write_text
+from tests.in_process import in_process
+
+OPTIONS: dict[str, Any] = {**TINY, "seeds": 1, "epochs": 1, "space": "gated", "backend": "eager"}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("start_from")
+    write_text(folder / "text.txt", words=300)
+    with in_process():
+        nas_rnn.search(**OPTIONS, trials=6, data=folder / "text.txt", name="first", runs=folder / "runs")
+    return folder
+
+
+def trials(place: Path, name: str) -> list[Trial]:
+    return Study.open(place / "runs" / name / "study.journal", "search").trials()
+
+
+def again(place: Path, **options: Any) -> Any:
+    given = {**OPTIONS, "data": place / "text.txt", "runs": place / "runs", **options}
+    return nas_rnn.search(**given)
+
+
+@pytest.mark.parametrize("strategy", ["random", "evolution", "tpe"])
+def test_the_best_come_first_and_nothing_else_is_tried_again(place: Path, strategy: str) -> None:
+    with in_process():
+        again(place, start_from="first", strategy=strategy, trials=8, name=f"then-{strategy}", seed=1)
+    earlier = {trial.digest: trial for trial in trials(place, "first")}
+    ended = [t for t in earlier.values() if t.ending == "finished" and t.copy_of is None]
+    best = sorted(ended, key=lambda trial: trial.value or 99.0)[:3]
+    new = trials(place, f"then-{strategy}")
+    assert {trial.digest for trial in new[:3]} == {trial.digest for trial in best}
+    assert not {trial.digest for trial in new[3:]} & set(earlier)
+    assert len(new) == 8
+
+
+def test_a_resume_needs_no_earlier_search(place: Path) -> None:
+    def stop(event: Any, progress: Any) -> None:
+        if type(event).__name__ == "RunEnded" and event.role == "candidate":
+            raise KeyboardInterrupt
+
+    with in_process():
+        with pytest.raises(KeyboardInterrupt):
+            again(place, start_from="first", trials=7, name="stopped", observer=stop)
+        (place / "runs/first").rename(place / "runs/gone")
+        try:
+            result = nas_rnn.search(resume="stopped", runs=place / "runs")
+        finally:
+            (place / "runs/gone").rename(place / "runs/first")
+    assert result.status == "complete"
+    known = {trial.digest for trial in trials(place, "first")}
+    assert sum(trial.digest in known for trial in trials(place, "stopped")) == 3
+
+
+@pytest.mark.parametrize(
+    ("changed", "what"),
+    [
+        ({"params": 3000}, "params"),
+        ({"task_options": {"embedding": 6}}, "task options"),
+        ({"space": "darts"}, "space"),
+        ({"data": "other.txt"}, "data"),
+    ],
+)
+def test_a_search_of_something_else_says_nothing_here(
+    place: Path, changed: dict[str, Any], what: str
+) -> None:
+    write_text(place / "other.txt", words=299)
+    if "data" in changed:
+        changed = {"data": place / changed["data"]}
+    with pytest.raises(UserError, match=f"that search had another {what}, so what it learned says nothing"):
+        again(place, start_from="first", name="never", **changed)
+    assert not (place / "runs/never").exists()
+
+
+def test_an_unknown_search_is_named(place: Path) -> None:
+    with pytest.raises(UserError, match="frist"):
+        again(place, start_from="frist", name="never")
