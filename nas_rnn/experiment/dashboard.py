@@ -50,7 +50,7 @@ def _experiment(runs: Path, name: str | None) -> ExperimentView | None:
     """Return where the runs of ``name`` are; None where nobody can say."""
     try:
         return None if name is None else experiment_of(RunFolder(runs, name))
-    except NasRnnError:  # a damaged folder is no reason to serve nothing
+    except (NasRnnError, LookupError):  # a damaged folder is no reason to serve nothing
         return None
 
 

@@ -30,8 +30,8 @@ def experiment_for(task: str, key: str, data: Mapping[str, Any] | None) -> Exper
     """
     if data is None:
         return ExperimentView(name=task)
-    identity = f"{_plain(task)}:{data['digest']}"
-    mark = str(data["digest"])[:_MARK]
+    digest = _plain(str(data["digest"]))
+    identity, mark = f"{_plain(task)}:{digest}", digest[:_MARK]
     return ExperimentView(
         name=f"{task} · {data_name(data)}", identity=identity, mark=mark, former=task, key=key
     )
@@ -46,5 +46,5 @@ def data_name(data: Mapping[str, Any]) -> str:
     return name
 
 
-def _plain(task: str) -> str:
-    return re.sub(r"[^\w.-]", "_", task)
+def _plain(text: str) -> str:
+    return re.sub(r"[^\w.-]", "_", text)
