@@ -65,11 +65,15 @@ class Range:
         return value if self.zero and value == 0 else min(max(value, self.low), self.high)
 
     def edge(self, value: float) -> float | None:
-        """Return the end of the range at whose edge ``value`` lies; None where it lies at none, and for a natural 0."""
+        """Return the end of the range at whose edge ``value`` lies; None where it lies at none.
+
+        A lower end is told only where there are values beyond it: beyond 0, and beyond a whole 1, there are none.
+        """
         place = self.place_of(value)
         if place >= 1 - EDGE_SHARE:
             return self.high
-        return self.low if place <= EDGE_SHARE and self.low > 0 and not self.zero else None
+        goes_on = not self.zero and self.low > (1 if self.whole else 0)
+        return self.low if place <= EDGE_SHARE and goes_on else None
 
     def denser(self, place: float) -> float:
         """Return ``place`` moved towards that of ``near``: half of all come to lie within a quarter of either side."""

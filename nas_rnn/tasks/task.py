@@ -40,7 +40,10 @@ class MakeRnn(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Regularisation:
-    """What keeps a model from learning its training data by heart; ``dropout`` is a probability."""
+    """What keeps a model from learning its training data by heart; ``dropout`` is a probability.
+
+    It is for layers of the model's own: recurrent layers that ``make_rnn`` gave have theirs, of every kind.
+    """
 
     dropout: float = 0.0
 

@@ -171,6 +171,7 @@ def test_what_lies_at_an_edge() -> None:
     decay, drop, rate = FURTHER["decay"], FURTHER["drop"], FURTHER["rate"]
     assert (rate.edge(0.1), rate.edge(0.01 / 30), rate.edge(0.01)) == (0.1, 0.01 / 30, None)
     assert (drop.edge(0.5), drop.edge(0.0), drop.edge(0.2)) == (0.5, None, None)  # 0 is a natural end
+    assert (FURTHER["batch"].edge(8), Range(low=1, high=16, log=True, whole=True).edge(1)) == (8, None)
     assert (decay.edge(0.1), decay.edge(0.0), decay.edge(1e-6)) == (0.1, None, None)
 
 
