@@ -2,6 +2,7 @@
 
     python benchmarks/schedules.py --out runs.jsonl
     python benchmarks/schedules.py --out runs.jsonl --text shakespeare.txt --characters 100000
+    python benchmarks/schedules.py --out runs.jsonl --table
 
 An LSTM is trained on char-lm (the text that comes with Python, and any others that are given) and on glimpses with each
 schedule of `schedules_peers.py`: at four rates with one seed, and with three other seeds at the rate that was best on
@@ -62,11 +63,15 @@ PEERS = (
 )
 
 
-class Lines:
-    """The runs that have ended, in a file of one JSON line each."""
+class NotThere(Exception):
+    """A run is asked for that has not been trained, and is not to be."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+
+class Lines:
+    """The runs that have ended, in a file of one JSON line each. ``complete`` says that no others are to be trained."""
+
+    def __init__(self, path: Path, *, complete: bool = False) -> None:
+        self._path, self.complete = path, complete
         text = path.read_text() if path.exists() else ""
         self._known = {self._key(line): line for line in map(json.loads, text.splitlines())}
 
@@ -88,6 +93,8 @@ def trained(lines: Lines, problem: Problem, kind: str, rate: float, seed: int) -
     line = lines.get(problem.name, kind, rate, seed)
     if line is not None:
         return line
+    if lines.complete:
+        raise NotThere
     began, run, found = time.perf_counter(), Run(problem, rate, seed), dict[str, object]()
     try:
         for reading in _train(lines, problem, kind)(run):
@@ -156,21 +163,31 @@ def print_table(lines: Lines, problems: Sequence[Problem]) -> None:
         for reading in peer.readings:
             cells = []
             for problem in problems:
-                rate, at_edge, runs = finals(lines, problem, peer, reading)
-                test, epochs = (
-                    np.array([value(run, reading, what) for run in runs]) for what in ("test", "epochs")
-                )
-                own = finals(lines, problem, PEERS[0], "averaged")[2]
-                better = problem.loss(1.0) * (
-                    np.array([value(run, "averaged", "test") for run in own]) - test
-                )
-                digits = 3 if test.mean() < 10 else 2
-                cells.append(
-                    f"{test.mean():.{digits}f} ± {test.std(ddof=1):.{digits}f} "
-                    f"({epochs.mean():.0f}; {rate:g}{'*' if at_edge else ''})"
-                    f" | {better.mean():+.{digits}f} ± {better.std(ddof=1):.{digits}f}"
-                )
+                try:
+                    cells.append(_cell(lines, problem, peer, reading))
+                except NotThere:
+                    cells.append("- | -")
             print(f"| {reading} | {' | '.join(cells)} |")
+
+
+def _cell(lines: Lines, problem: Problem, peer: Peer, reading: str) -> str:
+    rate, at_edge, runs = finals(lines, problem, peer, reading)
+    own = finals(lines, problem, PEERS[0], "averaged")[2]
+    test, epochs, averaged = (
+        np.array([value(run, name, what) for run in found])
+        for found, name, what in (
+            (runs, reading, "test"),
+            (runs, reading, "epochs"),
+            (own, "averaged", "test"),
+        )
+    )
+    better = problem.loss(1.0) * (averaged - test)
+    digits = 3 if test.mean() < 10 else 2
+    return (
+        f"{test.mean():.{digits}f} ± {test.std(ddof=1):.{digits}f} "
+        f"({epochs.mean():.0f}; {rate:g}{'*' if at_edge else ''})"
+        f" | {better.mean():+.{digits}f} ± {better.std(ddof=1):.{digits}f}"
+    )
 
 
 def problems_of(texts: Sequence[Path], characters: int, parameters: int) -> Iterator[Problem]:
@@ -191,11 +208,14 @@ def main() -> None:
     )
     parser.add_argument("--characters", type=int, default=100_000, help="of each text, from its beginning")
     parser.add_argument("--parameters", type=int, default=20_000)
+    parser.add_argument(
+        "--table", action="store_true", help="train nothing; the table of the runs that are there"
+    )
     given = parser.parse_args()
     torch.set_num_threads(1)
-    lines = Lines(given.out)
+    lines = Lines(given.out, complete=given.table)
     problems = list(problems_of(given.text, given.characters, given.parameters))
-    for peer in PEERS:
+    for peer in () if given.table else PEERS:
         for problem in problems:
             for reading in peer.readings:
                 finals(lines, problem, peer, reading)
