@@ -1,6 +1,7 @@
 """How often a comparison is wrong, and how often it finds what is there: the figures of docs/statistics.md.
 
     python benchmarks/calibration.py --repeats 4000
+    python benchmarks/calibration.py --runs FOLDER --parts intervals pools
 
 Comparisons are drawn from populations in which the truth is known:
 
@@ -12,7 +13,8 @@ Comparisons are drawn from populations in which the truth is known:
                  and weak questions, and its seeds differ; over all questions there might be they are equal
 
 In all of them no cell is better, so "better" and "worse" are both wrong. The runs were made by
-`calibration_runs.py` and lie in tests/comparison/runs.
+`calibration_runs.py` and lie in tests/comparison/runs, or in the folder ``--runs``. The part "pools" says how much a
+rate owes to which runs there are: its deviation over pools that are drawn from the runs with repetition.
 
 Intervals that are compared:
 
@@ -55,7 +57,7 @@ from nas_rnn.comparison.statistics import super_blocks
 
 RUNS = Path(__file__).resolve().parents[1] / "tests" / "comparison" / "runs"
 TASKS = ("char-lm", "glimpses")
-PARTS = ("intervals", "families", "looks", "power", "corpus")
+PARTS = ("intervals", "families", "looks", "power", "corpus", "pools")
 TEXT_BLOCK = 16
 RESAMPLES = 300
 
@@ -86,8 +88,8 @@ class Pool:
     weights: Floats
 
     @classmethod
-    def read(cls, task: str) -> Pool:
-        kept = np.load(RUNS / f"{task}.npz")
+    def read(cls, task: str, folder: Path = RUNS) -> Pool:
+        kept = np.load(folder / f"{task}.npz")
         lstm, gru, weights = (
             kept[name].astype(np.float64) if name in kept else None for name in ("lstm", "gru", "weights")
         )
@@ -243,11 +245,11 @@ def called_in_looks(
     return found / repeats, used / repeats
 
 
-def populations(word: str) -> Iterator[tuple[str, Draw]]:
+def populations(word: str, folder: Path = RUNS) -> Iterator[tuple[str, Draw]]:
     """Yield the populations without a difference that have ``word`` in their name, by name."""
     found: list[tuple[str, Draw]] = []
     for task in TASKS:
-        pool = Pool.read(task)
+        pool = Pool.read(task, folder)
         found.append((f"LSTM twice, {task}", lstm_twice(pool)))
         if pool.gru is not None:
             found.append((f"LSTM, GRU, {task}", lstm_and_gru(pool)))
@@ -277,25 +279,25 @@ def effect_for(pool: Pool, seeds: int, promised: float = PROMISED) -> float:
     return effect
 
 
-def print_intervals(console: Console, word: str, repeats: int, seeds: Sequence[int]) -> None:
+def print_intervals(console: Console, word: str, repeats: int, seeds: Sequence[int], folder: Path) -> None:
     """Print how often each interval excludes the true zero, and how wide they are."""
     table = Table(title="excludes the true zero, % (mean half width)")
     for column in ("population", "seeds", "crossed", "bootstrap", "seeds only"):
         table.add_column(column)
-    for name, draw in populations(word):
+    for name, draw in populations(word, folder):
         for count in seeds:
             cells = [wrong(draw, count, repeats, interval) for interval in (crossed, bootstrap, seeds_only)]
             table.add_row(name, str(count), *(f"{100 * rate:.1f} ({width:.3g})" for rate, width in cells))
     console.print(table)
 
 
-def print_families(console: Console, repeats: int) -> None:
+def print_families(console: Console, repeats: int, folder: Path) -> None:
     """Print how often any of several contenders is called better or worse."""
     table = Table(title="any called better or worse, %")
     for column in ("population", "with Holm", "without"):
         table.add_column(column)
     for task in TASKS:
-        pool = Pool.read(task)
+        pool = Pool.read(task, folder)
         for contenders, seeds in ((2, 5), (2, 8), (4, 5)):
             draw = lstm_twice(pool, contenders)
             rates = [called(draw, seeds, repeats, together=together) for together in (True, False)]
@@ -304,12 +306,12 @@ def print_families(console: Console, repeats: int) -> None:
     console.print(table)
 
 
-def print_looks(console: Console, word: str, repeats: int) -> None:
+def print_looks(console: Console, word: str, repeats: int, folder: Path) -> None:
     """Print how often adding seeds until it is settled ends in better or worse."""
     table = Table(title="added seeds: called better or worse, % (mean number of seeds)")
     for column in ("population", "most", "shares of alpha", "alpha at each look"):
         table.add_column(column)
-    for name, draw in populations(word):
+    for name, draw in populations(word, folder):
         if "10,000" not in name:
             most = 16 if "twice" in name else 32
             cells = [called_in_looks(draw, most, repeats, careless=careless) for careless in (False, True)]
@@ -317,17 +319,38 @@ def print_looks(console: Console, word: str, repeats: int) -> None:
     console.print(table)
 
 
-def print_power(console: Console, repeats: int, seeds: Sequence[int]) -> None:
+def print_power(console: Console, repeats: int, seeds: Sequence[int], folder: Path) -> None:
     """Print how often an effect is found that so many seeds should find in four of five comparisons."""
     table = Table(title="a known effect is found, %")
     for column in ("runs", "seeds", "effect", "promised", "found"):
         table.add_column(column)
     for task in TASKS:
-        pool = Pool.read(task)
+        pool = Pool.read(task, folder)
         for count in seeds:
             effect = effect_for(pool, count)
             found = called(lstm_twice(pool, shift=effect, same_items=True), count, repeats)
             table.add_row(task, str(count), f"{effect:.3g}", f"{100 * PROMISED:.1f}", f"{100 * found:.1f}")
+    console.print(table)
+
+
+def print_pools(console: Console, repeats: int, seeds: Sequence[int], folder: Path, pools: int = 60) -> None:
+    """Print how often an LSTM is called better or worse than itself, and how much that differs between pools."""
+    table = Table(title="LSTM twice: excludes the true zero, % (standard error from the choice of runs)")
+    for column in ("runs", "how many", "seeds", "wrong", "half width"):
+        table.add_column(column)
+    rng, few = np.random.default_rng(20_267), max(100, repeats // 5)
+    for task in TASKS:
+        pool = Pool.read(task, folder)
+        for count in seeds:
+            rate, width = wrong(lstm_twice(pool), count, repeats)
+            redrawn = [
+                Pool(task, pool.lstm[rng.integers(0, len(pool.lstm), len(pool.lstm))], None, pool.weights)
+                for _ in range(pools)
+            ]
+            rates = np.array([wrong(lstm_twice(drawn), count, few)[0] for drawn in redrawn])
+            error = max(0.0, rates.var(ddof=1) - float(np.mean(rates * (1 - rates))) / few) ** 0.5
+            shown = f"{100 * rate:.1f} ({100 * error:.1f})"
+            table.add_row(task, str(len(pool.lstm)), str(count), shown, f"{width:.3g}")
     console.print(table)
 
 
@@ -336,19 +359,22 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=2000)
     parser.add_argument("--seeds", type=int, nargs="+", default=[3, 5, 8])
     parser.add_argument("--population", default="", help="only those with this word in their name")
+    parser.add_argument("--runs", type=Path, default=RUNS, help="folder of the runs")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="which tables")
     given = parser.parse_args()
     console = Console(width=110)
     if "intervals" in given.parts:
-        print_intervals(console, given.population, given.repeats, given.seeds)
+        print_intervals(console, given.population, given.repeats, given.seeds, given.runs)
     if "families" in given.parts:
-        print_families(console, given.repeats)
+        print_families(console, given.repeats, given.runs)
     if "looks" in given.parts:
-        print_looks(console, given.population, given.repeats)
+        print_looks(console, given.population, given.repeats, given.runs)
     if "power" in given.parts:
-        print_power(console, given.repeats, given.seeds)
+        print_power(console, given.repeats, given.seeds, given.runs)
     if "corpus" in given.parts:
         print_corpus(console, given.population, given.repeats // 4)  # each takes long
+    if "pools" in given.parts:
+        print_pools(console, given.repeats, given.seeds, given.runs)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,11 @@
 
     python benchmarks/calibration_runs.py char-lm --epochs 4 --parameters 20000 --gru 0 --out char-lm.npz
     python benchmarks/calibration_runs.py glimpses --epochs 10 --parameters 8000 --gru 24 --out glimpses.npz
+    python benchmarks/calibration_runs.py char-lm --characters 100000 --parameters 10000 --out char-lm.npz
 
-It is what `calibration.py` resamples, and the tests do. The data come with the tasks. A file holds, for each
-cell, ``CELL`` (runs, items) in the metric's units, and the items' ``weights`` (items,).
+It is what `calibration.py` resamples, and the tests do. The data come with the tasks. Without ``--epochs`` the runs end
+by themselves. A file holds, for each cell, ``CELL`` (runs, items) in the metric's units, and the items' ``weights``
+(items,).
 """
 
 from __future__ import annotations
@@ -59,16 +61,24 @@ def measured(
     return metric.items({name: np.asarray(rows) for name, rows in result.test_statistics.items()})
 
 
+def _epochs(text: str) -> int | str:
+    return text if text == "auto" else int(text)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("task")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--epochs", type=int, required=True)
+    parser.add_argument(
+        "--epochs", type=int, default="auto", help="default: until each has stopped improving"
+    )
+    parser.add_argument("--characters", type=int, default=0, help="of char-lm's text; default: all")
     parser.add_argument("--parameters", type=int, required=True, help="of each model")
     parser.add_argument("--lstm", type=int, default=40, help="how many runs of the LSTM")
     parser.add_argument("--gru", type=int, default=0, help="how many runs of the GRU")
     given = parser.parse_args()
-    task = plugins.registry().find("task", given.task).value()
+    own = {"characters": given.characters} if given.task == "char-lm" else {}
+    task = plugins.registry().find("task", given.task).value(**own)
     data = task.load(None)
     defaults = {"batch": 32, "length": 32, **task.training_defaults}
     options = TrainingOptions(device="cpu", **{**defaults, "epochs": given.epochs})
