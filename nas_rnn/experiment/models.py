@@ -78,7 +78,12 @@ class Models:
 
     @property
     def few_seeds(self) -> str:
-        """What the final cannot say with so few seeds as there will be at most; "" where they are enough."""
+        """What the final cannot say with so few seeds as there will be at most; "" where they are enough.
+
+        A smoke run says nothing of cells in any case.
+        """
+        if self.config.smoke:
+            return ""
         seeds = self.config.seeds
         return few_seeds(self.config.most_seeds if seeds == "auto" else seeds)
 

@@ -11,6 +11,8 @@ import nas_rnn
 from nas_rnn.experiment.events import EpochDone, Event, PhaseStarted, Progress, RunEnded, RunStarted
 from nas_rnn.experiment.workload import Workload, expected, rounded
 from nas_rnn.run_folder.config import CompareConfig, SearchConfig, read_config
+from nas_rnn.run_folder.layout import RunFolder
+from nas_rnn.run_folder.reader import RunReader
 from tests.experiment_runs import TINY, write_text
 from tests.in_process import in_process
 
@@ -116,3 +118,32 @@ def test_time_left_is_that_of_everything_and_falls(heard: list[tuple[Event, floa
     assert final[-1] == 0.0
     first = next(left for event, left in heard if isinstance(event, EpochDone) and left is not None)
     assert first > 0.0
+
+
+def test_a_smoke_run_does_everything_once_and_says_that_it_means_nothing(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    place = tmp_path_factory.mktemp("smoke")
+    phases: list[str] = []
+
+    def observe(event: Event, progress: Progress) -> None:
+        if isinstance(event, PhaseStarted):
+            phases.append(event.phase)
+
+    with in_process():
+        result = nas_rnn.search(
+            smoke=True,
+            trials=3,
+            batch=8,
+            data=write_text(place / "t.txt", 300),
+            runs=place / "runs",
+            name="toy",
+            observer=observe,
+        )
+    assert result.status == "complete" and result.comparison is not None
+    assert result.notices[0].startswith("a smoke run: ")
+    assert {"baseline", "search", "selection", "tuning", "final"} <= set(phases)
+    standings = [result.comparison.baseline, *(row.standing for row in result.comparison.rows)]
+    assert all(len(standing.seeds) == 1 and standing.epochs == (1,) for standing in standings)
+    kept = RunReader(RunFolder(place / "runs", "toy")).settings()
+    assert (kept["trials"], kept["tune"], kept["batch"], kept["params"]) == (3, 1, 8, 3000)
