@@ -107,7 +107,7 @@ def _agree(name: str, known: Mapping[str, Any], runs: Sequence[RunFolder]) -> bo
 
 
 def _disagreement(
-    kind: type[CompareConfig],
+    kind: type,
     runs: Sequence[RunFolder],
     settings: Mapping[str, Mapping[str, Any]],
     disagreed: Sequence[str],
