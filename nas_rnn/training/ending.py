@@ -67,9 +67,12 @@ def end_of(losses: Sequence[float], margin_at: Callable[[float], float]) -> End 
 def expected_gain(smooth: NDArray[np.float64], epoch: int) -> float:
     """Return what epochs ``epoch`` to 2 ``epoch`` would gain: the last doubling's gain times the ratio of the last two.
 
-    The ratio is at most 1: a curve that has just begun to fall is not expected to fall faster and faster.
+    The ratio is at most 1: a curve that has just begun to fall is not expected to fall faster and faster. The first of
+    the two doublings begins at the best so far: after a leap upwards in the first epochs the fall from it would count
+    as a great gain, beside which all later ones are nothing.
     """
-    now, half, quarter = (_at(smooth, epoch / parts) for parts in (1, 2, 4))
+    now, half = _at(smooth, epoch), _at(smooth, epoch / 2)
+    quarter = _at(np.minimum.accumulate(smooth), epoch / 4)
     gain, before = half - now, quarter - half
     return gain * min(1.0, gain / before) if gain > 0 and before > 0 else gain
 

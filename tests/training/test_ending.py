@@ -56,6 +56,14 @@ def test_one_bad_epoch_is_no_end() -> None:
     assert end_of(curve, margin_at) is None
 
 
+@pytest.mark.parametrize("where", range(1, 8))
+def test_a_leap_in_the_first_epochs_is_no_end(where: int) -> None:
+    """The curve of a found cell that left its start in a leap, and had 0.13 bits per character yet to gain."""
+    curve = [6.089, 5.5, 5.021, 4.201, 3.625, 3.354, 3.199, 3.106, 3.048, 3.009, 2.985, 2.969, 2.956, 2.945]
+    curve[where] += 320.0
+    assert end_of(curve, margin_at) is None
+
+
 def test_a_level_curve_ends_as_soon_as_it_may_once_it_has_fallen() -> None:
     assert end_of([2.5, *[2.0] * 30], margin_at) == End(LEAST_EPOCHS + 2, "converged")
     assert end_of([2.5, *[0.0] * 30], margin_at) == End(LEAST_EPOCHS + 2, "converged")
