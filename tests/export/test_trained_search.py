@@ -59,6 +59,8 @@ def test_the_whole_model_comes_back(place, measured):
         with torch.no_grad():
             for batch in task.batches(data, "test", EVALUATION):
                 loss, state = model.loss(batch, state)
+                if batch.context:
+                    continue
                 bits += float(loss.statistics["bits"].sum())
                 characters += int(loss.statistics["characters"].sum())
         assert characters == len(data.part("test")["codes"]) - 1
