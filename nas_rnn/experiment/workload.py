@@ -150,9 +150,9 @@ def seconds_per_epoch(models: Models, baseline: Cell) -> float | None:
     """Return the seconds of training that an epoch of the baseline takes, None where that cannot be measured."""
     from nas_rnn.training.timing import seconds_per_step
 
-    spec = models.spec_of(models.baseline_entry(baseline))
     batching = Batching(batch=models.config.batch, length=models.config.length)
     try:
+        spec = models.spec_of(models.baseline_entry(baseline))
         (seconds,) = seconds_per_step([spec], models.task, models.data)
         return seconds * sum(1 for _ in models.task.batches(models.data, "train", batching))
     except Exception:  # the run itself will say what is wrong, where it matters

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 import nas_rnn
+from nas_rnn import plugins
 from nas_rnn.experiment.events import EpochDone, Event, PhaseStarted, Progress, RunEnded, RunStarted
-from nas_rnn.experiment.workload import Workload, expected, rounded
+from nas_rnn.experiment.models import Models
+from nas_rnn.experiment.workload import Workload, expected, rounded, seconds_per_epoch
 from nas_rnn.run_folder.config import CompareConfig, SearchConfig, read_config
 from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.run_folder.reader import RunReader
@@ -147,3 +150,42 @@ def test_a_smoke_run_does_everything_once_and_says_that_it_means_nothing(
     assert all(len(standing.seeds) == 1 and standing.epochs == (1,) for standing in standings)
     kept = RunReader(RunFolder(place / "runs", "toy")).settings()
     assert (kept["trials"], kept["tune"], kept["batch"], kept["params"]) == (3, 1, 8, 3000)
+
+
+def test_the_time_is_told_before_anything_is_trained(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path_factory.mktemp("expected")
+    heard: list[Event] = []
+    options: dict[str, Any] = {**TINY, "seeds": 3, "epochs": 1, "reference": "none", "name": "timed"}
+    with in_process():
+        monkeypatch.setattr("nas_rnn.experiment.workload.seconds_per_epoch", lambda models, baseline: 20.0)
+        nas_rnn.compare(
+            "gru",
+            **{name: value for name, value in options.items() if name != "controls"},
+            data=write_text(place / "t.txt", 300),
+            runs=place / "runs",
+            observer=lambda event, progress: heard.append(event),
+        )
+    told = [
+        number for number, event in enumerate(heard) if "this takes about" in getattr(event, "message", "")
+    ]
+    began = [number for number, event in enumerate(heard) if isinstance(event, RunStarted)]
+    assert len(told) == 1 and told[0] < began[0]
+    # Three seeds of two cells, two at once.
+    notice = heard[told[0]]
+    assert getattr(notice, "message", "") == (
+        "this takes about 60 s: an epoch of lstm takes 20 s here, and a run has 1 epoch"
+    )
+
+
+def test_an_epoch_is_measured_and_where_it_cannot_be_nothing_is_told(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    place = tmp_path_factory.mktemp("measured")
+    values = {**TINY, "data": write_text(place / "t.txt", 300), "space": "gated", "backend": "eager"}
+    _, models = Models.prepare(search_config(**values), values)
+    lstm = plugins.load_cell("lstm")
+    measured = seconds_per_epoch(models, lstm)
+    assert measured is not None and 0.0 < measured < 60.0
+    assert seconds_per_epoch(replace(models, data=models.data.only("test")), lstm) is None
