@@ -37,7 +37,7 @@ from nas_rnn.experiment.stages.tuning import REDUCTION, RUNG_SHARE, ranges
 from nas_rnn.strategies.settings import Settings, SettingsStudy
 from nas_rnn.tasks import Mean, Task, TaskData
 from nas_rnn.training import RunSpec, TrainingOptions
-from nas_rnn.training.ending import LEAST_EPOCHS
+from nas_rnn.experiment.stages.halving import LEAST_RUNG
 from nas_rnn.training.errors import Diverged
 from nas_rnn.training.model import count_parameters
 from nas_rnn.training.trainer import Trainer
@@ -168,7 +168,7 @@ class Tuned:
             tried.append(int(rng.choice(free)))
         taken.update(tried)
         length = len(self.runs[tried[0]].curve)
-        rung = max(LEAST_EPOCHS, math.ceil(length * RUNG_SHARE))
+        rung = max(LEAST_RUNG, math.ceil(length * RUNG_SHARE))
         tried.sort(key=lambda index: self.runs[index].at(rung))
         best = min(tried[: math.ceil(len(tried) / REDUCTION)], key=lambda index: self.runs[index].at())
         return self.runs[best].setting, length

@@ -36,7 +36,7 @@ def ui(
 
     def ready(url: str) -> None:
         try:
-            on_ready(experiment_url(url, experiment, uri) if experiment else url)
+            on_ready(experiment_url(url, experiment or _NOWHERE, uri))
         except UserError:  # nothing was logged there yet
             on_ready(url)
 
@@ -44,6 +44,10 @@ def ui(
         ready(uri)
         return
     serve(uri, artifact_root=runs.resolve() / "artifacts", host=host, port=port, on_ready=ready)
+
+
+_NOWHERE = ExperimentView(name="of no search")
+"""Asked for where nobody can say which experiment it is: whether the server answers shows all the same."""
 
 
 def _experiment(runs: Path, name: str | None) -> ExperimentView | None:

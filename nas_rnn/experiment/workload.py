@@ -21,7 +21,7 @@ from nas_rnn.run_folder.config import CompareConfig, SearchConfig
 from nas_rnn.tasks import Batching
 
 SMOKE_WARNING = "a smoke run: everything once, at toy size; what it says of cells means nothing"
-SHORT, LONG = 15, 60
+SHORT, LONG = 20, 100
 """Between so many epochs most runs come to their end by themselves."""
 
 
@@ -109,10 +109,15 @@ class Workload:
         return runs * phases[phase].epochs + sum(phases[name].runs * phases[name].epochs for name in after)
 
 
+OVERHEAD = 1.3
+"""What an epoch takes over the time of its training steps alone: validation, checkpoints, and runs beside it."""
+
+
 def expected(workload: Workload, seconds_per_epoch: float, at_once: int) -> tuple[float, float]:
     """Return how long everything takes at least and at most, in seconds, with so many runs ``at_once``."""
     short, long = (
-        workload.epochs(length) * seconds_per_epoch / max(1, at_once) for length in workload.lengths()
+        OVERHEAD * workload.epochs(length) * seconds_per_epoch / max(1, at_once)
+        for length in workload.lengths()
     )
     return short, max(short, long)
 

@@ -17,14 +17,18 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-LEAST_EPOCHS = 8
-"""No curve is judged before: of two doublings the first begins at a quarter of it."""
+LEAST_EPOCHS = 16
+"""No curve is judged before: many stand still for some epochs, at what symbols' frequencies alone give, and then fall."""
 WINDOW = 0.25
 """The share of the epochs so far of whose values the median is read: one bad epoch is no news."""
 PATIENCE = 0.25
 """The share of the epochs so far (and at least three of them) over which the rule must hold all the time: a single
 look at a noisy curve would find a lucky moment."""
 LEAST_PATIENCE = 3
+CHANCE = 2.0
+"""So many standard deviations above the best are chance: where one validation item is more than the margin, all runs
+would seem to lose."""
+_MEDIAN_DEVIATION = 0.6745  # of a normal distribution, in standard deviations
 
 Why = Literal["converged", "overfitted"]
 
@@ -43,7 +47,7 @@ def end_of(losses: Sequence[float], margin_at: Callable[[float], float]) -> End 
     ``losses`` (T,) are validation values of averaged weights, one an epoch, less is better; ``margin_at(value)`` is the
     difference that does not matter at a value. The curve has *converged* when it has gained half of that at least, and
     twice the training would not gain as much again; what has not begun to fall may do so yet. It has *overfitted* when
-    the median of the latest values lies more than that half above the best.
+    the median of the latest values lies more than that half, and more than chance, above the best.
     """
     values = np.asarray(losses, dtype=np.float64)
     smooth = smoothed(values)
@@ -51,7 +55,8 @@ def end_of(losses: Sequence[float], margin_at: Callable[[float], float]) -> End 
     for epoch in range(LEAST_EPOCHS, len(values) + 1):
         now, least = smooth[epoch - 1], smooth[:epoch].min()
         half = margin_at(float(least)) / 2
-        held["overfitted"] = held["overfitted"] + 1 if now - least > half else 0
+        lost = now - least > half + CHANCE * noise_of(values[:epoch])
+        held["overfitted"] = held["overfitted"] + 1 if lost else 0
         has_learned = smooth[0] - least >= half
         held["converged"] = (
             held["converged"] + 1 if has_learned and expected_gain(smooth, epoch) <= half else 0
@@ -62,6 +67,14 @@ def end_of(losses: Sequence[float], margin_at: Callable[[float], float]) -> End 
         if held["converged"] >= patience:
             return End(epoch, "converged")
     return None
+
+
+def noise_of(values: NDArray[np.float64]) -> float:
+    """Return the standard deviation of single values about the curve, outliers aside.
+
+    It is read from second differences, in which a slope is nothing.
+    """
+    return float(np.median(np.abs(np.diff(values, n=2)))) / (_MEDIAN_DEVIATION * math.sqrt(6))
 
 
 def expected_gain(smooth: NDArray[np.float64], epoch: int) -> float:

@@ -54,7 +54,7 @@ def _stated_default(help: str) -> str:
     [
         ("search", SearchConfig, set()),
         ("compare", CompareConfig, {"cells"}),
-        ("ablate", AblateConfig, {"cells", "baseline", "top"}),
+        ("ablate", AblateConfig, {"cells", "baseline", "top", "reference"}),
     ],
 )
 def test_every_field_of_a_configuration_is_an_option(

@@ -30,7 +30,7 @@ from tests.cli.conftest import (
 GOLDEN = """\
 Search first: task char-lm (bits_per_char, in bits per character, lower is better), space gated, 3 trials, \
 60,000 parameters, 2 runs at a time; in runs/first
-Search: every candidate is trained once, beside the LSTM (4 runs)
+Search: every candidate is trained for a while, beside the LSTM (4 runs)
   lstm finished, 2.400
   [1/4] gated-aaaa stopped early, 2.600, 4.0 % worse than the LSTM at this epoch
   [2/4] gated-bbbb finished, 2.341, 2.5 % better than the LSTM

@@ -220,7 +220,9 @@ def test_equal_hidden_size_and_equal_time(place: Path) -> None:
     assert timed is not None
     assert timed.contenders[0].standing.hidden_size > same.baseline.hidden_size
     kept = json.loads((place / "runs/time/sizes.json").read_text())
-    assert list(kept.values()) == [timed.contenders[0].standing.hidden_size]
+    assert kept[f"{timed.contenders[0].standing.digest} {timed.baseline.digest}"] == (
+        timed.contenders[0].standing.hidden_size
+    )
 
 
 def test_the_top_cells_of_a_search_and_its_controls(place: Path) -> None:

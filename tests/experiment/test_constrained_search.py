@@ -11,7 +11,7 @@ from nas_rnn.catalogue.listing import listing
 from nas_rnn.cells import parse_cell
 from nas_rnn.errors import UserError
 from nas_rnn.experiment.events import RunEnded, Started
-from nas_rnn.experiment.stages.proposals import make_strategy
+from nas_rnn.experiment.stages.strategy import make_strategy
 from nas_rnn.run_folder.config import SearchConfig, read_config
 from nas_rnn.spaces import parse_constraints
 from nas_rnn.strategies import Study

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,8 @@ from nas_rnn.cells import operations
 from nas_rnn.cells.graph.operations import restore_operations
 from nas_rnn.errors import UserError
 from nas_rnn.experiment.stages.listening import RunListener
-from nas_rnn.experiment.stages.proposals import Proposals
+from nas_rnn.experiment.stages.proposals import SearchSource
+from nas_rnn.experiment.stages.strategy import make_strategy
 from nas_rnn.plugins import PluginError
 from nas_rnn.run_folder.manifest import parse_manifest
 from nas_rnn.run_folder.provenance import identities, tags, used_by
@@ -89,7 +89,17 @@ def facts(place: Path) -> dict:
 def propose(searched, trials: int) -> None:
     listener = RunListener(searched.folder, searched.notify, lambda spec, result: None)
     study = Study.resume(searched.folder.study_path, STUDY)
-    source = Proposals(searched.config, searched.models, listener, study, 0, time.monotonic()).source
+    source = SearchSource(
+        config=searched.config,
+        models=searched.models,
+        folder=searched.folder,
+        notify=searched.notify,
+        study=study,
+        strategy=make_strategy(searched.config, 0),
+        standard=searched.models.baseline_entry(plugins.load_cell("lstm")),
+        trials=searched.config.trials,
+        on_change=listener.on_change,
+    )
     for _ in range(trials):
         source.next()
 

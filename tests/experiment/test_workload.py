@@ -12,7 +12,7 @@ import nas_rnn
 from nas_rnn import plugins
 from nas_rnn.experiment.events import EpochDone, Event, PhaseStarted, Progress, RunEnded, RunStarted
 from nas_rnn.experiment.models import Models
-from nas_rnn.experiment.workload import Workload, expected, rounded, seconds_per_epoch
+from nas_rnn.experiment.workload import OVERHEAD, Workload, expected, rounded, seconds_per_epoch
 from nas_rnn.run_folder.config import CompareConfig, SearchConfig, read_config
 from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.run_folder.reader import RunReader
@@ -60,7 +60,9 @@ def test_what_is_left_falls_to_nothing() -> None:
 def test_the_expectation_is_a_range_where_nobody_knows_when_runs_end() -> None:
     auto = Workload(search_config(epochs="auto"), cells=3)
     short, long = expected(auto, 0.5, 2)
-    assert short == pytest.approx(auto.epochs(15) / 4) and long == pytest.approx(auto.epochs(60) / 4)
+    assert short == pytest.approx(OVERHEAD * auto.epochs(20) / 4) and long == pytest.approx(
+        OVERHEAD * auto.epochs(100) / 4
+    )
     fixed = expected(Workload(search_config(epochs=4), cells=3), 0.5, 2)
     assert fixed[0] == fixed[1]
 
@@ -175,7 +177,7 @@ def test_the_time_is_told_before_anything_is_trained(
     # Three seeds of two cells, two at once.
     notice = heard[told[0]]
     assert getattr(notice, "message", "") == (
-        "this takes about 60 s: an epoch of lstm takes 20 s here, and a run has 1 epoch"
+        "this takes about 80 s: an epoch of lstm takes 20 s here, and a run has 1 epoch"
     )
 
 

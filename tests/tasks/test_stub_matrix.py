@@ -227,7 +227,7 @@ def test_tuning_keeps_the_settings_that_were_best_by_the_monitor(finals: Made, n
         on_start=quiet,
         on_epoch=quiet,
         on_done=quiet,
-        notify=SimpleNamespace(warn=quiet),
+        notify=SimpleNamespace(warn_once=quiet),
     )
     models = SimpleNamespace(
         measures=found.measures,

@@ -19,7 +19,6 @@ from nas_rnn.engine import RunList, RunSource
 from nas_rnn.experiment.events import Phase, PhaseStarted
 from nas_rnn.experiment.stages.listening import RunListener
 from nas_rnn.training import RunResult, RunSpec, TrainingOptions
-from nas_rnn.training.ending import LEAST_EPOCHS
 
 REDUCTION = 3
 """One of so many goes on."""
@@ -29,6 +28,8 @@ FEWEST_RANKED = 5
 """A rank correlation of fewer runs is an accident."""
 FEWEST = 3
 """So many candidates go on at least: the best few are trained again with fresh seeds."""
+LEAST_RUNG = 8
+"""Fewer epochs say too little of runs that end by themselves."""
 _LEAST_RUNG = 2
 """Of a fixed number of epochs the first one says nothing."""
 
@@ -38,12 +39,12 @@ OnEnd = Callable[[RunSpec, RunResult], None]
 def rungs_of(training: TrainingOptions, length: int, *, most: int = 2) -> tuple[int, ...]:
     """Return after how many epochs runs are compared, where the baseline needs ``length`` of them to its end.
 
-    These are a ninth and a third of it, as far as a curve can be judged there; with a rate that falls over a number of
+    These are a ninth and a third of it, as far as so few say anything; with a rate that falls over a number of
     epochs nothing is compared before the end.
     """
     if training.decay != "none":
         return ()
-    least = LEAST_EPOCHS if training.epochs == "auto" else _LEAST_RUNG
+    least = LEAST_RUNG if training.epochs == "auto" else _LEAST_RUNG
     last = max(least, math.ceil(length / REDUCTION))
     first = math.ceil(length / REDUCTION**2)
     rungs = (first, last) if most > 1 and first >= least else (last,)
