@@ -3,14 +3,19 @@
     python benchmarks/calibration_tuning.py char-lm --out char-lm.jsonl --minutes 25
     python benchmarks/calibration_tuning.py char-lm --out char-lm.jsonl --minutes 0 --pool runs/char-lm.npz
 
-It trains a pool of LSTMs that all end by the rule: `DEFAULT_RUNS` with the task's settings, a few each with settings
-drawn as tuning draws them, then more of those that tuning chooses most often. From it comparisons are drawn. Each of
-two contenders tunes, by one run of each of six settings (the task's own and five drawn ones): the best third after a
-third of the epochs is trained to its end, and the best on validation is taken. Then come the final runs of that
-setting, on a drawn test part. No run occurs twice in a comparison; one for which a setting has too few is left out,
-and the share of these is told. Neither contender is the better cell, so that "better" and "worse" are both wrong. The
-standard error is the deviation over pools of settings and runs that are drawn from the pool with repetition, less the
-part that comes from so few comparisons in each.
+It trains a pool of LSTMs that all end by the rule: with the task's settings, and two each with settings drawn as
+tuning draws them. From it comparisons are drawn. Each of two contenders tunes, by one run of each of six settings
+(the task's own and five drawn ones): the best third after a third of the epochs is trained to its end, and the best
+on validation is taken. Then come the final runs, on a drawn test part. Neither contender is the better cell, so that
+"better" and "worse" are both wrong.
+
+A pool has too few runs of a setting for two contenders' final runs. So a final run is the mean of its setting's and
+what some run of any setting that tuning takes deviates from the mean of its own (no run serves twice in a
+comparison). Means of few runs lie further apart than settings do; they are drawn together until their variance is
+what is left without that of the seeds. "Not tuned" is the control: both contenders with the task's settings.
+
+The standard error is the deviation over pools whose settings, and runs with the task's own, are drawn from the pool
+with repetition, less the part that comes from so few comparisons in each.
 
 ``--pool`` writes the runs with the task's settings as `calibration.py --runs` reads them.
 """
@@ -33,21 +38,19 @@ from numpy.typing import NDArray
 from nas_rnn import plugins
 from nas_rnn.cells import gate_bias, parse_cell, with_gate_bias
 from nas_rnn.comparison import Entry, nearest_hidden_size
-from nas_rnn.experiment.stages.tuning import REDUCTION, RUNG_SHARE, ranges
+from nas_rnn.experiment.stages.halving import LEAST_RUNG, REDUCTION
+from nas_rnn.experiment.stages.ranges import ranges
 from nas_rnn.strategies.settings import Settings, SettingsStudy
 from nas_rnn.tasks import Mean, Task, TaskData
 from nas_rnn.training import RunSpec, TrainingOptions
-from nas_rnn.experiment.stages.halving import LEAST_RUNG
 from nas_rnn.training.errors import Diverged
 from nas_rnn.training.model import count_parameters
 from nas_rnn.training.trainer import Trainer
 
-DEFAULT_RUNS = 32
-DRAWN_SETTINGS = 14
-FIRST_RUNS = 2
-ENOUGH = 18
-"""Runs of a setting: for both contenders' eight final runs, and a tuning run of each."""
+DEFAULT_RUNS, DRAWN_SETTINGS, DRAWN_RUNS = 32, 14, 2
 TRIALS = (6, 8)
+OFTEN = 0.02
+"""A setting whose runs count: of so many tunings it is taken."""
 Random = np.random.Generator
 Floats = NDArray[np.float64]
 
@@ -57,7 +60,6 @@ class Run:
     """One run of a pool: its validation curve (less is better) and its test items (N,), less or more is better."""
 
     setting: int
-    seed: int
     curve: Floats
     items: Floats
 
@@ -134,25 +136,51 @@ class Trained:
 
 
 class Tuned:
-    """A pool of runs by setting, from which comparisons are drawn."""
+    """A pool of runs by setting, from which comparisons are drawn.
+
+    ``seed`` is the deviation of test figures within a setting, ``setting`` that of the settings which tuning takes.
+    """
 
     def __init__(self, task: str, runs: Sequence[Run], weights: Floats) -> None:
         self.runs, self.weights = list(runs), weights
         found: dict[int, list[int]] = {}
         for index, run in enumerate(self.runs):
             found.setdefault(run.setting, []).append(index)
-        self.by_setting = {setting: own for setting, own in found.items() if len(own) >= FIRST_RUNS}
+        self.by_setting = {setting: own for setting, own in found.items() if len(own) >= DRAWN_RUNS}
         self._items = Pool(task, np.empty((0, 0)), None, weights)
+        self._model()
+
+    def _model(self) -> None:
+        """Find the settings' means, drawn together as far as seeds have set them apart, and the runs' deviations."""
+        rng = np.random.default_rng(20_269)
+        taken = Counter(self.tune(rng, self.settings(rng, min(TRIALS)))[0] for _ in range(1000))
+        share = {setting: count / 1000 for setting, count in taken.items() if count >= 1000 * OFTEN}
+        total = sum(share.values())
+        items = {s: np.stack([self.runs[i].items for i in own]) for s, own in self.by_setting.items()}
+        apart = [
+            (items[s] - items[s].mean(axis=0)) * (len(items[s]) / (len(items[s]) - 1)) ** 0.5 for s in share
+        ]
+        self.deviations = np.concatenate(apart)
+        level = {s: float(np.average(rows.mean(axis=0), weights=self.weights)) for s, rows in items.items()}
+        self.seed = float(np.sqrt(np.mean(np.average(self.deviations, axis=1, weights=self.weights) ** 2)))
+        centre = sum(p * items[s].mean(axis=0) for s, p in share.items()) / total
+        middle = float(np.average(centre, weights=self.weights))
+        seen = sum(p / total * (level[s] - middle) ** 2 for s, p in share.items())
+        by_chance = sum(p / total * (1 - p / total) * self.seed**2 / len(items[s]) for s, p in share.items())
+        left = max(0.0, seen - by_chance)
+        self.setting = left**0.5
+        self.means = {}
+        for s, rows in items.items():
+            near = (left / (left + self.seed**2 / len(rows))) ** 0.5 if left else 0.0
+            self.means[s] = centre + near * (rows.mean(axis=0) - centre)
 
     def redrawn(self, rng: Random) -> Tuned:
-        """Return a pool of as many settings and runs, drawn with repetition; the task's own setting is there once."""
+        """Return a pool of as many drawn settings with their runs, and as many drawn runs with the task's own."""
         others = [setting for setting in self.by_setting if setting != 0]
-        drawn = [0, *rng.choice(others, len(others))]
-        runs = [
-            replace(self.runs[index], setting=number)
-            for number, setting in enumerate(drawn)
-            for index in rng.choice(self.by_setting[int(setting)], len(self.by_setting[int(setting)]))
-        ]
+        own = self.by_setting[0]
+        runs = [self.runs[index] for index in rng.choice(own, len(own))]
+        for number, setting in enumerate(rng.choice(others, len(others)), start=1):
+            runs += [replace(self.runs[index], setting=number) for index in self.by_setting[int(setting)]]
         return Tuned(self._items.task, runs, self.weights)
 
     def settings(self, rng: Random, trials: int) -> list[int]:
@@ -160,144 +188,107 @@ class Tuned:
         others = [setting for setting in self.by_setting if setting != 0]
         return [0, *rng.permutation(others)[: trials - 1].tolist()]
 
-    def tune(self, rng: Random, settings: Sequence[int], taken: set[int]) -> tuple[int, int]:
-        """Return the setting that tuning takes, and how many epochs the baseline took; its runs become ``taken``."""
-        tried = []
-        for setting in settings:
-            free = [index for index in self.by_setting[setting] if index not in taken]
-            tried.append(int(rng.choice(free)))
-        taken.update(tried)
-        length = len(self.runs[tried[0]].curve)
-        rung = max(LEAST_RUNG, math.ceil(length * RUNG_SHARE))
-        tried.sort(key=lambda index: self.runs[index].at(rung))
-        best = min(tried[: math.ceil(len(tried) / REDUCTION)], key=lambda index: self.runs[index].at())
-        return self.runs[best].setting, length
+    def tune(self, rng: Random, settings: Sequence[int], taken: Sequence[int] = ()) -> tuple[int, list[int]]:
+        """Return the setting that tuning takes, and the runs that it was tried by: none of those ``taken``."""
+        tried = [int(rng.choice([i for i in self.by_setting[s] if i not in taken])) for s in settings]
+        rung = max(LEAST_RUNG, math.ceil(len(self.runs[tried[0]].curve) / REDUCTION))
+        ranked = sorted(tried, key=lambda index: self.runs[index].at(rung))
+        best = min(ranked[: math.ceil(len(tried) / REDUCTION)], key=lambda index: self.runs[index].at())
+        return self.runs[best].setting, tried
 
-    def finals(self, rng: Random, setting: int, seeds: int, taken: set[int]) -> list[int] | None:
-        """Return runs of a setting that are not ``taken``, which they become; None where there are too few."""
-        free = [index for index in self.by_setting[setting] if index not in taken]
-        if len(free) < seeds:
-            return None
-        chosen = rng.permutation(free)[:seeds].tolist()
-        taken.update(chosen)
-        return chosen
+    def finals(self, rng: Random, chosen: Sequence[int], seeds: int) -> list[Floats]:
+        """Return each contender's final runs, (S, N)."""
+        rows = self.deviations[rng.permutation(len(self.deviations))[: seeds * len(chosen)]]
+        return [self.means[s] + own for s, own in zip(chosen, np.split(rows, len(chosen)), strict=True)]
 
-    def interval(self, rng: Random, runs: Sequence[Sequence[int]]) -> tuple[float, float]:
+    def interval(self, rng: Random, cells: Sequence[Floats]) -> tuple[float, float]:
         items = self._items.items(rng)
-        baseline, candidate = (np.stack([self.runs[i].items[items] for i in own]) for own in runs)
+        baseline, candidate = (cell[:, items] for cell in cells)
         return crossed(candidate, baseline, self.weights[items], rng)
 
 
-Draw = Callable[[Tuned, Random, set[int]], tuple[int, int]]
-"""Draws the settings of the two contenders' final runs; tuning runs become taken."""
+Draw = Callable[[Tuned, Random], tuple[int, int]]
+"""Draws the settings of the two contenders' final runs."""
 
 
-def untuned(pool: Tuned, rng: Random, taken: set[int]) -> tuple[int, int]:
+def untuned(pool: Tuned, rng: Random) -> tuple[int, int]:
     return 0, 0
 
 
 def tuned(trials: int, *, same: bool) -> Draw:
     """Both contenders tune, over the ``same`` settings or each over its own."""
 
-    def draw(pool: Tuned, rng: Random, taken: set[int]) -> tuple[int, int]:
-        first = pool.settings(rng, trials)
-        second = first if same else pool.settings(rng, trials)
-        return pool.tune(rng, first, taken)[0], pool.tune(rng, second, taken)[0]
+    def draw(pool: Tuned, rng: Random) -> tuple[int, int]:
+        settings = pool.settings(rng, trials)
+        first, tried = pool.tune(rng, settings)
+        return first, pool.tune(rng, settings if same else pool.settings(rng, trials), tried)[0]
 
     return draw
 
 
 @dataclass(frozen=True)
 class Rate:
-    """How often "better" or "worse" was said, of ``drawn`` comparisons, and how many could not be drawn."""
+    """How often "better" or "worse" was said, how often the settings were unlike, and the mean half width."""
 
     wrong: float
-    drawn: int
-    left_out: float
     unlike: float
     half_width: float
 
 
 def rate_of(pool: Tuned, draw: Draw, seeds: int, repeats: int, rng: Random) -> Rate:
-    wrong = left_out = unlike = 0
-    widths = []
+    wrong, unlike, width = 0, 0, 0.0
     for _ in range(repeats):
-        taken: set[int] = set()
-        chosen = draw(pool, rng, taken)
-        runs = [pool.finals(rng, setting, seeds, taken) for setting in chosen]
-        if runs[0] is None or runs[1] is None:
-            left_out += 1
-            continue
-        low, high = pool.interval(rng, (runs[0], runs[1]))
+        chosen = draw(pool, rng)
+        low, high = pool.interval(rng, pool.finals(rng, chosen, seeds))
         wrong += low > 0 or high < 0
         unlike += chosen[0] != chosen[1]
-        widths.append((high - low) / 2)
-    drawn = len(widths)
-    return Rate(
-        wrong / max(drawn, 1),
-        drawn,
-        left_out / repeats,
-        unlike / max(drawn, 1),
-        float(np.mean(widths or [math.nan])),
-    )
+        width += (high - low) / 2
+    return Rate(wrong / repeats, unlike / repeats, width / repeats)
 
 
 def standard_error(pool: Tuned, draw: Draw, seeds: int, pools: int, repeats: int) -> float:
     """Return the deviation of the rate over redrawn pools, without the part of so few comparisons in each."""
     rng = np.random.default_rng(20_268)
-    rates = [rate_of(pool.redrawn(rng), draw, seeds, repeats, rng) for _ in range(pools)]
-    seen = [rate for rate in rates if rate.drawn]
-    noise = np.mean([rate.wrong * (1 - rate.wrong) / rate.drawn for rate in seen])
-    return float(max(0.0, np.var([rate.wrong for rate in seen], ddof=1) - noise) ** 0.5)
+    rates = np.array([rate_of(pool.redrawn(rng), draw, seeds, repeats, rng).wrong for _ in range(pools)])
+    return float(max(0.0, rates.var(ddof=1) - np.mean(rates * (1 - rates)) / repeats) ** 0.5)
 
 
 def read(path: Path, task: str) -> Tuned:
     lines = [json.loads(row) for row in path.read_text().splitlines()]
     ended = [line for line in lines if "curve" in line]
-    runs = [
-        Run(line["setting"], line["seed"], np.asarray(line["curve"]), np.asarray(line["items"]))
-        for line in ended
-    ]
+    runs = [Run(line["setting"], np.asarray(line["curve"]), np.asarray(line["items"])) for line in ended]
     return Tuned(task, runs, np.asarray(ended[0]["weights"]))
 
 
-def wanted(path: Path, task: str, known: set[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Yield (setting, seed) of the runs to train: first some of each, then of those that tuning takes most often."""
+def wanted() -> Iterator[tuple[int, int]]:
+    """Yield (setting, seed) of the runs to train, such that those who stop early have some of each."""
     for seed in range(DEFAULT_RUNS // 4):
         yield from ((0, 4 * seed + index) for index in range(4))
-        if seed < FIRST_RUNS:
+        if seed < DRAWN_RUNS:
             yield from ((setting, seed) for setting in range(1, DRAWN_SETTINGS + 1))
-    while True:
-        pool, rng = read(path, task), np.random.default_rng(20_269)
-        trained = Counter(setting for setting, _ in known)
-        taken = Counter(pool.tune(rng, pool.settings(rng, min(TRIALS)), set())[0] for _ in range(2000))
-        often = [setting for setting, _ in taken.most_common() if trained[setting] < ENOUGH]
-        if not often:
-            return
-        yield often[0], trained[often[0]]
 
 
-def train(path: Path, trained: Trained, task: str, minutes: float) -> None:
+def train(path: Path, trained: Trained, minutes: float) -> None:
     """Add runs to the file of a pool until all are there or the time is over."""
     until = time.monotonic() + 60 * minutes
     rows = path.read_text().splitlines() if path.exists() else []
     known = {(line["setting"], line["seed"]) for line in map(json.loads, rows)}
-    for setting, seed in wanted(path, task, known):
+    for setting, seed in wanted():
         if time.monotonic() > until:
             break
         if (setting, seed) not in known:
             with path.open("a") as file:
                 file.write(json.dumps(trained.line(setting, seed)) + "\n")
-            known.add((setting, seed))
 
 
 def print_tables(pool: Tuned, repeats: int, pools: int) -> None:
-    lengths = [len(run.curve) for run in pool.runs]
-    counts = sorted(((len(own), setting) for setting, own in pool.by_setting.items()), reverse=True)
-    print(f"{len(pool.runs)} runs of {np.median(lengths):.0f} epochs (median)")
-    print("runs by setting: " + ", ".join(f"{setting}: {count}" for count, setting in counts) + "\n")
-    print("| contenders | seeds | wrong, % | unlike settings, % | half width | left out, % |")
-    print("|---|---|---|---|---|---|")
+    lengths, own = [len(run.curve) for run in pool.runs], len(pool.by_setting[0])
+    print(
+        f"{own} runs with the task's settings, {len(pool.runs) - own} with others; {np.median(lengths):.0f} epochs"
+    )
+    print(f"deviation of seeds {pool.seed:.3g}, of the settings that tuning takes {pool.setting:.3g}\n")
+    print("| contenders | seeds | wrong, % | unlike settings, % | half width |")
+    print("|---|---|---|---|---|")
     draws = {"not tuned": untuned}
     for trials in TRIALS:
         draws[f"{trials} settings each"] = tuned(trials, same=False)
@@ -308,7 +299,7 @@ def print_tables(pool: Tuned, repeats: int, pools: int) -> None:
             error = standard_error(pool, draw, seeds, pools, max(100, repeats // 10)) if pools > 1 else 0.0
             print(
                 f"| {name} | {seeds} | {100 * rate.wrong:.1f} ({100 * error:.1f}) | {100 * rate.unlike:.0f} "
-                f"| {rate.half_width:.3g} | {100 * rate.left_out:.0f} |",
+                f"| {rate.half_width:.3g} |",
                 flush=True,
             )
 
@@ -326,7 +317,7 @@ def main() -> None:
     given = parser.parse_args()
     options = {"characters": given.characters} if given.task == "char-lm" else {}
     task = plugins.registry().find("task", given.task).value(**options)
-    train(given.out, Trained(task, task.load(None), given.parameters), given.task, given.minutes)
+    train(given.out, Trained(task, task.load(None), given.parameters), given.minutes)
     pool = read(given.out, given.task)
     if given.pool:
         own = np.stack([pool.runs[index].items for index in pool.by_setting[0]]).astype(np.float32)

@@ -3,10 +3,11 @@
     python benchmarks/ending_real.py --out runs.jsonl --minutes 25
     python benchmarks/ending_real.py --out runs.jsonl --text shakespeare.txt --minutes 0
 
-LSTMs, GRUs and random cells of the space ``gated`` on char-lm (the text that comes with Python, and any that are given)
-and on glimpses, each run at a learning rate of its own, drawn from 0.3 to 2 times the task's. The promise is that twice
-the training gains less than half of the margin. The gain is that of the curve as the rule reads it (medians over a
-quarter of the epochs so far), of the best epoch on validation, and on the test part of the weights of that epoch.
+LSTMs, GRUs and random cells of the space ``gated`` on char-lm (the text that comes with Python, and any that are
+given) and on glimpses, each run at a learning rate of its own, drawn from those that tuning tries. The promise is
+that twice the training gains less than half of the margin. The gain is that of the curve as the rule reads it
+(medians over a quarter of the epochs so far), of the best epoch on validation, and on the test part of the weights of
+that epoch.
 
 Each run that has ended is a line of ``--out``; started again, the script goes on where it was, for so many minutes, and
 prints the tables of all there are.
@@ -28,6 +29,7 @@ from torch import Tensor
 from nas_rnn import plugins
 from nas_rnn.cells import Cell
 from nas_rnn.comparison import nearest_hidden_size
+from nas_rnn.experiment.stages.tuning import LEAST_LEARNING_RATE, MOST_LEARNING_RATE
 from nas_rnn.tasks import Task, TaskData
 from nas_rnn.tasks.data import EVALUATION
 from nas_rnn.training import RunSpec, TrainingOptions
@@ -40,7 +42,6 @@ from nas_rnn.training.trainer import Trainer
 MOST = 100
 """Epochs within which the rule must find an end."""
 RANDOM_CELLS = 6
-SLOWEST, FASTEST = 0.3, 2.0
 SEEDS = range(100)
 Line = dict[str, object]
 
@@ -61,7 +62,8 @@ class Problem:
             device="cpu", **{**given, "epochs": "auto", "most_epochs": MOST, "longer": 2.0}
         )
         rng = np.random.default_rng([seed, sum(map(ord, name + self.name))])
-        rate = options.learning_rate * SLOWEST * (FASTEST / SLOWEST) ** rng.random()
+        span = MOST_LEARNING_RATE / LEAST_LEARNING_RATE
+        rate = options.learning_rate * LEAST_LEARNING_RATE * span ** rng.random()
         spec = RunSpec(
             id=f"{name}-{seed}",
             role="final",
@@ -160,6 +162,13 @@ def rows(lines: Sequence[Line], problems: Sequence[Problem]) -> Iterator[tuple[s
     ]
     for kind in ("lstm", "gru", "random"):
         chosen.append((kind, [line for line in lines if str(line["cell"]).startswith(kind)]))
+    for name, least, most in (("low rates", 0.1, 0.3), ("middle rates", 0.3, 1.0), ("high rates", 1.0, 3.1)):
+        given = {
+            problem.name: problem.task.training_defaults.get("learning_rate", 0.01) for problem in problems
+        }
+        chosen.append(
+            (name, [line for line in lines if least <= line["rate"] / given[line["problem"]] < most])
+        )
     for why in ("converged", "overfitted"):
         chosen.append((why, [line for line in lines if line["why"] == why]))
     for name, some in [*chosen, ("all", list(lines))]:

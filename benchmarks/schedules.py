@@ -192,10 +192,10 @@ def _cell(lines: Lines, problem: Problem, peer: Peer, reading: str) -> str:
 
 def problems_of(texts: Sequence[Path], characters: int, parameters: int) -> Iterator[Problem]:
     registry = plugins.registry()
-    cut = registry.find("task", "char-lm").value(characters=characters)
-    yield Problem.of("char-lm", cut, cut.load(None), parameters)
     glimpses = registry.find("task", "glimpses").value()
     yield Problem.of("glimpses", glimpses, glimpses.load(None), parameters)
+    cut = registry.find("task", "char-lm").value(characters=characters)
+    yield Problem.of("char-lm", cut, cut.load(None), parameters)
     for text in texts:
         yield Problem.of(f"char-lm, {text.name}", cut, cut.load(text), parameters)
 

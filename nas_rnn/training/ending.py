@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEAST_EPOCHS = 16
-"""No curve is judged before: many stand still for some epochs, at what symbols' frequencies alone give, and then fall."""
+"""No curve is judged before: many stand still for some epochs, where symbols' frequencies alone lead, and then fall."""
 WINDOW = 0.25
 """The share of the epochs so far of whose values the median is read: one bad epoch is no news."""
 PATIENCE = 0.25
