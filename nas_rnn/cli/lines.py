@@ -9,8 +9,8 @@ from typing import Final
 
 from nas_rnn.cli.failures import report_plugin_problems
 from nas_rnn.cli.output import emit
-from nas_rnn.cli.phrases import ENDINGS, count, duration, figure, gap_words, one_line
-from nas_rnn.experiment.events import Event, Notice, PhaseStarted, Progress, RunEnded, Started
+from nas_rnn.cli.phrases import ENDINGS, count, figure, gap_words, one_line
+from nas_rnn.experiment.events import Event, Notice, PhaseStarted, Progress, RunEnded, Started, roughly
 from nas_rnn.tasks import Measures, Metric
 
 PHASES: Final[Mapping[str, str]] = {
@@ -64,7 +64,7 @@ def describe(event: Event, progress: Progress) -> str | None:
         case PhaseStarted(phase=phase, runs=runs, before=before):
             done = f", {before} already done" if before else ""
             left = progress.seconds_left()
-            time = "" if left is None else f"; about {duration(left)} left in all"
+            time = "" if left is None else f"; about {roughly(left)} left in all"
             return f"{PHASES[phase]} ({count(runs, 'run')}{done}{time})"
         case RunEnded():
             return f"  {_place(event, progress)}{ended_line(event)}"

@@ -15,7 +15,6 @@ from nas_rnn.cli.failures import report_plugin_problems
 from nas_rnn.cli.lines import ended_line, started_line
 from nas_rnn.cli.phrases import (
     count,
-    duration,
     endings,
     figure,
     gap_colour,
@@ -32,6 +31,7 @@ from nas_rnn.experiment.events import (
     RunEnded,
     RunStarted,
     Started,
+    roughly,
 )
 
 NAMES: Final = {
@@ -125,7 +125,7 @@ def _heading(progress: Progress) -> RenderableType:
         Text(NAMES[progress.phase], style="bold"),
         ProgressBar(total=max(1, progress.phase_runs), completed=progress.phase_done),
         Text(f"{progress.phase_done} of {progress.phase_runs}"),
-        Text("" if left is None else f"about {duration(left)} left"),
+        Text("" if left is None else f"about {roughly(left)} left"),
     )
     return table
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections import Counter
@@ -113,6 +114,14 @@ class Notice:
 
 
 Event = Started | PhaseStarted | RunStarted | EpochDone | RunEnded | Notice
+
+
+def roughly(seconds: float) -> str:
+    """Return a time to come as one would say it: ``40 s``, ``5 min``, ``3 h``."""
+    for size, unit, step in ((3600, "h", 1), (60, "min", 1), (1, "s", 10)):
+        if seconds >= 1.5 * size:
+            return f"{max(step, step * math.ceil(seconds / size / step))} {unit}"
+    return "10 s"
 
 
 class Plan(Protocol):

@@ -6,13 +6,12 @@ a range of lengths stands for it.
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nas_rnn.cells import Cell
-from nas_rnn.experiment.events import Notifier
+from nas_rnn.experiment.events import Notifier, roughly
 from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.session import cluster_address
 from nas_rnn.experiment.stages.halving import FEWEST, rungs_of, third_of
@@ -122,14 +121,6 @@ def expected(workload: Workload, seconds_per_epoch: float, at_once: int) -> tupl
     return short, max(short, long)
 
 
-def rounded(seconds: float) -> str:
-    """Return a time as one would say it: ``40 s``, ``5 min``, ``3 h``."""
-    for size, unit, step in ((3600, "h", 1), (60, "min", 1), (1, "s", 10)):
-        if seconds >= 1.5 * size:
-            return f"{max(step, step * math.ceil(seconds / size / step))} {unit}"
-    return "10 s"
-
-
 def tell_expected(models: Models, notify: Notifier, workload: Workload, baseline: Cell) -> None:
     """Tell how long everything will take on this machine, from the time of an epoch of the baseline.
 
@@ -144,11 +135,13 @@ def tell_expected(models: Models, notify: Notifier, workload: Workload, baseline
     if seconds is None:
         return
     at_once = config.workers or len(os.sched_getaffinity(0)) // config.threads
-    short, long = map(rounded, expected(workload, seconds, at_once))
+    short, long = map(roughly, expected(workload, seconds, at_once))
+    number, _, unit = short.partition(" ")
+    time = short if short == long else f"{number if long.endswith(f' {unit}') else short} to {long}"
     least, most = workload.lengths()
     runs = f"{least} to {most} epochs" if least < most else "1 epoch" if most == 1 else f"{most} epochs"
     took = f"an epoch of {baseline.name} takes {seconds:.2g} s here, and a run has {runs}"
-    notify.warn(f"this takes about {short}{'' if short == long else f' to {long}'}: {took}")
+    notify.warn(f"this takes about {time}: {took}")
 
 
 def seconds_per_epoch(models: Models, baseline: Cell) -> float | None:

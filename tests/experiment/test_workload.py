@@ -10,9 +10,17 @@ import pytest
 
 import nas_rnn
 from nas_rnn import plugins
-from nas_rnn.experiment.events import EpochDone, Event, PhaseStarted, Progress, RunEnded, RunStarted
+from nas_rnn.experiment.events import (
+    EpochDone,
+    Event,
+    PhaseStarted,
+    Progress,
+    RunEnded,
+    RunStarted,
+    roughly,
+)
 from nas_rnn.experiment.models import Models
-from nas_rnn.experiment.workload import OVERHEAD, Workload, expected, rounded, seconds_per_epoch
+from nas_rnn.experiment.workload import OVERHEAD, Workload, expected, seconds_per_epoch
 from nas_rnn.run_folder.config import CompareConfig, SearchConfig, read_config
 from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.run_folder.reader import RunReader
@@ -72,7 +80,7 @@ def test_the_expectation_is_a_range_where_nobody_knows_when_runs_end() -> None:
     [(3, "10 s"), (34, "40 s"), (89, "90 s"), (91, "2 min"), (301, "6 min"), (5400, "2 h"), (7300, "3 h")],
 )
 def test_times_are_said_roughly(seconds: float, words: str) -> None:
-    assert rounded(seconds) == words
+    assert roughly(seconds) == words
 
 
 @pytest.fixture(scope="module")
