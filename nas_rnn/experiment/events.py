@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import statistics
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -125,7 +124,10 @@ def roughly(seconds: float) -> str:
 
 
 class Plan(Protocol):
-    """What knows how much there is to train in all (`nas_rnn.experiment.workload`)."""
+    """What knows how much there is to train in all (`nas_rnn.experiment.workload`), and how many runs ``at_once``."""
+
+    @property
+    def at_once(self) -> int: ...
 
     def epochs_left(self, phase: str, runs: int, length: int) -> float:
         """Return the epochs left, with so many runs of a phase left, and ``length`` of them in a full run."""
@@ -138,14 +140,12 @@ _AT_THE_END = ("length", "promotion", "halving", "control-halving", "selection",
 
 @dataclass
 class Progress:
-    """The state that the events so far add up to; times are of `time.monotonic`."""
+    """The state that the events so far add up to."""
 
     started: Started | None = None
     phase: Phase | None = None
     phase_runs: int = 0
     phase_done: int = 0
-    phase_before: int = 0
-    phase_began: float = 0.0
     running: dict[str, RunStarted | EpochDone] = field(default_factory=dict)
     ended: dict[str, RunEnding] = field(default_factory=dict)
     best_name: str | None = None
@@ -153,8 +153,9 @@ class Progress:
     baseline_value: float | None = None
     baseline_done: bool = False
     plan: Plan | None = None
-    began: float | None = None
     epochs: int = 0
+    epoch_seconds: float = 0.0
+    most_running: int = 0
     lengths: list[int] = field(default_factory=list)
     main_phase: str = ""
 
@@ -164,14 +165,15 @@ class Progress:
             case Started():
                 self.started = event
             case PhaseStarted(phase=phase, runs=runs, before=before):
-                self.phase, self.phase_runs, self.phase_done, self.phase_before = phase, runs, before, before
-                self.phase_began = time.monotonic()
+                self.phase, self.phase_runs, self.phase_done = phase, runs, before
                 self.main_phase = self.main_phase if phase == "promotion" else phase
                 self.running.clear()
             case RunStarted(id=id) | EpochDone(id=id):
                 self.running[id] = event
-                self.began = self.began or time.monotonic()
-                self.epochs += isinstance(event, EpochDone)
+                self.most_running = max(self.most_running, len(self.running))
+                if isinstance(event, EpochDone):
+                    self.epochs += 1
+                    self.epoch_seconds += event.seconds
                 if isinstance(event, EpochDone) and event.role == "baseline":
                     self.baseline_value = self._better(event.metric, self.baseline_value)
             case RunEnded():
@@ -207,9 +209,9 @@ class Progress:
 
         That takes a run that came to its end: so many epochs are expected of the others.
         """
-        if self.plan is None or self.began is None or not self.lengths or not self.epochs:
+        if self.plan is None or not self.lengths or not self.epochs:
             return None
-        pace = (time.monotonic() - self.began) / self.epochs
+        pace = self.epoch_seconds / self.epochs / max(1, self.most_running, self.plan.at_once)
         runs = max(0, self.phase_runs - self.phase_done)
         length = round(statistics.median(self.lengths))
         if self.phase == "promotion":  # its phase began with it

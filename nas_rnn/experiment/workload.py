@@ -44,6 +44,13 @@ class Workload:
     controls: int = 0
     random_search: bool = False
 
+    @property
+    def at_once(self) -> int:
+        """How many runs are trained at once on this machine; in a cluster only progress shows it."""
+        if cluster_address(self.config) is not None:
+            return 1
+        return max(1, self.config.workers or len(os.sched_getaffinity(0)) // self.config.threads)
+
     def lengths(self) -> tuple[int, int]:
         """Return how many epochs a run to its end may have, at least and at most, before anything is known."""
         if self.config.epochs != "auto":
@@ -112,10 +119,10 @@ OVERHEAD = 1.3
 """What an epoch takes over the time of its training steps alone: validation, checkpoints, and runs beside it."""
 
 
-def expected(workload: Workload, seconds_per_epoch: float, at_once: int) -> tuple[float, float]:
-    """Return how long everything takes at least and at most, in seconds, with so many runs ``at_once``."""
+def expected(workload: Workload, seconds_per_epoch: float) -> tuple[float, float]:
+    """Return how long everything takes at least and at most, in seconds."""
     short, long = (
-        OVERHEAD * workload.epochs(length) * seconds_per_epoch / max(1, at_once)
+        OVERHEAD * workload.epochs(length) * seconds_per_epoch / workload.at_once
         for length in workload.lengths()
     )
     return short, max(short, long)
@@ -134,8 +141,7 @@ def tell_expected(models: Models, notify: Notifier, workload: Workload, baseline
     seconds = seconds_per_epoch(models, baseline)
     if seconds is None:
         return
-    at_once = config.workers or len(os.sched_getaffinity(0)) // config.threads
-    short, long = map(roughly, expected(workload, seconds, at_once))
+    short, long = map(roughly, expected(workload, seconds))
     number, _, unit = short.partition(" ")
     time = short if short == long else f"{number if long.endswith(f' {unit}') else short} to {long}"
     least, most = workload.lengths()

@@ -66,12 +66,12 @@ def test_what_is_left_falls_to_nothing() -> None:
 
 
 def test_the_expectation_is_a_range_where_nobody_knows_when_runs_end() -> None:
-    auto = Workload(search_config(epochs="auto"), cells=3)
-    short, long = expected(auto, 0.5, 2)
+    auto = Workload(search_config(epochs="auto", workers=2), cells=3)
+    short, long = expected(auto, 0.5)
     assert short == pytest.approx(OVERHEAD * auto.epochs(20) / 4) and long == pytest.approx(
         OVERHEAD * auto.epochs(100) / 4
     )
-    fixed = expected(Workload(search_config(epochs=4), cells=3), 0.5, 2)
+    fixed = expected(Workload(search_config(epochs=4), cells=3), 0.5)
     assert fixed[0] == fixed[1]
 
 
