@@ -77,7 +77,7 @@ class Glimpses(Task):
     item: ClassVar[str] = "picture"
     Options: ClassVar[type] = Options
     training_defaults: ClassVar[Mapping[str, int | float | str]] = MappingProxyType(
-        {"batch": 16, "learning_rate": 0.006, "epochs": 20, "layers": 1}
+        {"batch": 16, "learning_rate": 0.006, "layers": 1}
     )
 
     def load(self, source: Path | None) -> TaskData:
