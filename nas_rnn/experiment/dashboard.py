@@ -34,13 +34,16 @@ def ui(
     make_folder(runs)
     experiment = _experiment(runs, _latest(runs) if rebuild is None else rebuild)
 
+    is_server = uri.startswith(("http://", "https://"))
+
     def ready(url: str) -> None:
         try:
-            on_ready(experiment_url(url, experiment or _NOWHERE, uri))
+            known = experiment or (_NOWHERE if is_server else None)
+            on_ready(url if known is None else experiment_url(url, known, uri))
         except UserError:  # nothing was logged there yet
             on_ready(url)
 
-    if uri.startswith(("http://", "https://")):
+    if is_server:
         ready(uri)
         return
     serve(uri, artifact_root=runs.resolve() / "artifacts", host=host, port=port, on_ready=ready)
