@@ -84,4 +84,4 @@ def test_the_dashboard_opens_at_the_data_of_the_latest_search_or_of_the_one_that
     assert asked == ["id-second", "id-first"]
     (tmp_path / "second" / "search.json").write_text("{")
     dashboard.ui(runs=tmp_path)
-    assert len(asked) == 2, "a damaged folder: the dashboard opens at its own first page"
+    assert asked[2:] == [""], "a damaged folder: only whether the server answers is asked"
