@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -44,3 +46,18 @@ def search_process(code: str, cwd: Path) -> subprocess.Popen[str]:
         text=True,
         start_new_session=True,
     )
+
+
+def killed_and_resumed(place: Path, begin: str, resume: str, moment: str) -> None:
+    """Run ``begin`` in ``place`` until it prints ``moment``, kill it there, and run ``resume`` until "COMPLETE"."""
+    for program, last in ((begin, moment), (resume, "COMPLETE")):
+        process = search_process(program, place)
+        assert process.stdout is not None
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if line.startswith(last):
+                os.kill(process.pid, signal.SIGKILL)
+                break
+        process.wait(60)
+        assert lines and lines[-1].startswith(last), lines

@@ -14,7 +14,7 @@ import nas_rnn
 from nas_rnn.experiment.results import Result
 from nas_rnn.strategies import Study, Trial
 from nas_rnn.training import RunResult, RunSpec, RunStore
-from tests.experiment_runs import TINY, search_process, write_text
+from tests.experiment_runs import TINY, killed_and_resumed, write_text
 from tests.in_process import in_process
 
 OPTIONS: dict[str, Any] = {
@@ -116,17 +116,7 @@ with in_process():
 print("COMPLETE", flush=True)
 """
     begin = code.format(arguments=f"data='text.txt', name='killed', **{OPTIONS!r}")
-    for program, moment in ((begin, "TRAINED ON"), (code.format(arguments="resume='killed'"), "COMPLETE")):
-        process = search_process(program, place)
-        assert process.stdout is not None
-        lines = []
-        for line in process.stdout:
-            lines.append(line)
-            if line.startswith(moment):
-                os.kill(process.pid, signal.SIGKILL)
-                break
-        process.wait(60)
-        assert lines and lines[-1].startswith(moment), lines
+    killed_and_resumed(place, begin, code.format(arguments="resume='killed'"), "TRAINED ON")
     assert searched.comparison is not None
     killed = json.loads((place / "runs/killed/comparison.json").read_text())
     whole = json.loads(json.dumps(searched.comparison.to_dict()))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ import pytest
 import nas_rnn
 from nas_rnn.experiment.results import Result
 from nas_rnn.training import RunResult, RunStore
-from tests.experiment_runs import TINY_RUNS, search_process, write_text
+from tests.experiment_runs import TINY_RUNS, killed_and_resumed, write_text
 from tests.in_process import in_process
 
 OPTIONS: dict[str, Any] = {
@@ -96,17 +94,7 @@ with in_process():
 print("COMPLETE", flush=True)
 """
     begin = code.format(arguments=f"'rnn', data='text.txt', name='killed', **{OPTIONS!r}")
-    for program, moment in ((begin, "TRAINED ON"), (code.format(arguments="resume='killed'"), "COMPLETE")):
-        process = search_process(program, place)
-        assert process.stdout is not None
-        lines = []
-        for line in process.stdout:
-            lines.append(line)
-            if line.startswith(moment):
-                os.kill(process.pid, signal.SIGKILL)
-                break
-        process.wait(60)
-        assert lines and lines[-1].startswith(moment), lines
+    killed_and_resumed(place, begin, code.format(arguments="resume='killed'"), "TRAINED ON")
     assert compared.comparison is not None
     killed = json.loads((place / "runs/killed/comparison.json").read_text())
     whole = json.loads(json.dumps(compared.comparison.to_dict()))
