@@ -97,7 +97,7 @@ def earlier(out: Path, data: str) -> list[dict[str, Any]]:
 
 def table(rows: list[dict[str, Any]]) -> Iterator[str]:
     """Return the lines of a table: for each cell and regulariser the mean over seeds and its deviation."""
-    yield "| cell | regulariser | rate | seeds | validation, nats | training, nats | epochs |"
+    yield "| cell | regulariser | rate | seeds | validation, bits per character | training, nats | epochs |"
     yield "|---|---|---|---|---|---|---|"
     groups: dict[tuple[str, str, float], list[dict[str, Any]]] = {}
     for row in rows:
