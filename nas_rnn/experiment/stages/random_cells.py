@@ -37,7 +37,7 @@ def mean_of_random(config: SearchConfig, baseline: Entry, entry_of: Callable[[Ce
     parameters = round(fmean(entry.parameters for entry in entries))
     return replace(
         entries[0],
-        name=f"mean of {count} random cells",
+        name="1 random cell" if count == 1 else f"mean of {count} random cells",
         digest="",
         hidden_size=round(fmean(entry.hidden_size for entry in entries)),
         parameters=parameters,
