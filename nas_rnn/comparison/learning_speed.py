@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
+from statistics import fmean, stdev
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,11 @@ from nas_rnn.training.ending import smoothed, window_middles
 
 LEAST_PAIRS = 5
 """An interval from fewer would rest on a spread that nobody knows."""
+
+
+MOST_SPREAD = 0.6
+"""Where the ends of a cell's runs differ by a larger standard deviation, in margins, those that come to the level are a
+choice of runs that happen to end low, and the ratio speaks of the choice."""
 
 
 @dataclass(frozen=True)
@@ -133,8 +138,19 @@ def _speed(
         return replace(found, reason="some runs came to it within their first epoch, at a time nobody knows")
     if any(one.targets <= 0 for one in everyone):
         return replace(found, reason="the task counts no targets")
+    if any(
+        _spread(side, results, sign) > MOST_SPREAD * abs(usual.level - usual.plateau)
+        for side in (baseline, planned)
+    ):
+        return replace(found, reason="the runs of a cell end too far apart for one level to stand for all")
     ratio, ci95 = ratio_of(*([one.targets for one in side if one is not None] for side in (own, theirs)))
     return replace(found, ratio=ratio, ci95=ci95)
+
+
+def _spread(planned: Planned, results: Mapping[str, RunResult], sign: int) -> float:
+    """Return the standard deviation over seeds of where a cell's curves end; 0 of fewer than two."""
+    ends = [_smooth(found.epochs, sign)[0].min() for found in _usable(planned, results)]
+    return stdev(ends) if len(ends) > 1 else 0.0
 
 
 def _crossing_of(result: RunResult, level: float, sign: int) -> Crossing | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from nas_rnn.comparison.result import Against, Comparison, ContenderRow, Standing
 from nas_rnn.comparison.verdict import verdict_of
@@ -40,12 +41,17 @@ def reading_again(comparison: Comparison) -> list[str]:
     before = comparison.read_before
     if not before:
         return []
-    more = f" and {len(before) - MOST_READERS} more" if len(before) > MOST_READERS else ""
-    readers = f"{', '.join(before[:MOST_READERS])}{more}"
+    time = _ordinal(len(before) + 1)
     return [
-        f"The test part is read for the {_ordinal(len(before) + 1)} time (before: {readers}), so what was learned from "
-        "it may have gone into what is compared; `--fresh-test 0.1` begins anew with one that nothing has read."
+        f"The test part is read for the {time} time (before: {readers(before)}), so what was learned from it may "
+        "have gone into what is compared; `--fresh-test 0.1` begins anew with one that nothing has read."
     ]
+
+
+def readers(names: Sequence[str]) -> str:
+    """Return the names of the finals that read a test part, the first few of many."""
+    more = f" and {len(names) - MOST_READERS} more" if len(names) > MOST_READERS else ""
+    return f"{', '.join(names[:MOST_READERS])}{more}"
 
 
 def _ordinal(number: int) -> str:
@@ -109,7 +115,7 @@ def _against(comparison: Comparison, row: ContenderRow, one: Against) -> str:
     if row.verdict != "better":
         return ""
     if one.difference is None:
-        return f"not compared with {cell_name(one.name)}, which has no result"
+        return f"not compared with {cell_name(one.name)}, of which a run diverged or none has a result"
     digits = decimals(comparison, row)
     figures = f"{one.difference:+.{digits}f}"
     if one.ci95 is not None:

@@ -26,7 +26,7 @@ from nas_rnn.experiment.stages.lstm_control import lstm_with_all
 from nas_rnn.experiment.stages.random_control import RandomControl
 from nas_rnn.experiment.stages.selection import select
 from nas_rnn.experiment.stages.sizes import best_entries, reference_entries, warn_of_mismatch
-from nas_rnn.experiment.stages.strategy import CONTROL, make_strategy, require_candidates
+from nas_rnn.experiment.stages.strategy import has_random_search, make_strategy, require_candidates
 from nas_rnn.experiment.stages.tuning import tune
 from nas_rnn.experiment.workload import Workload, tell_expected
 from nas_rnn.publishing.mlflow_sync import MlflowSync
@@ -111,7 +111,7 @@ def _run(session: Session[SearchConfig]) -> Result:
     notify(started("search", config, folder, models, finished_before=before))
     notify.warn_once(filter(None, [models.few_seeds]))
     lstm = plugins.load_cell("lstm")
-    random_search = config.controls in ("all", "lstm-all") and config.strategy != CONTROL
+    random_search = has_random_search(config)
     workload = Workload(
         config,
         cells=2 + random_search + (config.reference != "none"),

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nas_rnn.cells import Cell
+from nas_rnn.comparison import interim_analyses
 from nas_rnn.experiment.events import Notifier, roughly
 from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.session import cluster_address
@@ -18,10 +19,11 @@ from nas_rnn.experiment.stages.halving import FEWEST, rungs_of, third_of
 from nas_rnn.experiment.stages.selection import SEEDS, TOP
 from nas_rnn.run_folder.config import CompareConfig, SearchConfig
 from nas_rnn.tasks import Batching
+from nas_rnn.training.ending import LEAST_EPOCHS, LEAST_PATIENCE
 
 SMOKE_WARNING = "a smoke run: everything once, at toy size; what it says of cells means nothing"
-SHORT, LONG = 20, 100
-"""Between so many epochs most runs come to their end by themselves."""
+SHORTEST = LEAST_EPOCHS + LEAST_PATIENCE
+"""Hardly a run that ends by itself has fewer epochs; the most are as many as it may have."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Workload:
         """Return how many epochs a run to its end may have, at least and at most, before anything is known."""
         if self.config.epochs != "auto":
             return self.config.epochs, self.config.epochs
-        return min(SHORT, self.config.cap), min(LONG, self.config.cap)
+        return min(SHORTEST, self.config.cap), self.config.cap
 
     def phases(self, length: int) -> Mapping[str, Work]:
         """Return the work of each phase, in their order, where a run to its end has ``length`` epochs."""
@@ -74,7 +76,9 @@ class Workload:
             found |= self._tuning("tuning", self.cells - 1, length)
         else:
             found |= self._tuning("tuning", self.cells, length)
-        seeds = 3 if config.seeds == "auto" else config.seeds
+        seeds = (
+            next(iter(interim_analyses(config.most_seeds))).seeds if config.seeds == "auto" else config.seeds
+        )
         found["final"] = Work(seeds * (self.cells + self.controls), length * config.longer)
         return found
 
@@ -105,14 +109,13 @@ class Workload:
     def epochs_left(self, phase: str, runs: int, length: int) -> float:
         """Return the epochs that are left in ``phase``, in which ``runs`` have not ended, and after it.
 
-        A phase that is not planned, such as a control's, has runs of the full length.
+        A phase that is not planned, such as the LSTM's tuning with all, has runs of the full length.
         """
         phases = self.phases(length)
         names = list(phases)
-        if phase not in names:
-            return float(runs * length)
-        after = names[names.index(phase) + 1 :]
-        return runs * phases[phase].epochs + sum(phases[name].runs * phases[name].epochs for name in after)
+        own = phases[phase].epochs if phase in names else length
+        after = names[names.index(phase) + 1 :] if phase in names else ["final"] * (phase == "lstm-all")
+        return runs * own + sum(phases[name].runs * phases[name].epochs for name in after)
 
 
 OVERHEAD = 1.3

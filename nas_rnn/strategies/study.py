@@ -48,6 +48,12 @@ class Trial:
     details: dict[str, Any]
     first_value: float | None = None
 
+    @property
+    def hidden_size(self) -> int | None:
+        """The size at which it was trained; None where it is a copy of another, or no size fitted."""
+        size = self.details.get("hidden_size")
+        return None if self.copy_of is not None or size is None else int(size)
+
 
 class Study:
     """A search's trials, kept in a journal file that survives a kill at any moment; one writer."""

@@ -94,7 +94,7 @@ def test_a_reference_that_diverged_is_not_compared_with() -> None:
     comparison = judged({"x": -0.06}, "x", broken="gru")
     (one,) = only(comparison).against
     assert (one.difference, one.p_value, one.better_than_both) == (None, None, False)
-    assert "not compared with the GRU, which has no result" in sentence(comparison)
+    assert "not compared with the GRU, of which a run diverged or none has a result" in sentence(comparison)
 
 
 def test_several_contenders_share_the_second_test_as_well() -> None:

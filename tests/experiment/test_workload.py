@@ -63,12 +63,13 @@ def test_what_is_left_falls_to_nothing() -> None:
     assert load.epochs_left("final", 8, 5) == 40
     assert load.epochs_left("final", 0, 5) == 0
     assert load.epochs_left("timing", 1, 5) == 5
+    assert load.epochs_left("lstm-all", 2, 5) == 10 + 40  # the final comes after it
 
 
 def test_the_expectation_is_a_range_where_nobody_knows_when_runs_end() -> None:
     auto = Workload(search_config(epochs="auto", workers=2), cells=3)
     short, long = expected(auto, 0.5)
-    assert short == pytest.approx(OVERHEAD * auto.epochs(20) / 4) and long == pytest.approx(
+    assert short == pytest.approx(OVERHEAD * auto.epochs(19) / 4) and long == pytest.approx(
         OVERHEAD * auto.epochs(100) / 4
     )
     fixed = expected(Workload(search_config(epochs=4), cells=3), 0.5)

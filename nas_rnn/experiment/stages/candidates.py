@@ -80,7 +80,4 @@ class Candidates:
 
     def trained(self) -> int:
         """Return how many candidates were trained: as many get the random search beside a search."""
-        return sum(
-            trial.copy_of is None and trial.details["hidden_size"] is not None
-            for trial in self.study.trials()
-        )
+        return sum(trial.hidden_size is not None for trial in self.study.trials())

@@ -19,6 +19,7 @@ from nas_rnn.comparison import (
     judge,
     sentence,
 )
+from nas_rnn.comparison.sentences import readers
 from nas_rnn.engine import RunSource
 from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.stages.costs import Costs
@@ -54,7 +55,7 @@ class Final:
         lock_final_plan(folder, models.data, list(entries))
         before = read_before(folder)
         if before:
-            notify.warn(f"the test part of these data was read before, in {_listed(before)}")
+            notify.warn(f"the test part of these data was read before, in {readers(before)}")
         plan, results = yield from self._judged(entries, before)
         assert self.comparison is not None
         self.comparison = yield from learning_speeds(models, self.listener, plan, results, self.comparison)
@@ -109,8 +110,3 @@ class Final:
         decided = [planned for planned, row in zip(judged, rows, strict=False) if is_decided(row)]
         done = {spec.id for planned in decided for spec in planned.specs}
         return [spec for spec in plan.specs if spec.id not in done]
-
-
-def _listed(names: Sequence[str], most: int = 3) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

@@ -8,7 +8,7 @@ targets, and never on who came there first. A run that goes on is the one that i
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -30,7 +30,7 @@ FEWEST = 3
 """So many candidates go on at least: the best few are trained again with fresh seeds."""
 LEAST_RUNG = 8
 """Fewer epochs say too little of runs that end by themselves."""
-_LEAST_RUNG = 2
+LEAST_FIXED_RUNG = 2
 """Of a fixed number of epochs the first one says nothing."""
 
 OnEnd = Callable[[RunSpec, RunResult], None]
@@ -44,7 +44,7 @@ def rungs_of(training: TrainingOptions, length: int, *, most: int = 2) -> tuple[
     """
     if training.decay != "none":
         return ()
-    least = LEAST_RUNG if training.epochs == "auto" else _LEAST_RUNG
+    least = LEAST_RUNG if training.epochs == "auto" else LEAST_FIXED_RUNG
     last = max(least, math.ceil(length / REDUCTION))
     first = math.ceil(length / REDUCTION**2)
     rungs = (first, last) if most > 1 and first >= least else (last,)
@@ -83,6 +83,16 @@ def best_of(losses: Mapping[int, float | None], count: int) -> list[int]:
 def third_of(count: int) -> int:
     """Return how many of so many go on."""
     return math.ceil(count / REDUCTION)
+
+
+def at_rung_and_end(results: Iterable[RunResult], sign: int, rung: int) -> list[tuple[float, float]]:
+    """Return the losses at a rung and at the end of those that came to both."""
+    return [
+        (at_rung, at_end)
+        for result in results
+        if (at_rung := loss_at(result, sign, rung)) is not None
+        and (at_end := loss_at(result, sign)) is not None
+    ]
 
 
 def mean_rank_correlation(groups: Sequence[Sequence[tuple[float, float]]]) -> float | None:
@@ -186,11 +196,5 @@ def _agreement(
     results: Mapping[int, RunResult], numbers: Sequence[int], rung: int, sign: int
 ) -> float | None:
     """Return the rank correlation of a rung and the end among runs that went to their end."""
-    pairs = [
-        (at_rung, at_end)
-        for number in numbers
-        if number in results
-        and (at_rung := loss_at(results[number], sign, rung)) is not None
-        and (at_end := loss_at(results[number], sign)) is not None
-    ]
-    return mean_rank_correlation([pairs])
+    ended = [results[number] for number in numbers if number in results]
+    return mean_rank_correlation([at_rung_and_end(ended, sign, rung)])

@@ -119,13 +119,12 @@ class SearchSource:
             self.strategy.expect(self._replayed(trial.candidate))
         if original != trial.number:
             self._copy(trial.number, original)
-        elif trial.details["hidden_size"] is None:
+        elif trial.hidden_size is None:
             self._fail(
                 trial.number, trial.candidate, "no hidden size fits the number of parameters asked for"
             )
         else:
-            spec = self._spec(trial.number, trial.candidate, int(trial.details["hidden_size"]))
-            self._queue.append(spec)
+            self._queue.append(self._spec(trial.number, trial.candidate, trial.hidden_size))
 
     def _replayed(self, candidate: Candidate) -> Candidate:
         """Return the candidate with its space's questions, which the study does not keep."""
@@ -165,18 +164,23 @@ class SearchSource:
         """After how many epochs candidates are compared; None as long as nobody knows how long the baseline needs."""
         if self.config.scheduler == "none":
             return ()
-        length = self.length
-        if length is None and self.config.epochs != "auto":
-            length = self.config.epochs
-        if length is None and self.baseline_result is not None:
-            length = len(self.baseline_result.epochs)
+        length = self._full_length
         return None if length is None else rungs_of(self.standard.training, length)
+
+    @property
+    def _full_length(self) -> int | None:
+        """How many epochs a run to its end has: the baseline's; None as long as nobody knows."""
+        if self.config.epochs != "auto":
+            return self.config.epochs
+        if self.length is None and self.baseline_result is not None:
+            return len(self.baseline_result.epochs)
+        return self.length
 
     def _is_time_over(self) -> bool:
         """Whether so much of the time is used that the best of those there are need the rest to be trained on."""
         if self.config.time is None or self.control:
             return False
-        share = share_of_first(self.rungs or (), self.length or len(self.baseline_records))
+        share = share_of_first(self.rungs or (), self._full_length or 1)
         return time.monotonic() - self._began > share * self.config.time
 
     def _ask(self) -> Candidate:
@@ -280,7 +284,7 @@ class SearchSource:
         candidate = self._candidates[number]
         assert trial.ending is not None
         self.study.finish(number, trial.ending, trial.value, trial.reason, copy_of=original)
-        self._tell(candidate, self._loss(trial.ending, trial.value))
+        self._tell(candidate, self._loss(trial.ending, trial.first_value))
         self.notify(
             RunEnded(
                 id=self._id(number),
@@ -377,9 +381,9 @@ class SearchSource:
     def to_be_compared(self) -> dict[int, RunSpec]:
         """Return the run of every candidate that was trained, to its own end, by the trial's number."""
         return {
-            trial.number: self._full(trial.number, trial.candidate, int(trial.details["hidden_size"]))
+            trial.number: self._full(trial.number, trial.candidate, trial.hidden_size)
             for trial in self.study.trials()
-            if trial.copy_of is None and trial.details["hidden_size"] is not None
+            if trial.hidden_size is not None
         }
 
     def _loss(self, ending: str, value: float | None) -> float | None:

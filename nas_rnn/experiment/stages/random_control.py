@@ -17,7 +17,7 @@ from nas_rnn.experiment.stages.proposals import SearchSource
 from nas_rnn.experiment.stages.random_cells import mean_of_random
 from nas_rnn.experiment.stages.selection import select
 from nas_rnn.experiment.stages.sizes import best_entries, matched
-from nas_rnn.experiment.stages.strategy import CONTROL
+from nas_rnn.experiment.stages.strategy import has_random_search
 from nas_rnn.run_folder.config import SearchConfig
 from nas_rnn.run_folder.reader import CONTROL_JOURNAL, STUDY
 from nas_rnn.strategies import Study
@@ -41,7 +41,7 @@ class RandomControl:
         They have the settings of the ``baseline``, which needs ``length`` epochs where that is known.
         """
         found = []
-        if self.config.controls in ("all", "lstm-all") and self.config.strategy != CONTROL:
+        if has_random_search(self.config):
             best = yield from self._random_search(baseline, trained, length)
             if best is not None:
                 name = f"random search: {best.name}"

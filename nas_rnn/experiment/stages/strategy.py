@@ -18,6 +18,11 @@ CONSTRAINED_SECONDS = 600.0
 """How long a proposal may take where a space has constraints: a thousand candidates may be drawn for one."""
 
 
+def has_random_search(config: SearchConfig) -> bool:
+    """Return whether a random search stands beside the search, which is none itself."""
+    return config.controls in ("all", "lstm-all") and config.strategy != CONTROL
+
+
 def require_candidates(strategy: Strategy, config: SearchConfig) -> None:
     """Raise `Infeasible` where hardly anything in the space keeps the constraints."""
     if config.constraints:

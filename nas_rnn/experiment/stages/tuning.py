@@ -16,6 +16,7 @@ from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.stages.costs import Costs
 from nas_rnn.experiment.stages.halving import (
     TRUSTED,
+    at_rung_and_end,
     best_of,
     earlier_ends,
     loss_at,
@@ -242,16 +243,15 @@ class TuneSource:
 
     def agreement(self) -> float | None:
         """Return how far ranks at the rung and at the end agree: Spearman's, the mean over cells; None of too few."""
-        pairs = [
+        rung = self._rung
+        if rung is None:
+            return None
+        return mean_rank_correlation(
             [
-                (at_rung, at_end)
-                for number in tuned.promoted
-                if (at_rung := loss_at(tuned.results[number], self._sign, self._rung)) is not None
-                and (at_end := loss_at(tuned.results[number], self._sign)) is not None
+                at_rung_and_end((tuned.results[number] for number in tuned.promoted), self._sign, rung)
+                for tuned in self._tuned
             ]
-            for tuned in self._tuned
-        ]
-        return mean_rank_correlation(pairs)
+        )
 
     def drop_checkpoints(self) -> None:
         """Let nobody be trained on from here."""
