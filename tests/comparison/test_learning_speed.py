@@ -154,6 +154,16 @@ def test_fewer_than_five_seeds_and_first_epochs_give_no_ratio() -> None:
     assert at_once.ratio is None and "first epoch" in at_once.reason and at_once.reached == (5, 5)
 
 
+def test_runs_that_end_far_apart_give_no_ratio_though_all_come_to_the_level() -> None:
+    """The margin is 0.1: ends from 0.85 to 1.05 all lie below the level, those from 0.98 to 1.01 near each other."""
+    far = {"lstm": [line(0.5)] * 5, "found": [line(0.5, end=end) for end in (0.85, 0.9, 0.95, 1.0, 1.05)]}
+    near = {"lstm": [line(0.5)] * 5, "found": [line(0.5, end=end) for end in (0.98, 0.99, 1.0, 1.0, 1.01)]}
+    apart, together = speed(compared(far)[0]), speed(compared(near)[0])
+    assert apart.reached == together.reached == (5, 5)
+    assert apart.ratio is None and "end too far apart" in apart.reason
+    assert together.ratio is not None and together.reason == ""
+
+
 def test_a_baseline_that_still_improves_has_a_level_with_a_limit() -> None:
     plan = plan_for(5)
     cut = {spec.id: {"converged_epoch": None, "ended_because": "cap"} for spec in plan.baseline.specs}

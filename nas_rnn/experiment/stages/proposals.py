@@ -388,11 +388,9 @@ class SearchSource:
 
     def _loss(self, ending: str, value: float | None) -> float | None:
         """Return what a strategy minimises; None for a trial that diverged or failed."""
-        return (
-            None
-            if value is None or ending in ("diverged", "failed")
-            else sign_of(self.models.measures.monitor) * value
-        )
+        if value is None or ending in ("diverged", "failed"):
+            return None
+        return sign_of(self.models.measures.monitor) * value
 
     def gap(self, result: RunResult) -> Gap | None:
         """Return the relative gap of a run that ended to the baseline; None before that is known."""
