@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas_rnn.tasks.corpus import MacroF1, Perplexity, Rmse
 from nas_rnn.tasks.data import Arrays, Batching, Part, TaskData
+from nas_rnn.tasks.download import Download, RemoteFile
 from nas_rnn.tasks.meta import check_meta
 from nas_rnn.tasks.metric import Corpus, Mean, Metric, Statistics
 from nas_rnn.tasks.notices import unlearnable
@@ -29,6 +30,7 @@ __all__ = [
     "Batch",
     "Batching",
     "Corpus",
+    "Download",
     "Loss",
     "MacroF1",
     "MakeRnn",
@@ -43,6 +45,7 @@ __all__ = [
     "PreviewOptions",
     "Probe",
     "Regularisation",
+    "RemoteFile",
     "Rmse",
     "Statistics",
     "Task",

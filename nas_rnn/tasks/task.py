@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from nas_rnn.errors import UserError
 from nas_rnn.tasks.data import Batching, Part, TaskData
+from nas_rnn.tasks.download import Download
 from nas_rnn.tasks.metric import Mean, Metric, Statistics
 from nas_rnn.tasks.options import NoOptions, Option, read_options
 
@@ -103,7 +104,8 @@ class Task(ABC):
     is computed from validation after every epoch, so it must need no decoding. ``Options`` is a frozen dataclass of
     `option` fields. ``training_defaults`` are training options (docs/options.md; not threads, device, backend) that
     suit the task better than the general ones, for whoever sets none. ``raw_meta`` names the entries of the data's meta
-    that are data themselves, such as a vocabulary: in all others, control characters are refused.
+    that are data themselves, such as a vocabulary: in all others, control characters are refused. ``downloads`` are
+    standard data sets that `nas-rnn download` brings.
     """
 
     plugin_kind: ClassVar[str] = "task"
@@ -117,6 +119,7 @@ class Task(ABC):
     Options: ClassVar[type] = NoOptions
     training_defaults: ClassVar[Mapping[str, int | float | str]] = MappingProxyType({})
     raw_meta: ClassVar[frozenset[str]] = frozenset()
+    downloads: ClassVar[tuple[Download, ...]] = ()
 
     def __init__(self, **options: Option) -> None:
         """Take the options; unset options use defaults.
