@@ -19,11 +19,9 @@ from nas_rnn.experiment.stages.halving import FEWEST, rungs_of, third_of
 from nas_rnn.experiment.stages.selection import SEEDS, TOP
 from nas_rnn.run_folder.config import CompareConfig, SearchConfig
 from nas_rnn.tasks import Batching
-from nas_rnn.training.ending import LEAST_EPOCHS, LEAST_PATIENCE
+from nas_rnn.training.ending import SHORTEST
 
 SMOKE_WARNING = "a smoke run: everything once, at toy size; what it says of cells means nothing"
-SHORTEST = LEAST_EPOCHS + LEAST_PATIENCE
-"""Hardly a run that ends by itself has fewer epochs; the most are as many as it may have."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,8 @@ class Workload:
         rungs = rungs_of(self.config.training(), length, most=1) if self.config.epochs == "auto" else ()
         if not rungs:
             return {phase: Work(tries * cells, length)}
-        further = third_of(tries) * cells * (length - rungs[0]) / (tries * cells)
+        going_on = min(tries, third_of(tries) + 1)  # with the settings that were given
+        further = going_on * (length - rungs[0]) / tries
         return {phase: Work(tries * cells, rungs[0] + max(0.0, further))}
 
     def _candidates(self, config: SearchConfig, phase: str, further: str, length: int) -> dict[str, Work]:

@@ -20,7 +20,7 @@ from nas_rnn.tasks.model import TaskModel
 from nas_rnn.training.averaging import AveragedWeights
 from nas_rnn.training.checkpoint import Checkpoint
 from nas_rnn.training.device import RandomStream, resolve_device, threads
-from nas_rnn.training.ending import End, end_of
+from nas_rnn.training.ending import End, Ending
 from nas_rnn.training.errors import Diverged
 from nas_rnn.training.gradient_flow import flows_of_run
 from nas_rnn.training.loop import Batches, scoring_pass, train_pass, validation_pass
@@ -77,7 +77,10 @@ class Trainer:
         self._optimizer = _optimizer(self._model, spec.training)
         self._average = AveragedWeights(self._model, spec.training.average)
         self._random = RandomStream(spec.seed, device)
+        monitor = self._measures.monitor
+        self._sign = -1.0 if monitor.direction == "maximize" else 1.0
         self._records: list[EpochRecord] = []
+        self._ending = Ending(lambda loss: monitor.margin_at(self._sign * loss))
         self._best: dict[str, Tensor] = {}
         self._steps = sum(1 for _ in self._training_batches(1))
         if store is not None:
@@ -213,13 +216,11 @@ class Trainer:
 
     def _end(self) -> End | None:
         """Return where the curve says that the run has stopped improving; with a decaying rate a curve says nothing."""
-        if self.spec.training.decay != "none":
-            return None
-        monitor = self._measures.monitor
-        sign = -1.0 if monitor.direction == "maximize" else 1.0
-        return end_of(
-            [sign * record.metric for record in self._records], lambda loss: monitor.margin_at(sign * loss)
-        )
+        return None if self.spec.training.decay != "none" else self._ending.end
+
+    def _record(self, record: EpochRecord) -> None:
+        self._records.append(record)
+        self._ending.add(self._sign * record.metric)
 
     def _ended_because(self) -> EndedBecause | None:
         options = self.spec.training
@@ -288,7 +289,7 @@ class Trainer:
         return best
 
     def _keep(self, record: EpochRecord) -> None:
-        self._records.append(record)
+        self._record(record)
         if self._best_record() is record:
             with self._average.loaded():
                 self._best = _copied(self._model)
@@ -315,7 +316,8 @@ class Trainer:
             _load_optimizer_tensors(self._optimizer, checkpoint.optimizer)
             self._average.restore(checkpoint.average)
             self._random.restore(checkpoint.random)
-            self._records = list(checkpoint.records)
+            for record in checkpoint.records:
+                self._record(record)
             self._best = mark_weights(self._model, checkpoint.best) if checkpoint.best else {}
         store.write_spec(self.spec)
         store.replace_records(self._records)

@@ -52,7 +52,7 @@ def test_runs_that_end_by_themselves_are_tuned_at_a_rung() -> None:
     assert phases["halving"].runs * phases["halving"].epochs == 9 * 20 + 3 * 60
     assert phases["control-halving"] == phases["halving"]
     assert phases["selection"].runs == 12
-    assert phases["baseline"].runs * phases["baseline"].epochs == pytest.approx(6 * 30 + 2 * 60)
+    assert phases["baseline"].runs * phases["baseline"].epochs == pytest.approx(6 * 30 + 3 * 60)
     assert phases["length"].epochs == 90
 
 

@@ -1,7 +1,8 @@
 """Equal tuning: every cell of a comparison gets as many trials of training settings, over the same ranges.
 
 Where runs end by themselves it is a halving (`nas_rnn.experiment.stages.halving`) with one rung: all settings are
-trained for a third of what the baseline needs to its end, and the best third of each cell's goes on to its own end.
+trained for a third of what the baseline needs to its end, and the best third of each cell's goes on to its own end,
+with the settings that were given.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def tune(
 
 
 def _to_the_end(listener: RunListener, source: TuneSource, rung: int) -> Generator[RunSource, None, Rung]:
-    """Train the best third of each cell's settings on; a second third where the rung's ranks say too little."""
+    """Train the best third of each cell's settings on, and the given ones; two thirds where ranks say too little."""
     for share in (1, 2):
         promoted = source.promoted(share)
         ends = yield from trained_on(listener, "promotion", promoted, source.on_end)
@@ -223,11 +224,15 @@ class TuneSource:
         self._listener.on_done(spec, result, keep_checkpoint=True)
 
     def promoted(self, thirds: int = 1) -> list[RunSpec]:
-        """Return the runs to be trained to their end: so many thirds of each cell's settings, the best at the rung."""
+        """Return the runs to be trained to their end: so many thirds of each cell's settings, the best at the rung.
+
+        The settings that were given go on as well, so that no cell is worse off for a rung that takes fast starters.
+        """
         chosen = []
         for position, tuned in enumerate(self._tuned):
             losses = {number: loss for number, (_, loss) in enumerate(self._told(tuned))}
-            tuned.promoted = best_of(losses, thirds * third_of(self._trials))
+            given = {0} if losses.get(0) is not None else set[int]()
+            tuned.promoted = sorted(given.union(best_of(losses, thirds * third_of(self._trials))))
             chosen += [
                 self._spec(position, number, tuned.settings[number], to_the_end=True)
                 for number in tuned.promoted
