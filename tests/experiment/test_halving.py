@@ -1,4 +1,4 @@
-"""Tuning where runs end by themselves: all settings to a rung, the best third and the given ones to their end, also after a kill."""
+"""Tuning where runs end by themselves: to a rung, then the best and the given settings to their end; after a kill too."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ def tuning(place: Path, cell: str) -> dict[int, RunResult]:
 
 
 @pytest.mark.parametrize("cell", ["lstm", "rnn"])
-def test_the_best_third_at_the_rung_goes_on_and_the_given_settings(compared: Result, place: Path, cell: str) -> None:
+def test_the_best_third_at_the_rung_goes_on_and_the_given_settings(
+    compared: Result, place: Path, cell: str
+) -> None:
     runs = tuning(place, cell)
     assert len(runs) == 4
     at_rung = {number: min(r.metric for r in run.epochs[:RUNG]) for number, run in runs.items()}

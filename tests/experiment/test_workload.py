@@ -24,6 +24,7 @@ from nas_rnn.experiment.workload import OVERHEAD, Workload, expected, seconds_pe
 from nas_rnn.run_folder.config import CompareConfig, SearchConfig, read_config
 from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.run_folder.reader import RunReader
+from nas_rnn.training.ending import SHORTEST
 from tests.experiment_runs import TINY, write_text
 from tests.in_process import in_process
 
@@ -69,7 +70,7 @@ def test_what_is_left_falls_to_nothing() -> None:
 def test_the_expectation_is_a_range_where_nobody_knows_when_runs_end() -> None:
     auto = Workload(search_config(epochs="auto", workers=2), cells=3)
     short, long = expected(auto, 0.5)
-    assert short == pytest.approx(OVERHEAD * auto.epochs(19) / 4) and long == pytest.approx(
+    assert short == pytest.approx(OVERHEAD * auto.epochs(SHORTEST) / 4) and long == pytest.approx(
         OVERHEAD * auto.epochs(100) / 4
     )
     fixed = expected(Workload(search_config(epochs=4), cells=3), 0.5)
