@@ -199,8 +199,9 @@ def against(
         other = standing([metric], reference, others)
         for place, (row, one, p_both) in enumerate(zip(rows, column, holm(both), strict=True)):
             if row.verdict == "better" and p_both is not None and p_both < test.alpha:
-                ahead = one.difference is not None and one.difference < 0
-                one = replace(one, better_than_both=ahead, within=within(baseline, other))
+                # The same word as alone: what is equivalent to the reference is not better than it.
+                word = verdict_of(one.difference or 0.0, p_both, one.p_equivalence or 0.0, test.alpha)
+                one = replace(one, better_than_both=word == "better", within=within(baseline, other))
             found[place].append(one)
     return tuple(
         row if row.against else replace(row, against=tuple(one)) for row, one in zip(rows, found, strict=True)
@@ -225,6 +226,7 @@ def _held_against(
         difference=seen.difference if math.isfinite(seen.difference) else None,
         ci95=seen.ci95,
         p_value=None if tests is None else tests.difference,
+        p_equivalence=None if tests is None else tests.equivalence,
     )
 
 

@@ -27,6 +27,8 @@ def scoped(row: ContenderRow, baseline: Standing, floors: Sequence[Floor]) -> Co
             more_seeds=None,
             more_seeds_reason="the baseline has to be trained better first" if hopeless else "",
         )
+    if row.verdict == "worse" and row.standing.diverged:
+        return row  # no more training would change that
     concerned = {"better": (baseline,), "worse": (row.standing,)}.get(row.verdict, (baseline, row.standing))
     return replace(row, within=within(*concerned))
 

@@ -122,7 +122,9 @@ def _against(comparison: Comparison, row: ContenderRow, one: Against) -> str:
         figures += f" [{one.ci95[0]:+.{digits}f}, {one.ci95[1]:+.{digits}f}]"
     if one.better_than_both:
         return f"difference from {cell_name(one.name)} {figures}"
-    return f"not shown to be better than {cell_name(one.name)}, from which it differs by {figures}"
+    near = one.p_equivalence is not None and one.p_equivalence <= (1 - row.level) / 2
+    where = ", within the margin" if near else ""
+    return f"not shown to be better than {cell_name(one.name)}, from which it differs by {figures}{where}"
 
 
 def baseline_name(baseline: Standing) -> str:

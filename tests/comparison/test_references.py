@@ -72,6 +72,17 @@ def test_what_is_better_than_the_baseline_alone_is_not_better_than_both() -> Non
     assert behind.p_value is not None and behind.p_value < 0.001 and not behind.better_than_both
 
 
+def test_what_is_equivalent_to_the_reference_is_not_better_than_it() -> None:
+    """The word means what it means of the baseline: a difference within the margin is none, however sure."""
+    comparison = judged({"x": -0.06, "gru": -0.055}, "x", spread=0.0002)
+    (one,) = only(comparison).against
+    assert one.ci95 is not None and one.ci95[1] < 0 and -one.ci95[0] < (comparison.margin or 0.0)
+    assert only(comparison).verdict == "better" and not one.better_than_both
+    assert sentence(comparison).startswith("`x` is better than the LSTM: ")
+    assert "not shown to be better than the GRU, from which it differs by -0.005" in sentence(comparison)
+    assert "], within the margin" in sentence(comparison)
+
+
 def test_it_is_asked_only_of_what_is_better_than_the_baseline() -> None:
     row = only(judged({"x": 0.0, "gru": 0.06}, "x"))
     (one,) = row.against

@@ -76,6 +76,11 @@ def test_a_word_is_limited_by_runs_that_could_change_it(
     assert (told.verdict, told.within) == (verdict, within)
 
 
+def test_no_more_training_changes_a_word_that_a_run_which_diverged_has_given() -> None:
+    diverged = replace(CUT_OFF, values=(1.0, None), diverged=1)
+    assert scoped(row("worse", diverged), AT_ITS_END, ()).within == ""
+
+
 def test_nothing_is_better_than_a_baseline_that_has_learned_too_little() -> None:
     table = Floor(name="bigram table", values={"bits": 3.4}, difference=0.3, ci95=(0.1, 0.5))
     told = scoped(row("better", AT_ITS_END), AT_ITS_END, [table])
