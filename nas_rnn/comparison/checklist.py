@@ -249,8 +249,14 @@ def _tabular(facts: Facts) -> Said:
         return "not asked", "No search was run."
     return (
         "no",
-        f"All {_count(facts.candidates, 'candidate')} were trained; no table or surrogate model was used.",
+        f"{_trained(facts)}; no table or surrogate model was used.",
     )
+
+
+def _trained(facts: Facts) -> str:
+    if facts.trained == facts.candidates:
+        return f"All {_count(facts.candidates, 'candidate')} were trained"
+    return f"{facts.trained} of {_count(facts.candidates, 'candidate')} were trained, the others were known already"
 
 
 def _confounders(facts: Facts) -> Said:

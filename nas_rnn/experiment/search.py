@@ -115,7 +115,7 @@ def _run(session: Session[SearchConfig]) -> Result:
     workload = Workload(
         config,
         cells=2 + random_search + (config.reference != "none"),
-        controls=config.controls != "none",
+        controls=(config.controls != "none") + (config.controls == "lstm-all"),
         random_search=random_search,
     )
     notify.expect(workload)

@@ -15,7 +15,7 @@ from nas_rnn.comparison import interim_analyses
 from nas_rnn.experiment.events import Notifier, roughly
 from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.session import cluster_address
-from nas_rnn.experiment.stages.halving import FEWEST, rungs_of, third_of
+from nas_rnn.experiment.stages.halving import FEWEST, rungs_of, third_of, tuning_epochs
 from nas_rnn.experiment.stages.selection import SEEDS, TOP
 from nas_rnn.run_folder.config import CompareConfig, SearchConfig
 from nas_rnn.tasks import Batching
@@ -76,6 +76,8 @@ class Workload:
             found |= self._tuning("tuning", self.cells - 1, length)
         else:
             found |= self._tuning("tuning", self.cells, length)
+        if isinstance(config, SearchConfig) and config.controls == "lstm-all":
+            found["lstm-all"] = self._lstm_with_all(config, found, length)
         seeds = (
             next(iter(interim_analyses(config.most_seeds))).seeds if config.seeds == "auto" else config.seeds
         )
@@ -91,6 +93,12 @@ class Workload:
             return {phase: Work(tries * cells, length)}
         further = third_of(tries) * cells * (length - rungs[0]) / (tries * cells)
         return {phase: Work(tries * cells, rungs[0] + max(0.0, further))}
+
+    def _lstm_with_all(self, config: SearchConfig, before: Mapping[str, Work], length: int) -> Work:
+        """Return the LSTM's tuning with as much as all ``before`` took, but for the random search."""
+        spent = sum(work.runs * work.epochs for name, work in before.items() if not name.startswith("control"))
+        each = tuning_epochs(config.training(), length)
+        return Work(max(1, config.tune, round(spent / each)), each)
 
     def _candidates(self, config: SearchConfig, phase: str, further: str, length: int) -> dict[str, Work]:
         rungs = rungs_of(config.training(), length) if config.scheduler == "halving" else ()
