@@ -29,8 +29,6 @@ def run_facts(report: Report, folder: RunFolder) -> Facts:
     contenders = () if report.comparison is None else report.comparison.contenders
     asked = [*report.standings[:1], *(row.standing for row in contenders)]
     used = [run for run in report.runs if run.spec.role != "control"]
-    held = {standing.name for standing in report.standings if not standing.control}
-    tuning = [run.spec.name for run in report.of_role("tuning") if run.spec.name in held or not held]
     return Facts(
         kind=report.kind,
         name=report.name,
@@ -52,7 +50,7 @@ def run_facts(report: Report, folder: RunFolder) -> Facts:
         mismatch=max((abs(standing.mismatch) for standing in asked), default=0.0),
         read_before=read_before(folder),
         tuned=tuple(standing.tuned for standing in asked),
-        tuning=tuple(tuning.count(name) for name in dict.fromkeys(tuning)),
+        tuning=tuple(report.tuning_runs().values()),
         options=_options(report.settings),
         parts=tuple((part.part, part.runs or 0, part.seconds) for part in report.parts),
         hosts=_hosts(folder, [run.spec.id for run in used]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -120,6 +121,12 @@ class Report:
     def of_standing(self, standing: Standing) -> list[Run]:
         """Return the final runs of one that was compared; a standing may be that of several cells."""
         return [run for run in self.of_role("final") if run.spec.seed in standing.seeds]
+
+    def tuning_runs(self) -> dict[str, int]:
+        """Return how many tuning runs each cell had; of a final without the controls, which have budgets of their own."""
+        held = {standing.name for standing in self.standings if not standing.control}
+        names = [run.spec.name for run in self.of_role("tuning")]
+        return Counter(name for name in names if name in held or not held)
 
     def tuned_to(self, runs: Sequence[Run]) -> Run | None:
         """Return which of one cell's tuning runs its settings come from; None where all diverged or failed.

@@ -158,9 +158,10 @@ def _facts(report: Report) -> list[tuple[str, str]]:
         facts.append(("final", f"{count(len(baseline.seeds), 'paired seed')}"))
         if told := ends(report.standings):
             facts.append(("final runs", told))
-    tuned = {run.spec.name for run in report.of_role("tuning")}
+    tuned = report.tuning_runs().values()
     if tuned:
-        facts.append(("tuning", f"{count(len(report.of_role('tuning')) // len(tuned), 'run')} per cell"))
+        least = "" if min(tuned) == max(tuned) else f"{min(tuned)} to "
+        facts.append(("tuning", f"{least}{count(max(tuned), 'run')} per cell"))
     elif report.comparison is not None:
         facts.append(("tuning", "none"))
     total = sum(part.seconds for part in report.parts)

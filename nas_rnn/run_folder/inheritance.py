@@ -168,4 +168,6 @@ def _shown(name: str, value: Any) -> str:
         return f"{value:,} parameters"
     if name == "task_options":
         return f"task options {', '.join(f'{key}={one}' for key, one in value.items()) or 'none'}"
+    if isinstance(value, list | tuple):
+        value = ", ".join(map(str, value)) or "nothing else"
     return f"{name.replace('_', ' ')} {value}"

@@ -301,3 +301,15 @@ def test_the_best_settings_are_those_that_decided(tmp_path: Path) -> None:
     ]
     assert table.chosen == {2} and table.of_chosen.rows[0][-1] == "0.04"
     assert report.tuned_to(report.of_role("tuning")[:2]) is None
+
+
+def test_a_control_with_a_budget_of_its_own_is_no_unequal_tuning(tmp_path: Path) -> None:
+    folder = full_search(tmp_path, "all")
+    for number in range(6):
+        writer = Folder.__new__(Folder)
+        writer.folder = folder
+        writer.run(f"tune-all-{number:03d}", "tuning", BASE, 2.4, name="LSTM tuned with all")
+    report = gather(folder)
+    assert report.tuning_runs() == {"found": 2, "lstm": 2}
+    assert "tuning 2 runs per cell" in page_of(folder).text
+    assert "not the same number for all" not in page_of(folder).text
