@@ -24,7 +24,7 @@ from nas_rnn.experiment.stages.sizes import matched, reference_entries, warn_of_
 from nas_rnn.experiment.stages.tuning import tune
 from nas_rnn.experiment.workload import Workload, tell_expected
 from nas_rnn.publishing.mlflow_sync import MlflowSync
-from nas_rnn.run_folder.config import CompareConfig, smoked
+from nas_rnn.run_folder.config import SMOKE_WARNING, CompareConfig, smoked
 from nas_rnn.run_folder.inheritance import inherit
 from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.run_folder.lifecycle import merged, resumable, without_none
@@ -134,7 +134,7 @@ def run_comparison(
     config, folder, models, notify = session.config, session.folder, session.models, session.notify
     began = time.monotonic()
     notify(started(kind, config, folder, models))
-    notify.warn_once(filter(None, [*notices, models.few_seeds]))
+    notify.warn_once(filter(None, [SMOKE_WARNING if config.smoke else "", *notices, models.few_seeds]))
     workload = Workload(config, cells=1 + len(contenders) + (config.reference != "none"))
     notify.expect(workload)
     if not folder.ended():

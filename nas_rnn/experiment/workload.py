@@ -21,7 +21,6 @@ from nas_rnn.run_folder.config import CompareConfig, SearchConfig
 from nas_rnn.tasks import Batching
 from nas_rnn.training.ending import LEAST_EPOCHS, LEAST_PATIENCE
 
-SMOKE_WARNING = "a smoke run: everything once, at toy size; what it says of cells means nothing"
 SHORTEST = LEAST_EPOCHS + LEAST_PATIENCE
 """Hardly a run that ends by itself has fewer epochs; the most are as many as it may have."""
 
@@ -96,7 +95,9 @@ class Workload:
 
     def _lstm_with_all(self, config: SearchConfig, before: Mapping[str, Work], length: int) -> Work:
         """Return the LSTM's tuning with as much as all ``before`` took, but for the random search."""
-        spent = sum(work.runs * work.epochs for name, work in before.items() if not name.startswith("control"))
+        spent = sum(
+            work.runs * work.epochs for name, work in before.items() if not name.startswith("control")
+        )
         each = tuning_epochs(config.training(), length)
         return Work(max(1, config.tune, round(spent / each)), each)
 
@@ -145,8 +146,6 @@ def tell_expected(models: Models, notify: Notifier, workload: Workload, baseline
     Nothing is told where other machines or GPUs do the work, whose speed is not known here.
     """
     config = models.config
-    if config.smoke:
-        notify.warn(SMOKE_WARNING)
     if cluster_address(config) is not None or config.gpus_per_trial:
         return
     seconds = seconds_per_epoch(models, baseline)

@@ -28,7 +28,7 @@ class Run:
     result: RunResult
 
     def ending(self, epochs: object) -> str:
-        """Return how it ended, where runs have ``epochs`` (a number, or "auto"): "stopped" is at a rung of a halving."""
+        """Return how it ended, where runs have ``epochs`` (a number, or "auto"): "stopped" is at a rung."""
         return "stopped" if is_stopped(self.result, epochs) else self.result.status
 
     @property
@@ -123,7 +123,7 @@ class Report:
         return [run for run in self.of_role("final") if run.spec.seed in standing.seeds]
 
     def tuning_runs(self) -> dict[str, int]:
-        """Return how many tuning runs each cell had; of a final without the controls, which have budgets of their own."""
+        """Return how many tuning runs each cell had; controls have budgets of their own, and are left out."""
         held = {standing.name for standing in self.standings if not standing.control}
         names = [run.spec.name for run in self.of_role("tuning")]
         return Counter(name for name in names if name in held or not held)

@@ -24,6 +24,7 @@ from nas_rnn.report.facts import Report
 from nas_rnn.report.figures import count, duration, figure
 from nas_rnn.report.inline import drawing
 from nas_rnn.report.tables import SHAPES
+from nas_rnn.run_folder.config import SMOKE_WARNING
 
 REPLIES = {"yes": "✓", "partly": "◐", "open": "○", "no": "✕", "not asked": "–"}
 """What stands beside each reply of the checklist."""
@@ -91,6 +92,7 @@ def _content(report: Report) -> dict[str, Any]:
         "verdict": _verdict(report),
         "shapes": SHAPES,
         "sentences": [] if report.comparison is None else answer_lines(report.comparison, report.sentence),
+        "smoke": f"This is {SMOKE_WARNING}." if report.settings.get("smoke") else "",
         "scale": _beside(report),
         "speed_remark": "" if report.comparison is None else speed_remark(report.comparison),
         "replies": REPLIES,

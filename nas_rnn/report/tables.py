@@ -183,9 +183,7 @@ def tuning(report: Report) -> Table | None:
             best.add(number)
         ending = run.ending(report.settings.get("epochs"))
         values = (_option(settings[run.spec.id].get(name)) for name in varied)
-        rows.append(
-            (run.spec.name, figure(run.result.best_metric), ENDED.get(ending, ending), *values)
-        )
+        rows.append((run.spec.name, figure(run.result.best_metric), ENDED.get(ending, ending), *values))
     columns = ("cell", report.measures.monitor.unit, "ended", *(name.replace("_", " ") for name in varied))
     return Table(columns, tuple(rows), words=("cell", "ended"), chosen=frozenset(best))
 

@@ -42,18 +42,21 @@ class Inherited:
 
     def _of_data(self, run: RunFolder, folder: RunFolder) -> str:
         """Return how the data of ``run`` differ from what ``folder`` has found in their place; "" where they do not."""
-        if not {"task", "data", "task_options"} <= self.values.keys() or RunReader(run).manifest().format != FORMAT:
+        if (
+            not {"task", "data", "task_options"} <= self.values.keys()
+            or RunReader(run).manifest().format != FORMAT
+        ):
             return ""
         theirs, ours = stored_cut(run), stored_cut(folder)
         if theirs != ours:  # digests are those of all parts as they were cut, so they say nothing here
-            return (
-                f"the test part is cut with --fresh-test, so it is not that of {run.name}"
-                if ours
-                else f"the test part is the task's own: that of {run.name} was cut with --fresh-test, and is trained on here"
-            )
+            if ours:
+                return f"the test part is cut with --fresh-test, so it is not that of {run.name}"
+            cut = f"that of {run.name} was cut with --fresh-test, and is trained on here"
+            return f"the test part is the task's own: {cut}"
         if (RunReader(run).data() or {}).get("digest") == (RunReader(folder).data() or {}).get("digest"):
             return ""
-        return f"the data are not what they were for {run.name}: {_shown('data', self.values['data'])} has changed since"
+        data = _shown("data", self.values["data"])
+        return f"the data are not what they were for {run.name}: {data} has changed since"
 
 
 def inherit(

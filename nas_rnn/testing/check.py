@@ -145,7 +145,7 @@ def _probe(path: Path, seconds: float) -> Problem | None:
     and of one that did not answer nobody knows what it does.
     """
     readable, answer = os.pipe()
-    with open(readable, "rb") as answers, tempfile.TemporaryFile("w+", errors="replace") as errors:
+    with os.fdopen(readable, "rb") as answers, tempfile.TemporaryFile("w+", errors="replace") as errors:
         command = [sys.executable, "-P", "-c", _PROBE, str(path), str(answer), str(seconds)]
         try:
             process = subprocess.Popen(

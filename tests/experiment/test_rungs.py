@@ -135,7 +135,11 @@ def test_settings_known_to_their_end_count_also_where_the_rung_left_them_behind(
     """The baseline's are trained to their end before anybody else's; what is known of it then is not forgotten."""
     source = TuneSource.__new__(TuneSource)
     source._rung, source._sign = 2, 1
-    ends: list[tuple[list[float], Any]] = [([3.0, 2.9, 1.0], "converged"), ([1.5, 1.4], "budget"), ([2.0, 1.8, 1.7], "cap")]
+    ends: list[tuple[list[float], Any]] = [
+        ([3.0, 2.9, 1.0], "converged"),
+        ([1.5, 1.4], "budget"),
+        ([2.0, 1.8, 1.7], "cap"),
+    ]
     results = {
         number: replace(result(metrics), ended_because=why) for number, (metrics, why) in enumerate(ends)
     }

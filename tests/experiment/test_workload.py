@@ -163,6 +163,7 @@ def test_a_smoke_run_does_everything_once_and_says_that_it_means_nothing(
     with in_process():
         result = nas_rnn.search(
             smoke=True,
+            longer=2.0,  # of no end of their own, which is left out
             trials=3,
             batch=8,
             data=write_text(place / "t.txt", 300),
@@ -177,6 +178,8 @@ def test_a_smoke_run_does_everything_once_and_says_that_it_means_nothing(
     assert all(len(standing.seeds) == 1 and standing.epochs == (1,) for standing in standings)
     kept = RunReader(RunFolder(place / "runs", "toy")).settings()
     assert (kept["trials"], kept["tune"], kept["batch"], kept["params"]) == (3, 1, 8, 3000)
+    page = (place / "runs/toy/report.html").read_text()
+    assert "This is a smoke run: everything once, at toy size; what it says of cells means nothing." in page
 
 
 def test_the_time_is_told_before_anything_is_trained(
