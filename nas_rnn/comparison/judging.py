@@ -104,18 +104,23 @@ def judge(
     trivial = floors_of(metrics, floors or {}, base, item=item, alpha=alpha, groups=groups)
 
     known = () if earlier is None else earlier.rows
+    margin = None if baseline.mean is None else metric.margin_at(baseline.mean)
 
     def told(rows: Sequence[ContenderRow]) -> tuple[ContenderRow, ...]:
         return tuple(
-            row if any(row is kept for kept in known) else scoped(row, baseline, trivial) for row in rows
+            row if any(row is kept for kept in known) else scoped(row, baseline, trivial, margin)
+            for row in rows
         )
 
-    judged = against(metric, told(contenders), asked, references, results, test, baseline)
+    # The baseline's own cell, where a control trained it in another way: better tuned, it may be as good.
+    own = plan.baseline.entry.digest
+    tuned_more = [planned for planned in controls if own and planned.entry.digest == own]
+    judged = against(metric, told(contenders), asked, [*references, *tuned_more], results, test, baseline)
     return Comparison(
         metric=metric.name,
         unit=metric.unit,
         direction=metric.direction,
-        margin=None if baseline.mean is None else metric.margin_at(baseline.mean),
+        margin=margin,
         baseline=baseline,
         contenders=judged,
         references=told([row for rows in alone for row in rows]),
@@ -179,7 +184,7 @@ def against(
     test: _Test,
     baseline: Standing,
 ) -> tuple[ContenderRow, ...]:
-    """Return the contenders' ``rows`` with what they come to against each reference.
+    """Return the contenders' ``rows`` with what they come to against each of ``references``.
 
     "Better than both", the baseline and a reference, is an intersection-union test (Berger, *Technometrics* 24, 1982,
     295-300): it takes both tests, so the larger of the two p-values counts, with Holm's method over the contenders. It

@@ -101,6 +101,48 @@ def test_the_sentence_says_whom_it_beats() -> None:
     assert "not shown to be better than the GRU, from which it differs by " in one
 
 
+@pytest.mark.parametrize(("shift", "beaten"), [(-0.03, True), (-0.06, False)])
+def test_the_baseline_that_a_control_tuned_further_has_to_be_beaten_as_well(
+    shift: float, beaten: bool
+) -> None:
+    """What was found to be better than a baseline with few settings may not be better than one with many."""
+    baseline = entry("lstm", tuned=True)
+    further = replace(baseline, name="LSTM tuned with all", control="60 settings")
+    random = replace(entry("random"), digest="", control="random cells")
+    plan = final_specs(
+        baseline,
+        [entry("x"), replace(entry("gru"), reference=True), random, further],
+        task=TaskChoice("char-lm", {}),
+        seed=0,
+        seeds=5,
+    )
+    comparison = judge(
+        (BITS,),
+        plan,
+        measured(plan, {"x": -0.06, "gru": -0.03, "LSTM tuned with all": shift, "random": 0.1}),
+        item="block",
+    )
+    row = only(comparison)
+    assert [(one.name, one.better_than_both) for one in row.against] == [
+        ("gru", True),
+        ("LSTM tuned with all", beaten),
+    ]
+    said = sentence(comparison)
+    if beaten:
+        assert said.startswith("`x` is better than the LSTM and the GRU and the LSTM tuned with all: ")
+    else:
+        assert said.startswith("`x` is better than the LSTM and the GRU: ")
+        assert "not shown to be better than the LSTM tuned with all, from which it differs by " in said
+
+
+def test_a_limit_of_any_that_is_beaten_is_told() -> None:
+    comparison = judged({"x": -0.06, "gru": -0.03}, "x")
+    row = only(comparison)
+    both = (replace(row.against[0], within=""), replace(row.against[0], within="within 4 epochs"))
+    told = replace(comparison, contenders=(replace(row, against=both),))
+    assert " within 4 epochs: " in sentence(told)
+
+
 def test_a_reference_that_diverged_is_not_compared_with() -> None:
     comparison = judged({"x": -0.06}, "x", broken="gru")
     (one,) = only(comparison).against

@@ -91,6 +91,19 @@ def test_nothing_is_better_than_a_baseline_that_has_learned_too_little() -> None
     assert scoped(row("worse", AT_ITS_END), AT_ITS_END, [table]).verdict == "worse"
 
 
+def test_more_seeds_do_not_help_against_a_baseline_that_has_learned_too_little() -> None:
+    """They would show it to be better, which then would not be said."""
+    table = Floor(name="bigram table", values={"bits": 3.4}, difference=0.3, ci95=(0.1, 0.5))
+    open_one = replace(row("undecided", AT_ITS_END), difference=-0.1, ci95=(-0.3, 0.1), more_seeds=7)
+    told = scoped(open_one, AT_ITS_END, [table], 0.02)
+    assert (told.verdict, told.weak_baseline, told.more_seeds) == ("undecided", "bigram table", None)
+    assert told.more_seeds_reason == "the baseline has to be trained better first"
+    near = replace(open_one, difference=-0.01)  # it may be shown to be equivalent
+    behind = replace(open_one, difference=0.1)  # or worse
+    for other, floor in ((near, table), (behind, table), (open_one, replace(table, ci95=(-0.5, -0.1)))):
+        assert scoped(other, AT_ITS_END, [floor], 0.02).more_seeds == 7
+
+
 def test_how_many_runs_were_at_their_end() -> None:
     assert ends([AT_ITS_END, AT_ITS_END]) == "all stopped improving"
     assert ends([AT_ITS_END, CUT_OFF]) == "3 of 4 stopped improving"
