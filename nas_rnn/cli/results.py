@@ -202,7 +202,7 @@ def _print_without_verdict(console: Console, result: Result) -> None:
         console.print(
             f"The LSTM on validation data: {figure(result.baseline)} {result.measures.monitor.unit}"
         )
-    why = result.no_final or "the final was not reached"
+    why = result.no_final or "the final has not ended"
     console.print(Text(f"No verdict: {one_line(why)}.", style="bold yellow"), soft_wrap=True)
 
 

@@ -159,7 +159,7 @@ def _length(facts: Facts) -> str:
 
 def _same_protocol(facts: Facts) -> Said:
     if not facts.complete:
-        return "open", "The final, in which all cells are measured alike, has not been reached."
+        return "open", "The final, in which all cells are measured alike, has not ended."
     told = f"Paired data order, {_count(facts.final_seeds, 'seed')} each, {_length(facts)}"
     if len(set(facts.tuned)) > 1:
         return "no", f"{told}; but only some of the cells were tuned."

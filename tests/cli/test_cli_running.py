@@ -322,3 +322,10 @@ def test_a_verdict_of_a_smoke_run_says_that_it_means_nothing(tmp_path: Path, smo
     before, found, after = written.getvalue().partition("This is a smoke run: everything once, at toy size")
     assert bool(found) is smoke
     assert RESULT.verdict is not None and RESULT.verdict[:30] in (after if smoke else before)
+
+
+def test_an_interrupted_final_is_not_called_one_that_was_not_reached(tmp_path: Path) -> None:
+    written = io.StringIO()
+    ended = replace(RESULT, status="interrupted", comparison=None, verdict=None)
+    print_result(Console(file=written, width=200), ended, tmp_path)
+    assert "No verdict: the final has not ended." in written.getvalue()

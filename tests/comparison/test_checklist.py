@@ -67,7 +67,7 @@ def test_there_are_fourteen_in_the_papers_order() -> None:
         (6, {"tuned": (False, True)}, "no", "only some of the cells were tuned"),
         (6, {"tuning": (8, 5)}, "partly", "5 to 8 runs"),
         (6, {"read_before": ("first",)}, "partly", "had been read before, in first"),
-        (6, {"complete": False}, "open", "has not been reached"),
+        (6, {"complete": False}, "open", "has not ended"),
         (7, {}, "partly", "24 candidates"),
         (7, {"candidates": 1}, "open", "1 candidate "),
         (7, {"kind": "ablate"}, "not asked", "No search was run"),

@@ -208,7 +208,7 @@ def test_a_search_that_is_not_over_has_no_verdict(runs: Path) -> None:
     folder.study("study.journal", [2.9, 2.4])
     page = page_of(folder.folder)
     assert page.sections == ["search", "pareto", "costs", "checklist", "again"]
-    assert "No verdict: the final has not been reached." in page.text
+    assert "No verdict: the final has not ended." in page.text
 
 
 def test_an_empty_folder_has_a_page(runs: Path) -> None:
