@@ -22,7 +22,7 @@ PHASES: Final[Mapping[str, str]] = {
     "selection": "Selection: the best few again, with fresh seeds",
     "length": "Tuning: how long the baseline needs as it is",
     "tuning": "Tuning: the same number of settings for every cell, on validation data",
-    "lstm-all": "Control: the LSTM is tuned with as much training as everything before took",
+    "lstm-all": "Control: the LSTM is tuned with as much training as search, selection and tuning took",
     "promotion": "Tuning: the best settings of each cell, trained to the end",
     "final": "Final: all cells on the same fresh seeds; the test data is read once",
     "timing": "Timing: a training step of each cell, one after another, while nothing else runs",

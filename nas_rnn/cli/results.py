@@ -27,6 +27,7 @@ from nas_rnn.comparison import (
 )
 from nas_rnn.comparison.sentences import verdict_remark
 from nas_rnn.experiment.results import Result
+from nas_rnn.run_folder.config import SMOKE_WARNING
 from nas_rnn.run_folder.layout import REPORT
 
 VERDICT_STYLES = {
@@ -177,6 +178,8 @@ def _difference(row: ContenderRow) -> str:
 def _print_verdict(console: Console, result: Result) -> None:
     assert result.comparison is not None
     rows = result.comparison.contenders
+    if SMOKE_WARNING in result.notices:
+        console.print(f"\nThis is {SMOKE_WARNING}:", style="bold yellow")
     style = VERDICT_STYLES[rows[0].verdict] if len(rows) == 1 else "bold"
     console.print()
     for line in answer_lines(result.comparison, result.verdict or ""):
@@ -199,7 +202,7 @@ def _print_without_verdict(console: Console, result: Result) -> None:
         console.print(
             f"The LSTM on validation data: {figure(result.baseline)} {result.measures.monitor.unit}"
         )
-    why = result.no_final or "the final was not reached"
+    why = result.no_final or "the final has not ended"
     console.print(Text(f"No verdict: {one_line(why)}.", style="bold yellow"), soft_wrap=True)
 
 

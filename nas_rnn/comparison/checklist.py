@@ -159,7 +159,7 @@ def _length(facts: Facts) -> str:
 
 def _same_protocol(facts: Facts) -> Said:
     if not facts.complete:
-        return "open", "The final, in which all cells are measured alike, has not been reached."
+        return "open", "The final, in which all cells are measured alike, has not ended."
     told = f"Paired data order, {_count(facts.final_seeds, 'seed')} each, {_length(facts)}"
     if len(set(facts.tuned)) > 1:
         return "no", f"{told}; but only some of the cells were tuned."
@@ -249,8 +249,14 @@ def _tabular(facts: Facts) -> Said:
         return "not asked", "No search was run."
     return (
         "no",
-        f"All {_count(facts.candidates, 'candidate')} were trained; no table or surrogate model was used.",
+        f"{_trained(facts)}; no table or surrogate model was used.",
     )
+
+
+def _trained(facts: Facts) -> str:
+    if facts.trained == facts.candidates:
+        return f"All {_count(facts.candidates, 'candidate')} were trained"
+    return f"{facts.trained} of {_count(facts.candidates, 'candidate')} were trained, the others were known already"
 
 
 def _confounders(facts: Facts) -> Said:

@@ -104,18 +104,23 @@ def judge(
     trivial = floors_of(metrics, floors or {}, base, item=item, alpha=alpha, groups=groups)
 
     known = () if earlier is None else earlier.rows
+    margin = None if baseline.mean is None else metric.margin_at(baseline.mean)
 
     def told(rows: Sequence[ContenderRow]) -> tuple[ContenderRow, ...]:
         return tuple(
-            row if any(row is kept for kept in known) else scoped(row, baseline, trivial) for row in rows
+            row if any(row is kept for kept in known) else scoped(row, baseline, trivial, margin)
+            for row in rows
         )
 
-    judged = against(metric, told(contenders), asked, references, results, test, baseline)
+    # The baseline's own cell, where a control trained it in another way: better tuned, it may be as good.
+    own = plan.baseline.entry.digest
+    tuned_more = [planned for planned in controls if own and planned.entry.digest == own]
+    judged = against(metric, told(contenders), asked, [*references, *tuned_more], results, test, baseline)
     return Comparison(
         metric=metric.name,
         unit=metric.unit,
         direction=metric.direction,
-        margin=None if baseline.mean is None else metric.margin_at(baseline.mean),
+        margin=margin,
         baseline=baseline,
         contenders=judged,
         references=told([row for rows in alone for row in rows]),
@@ -179,7 +184,7 @@ def against(
     test: _Test,
     baseline: Standing,
 ) -> tuple[ContenderRow, ...]:
-    """Return the contenders' ``rows`` with what they come to against each reference.
+    """Return the contenders' ``rows`` with what they come to against each of ``references``.
 
     "Better than both", the baseline and a reference, is an intersection-union test (Berger, *Technometrics* 24, 1982,
     295-300): it takes both tests, so the larger of the two p-values counts, with Holm's method over the contenders. It
@@ -199,8 +204,9 @@ def against(
         other = standing([metric], reference, others)
         for place, (row, one, p_both) in enumerate(zip(rows, column, holm(both), strict=True)):
             if row.verdict == "better" and p_both is not None and p_both < test.alpha:
-                ahead = one.difference is not None and one.difference < 0
-                one = replace(one, better_than_both=ahead, within=within(baseline, other))
+                # The same word as alone: what is equivalent to the reference is not better than it.
+                word = verdict_of(one.difference or 0.0, p_both, one.p_equivalence or 0.0, test.alpha)
+                one = replace(one, better_than_both=word == "better", within=within(baseline, other))
             found[place].append(one)
     return tuple(
         row if row.against else replace(row, against=tuple(one)) for row, one in zip(rows, found, strict=True)
@@ -225,6 +231,7 @@ def _held_against(
         difference=seen.difference if math.isfinite(seen.difference) else None,
         ci95=seen.ci95,
         p_value=None if tests is None else tests.difference,
+        p_equivalence=None if tests is None else tests.equivalence,
     )
 
 

@@ -32,8 +32,12 @@ def ranking_sentence(comparison: Comparison, changes: Mapping[str, str]) -> str:
     open_ones = sum(row.verdict == "undecided" for row in rows)
     if open_ones:
         told.append(f"Undecided: {open_ones} of {len(rows)}.")
-    if not all(row.standing.tuned for row in rows):
+    untuned = [row.standing.name for row in rows if not row.standing.tuned]
+    if len(untuned) == len(rows) and not comparison.baseline.tuned:
         told.append("Nothing was tuned.")
+    elif untuned or not comparison.baseline.tuned:
+        names = [*([] if comparison.baseline.tuned else [comparison.baseline.name]), *untuned]
+        told.append(f"Not tuned: {', '.join(f'`{name}`' for name in names)}.")
     weak = next((row.weak_baseline for row in rows if row.weak_baseline), "")
     if weak:
         told.append(f"The whole cell does not clearly beat the {weak}, so nothing is called better than it.")

@@ -75,7 +75,8 @@ class Standing:
 class Against:
     """A contender against a reference, over the pairs of their runs; ``difference`` and ``ci95`` are as in a row.
 
-    ``p_value`` tests that there is no difference. ``better_than_both`` says that the contender is better than the
+    ``p_value`` tests that there is no difference, ``p_equivalence`` that it is the margin or more.
+    ``better_than_both`` says that the contender is better than the
     baseline and than this reference: it takes both tests (`nas_rnn.comparison.judging.against`). ``within`` is the
     limit that then holds, as in a row.
     """
@@ -84,6 +85,7 @@ class Against:
     difference: float | None = None
     ci95: Interval | None = None
     p_value: float | None = None
+    p_equivalence: float | None = None
     better_than_both: bool = False
     within: str = ""
 

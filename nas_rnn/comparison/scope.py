@@ -12,14 +12,18 @@ from dataclasses import replace
 from nas_rnn.comparison.result import ContenderRow, Floor, Standing
 
 
-def scoped(row: ContenderRow, baseline: Standing, floors: Sequence[Floor]) -> ContenderRow:
+def scoped(
+    row: ContenderRow, baseline: Standing, floors: Sequence[Floor], margin: float | None = None
+) -> ContenderRow:
     """Return a row that says what its verdict speaks of.
 
-    Nothing is ``better`` than a baseline that does not clearly beat a trivial one: it has not learned enough.
+    Nothing is ``better`` than a baseline that does not clearly beat a trivial one: it has not learned enough. Nor will
+    more seeds show anything to be, where by more than the ``margin`` (None: unknown) it would be called so.
     """
     unbeaten = [floor for floor in floors if floor.beaten is False]
-    if row.verdict == "better" and unbeaten:
-        hopeless = any((floor.difference or 0.0) >= 0.0 for floor in unbeaten)
+    hopeless = any((floor.difference or 0.0) >= 0.0 for floor in unbeaten)
+    ahead = margin is not None and row.difference is not None and row.difference < -margin
+    if unbeaten and (row.verdict == "better" or (row.verdict == "undecided" and ahead and hopeless)):
         row = replace(
             row,
             verdict="undecided",
@@ -27,6 +31,8 @@ def scoped(row: ContenderRow, baseline: Standing, floors: Sequence[Floor]) -> Co
             more_seeds=None,
             more_seeds_reason="the baseline has to be trained better first" if hopeless else "",
         )
+    if row.verdict == "worse" and row.standing.diverged:
+        return row  # no more training would change that
     concerned = {"better": (baseline,), "worse": (row.standing,)}.get(row.verdict, (baseline, row.standing))
     return replace(row, within=within(*concerned))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from nas_rnn.comparison.power import PROMISED
 from nas_rnn.comparison.result import Against, Comparison, ContenderRow, Standing
 from nas_rnn.comparison.verdict import verdict_of
 
@@ -76,7 +77,7 @@ def _sentence(comparison: Comparison, row: ContenderRow) -> str:
         claim = f"{subject} {_RELATION[row.verdict]} {other}"
     both = [one for one in row.against if one.better_than_both]
     claim += "".join(f" and {cell_name(one.name)}" for one in both)
-    within = both[0].within if both else row.within
+    within = next((one.within for one in both if one.within), "") if both else row.within
     claim += f" {within}" if within else ""
     if row.weak_baseline:
         floor = f"the {row.weak_baseline}"
@@ -122,7 +123,9 @@ def _against(comparison: Comparison, row: ContenderRow, one: Against) -> str:
         figures += f" [{one.ci95[0]:+.{digits}f}, {one.ci95[1]:+.{digits}f}]"
     if one.better_than_both:
         return f"difference from {cell_name(one.name)} {figures}"
-    return f"not shown to be better than {cell_name(one.name)}, from which it differs by {figures}"
+    near = one.p_equivalence is not None and one.p_equivalence <= (1 - row.level) / 2
+    where = ", within the margin" if near else ""
+    return f"not shown to be better than {cell_name(one.name)}, from which it differs by {figures}{where}"
 
 
 def baseline_name(baseline: Standing) -> str:
@@ -132,6 +135,8 @@ def baseline_name(baseline: Standing) -> str:
 
 def cell_name(name: str) -> str:
     """Return how a sentence names a cell: the LSTM and the GRU as everybody knows them, others by their name."""
+    if name.startswith("LSTM "):  # what a control has done to it, in words
+        return f"the {name}"
     return f"the {name.upper()}" if name.lower() in ("lstm", "gru") else f"`{name}`"
 
 
@@ -204,7 +209,8 @@ def _seeds_wanted(row: ContenderRow) -> str:
     if row.more_seeds is None:
         return "more seeds alone are unlikely to decide it at this difference"
     seeds = "1 more seed" if row.more_seeds == 1 else f"{row.more_seeds:,} more seeds"
-    return f"{seeds} per cell would decide it at this difference and spread"
+    chance = f"with a chance of {percent(PROMISED)}"
+    return f"{seeds} per cell would decide it {chance}, at this difference and spread"
 
 
 def cost_sentence(comparison: Comparison) -> str:

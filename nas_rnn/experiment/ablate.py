@@ -16,7 +16,7 @@ from nas_rnn.experiment.events import Observer, silent
 from nas_rnn.experiment.keywords import AblateOptions
 from nas_rnn.experiment.results import Result
 from nas_rnn.experiment.session import Session, new_session, prepare, resumed_session
-from nas_rnn.run_folder.config import AblateConfig, CompareConfig
+from nas_rnn.run_folder.config import AblateConfig, CompareConfig, smoked
 from nas_rnn.run_folder.inheritance import inherit
 from nas_rnn.run_folder.lifecycle import merged, resumable, without_none
 from nas_rnn.run_folder.reader import ABLATION, RunReader
@@ -53,7 +53,7 @@ def ablate(
     if what is None:
         raise UserError("an ablation needs a cell, or the name of a search: nas-rnn ablate NAME")
     title = what.name if isinstance(what, Cell) else what
-    values = merged(config, options)
+    values = smoked(AblateConfig, merged(config, options))
     searched = find_run(what, runs) if isinstance(what, str) else None
     # How many settings an ablation tries has a default of its own: none.
     inherited = inherit(AblateConfig, [searched] if searched else [], values, but={"tune"})
@@ -67,7 +67,7 @@ def ablate(
     with new_session(
         "ablate", prepared, runs, "ablate", observer, lambda folder: folder.write_json(ABLATION, stored)
     ) as session:
-        return _run(session, cell, variants, [inherited.notice, *inherited.changed_data(session.folder)])
+        return _run(session, cell, variants, inherited.notices(session.folder))
 
 
 def _resume(runs: Path, name: str, options: Mapping[str, object], observer: Observer) -> Result:

@@ -24,7 +24,7 @@ from nas_rnn.experiment.stages.sizes import matched, reference_entries, warn_of_
 from nas_rnn.experiment.stages.tuning import tune
 from nas_rnn.experiment.workload import Workload, tell_expected
 from nas_rnn.publishing.mlflow_sync import MlflowSync
-from nas_rnn.run_folder.config import CompareConfig
+from nas_rnn.run_folder.config import SMOKE_WARNING, CompareConfig, smoked
 from nas_rnn.run_folder.inheritance import inherit
 from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.run_folder.lifecycle import merged, resumable, without_none
@@ -54,7 +54,8 @@ def compare(
             raise UserError("a resumed comparison has its cells and configuration already: leave them out")
         return _resume(runs, resume, without_none(options), observer)
     asked = tuple(cell.name if isinstance(cell, Cell) else str(cell) for cell in cells)
-    values = merged(config, {**options, "cells": asked or None})
+    # What makes a toy of it counts as given: nothing of that is taken over.
+    values = smoked(CompareConfig, merged(config, {**options, "cells": asked or None}))
     if not values.get("cells"):
         raise UserError(
             "a comparison needs a cell, or the name of a search: nas-rnn compare gru; see `nas-rnn list cells`"
@@ -80,7 +81,7 @@ def compare(
         folder.write_json(REFERENCES, references)
 
     with new_session("compare", prepared, runs, "compare", observer, keep) as session:
-        notices = [inherited.notice, *inherited.changed_data(session.folder), *notices]
+        notices = [*inherited.notices(session.folder), *notices]
         return run_comparison(session, baseline, contenders, notices=notices)
 
 
@@ -133,7 +134,7 @@ def run_comparison(
     config, folder, models, notify = session.config, session.folder, session.models, session.notify
     began = time.monotonic()
     notify(started(kind, config, folder, models))
-    notify.warn_once(filter(None, [*notices, models.few_seeds]))
+    notify.warn_once(filter(None, [SMOKE_WARNING if config.smoke else "", *notices, models.few_seeds]))
     workload = Workload(config, cells=1 + len(contenders) + (config.reference != "none"))
     notify.expect(workload)
     if not folder.ended():

@@ -30,7 +30,7 @@ from nas_rnn.experiment.stages.strategy import has_random_search, make_strategy,
 from nas_rnn.experiment.stages.tuning import tune
 from nas_rnn.experiment.workload import Workload, tell_expected
 from nas_rnn.publishing.mlflow_sync import MlflowSync
-from nas_rnn.run_folder.config import SearchConfig
+from nas_rnn.run_folder.config import SMOKE_WARNING, SearchConfig
 from nas_rnn.run_folder.holdout import require_unread
 from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.run_folder.lifecycle import merged, resumable, without_none
@@ -109,13 +109,13 @@ def _run(session: Session[SearchConfig]) -> Result:
     study = Study.resume(folder.study_path, STUDY)
     before = sum(trial.ending is not None for trial in study.trials())
     notify(started("search", config, folder, models, finished_before=before))
-    notify.warn_once(filter(None, [models.few_seeds]))
+    notify.warn_once(filter(None, [SMOKE_WARNING if config.smoke else "", models.few_seeds]))
     lstm = plugins.load_cell("lstm")
     random_search = has_random_search(config)
     workload = Workload(
         config,
         cells=2 + random_search + (config.reference != "none"),
-        controls=config.controls != "none",
+        controls=(config.controls != "none") + (config.controls == "lstm-all"),
         random_search=random_search,
     )
     notify.expect(workload)

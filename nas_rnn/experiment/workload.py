@@ -15,13 +15,11 @@ from nas_rnn.comparison import interim_analyses
 from nas_rnn.experiment.events import Notifier, roughly
 from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.session import cluster_address
-from nas_rnn.experiment.stages.halving import FEWEST, rungs_of, third_of
+from nas_rnn.experiment.stages.halving import FEWEST, rungs_of, third_of, tuning_epochs
 from nas_rnn.experiment.stages.selection import SEEDS, TOP
 from nas_rnn.run_folder.config import CompareConfig, SearchConfig
 from nas_rnn.tasks import Batching
 from nas_rnn.training.ending import SHORTEST
-
-SMOKE_WARNING = "a smoke run: everything once, at toy size; what it says of cells means nothing"
 
 
 @dataclass(frozen=True)
@@ -74,6 +72,8 @@ class Workload:
             found |= self._tuning("tuning", self.cells - 1, length)
         else:
             found |= self._tuning("tuning", self.cells, length)
+        if isinstance(config, SearchConfig) and config.controls == "lstm-all":
+            found["lstm-all"] = self._lstm_with_all(config, found, length)
         seeds = (
             next(iter(interim_analyses(config.most_seeds))).seeds if config.seeds == "auto" else config.seeds
         )
@@ -90,6 +90,14 @@ class Workload:
         going_on = min(tries, third_of(tries) + 1)  # with the settings that were given
         further = going_on * (length - rungs[0]) / tries
         return {phase: Work(tries * cells, rungs[0] + max(0.0, further))}
+
+    def _lstm_with_all(self, config: SearchConfig, before: Mapping[str, Work], length: int) -> Work:
+        """Return the LSTM's tuning with as much as all ``before`` took, but for the random search."""
+        spent = sum(
+            work.runs * work.epochs for name, work in before.items() if not name.startswith("control")
+        )
+        each = tuning_epochs(config.training(), length)
+        return Work(max(1, config.tune, round(spent / each)), each)
 
     def _candidates(self, config: SearchConfig, phase: str, further: str, length: int) -> dict[str, Work]:
         rungs = rungs_of(config.training(), length) if config.scheduler == "halving" else ()
@@ -136,8 +144,6 @@ def tell_expected(models: Models, notify: Notifier, workload: Workload, baseline
     Nothing is told where other machines or GPUs do the work, whose speed is not known here.
     """
     config = models.config
-    if config.smoke:
-        notify.warn(SMOKE_WARNING)
     if cluster_address(config) is not None or config.gpus_per_trial:
         return
     seconds = seconds_per_epoch(models, baseline)

@@ -12,7 +12,8 @@ import time
 import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType, TracebackType
+from typing import Any
 
 from nas_rnn.errors import NasRnnError, UserError
 from nas_rnn.plugins.records import Plugin, place
@@ -35,34 +36,61 @@ class PluginTimeout(BaseException):
     """Raised inside code that has run for too long; no ``except Exception`` of a plugin swallows it."""
 
 
-@contextlib.contextmanager
-def time_limit(seconds: float, importing: str | None = None) -> Iterator[None]:
-    """Raise `PluginTimeout` at whatever line runs after ``seconds``.
+class time_limit:
+    """Raise `PluginTimeout` at whatever line of the block runs after ``seconds``.
 
     While the module ``importing`` imports other packages the limit is `IMPORTS_SECONDS`. It is a timer signal: it
     works in the main thread only (elsewhere there is no limit), and not inside one long call into compiled code.
     """
-    in_main = threading.current_thread() is threading.main_thread()
-    if seconds == math.inf or not in_main or not hasattr(signal, "setitimer"):
-        yield
-        return
-    began = time.monotonic()
 
-    def on_alarm(number: int, frame: FrameType | None) -> None:
-        patient = importing is not None and time.monotonic() - began < IMPORTS_SECONDS
-        if not (patient and _imports_another(frame, importing or "")):
-            raise PluginTimeout(f"it ran for more than {seconds:g} s")
+    def __init__(self, seconds: float, importing: str | None = None) -> None:
+        self._seconds, self._importing = seconds, importing
+        self._previous: Any = None
 
-    previous = signal.signal(signal.SIGALRM, on_alarm)
-    # Again every so often: for code that catches everything and continues.
-    left, interval = signal.setitimer(signal.ITIMER_REAL, seconds, min(1.0, seconds))
-    try:
-        yield
-    finally:
+    def __enter__(self) -> None:
+        in_main = threading.current_thread() is threading.main_thread()
+        self._is_set = self._seconds != math.inf and in_main and hasattr(signal, "setitimer")
+        if not self._is_set:
+            return
+        self._began = time.monotonic()
+        self._previous = signal.signal(signal.SIGALRM, self._on_alarm)
+        # Again every so often: for code that catches everything and continues.
+        self._left = signal.setitimer(signal.ITIMER_REAL, self._seconds, min(1.0, self._seconds))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._is_set:
+            return
         signal.setitimer(signal.ITIMER_REAL, 0.0)
-        signal.signal(signal.SIGALRM, previous)
+        signal.signal(signal.SIGALRM, self._previous)
+        left, interval = self._left
         if left:
-            signal.setitimer(signal.ITIMER_REAL, max(0.001, left - (time.monotonic() - began)), interval)
+            passed = time.monotonic() - self._began
+            signal.setitimer(signal.ITIMER_REAL, max(0.001, left - passed), interval)
+
+    def _on_alarm(self, number: int, frame: FrameType | None) -> None:
+        # Not while a limit is set or taken away: the timer would stay, and go on raising in code that is nobody's.
+        if _is_within(frame, time_limit.__enter__.__code__, time_limit.__exit__.__code__):
+            return
+        if frame is not None and frame.f_code is _LEAVES:
+            return
+        passed = time.monotonic() - self._began
+        patient = self._importing is not None and passed < IMPORTS_SECONDS
+        if not (patient and _imports_another(frame, self._importing or "")):
+            raise PluginTimeout(f"it ran for more than {self._seconds:g} s")
+
+
+_LEAVES = contextlib._GeneratorContextManager.__exit__.__code__
+"""How a context manager that is a generator is left, such as `running`: only then does it go on."""
+
+
+def _is_within(frame: FrameType | None, *codes: CodeType) -> bool:
+    while frame is not None:
+        if frame.f_code in codes:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _imports_another(frame: FrameType | None, module: str) -> bool:

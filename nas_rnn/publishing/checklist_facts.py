@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from nas_rnn.report import Draw, Report
 
 
+RANDOM_SEARCH = "random search"
+"""How it begins what the control is that the best of a random search is."""
+
+
 def run_facts(report: Report, folder: RunFolder) -> Facts:
     """Return what the checklist asks of the run in ``folder``, whose ``report`` has the rest already."""
     contenders = () if report.comparison is None else report.comparison.contenders
     asked = [*report.standings[:1], *(row.standing for row in contenders)]
     used = [run for run in report.runs if run.spec.role != "control"]
-    tuning = [run.spec.name for run in report.of_role("tuning")]
     return Facts(
         kind=report.kind,
         name=report.name,
@@ -47,7 +50,7 @@ def run_facts(report: Report, folder: RunFolder) -> Facts:
         mismatch=max((abs(standing.mismatch) for standing in asked), default=0.0),
         read_before=read_before(folder),
         tuned=tuple(standing.tuned for standing in asked),
-        tuning=tuple(tuning.count(name) for name in dict.fromkeys(tuning)),
+        tuning=tuple(report.tuning_runs().values()),
         options=_options(report.settings),
         parts=tuple((part.part, part.runs or 0, part.seconds) for part in report.parts),
         hosts=_hosts(folder, [run.spec.id for run in used]),
@@ -65,7 +68,7 @@ def _against_random(report: Report) -> OnTest:
     cells = [
         row for row in report.comparison.controls if not row.standing.digest
     ]  # several have none together
-    search = [row for row in report.comparison.controls if row.standing.digest]
+    search = [row for row in report.comparison.controls if row.standing.control.startswith(RANDOM_SEARCH)]
     lost = [f"{row.standing.diverged} of {len(row.standing.seeds)}" for row in cells if row.standing.diverged]
     return OnTest(
         winner=report.comparison.contenders[0].relative_difference,

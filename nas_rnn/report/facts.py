@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from nas_rnn.cells import Cell
 from nas_rnn.comparison import Comparison, ContenderRow, Standing, ranked_rows
 from nas_rnn.comparison.checklist import Answer
+from nas_rnn.run_folder.trials import is_stopped
 from nas_rnn.tasks import Measures
 from nas_rnn.training import RunResult, RunSpec
 
@@ -24,6 +26,10 @@ class Run:
 
     spec: RunSpec
     result: RunResult
+
+    def ending(self, epochs: object) -> str:
+        """Return how it ended, where runs have ``epochs`` (a number, or "auto"): "stopped" is at a rung."""
+        return "stopped" if is_stopped(self.result, epochs) else self.result.status
 
     @property
     def epoch_seconds(self) -> float | None:
@@ -115,6 +121,22 @@ class Report:
     def of_standing(self, standing: Standing) -> list[Run]:
         """Return the final runs of one that was compared; a standing may be that of several cells."""
         return [run for run in self.of_role("final") if run.spec.seed in standing.seeds]
+
+    def tuning_runs(self) -> dict[str, int]:
+        """Return how many tuning runs each cell had; controls have budgets of their own, and are left out."""
+        held = {standing.name for standing in self.standings if not standing.control}
+        names = [run.spec.name for run in self.of_role("tuning")]
+        return Counter(name for name in names if name in held or not held)
+
+    def tuned_to(self, runs: Sequence[Run]) -> Run | None:
+        """Return which of one cell's tuning runs its settings come from; None where all diverged or failed.
+
+        A run that was stopped at a rung decided nothing, nor did one that diverged, however good it was before.
+        """
+        ended = [run for run in runs if run.ending(self.settings.get("epochs")) == "finished"]
+        known = [run for run in ended if run.result.best_metric is not None]
+        sign = 1 if self.measures.monitor.direction == "minimize" else -1
+        return min(known, key=lambda run: sign * (run.result.best_metric or 0.0), default=None)
 
     def gap(self, value: float | None) -> float | None:
         """Return a validation metric relative to the baseline's in the search; negative is better."""

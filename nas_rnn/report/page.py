@@ -24,6 +24,7 @@ from nas_rnn.report.facts import Report
 from nas_rnn.report.figures import count, duration, figure
 from nas_rnn.report.inline import drawing
 from nas_rnn.report.tables import SHAPES
+from nas_rnn.run_folder.config import SMOKE_WARNING
 
 REPLIES = {"yes": "✓", "partly": "◐", "open": "○", "no": "✕", "not asked": "–"}
 """What stands beside each reply of the checklist."""
@@ -91,6 +92,7 @@ def _content(report: Report) -> dict[str, Any]:
         "verdict": _verdict(report),
         "shapes": SHAPES,
         "sentences": [] if report.comparison is None else answer_lines(report.comparison, report.sentence),
+        "smoke": f"This is {SMOKE_WARNING}." if report.settings.get("smoke") else "",
         "scale": _beside(report),
         "speed_remark": "" if report.comparison is None else speed_remark(report.comparison),
         "replies": REPLIES,
@@ -158,9 +160,10 @@ def _facts(report: Report) -> list[tuple[str, str]]:
         facts.append(("final", f"{count(len(baseline.seeds), 'paired seed')}"))
         if told := ends(report.standings):
             facts.append(("final runs", told))
-    tuned = {run.spec.name for run in report.of_role("tuning")}
+    tuned = report.tuning_runs().values()
     if tuned:
-        facts.append(("tuning", f"{count(len(report.of_role('tuning')) // len(tuned), 'run')} per cell"))
+        least = "" if min(tuned) == max(tuned) else f"{min(tuned)} to "
+        facts.append(("tuning", f"{least}{count(max(tuned), 'run')} per cell"))
     elif report.comparison is not None:
         facts.append(("tuning", "none"))
     total = sum(part.seconds for part in report.parts)

@@ -19,6 +19,10 @@ OF_CONTROL = "select-random-search-"
 """How the ids of those selection runs begin that belong to the random search beside the strategy."""
 
 
+ENDED = {"stopped": "stopped early"}
+"""Words for endings, where they are not their own."""
+
+
 @dataclass(frozen=True)
 class Table:
     """A table of texts; the first column names its rows. ``words`` are the columns of words, the rest are figures."""
@@ -173,11 +177,13 @@ def tuning(report: Report) -> Table | None:
 
     rows, best = [], set()
     ordered = sorted(runs, key=order)
+    chosen = [report.tuned_to([run for run in runs if run.spec.name == name]) for name in cells]
     for number, run in enumerate(ordered):
-        if number == 0 or ordered[number - 1].spec.name != run.spec.name:
+        if run in chosen:
             best.add(number)
-        chosen = (_option(settings[run.spec.id].get(name)) for name in varied)
-        rows.append((run.spec.name, figure(run.result.best_metric), run.result.status, *chosen))
+        ending = run.ending(report.settings.get("epochs"))
+        values = (_option(settings[run.spec.id].get(name)) for name in varied)
+        rows.append((run.spec.name, figure(run.result.best_metric), ENDED.get(ending, ending), *values))
     columns = ("cell", report.measures.monitor.unit, "ended", *(name.replace("_", " ") for name in varied))
     return Table(columns, tuple(rows), words=("cell", "ended"), chosen=frozenset(best))
 

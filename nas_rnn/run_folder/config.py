@@ -292,12 +292,16 @@ C = TypeVar("C", bound=_Config)
 
 SMOKE: Mapping[str, Any] = {"params": 3000, "trials": 2, "tune": 1, "seeds": 1, "epochs": 1}
 """The options that make a toy of everything, where they are not given."""
+SMOKE_WARNING = "a smoke run: everything once, at toy size; what it says of cells means nothing"
+"""Said at its beginning, and beside whatever it finds."""
 
 
 def smoked(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``values`` with the options of a toy, where one is asked for."""
     if not values.get("smoke"):
         return dict(values)
+    if "epochs" not in values:  # there is no end of a run's own that it would multiply
+        values = {name: value for name, value in values.items() if name != "longer"}
     return {**{name: value for name, value in SMOKE.items() if name in declared(kind)}, **values}
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from nas_rnn.errors import UserError
 from nas_rnn.options import declared
 from nas_rnn.run_folder.config import CompareConfig
+from nas_rnn.run_folder.fresh_test import stored_cut
 from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.run_folder.manifest import FORMAT
 from nas_rnn.run_folder.reader import RunReader
@@ -35,17 +36,27 @@ class Inherited:
     values: Mapping[str, Any]
     notice: str
 
-    def changed_data(self, folder: RunFolder) -> list[str]:
-        """Return a line for each of the runs whose data are not what ``folder`` has found in their place."""
-        if not {"task", "data", "task_options"} <= self.values.keys():
-            return []
-        now = (RunReader(folder).data() or {}).get("digest")
-        return [
-            f"the data are not what they were for {run.name}: {_shown('data', self.values['data'])} has changed since"
-            for run in self.runs
-            if RunReader(run).manifest().format == FORMAT
-            and (RunReader(run).data() or {}).get("digest") != now
-        ]
+    def notices(self, folder: RunFolder) -> list[str]:
+        """Return what to say in ``folder``: what was taken over, and each of the runs whose data are others there."""
+        return [self.notice, *filter(None, (self._of_data(run, folder) for run in self.runs))]
+
+    def _of_data(self, run: RunFolder, folder: RunFolder) -> str:
+        """Return how the data of ``run`` differ from what ``folder`` has found in their place; "" where they do not."""
+        if (
+            not {"task", "data", "task_options"} <= self.values.keys()
+            or RunReader(run).manifest().format != FORMAT
+        ):
+            return ""
+        theirs, ours = stored_cut(run), stored_cut(folder)
+        if theirs != ours:  # digests are those of all parts as they were cut, so they say nothing here
+            if ours:
+                return f"the test part is cut with --fresh-test, so it is not that of {run.name}"
+            cut = f"that of {run.name} was cut with --fresh-test, and is trained on here"
+            return f"the test part is the task's own: {cut}"
+        if (RunReader(run).data() or {}).get("digest") == (RunReader(folder).data() or {}).get("digest"):
+            return ""
+        data = _shown("data", self.values["data"])
+        return f"the data are not what they were for {run.name}: {data} has changed since"
 
 
 def inherit(
@@ -66,6 +77,8 @@ def inherit(
     defaults = {one.name: one.default for one in fields(kind)} | {"data": None, "task_options": {}}
     settings = {run.name: {**defaults, **RunReader(run).settings()} for run in runs}
     wanted = [name for name in _TAKEN if name not in given and name not in but]
+    if given.get("tune", defaults["tune"] if "tune" in but else None) == 0:  # nothing that could be widened
+        wanted = [name for name in wanted if name != "tune_over"]
     if "epochs" in given:
         wanted = [name for name in wanted if name not in _LENGTH]
     values: dict[str, Any] = {}
@@ -88,6 +101,8 @@ def inherit(
         raise UserError(
             f"the data of {runs[0].name!r}, {values['data']!r}, are not there any more; give their place with --data"
         )
+    if given.get("clip", 1.0) == 0 and "tune_over" in values:
+        values["tune_over"] = [name for name in values["tune_over"] if name != "clip"]
     notice = (
         f"taken over from {' and '.join(settings)}: {', '.join(_lines(values, defaults))}" if values else ""
     )
@@ -156,4 +171,6 @@ def _shown(name: str, value: Any) -> str:
         return f"{value:,} parameters"
     if name == "task_options":
         return f"task options {', '.join(f'{key}={one}' for key, one in value.items()) or 'none'}"
+    if isinstance(value, list | tuple):
+        value = ", ".join(map(str, value)) or "nothing else"
     return f"{name.replace('_', ' ')} {value}"

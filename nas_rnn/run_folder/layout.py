@@ -211,7 +211,14 @@ def names(runs: Path) -> list[str]:
 
 
 def _next_free(runs: Path, stem: str) -> RunFolder:
+    """Make the folder of the next free ``stem-N``: of two that begin at once each has its own."""
     number = 1
-    while (runs / f"{stem}-{number}").exists():
-        number += 1
-    return RunFolder(runs, f"{stem}-{number}")
+    while True:
+        folder = RunFolder(runs, f"{stem}-{number}")
+        try:
+            folder.path.mkdir()
+            return folder
+        except FileExistsError:
+            number += 1
+        except OSError as error:
+            raise _unwritable(folder.path, error) from error

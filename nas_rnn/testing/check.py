@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,25 +19,35 @@ from nas_rnn.cells.graph.operations import BUILT_IN
 from nas_rnn.errors import UserError, suggest, unknown
 from nas_rnn.plugins import GROUPS, Plugin, Problem
 from nas_rnn.plugins.records import place
-from nas_rnn.plugins.sandbox import LOAD_SECONDS
+from nas_rnn.plugins.sandbox import IMPORTS_SECONDS, LOAD_SECONDS
 
 CHECK_SECONDS = 300.0
 """How long the contract of one plugin may take."""
-_PASSED = 77
-_PROBE = f"""
-import faulthandler, os, sys
-import nas_rnn.plugins.registry
-from nas_rnn.plugins.registry import _import_file
+PATIENCE_SECONDS = IMPORTS_SECONDS
+"""How long over its limit the process that tries out a file may take to begin, to import other packages, and to end."""
+_PROBE = """
+import faulthandler, json, os, sys
 from pathlib import Path
-path, seconds = Path(sys.argv[1]), float(sys.argv[2])
+from nas_rnn.errors import UserError
+from nas_rnn.plugins.registry import _import_file
+from nas_rnn.plugins.sandbox import IMPORTS_SECONDS, PluginTimeout, describe, line_in, time_limit
+path, answer, seconds = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+told = {"loads": True}
 faulthandler.enable()
-faulthandler.dump_traceback_later(seconds, exit=True)
+faulthandler.dump_traceback_later(max(seconds, IMPORTS_SECONDS), exit=True)  # within one long compiled call
 try:
-    _import_file(path, "nas_rnn_plugin_probe")
-except BaseException:
-    pass  # told of later, when it is loaded
-os._exit({_PASSED})
+    with time_limit(seconds, "nas_rnn_plugin_probe"):
+        _import_file(path, "nas_rnn_plugin_probe")
+except UserError:
+    pass  # a rule of nas_rnn's, broken by a file that runs: told of when it is loaded
+except BaseException as error:
+    late = isinstance(error, PluginTimeout)
+    message = f"importing it took more than {seconds:g} s" if late else describe(error)
+    told = {"loads": False, "line": line_in(error, path), "message": message}
+os.write(answer, json.dumps(told).encode())
+os._exit(0)
 """
+"""Imports the file, and answers on a pipe of its own: whatever else happens to this process, it has not answered."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,9 +126,9 @@ def _cell_file(path: Path, kind: str | None) -> Report:
 
 
 def _python_file(path: Path, kind: str | None, seconds: float) -> Report:
-    ended = _probe(path, seconds)
-    if ended is not None:
-        return Report(checked=(), not_loaded=(ended,))
+    problem = _probe(path.resolve(), seconds)
+    if problem is not None:
+        return Report(checked=(), not_loaded=_lines([problem]))
     found, problems = plugins.registry().load_file(path)
     not_loaded = [*_lines(problems)]
     checked = [_checked(plugin) for plugin in found if kind in (None, plugin.kind)]
@@ -124,18 +138,49 @@ def _python_file(path: Path, kind: str | None, seconds: float) -> Report:
     return Report(checked=tuple(checked), not_loaded=tuple(not_loaded))
 
 
-def _probe(path: Path, seconds: float) -> str | None:
-    """Import ``path`` in a process of its own first: return how it ended or hung that, or None."""
-    command = [sys.executable, "-P", "-c", _PROBE, str(path.resolve()), str(seconds)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
-    if done.returncode == _PASSED:
-        return None
-    line = re.search(rf'File "{re.escape(str(path.resolve()))}", line (\d+)', done.stderr)
-    where = f"{path.resolve()}, line {line[1]}" if line else str(path.resolve())
-    if "Timeout (" in done.stderr:
-        return f"{where}: importing it took more than {seconds:g} s"
-    how = f"exit code {done.returncode}" if done.returncode >= 0 else f"signal {-done.returncode}"
-    return f"{where}: importing it ended the whole process ({how}): os._exit, or a crash of compiled code"
+def _probe(path: Path, seconds: float) -> Problem | None:
+    """Import ``path`` in a process of its own first: return what became of that, None where it came to its end.
+
+    Only a file that came to its end there may be imported in this process. One that raised may do worse the next time,
+    and of one that did not answer nobody knows what it does.
+    """
+    readable, answer = os.pipe()
+    with os.fdopen(readable, "rb") as answers, tempfile.TemporaryFile("w+", errors="replace") as errors:
+        command = [sys.executable, "-P", "-c", _PROBE, str(path), str(answer), str(seconds)]
+        try:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                pass_fds=[answer],
+                start_new_session=True,  # what it sends to its group does not come here
+            )
+        finally:
+            os.close(answer)
+        try:
+            code = process.wait(max(seconds, IMPORTS_SECONDS) + PATIENCE_SECONDS)
+        except BaseException as error:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise
+            return Problem(str(path), None, f"importing it took more than {seconds:g} s")
+        os.set_blocking(readable, False)  # a process that it left behind may hold the other end
+        told = answers.read() or b""
+        errors.seek(0)
+        written = errors.read()
+    if told:
+        found = json.loads(told)
+        return None if found["loads"] else Problem(str(path), found["line"], found["message"])
+    line = re.search(rf'File "{re.escape(str(path))}", line (\d+)', written)
+    at = int(line[1]) if line else None
+    if "Timeout (" in written:
+        return Problem(str(path), at, f"importing it took more than {seconds:g} s")
+    how = f"exit code {code}" if code >= 0 else f"signal {-code}"
+    return Problem(
+        str(path), at, f"importing it ended the whole process ({how}): os._exit, or a crash of compiled code"
+    )
 
 
 def _checked(plugin: Plugin) -> Checked:

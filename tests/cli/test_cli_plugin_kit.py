@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -175,6 +176,46 @@ def test_a_file_that_does_not_load(run: Run, place: Path, text: str, message: st
     assert outcome.out.startswith(str(place / "bad.py"))
     assert message in outcome.out
     assert len(outcome.out.splitlines()) == 1
+
+
+SEEN_BY_PROBE = """
+import faulthandler, os, signal, time
+from pathlib import Path
+def end_all_timers():
+    faulthandler.cancel_dump_traceback_later()
+    signal.setitimer(signal.ITIMER_REAL, 0.0)
+if "probe" in __name__:
+    {probe}
+Path(__file__).with_name("imported here").touch()
+"""
+
+
+@pytest.mark.parametrize(
+    ("probe", "message"),
+    [
+        ("raise MemoryError('too much else goes on')", "line 8: MemoryError: too much else goes on"),
+        ("os._exit(77)", "ended the whole process (exit code 77)"),
+        ("os.closerange(3, 64); os._exit(0)", "ended the whole process (exit code 0)"),
+        ("end_all_timers(); time.sleep(1000)", "took more than 0.3 s"),
+    ],
+)
+def test_what_did_not_come_to_its_end_on_trial_is_not_imported_here(
+    place: Path, monkeypatch: pytest.MonkeyPatch, probe: str, message: str
+) -> None:
+    if "sleep" in probe:
+        monkeypatch.setattr(checking, "PATIENCE_SECONDS", 5.0)
+        monkeypatch.setattr(checking, "IMPORTS_SECONDS", 1.0)
+    (place / "bad.py").write_text(SEEN_BY_PROBE.format(probe=probe))
+    report = checking.check("bad.py", seconds=0.3 if "sleep" in probe else 10.0)
+    assert not (place / "imported here").exists()
+    assert len(report.problems) == 1 and message in report.problems[0]
+
+
+def test_a_process_that_a_file_leaves_behind_keeps_nobody_waiting(place: Path) -> None:
+    (place / "bad.py").write_text("import os, subprocess\nsubprocess.Popen(['sleep', '20'])\nos._exit(0)\n")
+    began = time.monotonic()
+    assert len(checking.check("bad.py").problems) == 1
+    assert time.monotonic() - began < 15
 
 
 @pytest.mark.parametrize("line", ["while True: pass", "import time; time.sleep(1000)"])

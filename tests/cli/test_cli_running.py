@@ -14,6 +14,7 @@ from rich.console import Console
 import nas_rnn
 from nas_rnn.cli.lines import ended_line, started_line
 from nas_rnn.cli.results import print_result
+from nas_rnn.run_folder.config import SMOKE_WARNING
 from nas_rnn.tasks import LOSS, Mean, Measures
 from tests.cli.conftest import (
     MEASURES,
@@ -311,3 +312,20 @@ def test_nothing_is_imported_after_the_run(run: Run, fake: FakeRun, monkeypatch:
     assert run("search").code == 0
     assert "nas_rnn.cli.results" in names
     assert {name for name in sys.modules if name.startswith("nas_rnn")} <= names
+
+
+@pytest.mark.parametrize("smoke", [True, False])
+def test_a_verdict_of_a_smoke_run_says_that_it_means_nothing(tmp_path: Path, smoke: bool) -> None:
+    written = io.StringIO()
+    notices = ("another", *([SMOKE_WARNING] if smoke else []))
+    print_result(Console(file=written, width=200), replace(RESULT, notices=notices), tmp_path)
+    before, found, after = written.getvalue().partition("This is a smoke run: everything once, at toy size")
+    assert bool(found) is smoke
+    assert RESULT.verdict is not None and RESULT.verdict[:30] in (after if smoke else before)
+
+
+def test_an_interrupted_final_is_not_called_one_that_was_not_reached(tmp_path: Path) -> None:
+    written = io.StringIO()
+    ended = replace(RESULT, status="interrupted", comparison=None, verdict=None)
+    print_result(Console(file=written, width=200), ended, tmp_path)
+    assert "No verdict: the final has not ended." in written.getvalue()

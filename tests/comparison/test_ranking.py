@@ -36,6 +36,15 @@ def test_the_sentence_says_what_carries_the_gain() -> None:
     )
 
 
+def test_who_was_not_tuned_is_named_where_others_were() -> None:
+    """Tuning leaves a variant as it was where all of its runs diverged."""
+    tuned = replace(SAME, standing=replace(SAME.standing, tuned=True))
+    base = comparison(tuned, WORSE)
+    base = replace(base, baseline=replace(base.baseline, tuned=True))
+    assert ranking_sentence(base, {}).endswith(" Not tuned: `b`.")
+    assert "tuned" not in ranking_sentence(replace(base, contenders=(tuned,)), {})
+
+
 def test_a_test_part_that_was_read_before_is_told_first() -> None:
     again = replace(comparison(SAME), read_before=("first",))
     assert ranking_sentence(again, {}).startswith(

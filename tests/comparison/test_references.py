@@ -72,6 +72,17 @@ def test_what_is_better_than_the_baseline_alone_is_not_better_than_both() -> Non
     assert behind.p_value is not None and behind.p_value < 0.001 and not behind.better_than_both
 
 
+def test_what_is_equivalent_to_the_reference_is_not_better_than_it() -> None:
+    """The word means what it means of the baseline: a difference within the margin is none, however sure."""
+    comparison = judged({"x": -0.06, "gru": -0.055}, "x", spread=0.0002)
+    (one,) = only(comparison).against
+    assert one.ci95 is not None and one.ci95[1] < 0 and -one.ci95[0] < (comparison.margin or 0.0)
+    assert only(comparison).verdict == "better" and not one.better_than_both
+    assert sentence(comparison).startswith("`x` is better than the LSTM: ")
+    assert "not shown to be better than the GRU, from which it differs by -0.005" in sentence(comparison)
+    assert "], within the margin" in sentence(comparison)
+
+
 def test_it_is_asked_only_of_what_is_better_than_the_baseline() -> None:
     row = only(judged({"x": 0.0, "gru": 0.06}, "x"))
     (one,) = row.against
@@ -88,6 +99,48 @@ def test_the_sentence_says_whom_it_beats() -> None:
     one = sentence(judged({"x": -0.06, "gru": -0.06}, "x"))
     assert one.startswith("`x` is better than the LSTM: ")
     assert "not shown to be better than the GRU, from which it differs by " in one
+
+
+@pytest.mark.parametrize(("shift", "beaten"), [(-0.03, True), (-0.06, False)])
+def test_the_baseline_that_a_control_tuned_further_has_to_be_beaten_as_well(
+    shift: float, beaten: bool
+) -> None:
+    """What was found to be better than a baseline with few settings may not be better than one with many."""
+    baseline = entry("lstm", tuned=True)
+    further = replace(baseline, name="LSTM tuned with all", control="60 settings")
+    random = replace(entry("random"), digest="", control="random cells")
+    plan = final_specs(
+        baseline,
+        [entry("x"), replace(entry("gru"), reference=True), random, further],
+        task=TaskChoice("char-lm", {}),
+        seed=0,
+        seeds=5,
+    )
+    comparison = judge(
+        (BITS,),
+        plan,
+        measured(plan, {"x": -0.06, "gru": -0.03, "LSTM tuned with all": shift, "random": 0.1}),
+        item="block",
+    )
+    row = only(comparison)
+    assert [(one.name, one.better_than_both) for one in row.against] == [
+        ("gru", True),
+        ("LSTM tuned with all", beaten),
+    ]
+    said = sentence(comparison)
+    if beaten:
+        assert said.startswith("`x` is better than the LSTM and the GRU and the LSTM tuned with all: ")
+    else:
+        assert said.startswith("`x` is better than the LSTM and the GRU: ")
+        assert "not shown to be better than the LSTM tuned with all, from which it differs by " in said
+
+
+def test_a_limit_of_any_that_is_beaten_is_told() -> None:
+    comparison = judged({"x": -0.06, "gru": -0.03}, "x")
+    row = only(comparison)
+    both = (replace(row.against[0], within=""), replace(row.against[0], within="within 4 epochs"))
+    told = replace(comparison, contenders=(replace(row, against=both),))
+    assert " within 4 epochs: " in sentence(told)
 
 
 def test_a_reference_that_diverged_is_not_compared_with() -> None:

@@ -76,6 +76,11 @@ def test_a_word_is_limited_by_runs_that_could_change_it(
     assert (told.verdict, told.within) == (verdict, within)
 
 
+def test_no_more_training_changes_a_word_that_a_run_which_diverged_has_given() -> None:
+    diverged = replace(CUT_OFF, values=(1.0, None), diverged=1)
+    assert scoped(row("worse", diverged), AT_ITS_END, ()).within == ""
+
+
 def test_nothing_is_better_than_a_baseline_that_has_learned_too_little() -> None:
     table = Floor(name="bigram table", values={"bits": 3.4}, difference=0.3, ci95=(0.1, 0.5))
     told = scoped(row("better", AT_ITS_END), AT_ITS_END, [table])
@@ -84,6 +89,19 @@ def test_nothing_is_better_than_a_baseline_that_has_learned_too_little() -> None
     for beaten in (replace(table, ci95=(-0.5, -0.1)), replace(table, ci95=None)):
         assert scoped(row("better", AT_ITS_END), AT_ITS_END, [beaten]).verdict == "better"
     assert scoped(row("worse", AT_ITS_END), AT_ITS_END, [table]).verdict == "worse"
+
+
+def test_more_seeds_do_not_help_against_a_baseline_that_has_learned_too_little() -> None:
+    """They would show it to be better, which then would not be said."""
+    table = Floor(name="bigram table", values={"bits": 3.4}, difference=0.3, ci95=(0.1, 0.5))
+    open_one = replace(row("undecided", AT_ITS_END), difference=-0.1, ci95=(-0.3, 0.1), more_seeds=7)
+    told = scoped(open_one, AT_ITS_END, [table], 0.02)
+    assert (told.verdict, told.weak_baseline, told.more_seeds) == ("undecided", "bigram table", None)
+    assert told.more_seeds_reason == "the baseline has to be trained better first"
+    near = replace(open_one, difference=-0.01)  # it may be shown to be equivalent
+    behind = replace(open_one, difference=0.1)  # or worse
+    for other, floor in ((near, table), (behind, table), (open_one, replace(table, ci95=(-0.5, -0.1)))):
+        assert scoped(other, AT_ITS_END, [floor], 0.02).more_seeds == 7
 
 
 def test_how_many_runs_were_at_their_end() -> None:

@@ -1,4 +1,4 @@
-"""Tuning where runs end by themselves: to a rung, then the best and the given settings to their end; after a kill too."""
+"""Tuning where runs end by themselves: to a rung, then the best and the given settings to their end."""
 
 from __future__ import annotations
 

@@ -132,6 +132,46 @@ def test_what_only_fits_the_epochs_of_the_search_goes_with_them(tmp_path: Path) 
     assert "decay" not in inherit(CompareConfig, [folder], {"epochs": "auto"}).values
 
 
+def test_a_toy_takes_over_nothing_that_would_make_it_large(
+    tmp_path: Path, begun: list[tuple[CompareConfig, list[str], list[str]]]
+) -> None:
+    searched(tmp_path, "first", "params = 90000\ntune = 8\nseeds = 9\nepochs = 50")
+    nas_rnn.compare("first", "gru", runs=tmp_path / "runs", smoke=True)
+    config = begun[0][0]
+    assert (config.params, config.tune, config.seeds, config.epochs) == (3000, 1, 1, 1)
+    nas_rnn.compare("first", runs=tmp_path / "runs", smoke=True, seeds=2)
+    assert begun[1][0].seeds == 2
+
+
+def test_what_is_tuned_besides_goes_with_the_tuning(tmp_path: Path) -> None:
+    folder = searched(tmp_path, "first", 'tune = 3\ntune_over = ["batch", "clip"]')
+    assert "tune_over" not in inherit(CompareConfig, [folder], {"tune": 0}).values
+    assert "tune_over" not in inherit(AblateConfig, [folder], {}, but={"tune"}).values
+    assert inherit(AblateConfig, [folder], {"tune": 2}, but={"tune"}).values["tune_over"] == ["batch", "clip"]
+    assert inherit(CompareConfig, [folder], {"clip": 0.0}).values["tune_over"] == ["batch"]
+
+
+def test_a_test_part_that_was_cut_is_no_change_of_the_data(tmp_path: Path) -> None:
+    cut, other = {"begins": 10, "ends": 20}, {"begins": 5, "ends": 10}
+
+    def told(theirs: dict[str, int] | None, ours: dict[str, int] | None, digest: str = "d") -> list[str]:
+        name = f"first-{len(list((tmp_path / 'runs').glob('*')))}"
+        (tmp_path / "runs").mkdir(exist_ok=True)
+        folder, new = searched(tmp_path, name, ""), searched(tmp_path, f"{name}-new", "", digest=digest)
+        folder.write_json("data.json", {"digest": "d"} | ({"fresh_test": theirs} if theirs else {}))
+        new.write_json("data.json", {"digest": digest} | ({"fresh_test": ours} if ours else {}))
+        return inherit(CompareConfig, [folder], {}).notices(new)[1:]
+
+    assert told(None, None) == told(cut, cut) == []
+    (line,) = told(cut, None, "e")
+    assert "was cut with --fresh-test, and is trained on here" in line and "has changed" not in line
+    for theirs in (None, other):
+        (line,) = told(theirs, cut, "e")
+        assert line.startswith("the test part is cut with --fresh-test, so it is not that of first")
+    (line,) = told(cut, cut, "e")
+    assert line.endswith("has changed since")
+
+
 def test_searches_that_disagree_are_refused_with_what_decides_it(tmp_path: Path) -> None:
     one = write_text(tmp_path / "one.txt")
     runs = [

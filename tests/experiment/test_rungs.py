@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
+from nas_rnn.comparison import Entry
 from nas_rnn.experiment.stages.halving import (
     best_of,
     loss_at,
@@ -12,6 +16,8 @@ from nas_rnn.experiment.stages.halving import (
     share_of_first,
     stopped_at,
 )
+from nas_rnn.experiment.stages.tuning import TuneSource, _Tuned
+from nas_rnn.strategies.settings import SettingsStudy
 from nas_rnn.training import EpochRecord, RunResult, RunSpec, TrainingOptions
 
 
@@ -123,3 +129,22 @@ def test_several_rankings_count_by_what_they_say() -> None:
     right, wrong = [(1.0, 1.0), (2.0, 2.0), (3.0, 3.0)], [(1.0, 2.0), (2.0, 1.0)]
     assert mean_rank_correlation([right, wrong]) == pytest.approx((2 * 1.0 + 1 * -1.0) / 3)
     assert mean_rank_correlation([right, [(1.0, 1.0)], wrong]) == pytest.approx(1 / 3)
+
+
+def test_settings_known_to_their_end_count_also_where_the_rung_left_them_behind() -> None:
+    """The baseline's are trained to their end before anybody else's; what is known of it then is not forgotten."""
+    source = TuneSource.__new__(TuneSource)
+    source._rung, source._sign = 2, 1
+    ends: list[tuple[list[float], Any]] = [
+        ([3.0, 2.9, 1.0], "converged"),
+        ([1.5, 1.4], "budget"),
+        ([2.0, 1.8, 1.7], "cap"),
+    ]
+    results = {
+        number: replace(result(metrics), ended_because=why) for number, (metrics, why) in enumerate(ends)
+    }
+    entry = Entry(name="n", cell="", digest="", hidden_size=1, parameters=1, training=TrainingOptions())
+    study = SettingsStudy({}, {}, seed=0)
+    tuned = _Tuned(entry, study, settings=[{}, {}, {}], results=results, promoted=[2])
+    assert source._chosen(tuned) == 0
+    assert source._chosen(replace(tuned, results={**results, 0: replace(results[0], status="diverged")})) == 2

@@ -65,6 +65,11 @@ def test_a_resume_needs_no_earlier_search(place: Path) -> None:
     assert sum(trial.digest in known for trial in trials(place, "stopped")) == 3
 
 
+def test_a_training_part_that_a_fresh_test_part_was_cut_from_is_told_as_that(place: Path) -> None:
+    with pytest.raises(UserError, match=r"with --fresh-test, here or there, .* leave --start-from out"):
+        again(place, start_from="first", fresh_test=0.1)
+
+
 @pytest.mark.parametrize(
     ("changed", "what"),
     [

@@ -57,6 +57,22 @@ def test_runs_that_end_by_themselves_are_tuned_at_a_rung() -> None:
     assert phases["length"].epochs == 90
 
 
+@pytest.mark.parametrize("epochs", [9, "auto"])
+def test_the_lstms_tuning_with_all_is_as_much_again(epochs: int | str) -> None:
+    """But for the random search, which is a control as well."""
+    given = {"trials": 27, "tune": 6, "seeds": 3, "epochs": epochs}
+    without, beside = (
+        Workload(search_config(controls=controls, **given), cells=4, random_search=True)
+        for controls in ("all", "lstm-all")
+    )
+    control = sum(w.runs * w.epochs for name, w in without.phases(90).items() if name.startswith("control"))
+    final = without.phases(90)["final"]
+    spent = without.epochs(90) - control - final.runs * final.epochs
+    more = beside.epochs(90) - without.epochs(90)
+    assert list(beside.phases(90))[-2:] == ["lstm-all", "final"]
+    assert more == pytest.approx(spent, rel=0.02)
+
+
 def test_what_is_left_falls_to_nothing() -> None:
     load = Workload(
         read_config(CompareConfig, {"cells": ("gru",), "tune": 0, "seeds": 4, "epochs": 5}), cells=2
@@ -148,6 +164,7 @@ def test_a_smoke_run_does_everything_once_and_says_that_it_means_nothing(
     with in_process():
         result = nas_rnn.search(
             smoke=True,
+            longer=2.0,  # of no end of their own, which is left out
             trials=3,
             batch=8,
             data=write_text(place / "t.txt", 300),
@@ -162,6 +179,8 @@ def test_a_smoke_run_does_everything_once_and_says_that_it_means_nothing(
     assert all(len(standing.seeds) == 1 and standing.epochs == (1,) for standing in standings)
     kept = RunReader(RunFolder(place / "runs", "toy")).settings()
     assert (kept["trials"], kept["tune"], kept["batch"], kept["params"]) == (3, 1, 8, 3000)
+    page = (place / "runs/toy/report.html").read_text()
+    assert "This is a smoke run: everything once, at toy size; what it says of cells means nothing." in page
 
 
 def test_the_time_is_told_before_anything_is_trained(

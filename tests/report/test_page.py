@@ -10,15 +10,17 @@ import re
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.comparison import LearningSpeed
-from nas_rnn.publishing.report_data import make_report, write_report
+from nas_rnn.publishing.report_data import gather, make_report, write_report
 from nas_rnn.publishing.views import cell_artifacts
 from nas_rnn.report.cards import _card
 from nas_rnn.report.inline import VARIABLES
+from nas_rnn.report.tables import tuning
 from nas_rnn.run_folder.layout import RunFolder
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -206,7 +208,7 @@ def test_a_search_that_is_not_over_has_no_verdict(runs: Path) -> None:
     folder.study("study.journal", [2.9, 2.4])
     page = page_of(folder.folder)
     assert page.sections == ["search", "pareto", "costs", "checklist", "again"]
-    assert "No verdict: the final has not been reached." in page.text
+    assert "No verdict: the final has not ended." in page.text
 
 
 def test_an_empty_folder_has_a_page(runs: Path) -> None:
@@ -277,3 +279,37 @@ def test_cells_too_large_for_a_picture_or_a_comparison_are_shown_with_the_reason
     artifacts = cell_artifacts(chain("tanh"))
     assert "at most 400 boxes and circles" in str(artifacts["cell/diagram.txt"])
     assert "cell/equations.txt" in artifacts
+
+
+def test_the_best_settings_are_those_that_decided(tmp_path: Path) -> None:
+    """Neither of a run that diverged after good epochs, nor of one that was stopped at the rung."""
+    folder = Folder(tmp_path, "tuned", "search", epochs="auto")
+    for number, (value, ending) in enumerate(
+        [(2.0, "diverged"), (2.2, "budget"), (2.5, "converged"), (2.4, "cap")]
+    ):
+        changes: dict[str, Any] = {"ended_because": ending, "learning_rate": 0.01 * (number + 1)}
+        status = {"status": "diverged"} if ending == "diverged" else {}
+        folder.run(f"tune-lstm-{number:03d}", "tuning", BASE, value, **changes, **status)
+    report = gather(folder.folder)
+    table = tuning(report)
+    assert table is not None
+    assert [row[:3] for row in table.rows] == [
+        ("lstm", "2.000", "diverged"),
+        ("lstm", "2.200", "stopped early"),
+        ("lstm", "2.400", "finished"),
+        ("lstm", "2.500", "finished"),
+    ]
+    assert table.chosen == {2} and table.of_chosen.rows[0][-1] == "0.04"
+    assert report.tuned_to(report.of_role("tuning")[:2]) is None
+
+
+def test_a_control_with_a_budget_of_its_own_is_no_unequal_tuning(tmp_path: Path) -> None:
+    folder = full_search(tmp_path, "all")
+    for number in range(6):
+        writer = Folder.__new__(Folder)
+        writer.folder = folder
+        writer.run(f"tune-all-{number:03d}", "tuning", BASE, 2.4, name="LSTM tuned with all")
+    report = gather(folder)
+    assert report.tuning_runs() == {"found": 2, "lstm": 2}
+    assert "tuning 2 runs per cell" in page_of(folder).text
+    assert "not the same number for all" not in page_of(folder).text

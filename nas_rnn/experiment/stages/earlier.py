@@ -13,6 +13,7 @@ from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.stages.selection import TOP
 from nas_rnn.run_folder.config import SearchConfig
 from nas_rnn.run_folder.data_digests import data_digest
+from nas_rnn.run_folder.fresh_test import stored_cut
 from nas_rnn.run_folder.layout import RunFolder, names
 from nas_rnn.run_folder.reader import EARLIER, RunReader
 from nas_rnn.run_folder.trials import ranked, sign_of
@@ -70,6 +71,11 @@ def learned_by(name: str, runs: Path, config: SearchConfig, models: Models) -> l
     differing = [key for key in _MUST_AGREE if key in theirs and theirs[key] != ours[key]]
     if not differing and (reader.data() or {}).get("digest") != data_digest(models.data):
         differing = ["data"]
+    if differing == ["data"] and stored_cut(folder) != models.fresh:
+        raise UserError(
+            f"--start-from {shlex.quote(name)}: with --fresh-test, here or there, that search was trained on another "
+            "part of the data, so what it learned says nothing here; leave --start-from out"
+        )
     if differing:
         what = " and ".join(differing).replace("_", " ")
         raise UserError(

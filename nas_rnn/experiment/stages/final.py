@@ -102,11 +102,12 @@ class Final:
     def _undecided(self, plan: FinalPlan) -> list[RunSpec]:
         """Return the plan's runs without those of cells that need no more seeds: they keep the verdict they have.
 
-        A reference is trained as long as anybody is to be held against it.
+        A reference, or the baseline's cell as a control, is trained as long as anybody is to be held against it.
         """
         rows = () if self.comparison is None else (*self.comparison.contenders, *self.comparison.controls)
         judged = [planned for planned in plan.contenders if not planned.entry.reference]
         judged.sort(key=lambda planned: bool(planned.entry.control))  # as the rows stand
         decided = [planned for planned, row in zip(judged, rows, strict=False) if is_decided(row)]
-        done = {spec.id for planned in decided for spec in planned.specs}
+        own = plan.baseline.entry.digest
+        done = {spec.id for planned in decided if planned.entry.digest != own for spec in planned.specs}
         return [spec for spec in plan.specs if spec.id not in done]

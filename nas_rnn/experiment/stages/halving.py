@@ -51,6 +51,13 @@ def rungs_of(training: TrainingOptions, length: int, *, most: int = 2) -> tuple[
     return tuple(rung for rung in rungs if rung < training.cap)
 
 
+def tuning_epochs(training: TrainingOptions, length: int) -> float:
+    """Return how many epochs a trial of tuning has on average, where a run to its end has ``length`` of them."""
+    rungs = rungs_of(training, length, most=1) if training.epochs == "auto" else ()
+    rung = min(length, rungs[0]) if rungs else length
+    return rung + (length - rung) / REDUCTION
+
+
 def share_of_first(rungs: Sequence[int], length: int) -> float:
     """Return which share of a halving's epochs is spent before its first decision; 1 where there is none."""
     spent, going = 0.0, 1.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nas_rnn.engine import RunList
 from nas_rnn.experiment.events import Notifier, Phase, PhaseStarted, epoch_done, run_ended, run_started
@@ -37,7 +37,10 @@ class RunListener:
         self.folder.keep_result(result)
         if spec.role in ("selection", "tuning") and not keep_checkpoint:
             self.folder.store(spec.id).drop_checkpoint()
-        self.notify(run_ended(spec, result))
+        event = run_ended(spec, result)
+        if keep_checkpoint and result.status == "finished" and result.ended_because == "budget":
+            event = replace(event, ending="stopped")  # at a rung: it may be taken on
+        self.notify(event)
         self.on_change(spec, result)
 
     def stage(self, phase: Phase, specs: Sequence[RunSpec]) -> RunList:

@@ -9,7 +9,7 @@ from nas_rnn.comparison import Entry
 from nas_rnn.engine import RunSource
 from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.stages.costs import Costs
-from nas_rnn.experiment.stages.halving import REDUCTION
+from nas_rnn.experiment.stages.halving import tuning_epochs
 from nas_rnn.experiment.stages.listening import RunListener
 from nas_rnn.experiment.stages.tuning import Tuning, tune
 from nas_rnn.run_folder.trials import BASELINE_ID
@@ -25,9 +25,10 @@ def lstm_with_all(
     They are those of all parts but the controls. ``tuned`` is the tuning of all cells: how long the baseline needs is
     known from it.
     """
-    trials = max(models.config.tune, _settings(models, listener, costs, tuned))
+    trials = max(1, models.config.tune, _settings(models, listener, costs, tuned))
+    number = "1 setting" if trials == 1 else f"{trials} settings"
     entry = replace(
-        given, name=NAME, control=f"{trials} settings: as much training as search, selection and tuning took"
+        given, name=NAME, control=f"{number}: as much training as search, selection and tuning took"
     )
     found = yield from tune(models, listener, costs, [entry], "lstm-all", trials=trials)
     return found.entries[0]
@@ -39,6 +40,4 @@ def _settings(models: Models, listener: RunListener, costs: Costs, tuned: Tuning
         return 0
     spent = sum(cost.units for cost in costs.parts() if cost.part != "control")
     length = tuned.length or len(result.epochs)
-    rung = length if tuned.rung is None else min(length, tuned.rung.epochs)
-    epochs_each = rung + (length - rung) / REDUCTION
-    return round(spent / result.epochs[0].targets / epochs_each)
+    return round(spent / result.epochs[0].targets / tuning_epochs(models.config.training(), length))

@@ -296,10 +296,19 @@ class TuneSource:
         return replace(tuned.entry.with_settings(settings), tuned=chosen is not None and self._trials > 1)
 
     def _chosen(self, tuned: _Tuned) -> int | None:
-        """Return the number of the settings that were best at the end; None where all diverged or failed."""
-        ended = range(len(tuned.settings)) if self._rung is None else tuned.promoted
+        """Return the number of the settings that were best at the end; None where all diverged or failed.
+
+        Those that an earlier stage trained to their end count as well: what is known of the baseline is not left aside
+        because its rank at the rung was low among others this time.
+        """
+        everyone = range(len(tuned.settings))
+        ended = [n for n in everyone if n in tuned.promoted or self._is_at_end(tuned.results[n])]
         best = best_of({number: loss_at(tuned.results[number], self._sign) for number in ended}, 1)
         return best[0] if best else None
+
+    def _is_at_end(self, result: RunResult) -> bool:
+        """Whether a run came to its own end, and not only to the rung."""
+        return self._rung is None or result.ended_because != "budget"
 
     def _propose(self, position: int) -> RunSpec | None:
         """Return the next run of one cell; None where runs before it must end first."""

@@ -26,9 +26,10 @@ def tuning(report: Report) -> list[Panel]:
             [rate for rate, _ in points], [value for _, value in points], s=34, marker=marker, facecolors="none",
             edgecolors=colour, linewidths=1.4, label=short(name), zorder=3,
         )  # fmt: skip
-        sign = 1 if report.measures.monitor.direction == "minimize" else -1
-        best = min(points, key=lambda point: sign * point[1])
-        axes.scatter([best[0]], [best[1]], s=70, marker=marker, color=colour, zorder=4)
+        best = report.tuned_to(runs)
+        if best is not None:
+            at = best.spec.training.learning_rate, best.result.best_metric or 0.0
+            axes.scatter([at[0]], [at[1]], s=70, marker=marker, color=colour, zorder=4)
     axes.legend(frameon=False, fontsize=9)
     told = ", ".join(f"{name} {len(runs)} runs" for name, runs in of_cell.items())
     return [finish(figure, "tuning-rate", "Learning rates tried, the best of each cell filled", f"{told}.")]
