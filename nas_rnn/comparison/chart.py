@@ -17,6 +17,8 @@ if TYPE_CHECKING:  # matplotlib takes half a second to import, and most commands
 
 # Okabe & Ito's palette (2008), safe for colour-blind readers; shapes and words carry the meaning as well.
 INK, QUIET, BLUE, BAND = "#1a1a1a", "#6b6b6b", "#0072B2", "#e3e3e3"
+FAR_OUT = 3.0
+"""Values so many interquartile ranges beyond the quartiles (Tukey 1977: far out) stand at the edge, as an arrow."""
 ROOM, NARROW_ROOM = 28, 16
 """Letters of a name that a row has room for."""
 
@@ -84,16 +86,18 @@ def _legend(comparison: Comparison, between: str) -> str:
         f"grey band: equivalent (±{comparison.margin:.2g})" if comparison.margin else "no equivalence margin"
     )
     interval = f"square: mean, {percent(comparison.level)} interval"
-    return between.join(["dots: single seeds", "diamond: mean ± standard deviation", interval, band])
+    dots = "dots: single seeds (arrows: far out)"
+    return between.join([dots, "diamond: mean ± standard deviation", interval, band])
 
 
 def _measured(axes: Axes, comparison: Comparison) -> None:
     """Draw each cell's metric: a dot a seed, the mean with one standard deviation, and both in figures."""
     digits = max((decimals(comparison, row) for row in comparison.rows), default=3)
     standings = [comparison.baseline, *(row.standing for row in comparison.rows)]
+    limits = _limits([value for standing in standings for value in standing.values if value is not None])
     for y, standing in enumerate(standings):
         values = [value for value in standing.values if value is not None]
-        _dots(axes, values, y)
+        _dots(axes, values, y, limits)
         if standing.mean is None:
             runs = f"{standing.diverged} of {len(standing.values)}"
             text = f"diverged\nin {runs} runs" if standing.diverged else "no result"
@@ -102,6 +106,7 @@ def _measured(axes: Axes, comparison: Comparison) -> None:
             text = f"{standing.mean:.{digits}f}"
             text += "" if standing.std is None else f"\n± {standing.std:.{digits}f}"
         _note(axes, y, text)
+    axes.set_xlim(*limits)
     axes.set_xlabel(f"{comparison.unit}, on the test part")
     arrow = "lower is better" if comparison.direction == "minimize" else "higher is better"
     axes.set_title(f"Measured ({arrow})", loc="left", fontsize=10.5)
@@ -114,24 +119,50 @@ def _differences(axes: Axes, comparison: Comparison) -> None:
         for edge in (-comparison.margin, comparison.margin):
             axes.axvline(edge, color=QUIET, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
     axes.axvline(0, color=INK, linewidth=1.1, zorder=1.5)
+    margin = comparison.margin or 0.0
+    ends = [end for row in comparison.rows for end in row.ci95 or ()]
+    seeds = [value for row in comparison.rows for value in row.seed_differences if value is not None]
+    limits = _limits([*ends, *seeds], always=(-margin, 0.0, margin))
     for y, row in enumerate(comparison.rows, start=1):
-        _dots(axes, [value for value in row.seed_differences if value is not None], y)
+        _dots(axes, [value for value in row.seed_differences if value is not None], y, limits)
         if row.difference is not None:
             low, high = row.ci95 or (row.difference, row.difference)
             _estimate(axes, row.difference, row.difference - low, high - row.difference, y, "s")
         _note(axes, y, _verdict_text(comparison, row), bold=True)
     _note(axes, 0, "baseline")
-    _always_show_zero(axes, comparison)
+    axes.set_xlim(*limits)
     axes.set_xlabel(f"difference in {comparison.unit}; left of zero is better")
     axes.set_title(
         f"Against {baseline_name(comparison.baseline).replace('`', '')}", loc="left", fontsize=10.5
     )
 
 
-def _dots(axes: Axes, values: list[float], y: int) -> None:
-    """Draw one hollow dot a seed, a little below the row's line, apart where they would hide each other."""
+def _dots(axes: Axes, values: list[float], y: int, limits: tuple[float, float]) -> None:
+    """Draw one hollow dot a seed, a little below the row's line, apart where they would hide each other.
+
+    What lies beyond the limits is an arrow at their edge.
+    """
     offsets = 0.2 + 0.05 * (np.arange(len(values)) % 3 - 1)
-    axes.scatter(values, y + offsets, s=20, facecolors="white", edgecolors=QUIET, linewidths=1.0, zorder=3)
+    low, high = limits
+    for value, place in zip(values, y + offsets, strict=True):
+        marker = "<" if value < low else ">" if value > high else "o"
+        axes.scatter(
+            [min(max(value, low), high)], [place], s=20, marker=marker, facecolors="white", edgecolors=QUIET,
+            linewidths=1.0, zorder=3, clip_on=False,
+        )  # fmt: skip
+
+
+def _limits(values: list[float], always: tuple[float, ...] = ()) -> tuple[float, float]:
+    """Return the ends of an axis that shows ``values`` and ``always``, far-out values aside, with some air."""
+    near = np.array([*values, *always])
+    if len(values) > 3:  # of fewer nobody knows which one is far out
+        lower, upper = np.percentile(values, [25, 75])
+        reach = FAR_OUT * (upper - lower)
+        kept = [value for value in values if lower - reach <= value <= upper + reach]
+        near = np.array([*kept, *always])
+    low, high = (float(near.min()), float(near.max())) if near.size else (0.0, 0.0)
+    air = 0.08 * (high - low) or 0.05 * abs(high) or 1.0
+    return low - air, high + air
 
 
 def _estimate(
@@ -174,13 +205,3 @@ def _verdict_text(comparison: Comparison, row: ContenderRow) -> str:
     digits = decimals(comparison, row)
     text = f"{row.verdict}\n{row.difference:+.{digits}f}"
     return text if row.ci95 is None else f"{text} [{row.ci95[0]:+.{digits}f}, {row.ci95[1]:+.{digits}f}]"
-
-
-def _always_show_zero(axes: Axes, comparison: Comparison) -> None:
-    """Keep zero and the whole margin in sight, with some air beside them."""
-    reach = [0.0, comparison.margin or 0.0, -(comparison.margin or 0.0)]
-    for row in comparison.rows:
-        reach += [*(row.ci95 or ()), *(value for value in row.seed_differences if value is not None)]
-    low, high = min(reach), max(reach)
-    air = 0.08 * (high - low) or 1.0
-    axes.set_xlim(low - air, high + air)
