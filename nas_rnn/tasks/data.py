@@ -125,5 +125,17 @@ def symbol_dtype(symbols: int) -> type[np.unsignedinteger[Any]]:
     return np.uint8 if symbols <= 1 << 8 else np.uint16 if symbols <= 1 << 16 else np.uint32
 
 
+PIECE = 1 << 20
+"""So many numbers are widened at a time, where a whole part in 64 bits would not fit into memory."""
+
+
+def occurrences(numbers: NDArray[Any], kinds: int) -> NDArray[np.int64]:
+    """Return how often each of the numbers 0 to ``kinds`` - 1 occurs, (kinds,), in an array of any shape and size."""
+    flat, counts = numbers.reshape(-1), np.zeros(kinds, dtype=np.int64)
+    for first in range(0, len(flat), PIECE):
+        counts += np.bincount(flat[first : first + PIECE], minlength=kinds)
+    return counts
+
+
 EVALUATION = Batching(batch=32, length=64)
 """How validation and test are cut, whatever a run trains with: then two runs have the same items."""
