@@ -16,6 +16,9 @@ PARTS: tuple[Part, ...] = get_args(Part)
 
 Arrays = Mapping[str, NDArray[Any]]
 
+Symbols = NDArray[np.unsignedinteger[Any]]
+"""Numbers of characters, words or classes, in the smallest type that has them all."""
+
 
 class MissingPart(LookupError):
     """A part that is not among the data."""
@@ -135,6 +138,20 @@ def occurrences(numbers: NDArray[Any], kinds: int) -> NDArray[np.int64]:
     for first in range(0, len(flat), PIECE):
         counts += np.bincount(flat[first : first + PIECE], minlength=kinds)
     return counts
+
+
+def renumbered(pieces: list[Symbols], numbers: Symbols) -> Symbols:
+    """Return one array of ``numbers[piece]`` for all pieces in order; ``pieces`` is empty afterwards.
+
+    Each is let go when it has been copied, from the end, so that a long text is never held twice.
+    """
+    end = sum(map(len, pieces))
+    joined: Symbols = np.empty(end, dtype=numbers.dtype)
+    while pieces:
+        piece = pieces.pop()
+        joined[end - len(piece) : end] = numbers[piece]
+        end -= len(piece)
+    return joined
 
 
 EVALUATION = Batching(batch=32, length=64)

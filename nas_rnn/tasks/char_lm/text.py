@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas_rnn.errors import UserError
-from nas_rnn.tasks.data import symbol_dtype
+from nas_rnn.tasks.data import Symbols, renumbered, symbol_dtype
 
 _CODE_POINTS = 0x110000
 
@@ -42,14 +42,14 @@ class Vocabulary:
         return "".join(self.characters[number] for number in numbers)
 
 
-def encoded(pieces: Iterable[str], most: int = 0) -> tuple[Vocabulary, NDArray[np.unsignedinteger[Any]]]:
+def encoded(pieces: Iterable[str], most: int = 0) -> tuple[Vocabulary, Symbols]:
     """Return the vocabulary of a text that comes in pieces, and its characters' numbers in the smallest type.
 
     ``most`` is how many characters to take; 0: all. Characters are numbered as they come, and anew, by code point, when
     all are known: so the text is read once, and every piece held as numbers.
     """
     number_of = np.full(_CODE_POINTS, -1, dtype=np.int32)
-    known, found, count = list[int](), list[NDArray[np.unsignedinteger[Any]]](), 0
+    known, found, count = list[int](), list[Symbols](), 0
     for piece in pieces:
         points = _code_points(piece[: most - count] if most else piece)
         new = np.unique(points[number_of[points] < 0])
@@ -60,15 +60,9 @@ def encoded(pieces: Iterable[str], most: int = 0) -> tuple[Vocabulary, NDArray[n
         if most and count >= most:
             break
     order = np.argsort(np.array(known, dtype=np.int64))
-    final = np.empty(len(known), dtype=symbol_dtype(len(known)))
+    final: Symbols = np.empty(len(known), dtype=symbol_dtype(len(known)))
     final[order] = np.arange(len(known))
-    codes: NDArray[np.unsignedinteger[Any]] = np.empty(count, dtype=symbol_dtype(len(known)))
-    end = count
-    while found:  # from the end, so that each piece is freed when it has been copied
-        piece_codes = found.pop()
-        codes[end - len(piece_codes) : end] = final[piece_codes]
-        end -= len(piece_codes)
-    return Vocabulary("".join(chr(known[place]) for place in order)), codes
+    return Vocabulary("".join(chr(known[place]) for place in order)), renumbered(found, final)
 
 
 def _code_points(text: str) -> NDArray[Any]:
