@@ -10,11 +10,13 @@ from typing import Any, ClassVar
 from nas_rnn.errors import UserError
 from nas_rnn.tasks.batch import Batch
 from nas_rnn.tasks.char_lm import net
+from nas_rnn.tasks.char_lm.downloads import DOWNLOADS
 from nas_rnn.tasks.char_lm.floors import bigram_bits, by_block, unigram_bits
 from nas_rnn.tasks.char_lm.model import CharModel
 from nas_rnn.tasks.char_lm.net import LanguageModel
 from nas_rnn.tasks.char_lm.text import Vocabulary, encoded
 from nas_rnn.tasks.data import EVALUATION, PARTS, Arrays, Batching, Part, TaskData
+from nas_rnn.tasks.download import Download
 from nas_rnn.tasks.metric import Mean, Metric, Statistics
 from nas_rnn.tasks.model import TaskModel
 from nas_rnn.tasks.notices import unlearnable
@@ -61,6 +63,7 @@ class CharLM(Task):
     item: ClassVar[str] = "block"
     Options: ClassVar[type] = Options
     raw_meta: ClassVar[frozenset[str]] = frozenset({"vocabulary"})
+    downloads: ClassVar[tuple[Download, ...]] = DOWNLOADS
 
     def load(self, source: Path | None) -> TaskData:
         """Read a UTF-8 text file, or the text of Python's language reference that CPython carries.

@@ -25,7 +25,7 @@ class WordModel(TaskModel):
     def loss(self, batch: Batch, state: State) -> tuple[Loss, State]:
         """Return the mean cross-entropy in nats; in evaluation with the nats and words of each of the B rows."""
         targets_TB = batch.targets
-        assert isinstance(targets_TB, Tensor)
+        assert isinstance(batch.inputs, Tensor) and isinstance(targets_TB, Tensor)
         hidden_TBH, state = self.net.hidden(batch.inputs, state)
         nats_TB = self.net.nats(hidden_TBH, targets_TB)
         if self.training:  # the chunks that train have no place without a target
@@ -37,7 +37,7 @@ class WordModel(TaskModel):
 
     def probe(self, batch: Batch) -> Mapping[str, Probe]:
         """Return the loss of the last step alone."""
-        assert isinstance(batch.targets, Tensor)
+        assert isinstance(batch.inputs, Tensor) and isinstance(batch.targets, Tensor)
         hidden_TBH, _ = self.net.hidden(batch.inputs, None)
         nats_1B, targets_1B = self.net.nats(hidden_TBH[-1:], batch.targets[-1:]), batch.targets[-1:]
         return {"net.rnn": Probe(nats_1B.sum() / (targets_1B != IGNORED).sum().clamp(min=1))}

@@ -71,7 +71,7 @@ class LanguageModel(nn.Module):
             return F.linear(self.project(hidden_TBH), self.embedding.weight, self.bias)
         if hasattr(self, "adaptive"):
             log_NV: Tensor = self.adaptive.log_prob(hidden_TBH.flatten(0, 1))
-            return log_NV.unflatten(0, hidden_TBH.shape[:2])
+            return log_NV.view(*hidden_TBH.shape[:2], -1)
         scores_TBV: Tensor = self.output(hidden_TBH)
         return scores_TBV
 
@@ -79,8 +79,8 @@ class LanguageModel(nn.Module):
         """Return (T, B): minus the logarithm of each target's probability, exact; 0 where targets are `IGNORED`."""
         if hasattr(self, "adaptive"):
             known_TB = targets_TB.clamp(min=0)
-            nats_TB = -self.adaptive(hidden_TBH.flatten(0, 1), known_TB.flatten()).output.view_as(targets_TB)
-            return nats_TB.masked_fill(targets_TB == IGNORED, 0.0)
+            logs_N: Tensor = self.adaptive(hidden_TBH.flatten(0, 1), known_TB.flatten()).output
+            return -logs_N.view_as(targets_TB).masked_fill(targets_TB == IGNORED, 0.0)
         scores_NV = self.scores(hidden_TBH).flatten(0, 1)
         nats_N = F.cross_entropy(scores_NV, targets_TB.flatten(), ignore_index=IGNORED, reduction="none")
         return nats_N.view_as(targets_TB)

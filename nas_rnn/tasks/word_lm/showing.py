@@ -7,7 +7,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nas_rnn.outside import shown
 from nas_rnn.tasks.word_lm.words import EOS
@@ -83,7 +83,7 @@ def _word(axes: Axes, column: int, row: int, one: Shown, colour: tuple[float, ..
 
     text, tall = _clean(one.word), 0.56 if guesses else 0.86
     axes.add_patch(Rectangle((column - 0.25, row + 0.06), len(text) + 0.5, tall, color=colour, linewidth=0))
-    style = {"family": "monospace", "va": "center_baseline", "ha": "left"}
+    style: dict[str, Any] = {"family": "monospace", "va": "center_baseline", "ha": "left"}
     axes.text(column, row + 0.06 + tall / 2, text, fontsize=SIZE, color=INK, **style)
     if one.likelier:
         axes.text(column, row + 0.80, _clean(one.likelier), fontsize=SMALL, color=QUIET, **style)

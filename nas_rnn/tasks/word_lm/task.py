@@ -49,7 +49,7 @@ PERPLEXITY = Perplexity(
     per="words",
 )
 
-EMBEDDED_WORDS, EMBEDDED_VOCABULARY = 100_000, 600
+EMBEDDED_WORDS, EMBEDDED_VOCABULARY = 40_000, 400
 """What is taken of the embedded text, where the options do not say: what small models learn in a minute."""
 
 FULL = 20_000
@@ -65,7 +65,7 @@ class Options:
 
     vocabulary: int = option(
         0,
-        "most words to know, <unk> and <eos> included; 0: all, of the embedded text 600",
+        "most words to know, <unk> and <eos> included; 0: all, of the embedded text 400",
         low=0,
         high=1 << 22,
     )
@@ -85,7 +85,7 @@ class Options:
     lower: bool = option(False, "make capitals small")
     words: int = option(
         0,
-        "words to use, from the beginning, of a folder's training file; 0: all, of the embedded text 100000",
+        "words to use, from the beginning, of a folder's training file; 0: all, of the embedded text 40000",
         low=0,
     )
     valid: float = option(0.1, "share of a single text that validates", low=0.01, high=0.4)
@@ -112,7 +112,7 @@ class WordLM(Task):
     item: ClassVar[str] = "block"
     Options: ClassVar[type] = Options
     training_defaults: ClassVar[Mapping[str, int | float | str]] = MappingProxyType(
-        {"batch": 20, "length": 35, "learning_rate": 0.01, "layers": 1}
+        {"batch": 20, "length": 35, "learning_rate": 0.02, "layers": 1}
     )
     raw_meta: ClassVar[frozenset[str]] = frozenset({"vocabulary"})
     downloads: ClassVar[tuple[Download, ...]] = DOWNLOADS

@@ -40,7 +40,7 @@ class Splitting:
 
     @classmethod
     def of(cls, wanted: str, lower: bool, beginning: str) -> Splitting:
-        """Return what is ``wanted``; for "auto", at spaces where a text's ``beginning`` shows that it was cut before."""
+        """Return what is ``wanted``; for "auto", at spaces where the ``beginning`` shows that a text was cut."""
         if wanted == "auto":
             wanted = "spaces" if UNKNOWN in beginning else "punctuation"
         return cls(wanted, lower)
