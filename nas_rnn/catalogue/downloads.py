@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
@@ -131,7 +130,7 @@ def _fetch(remote: RemoteFile, file: Path) -> None:
     import pooch
     import requests
 
-    logging.getLogger("pooch").setLevel(logging.ERROR)
+    pooch.get_logger().setLevel("ERROR")  # what is fetched is told by whoever asked
     get = pooch.HTTPDownloader(timeout=TIMEOUT)
     try:
         pooch.retrieve(remote.url, remote.checksum, fname=file.name, path=file.parent, downloader=get)
@@ -216,12 +215,13 @@ def _write_member(archive: Path, name: str, opened: Opened, size: int) -> None:
     parts = PurePosixPath(name).parts
     if not parts or name.startswith("/") or ".." in parts or "\\" in name or ":" in name:
         raise NasRnnError(
-            f"{archive} has a member {name!r} that would lie outside of its folder; nothing of it is kept"
+            f"{archive} has a member {name!r} that would lie outside of its folder; it is not unpacked"
         )
     file = archive.parent.joinpath(*parts)
     if not file.resolve().is_relative_to(archive.parent.resolve()):
         raise NasRnnError(f"{file} leads out of {archive.parent} by a link; remove it, or give --to")
-    if file.is_file() and file.stat().st_size == size:
+    if file.exists():
+        _require_same(archive, file, opened)
         return
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_name(f"{file.name}.part")
@@ -240,3 +240,20 @@ def _write_member(archive: Path, name: str, opened: Opened, size: int) -> None:
         partial.replace(file)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _require_same(archive: Path, file: Path, opened: Opened) -> None:
+    source = opened()
+    assert source is not None
+    if not file.is_file():
+        raise UserError(
+            f"{file} is there already and is no file; move it away, or give another folder with --to"
+        )
+    with source, file.open("rb") as kept:
+        while (content := source.read(_AT_ONCE)) == kept.read(_AT_ONCE):
+            if not content:
+                return
+    raise UserError(
+        f"{file} is there already and is another file than the one in {archive.name}; move it away, or give another "
+        "folder with --to"
+    )
