@@ -43,10 +43,10 @@ def served(tmp_path: Path) -> Iterator[tuple[Path, str]]:
     server.server_close()
 
 
-def remote(served: tuple[Path, str], name: str, content: bytes, **more: object) -> RemoteFile:
-    (served[0] / name).write_bytes(content)
+def remote(served: tuple[Path, str], file: str, content: bytes, **more: object) -> RemoteFile:
+    (served[0] / file).write_bytes(content)
     checksum = f"sha256:{hashlib.sha256(content).hexdigest()}"
-    return RemoteFile(**{"url": f"{served[1]}/{name}", "checksum": checksum, **more})  # type: ignore[arg-type]
+    return RemoteFile(**{"url": f"{served[1]}/{file}", "checksum": checksum, **more})  # type: ignore[arg-type]
 
 
 def data_set(*files: RemoteFile, use: str = "") -> Download:
