@@ -13,7 +13,8 @@ from nas_rnn.tasks.data import PIECE, Symbols, occurrences
 
 Floats = NDArray[np.float64]
 
-ROUNDS = 100
+HALVINGS = 30
+"""How often the interval that the best weight lies in is halved."""
 
 
 def unigram_shares(train_N: Symbols, part_N: Symbols, words: int) -> Floats:
@@ -50,7 +51,7 @@ def bigram_shares(train_N: Symbols, part_N: Symbols, words: int) -> Floats:
 def interpolated(train_N: Symbols, valid_N: Symbols, part_N: Symbols, words: int) -> Floats:
     """Return the probability of every word of ``part`` but the first: w times that by pairs, 1 - w that without memory.
 
-    The weight w is the best one for the validation part, found by expectation maximisation (Jelinek & Mercer 1980).
+    The weight w is the best one for the validation part, as in the deleted interpolation of Jelinek & Mercer (1980).
     """
     weight = best_weight(bigram_shares(train_N, valid_N, words), unigram_shares(train_N, valid_N, words))
     pairs, single = bigram_shares(train_N, part_N, words), unigram_shares(train_N, part_N, words)
@@ -59,15 +60,13 @@ def interpolated(train_N: Symbols, valid_N: Symbols, part_N: Symbols, words: int
 
 def best_weight(pairs_N: Floats, single_N: Floats) -> float:
     """Return the weight of ``pairs_N`` in the mixture with ``single_N`` that makes both together most likely."""
-    weight = 0.5
-    for _ in range(ROUNDS):
-        before, weight = (
-            weight,
-            float(np.mean(weight * pairs_N / (weight * pairs_N + (1 - weight) * single_N))),
-        )
-        if abs(weight - before) < 1e-7:
-            break
-    return weight
+    low, high = 0.0, 1.0
+    for _ in range(HALVINGS):
+        weight = (low + high) / 2
+        # The derivative of the log-likelihood, which is concave in the weight.
+        slope = np.mean((pairs_N - single_N) / (weight * pairs_N + (1 - weight) * single_N))
+        low, high = (weight, high) if slope > 0 else (low, weight)
+    return low
 
 
 def _pairs(words_N: Symbols, words: int) -> NDArray[np.int64]:

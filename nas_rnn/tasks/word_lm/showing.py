@@ -83,7 +83,12 @@ def _word(axes: Axes, column: int, row: int, one: Shown, colour: tuple[float, ..
 
     text, tall = _clean(one.word), 0.56 if guesses else 0.86
     axes.add_patch(Rectangle((column - 0.25, row + 0.06), len(text) + 0.5, tall, color=colour, linewidth=0))
-    style: dict[str, Any] = {"family": "monospace", "va": "center_baseline", "ha": "left"}
+    style: dict[str, Any] = {
+        "family": "monospace",
+        "va": "center_baseline",
+        "ha": "left",
+        "parse_math": False,
+    }
     axes.text(column, row + 0.06 + tall / 2, text, fontsize=SIZE, color=INK, **style)
     if one.likelier:
         axes.text(column, row + 0.80, _clean(one.likelier), fontsize=SMALL, color=QUIET, **style)
@@ -130,10 +135,8 @@ def _figure(width: float, height: float) -> Figure:
 
 
 def _png(figure: Figure) -> bytes:
-    import matplotlib
-
     content = io.BytesIO()
-    with matplotlib.rc_context({"text.parse_math": False}), warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # the text may be in any writing
         figure.savefig(content, format="png", dpi=DPI)
     return content.getvalue()

