@@ -24,7 +24,7 @@ PATIENCE = 3
 
 
 def main() -> None:
-    """Print the shares of unknown words, the floors' perplexities, each epoch's validation, and the test's perplexity."""
+    """Print the shares of unknown words, the floors, each epoch's validation, and the test's perplexity."""
     asked = arguments()
     task = WordLM(least=asked.least, embedding=asked.hidden)
     data = task.load(asked.data)
@@ -61,7 +61,9 @@ def main() -> None:
 
 def arguments() -> argparse.Namespace:
     """Return what was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("data", type=Path, nargs="?")
     parser.add_argument("--hidden", type=int, default=100)
     parser.add_argument("--least", type=int, default=0)

@@ -123,8 +123,8 @@ def _legend(figure: Figure, width: float, height: float, guesses: bool) -> None:
     axes.set_xticks([0, 24.75, 49.5, 74.25, 99], ["1", "1/10", "1/100", "1/1,000", "1/10,000"], fontsize=7)
     axes.tick_params(length=0, pad=2)
     axes.spines[:].set_visible(False)
-    what = "the probability that the model gave to the word"
-    more = "; below it, in grey, the one that it held for likeliest" if guesses else ""
+    what = "how likely the model held the word"
+    more = "; in grey: the likeliest one" if guesses else ""
     figure.text(3.1 / width, 0.34 / height, what + more, fontsize=7.5, color=QUIET)
 
 

@@ -257,8 +257,9 @@ def _surprises(model: WordModel, data: TaskData, seed: int) -> list[Shown]:
     scores_T1V, _ = model.net(chosen[:-1, None].to(device), None)
     model.train(was_training)
     shares_TV = scores_T1V[:, 0].double().softmax(-1).cpu()
-    found = []
+    found, unknown = [], vocabulary.index(UNKNOWN)
     for shares_V, word in zip(shares_TV, chosen[1:].tolist(), strict=True):
-        best = int(shares_V.argmax())
-        found.append(Shown(vocabulary[word], float(shares_V[word]), "" if best == word else vocabulary[best]))
+        best = int(shares_V.index_fill(0, torch.tensor([unknown]), -1.0).argmax())  # <unk> is no word to show
+        likelier = vocabulary[best] if shares_V[best] > shares_V[word] else ""
+        found.append(Shown(vocabulary[word], float(shares_V[word]), likelier))
     return found[min(READ_BEFORE, len(found) // 2) :]
