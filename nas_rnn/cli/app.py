@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from nas_rnn import __version__
+from nas_rnn.cli.downloading import download
 from nas_rnn.cli.exporting import export
 from nas_rnn.cli.failures import INTERRUPTED, say
 from nas_rnn.cli.inspecting import list_, sample, show, ui
@@ -27,6 +28,7 @@ for _name, _function in {
     "list": list_,
     "sample": sample,
     "export": export,
+    "download": download,
     "report": report,
     "ui": ui,
     "new": new,

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from nas_rnn.tasks import TaskData
@@ -57,7 +58,7 @@ def _digest(arrays: Iterable[tuple[str, Array]], beginning: str = "") -> str:
     digest = hashlib.sha256(beginning.encode())
     for name, array in arrays:
         digest.update(f"{name} {array.dtype} {array.shape}".encode())
-        digest.update(array.tobytes())
+        digest.update(np.ascontiguousarray(array).data)  # no copy, where it is contiguous already
     return digest.hexdigest()[:16]
 
 

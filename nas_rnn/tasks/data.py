@@ -16,6 +16,9 @@ PARTS: tuple[Part, ...] = get_args(Part)
 
 Arrays = Mapping[str, NDArray[Any]]
 
+Symbols = NDArray[np.unsignedinteger[Any]]
+"""Numbers of characters, words or classes, in the smallest type that has them all."""
+
 
 class MissingPart(LookupError):
     """A part that is not among the data."""
@@ -123,6 +126,32 @@ class Batching:
 def symbol_dtype(symbols: int) -> type[np.unsignedinteger[Any]]:
     """Return the smallest unsigned integer type for so many symbols, as data travels to every worker."""
     return np.uint8 if symbols <= 1 << 8 else np.uint16 if symbols <= 1 << 16 else np.uint32
+
+
+PIECE = 1 << 20
+"""So many numbers are widened at a time, where a whole part in 64 bits would not fit into memory."""
+
+
+def occurrences(numbers: NDArray[Any], kinds: int) -> NDArray[np.int64]:
+    """Return how often each of the numbers 0 to ``kinds`` - 1 occurs, (kinds,), in an array of any shape and size."""
+    flat, counts = numbers.reshape(-1), np.zeros(kinds, dtype=np.int64)
+    for first in range(0, len(flat), PIECE):
+        counts += np.bincount(flat[first : first + PIECE], minlength=kinds)
+    return counts
+
+
+def renumbered(pieces: list[Symbols], numbers: Symbols) -> Symbols:
+    """Return one array of ``numbers[piece]`` for all pieces in order; ``pieces`` is empty afterwards.
+
+    Each is let go when it has been copied, from the end, so that a long text is never held twice.
+    """
+    end = sum(map(len, pieces))
+    joined: Symbols = np.empty(end, dtype=numbers.dtype)
+    while pieces:
+        piece = pieces.pop()
+        joined[end - len(piece) : end] = numbers[piece]
+        end -= len(piece)
+    return joined
 
 
 EVALUATION = Batching(batch=32, length=64)

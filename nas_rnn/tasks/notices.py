@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nas_rnn.tasks.data import PARTS, Part
+from nas_rnn.tasks.data import PARTS, Part, occurrences
 
 SAID: Mapping[Part, str] = {"train": "training", "valid": "validation", "test": "test"}
 
@@ -25,10 +25,10 @@ def unlearnable(
     ("characters", "classes"), ``items`` what one occurrence is ("characters", "pictures"), both in the plural. Names
     may be data: they are shown as Python writes them, with all that is not seen written out.
     """
-    trained_V = np.bincount(parts["train"].ravel(), minlength=len(names)) > 0
+    trained_V = occurrences(parts["train"], len(names)) > 0
     told = list[str]()
     for part in PARTS[1:]:
-        counts_V = np.bincount(parts[part].ravel(), minlength=len(names))
+        counts_V = occurrences(parts[part], len(names))
         unknown_V = np.where(trained_V, 0, counts_V)
         if unknown_V.any():
             share = unknown_V.sum() / counts_V.sum()

@@ -16,7 +16,20 @@ from nas_rnn.run_folder.config import AblateConfig, CompareConfig, SearchConfig
 from nas_rnn.training import TrainingOptions
 from tests.cli.conftest import Run
 
-COMMANDS = ("search", "compare", "ablate", "show", "list", "sample", "export", "report", "ui", "new", "check")
+COMMANDS = (
+    "search",
+    "compare",
+    "ablate",
+    "show",
+    "list",
+    "sample",
+    "export",
+    "report",
+    "ui",
+    "new",
+    "check",
+    "download",
+)
 SLOW = ("torch", "ray", "mlflow", "optuna", "pydantic", "numpy", "nas_rnn.experiment", "nas_rnn.plugins")
 
 

@@ -14,10 +14,10 @@ from nas_rnn.errors import UserError
 from nas_rnn.tasks import Batch, Batching, Loss, PreviewOptions, Regularisation, TaskData
 from nas_rnn.tasks.char_lm import CharLM
 from nas_rnn.tasks.char_lm.model import CharModel
-from nas_rnn.tasks.char_lm.streams import IGNORED
 from nas_rnn.tasks.char_lm.task import FEWEST_CHARACTERS
 from nas_rnn.tasks.data import EVALUATION, PARTS
 from nas_rnn.tasks.metric import totals_of
+from nas_rnn.tasks.streams import IGNORED
 
 
 def data_of(text: str, tmp_path: Path) -> TaskData:

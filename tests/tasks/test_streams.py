@@ -11,14 +11,14 @@ from torch import Tensor
 from nas_rnn.errors import UserError
 from nas_rnn.tasks import Arrays, Batch, Batching, Part, TaskData
 from nas_rnn.tasks.char_lm import CharLM
-from nas_rnn.tasks.char_lm.streams import (
+from nas_rnn.tasks.data import EVALUATION, PARTS
+from nas_rnn.tasks.streams import (
     CONTEXT,
     IGNORED,
     evaluation_blocks,
     evaluation_chunks,
     training_chunks,
 )
-from nas_rnn.tasks.data import EVALUATION, PARTS
 
 Chunks = list[tuple[Tensor, Tensor]]
 

@@ -1,4 +1,4 @@
-"""A language model's loss and scores, and sampling from it.
+"""A language model's loss and scores.
 
 Shapes: T steps, B streams, V symbols.
 """
@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from nas_rnn.tasks.batch import Batch
 from nas_rnn.tasks.char_lm.net import LanguageModel
-from nas_rnn.tasks.char_lm.streams import IGNORED
 from nas_rnn.tasks.model import Loss, Probe, State, TaskModel
+from nas_rnn.tasks.streams import IGNORED
 
 
 class CharModel(TaskModel):
@@ -49,31 +48,3 @@ class CharModel(TaskModel):
         logits_TBV, _ = self.net(batch.inputs, None)
         assert isinstance(batch.targets, Tensor)
         return {"net.rnn": Probe(F.cross_entropy(logits_TBV[-1], batch.targets[-1], ignore_index=IGNORED))}
-
-
-@torch.no_grad()
-def sample(net: LanguageModel, prompt: list[int], *, length: int, temperature: float, seed: int) -> list[int]:
-    """Return ``length`` symbols that follow ``prompt``, each drawn from the model's own distribution.
-
-    ``temperature`` divides the logits; 0 always takes the likeliest symbol. The draws depend on ``seed``
-    alone and leave torch's own random state as it was; the net's training mode is left as it was.
-    """
-    was_training = net.training
-    net.eval()
-    generator = torch.Generator().manual_seed(seed)
-    device = next(net.parameters()).device
-    state: Any = None
-    step, drawn = prompt, list[int]()
-    for _ in range(length):
-        logits, state = net(torch.tensor(step, device=device).unsqueeze(1), state)
-        drawn.append(_draw(logits[-1, 0].double().cpu(), temperature, generator))
-        step = drawn[-1:]
-    net.train(was_training)
-    return drawn
-
-
-def _draw(logits_V: Tensor, temperature: float, generator: torch.Generator) -> int:
-    if temperature == 0.0:
-        return int(logits_V.argmax())
-    scaled_V = (logits_V - logits_V.max()) / temperature
-    return int(torch.multinomial(scaled_V.exp(), 1, generator=generator))

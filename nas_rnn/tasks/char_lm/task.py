@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from nas_rnn.errors import UserError
 from nas_rnn.tasks.batch import Batch
 from nas_rnn.tasks.char_lm import net
+from nas_rnn.tasks.char_lm.downloads import DOWNLOADS
 from nas_rnn.tasks.char_lm.floors import bigram_bits, by_block, unigram_bits
-from nas_rnn.tasks.char_lm.model import CharModel, sample
+from nas_rnn.tasks.char_lm.model import CharModel
 from nas_rnn.tasks.char_lm.net import LanguageModel
-from nas_rnn.tasks.char_lm.streams import (
-    CONTEXT,
-    NOTHING,
-    evaluation_blocks,
-    evaluation_chunks,
-    training_chunks,
-)
-from nas_rnn.tasks.char_lm.text import Vocabulary, read_text
-from nas_rnn.tasks.data import EVALUATION, PARTS, Arrays, Batching, Part, TaskData, symbol_dtype
+from nas_rnn.tasks.char_lm.text import Vocabulary, encoded
+from nas_rnn.tasks.data import EVALUATION, PARTS, Arrays, Batching, Part, TaskData
+from nas_rnn.tasks.download import Download
 from nas_rnn.tasks.metric import Mean, Metric, Statistics
 from nas_rnn.tasks.model import TaskModel
 from nas_rnn.tasks.notices import unlearnable
 from nas_rnn.tasks.options import option
+from nas_rnn.tasks.sampling import draw, require_drawable
+from nas_rnn.tasks.streams import evaluation_blocks, evaluation_chunks, symbols_before, training_chunks
 from nas_rnn.tasks.task import MakeRnn, PlainNet, Preview, PreviewOptions, Regularisation, Task
+from nas_rnn.tasks.texts import ends_of_parts, read_pieces
 
 FEWEST_CHARACTERS = 20
 """With fewer, a tenth of the text has no input and target."""
@@ -69,6 +63,7 @@ class CharLM(Task):
     item: ClassVar[str] = "block"
     Options: ClassVar[type] = Options
     raw_meta: ClassVar[frozenset[str]] = frozenset({"vocabulary"})
+    downloads: ClassVar[tuple[Download, ...]] = DOWNLOADS
 
     def load(self, source: Path | None) -> TaskData:
         """Read a UTF-8 text file, or the text of Python's language reference that CPython carries.
@@ -77,26 +72,20 @@ class CharLM(Task):
             UserError: for a file that cannot be read as UTF-8, is too short for three parts, or repeats a
                 single character.
         """
-        text = python_reference() if source is None else read_text(source)
-        text = text[: int(self.options.characters) or None]
+        pieces = (python_reference(),) if source is None else read_pieces(source)
+        vocabulary, codes = encoded(pieces, int(self.options.characters))
         shown = "the embedded text" if source is None else str(source)
-        if len(text) < FEWEST_CHARACTERS:
+        if len(codes) < FEWEST_CHARACTERS:
             raise UserError(
-                f"{shown} has {len(text)} characters, too few to train, validate and test on; give at least "
+                f"{shown} has {len(codes)} characters, too few to train, validate and test on; give at least "
                 f"{FEWEST_CHARACTERS}, better some hundred thousand"
             )
-        vocabulary = Vocabulary.of(text)
         if len(vocabulary.characters) < 2:
             raise UserError(
-                f"{shown} holds a single distinct character, {text[0]!r}, so there is nothing to predict; "
-                "give a text with at least two"
+                f"{shown} holds a single distinct character, {vocabulary.characters!r}, so there is nothing to "
+                "predict; give a text with at least two"
             )
-        codes = vocabulary.encode(text).astype(symbol_dtype(len(vocabulary.characters)))
-        # Rounded, since 0.1 has no exact binary form; then down to a whole character.
-        ends = [
-            round(len(text) * (1 - share), 6) for share in (self._share("valid", "test"), self._share("test"))
-        ]
-        first, second = int(ends[0]), int(ends[1])
+        first, second = ends_of_parts(len(codes), float(self.options.valid), float(self.options.test))
         parts: dict[Part, Arrays] = {
             "train": {"codes": codes[:first]},
             "valid": {"codes": codes[first:second]},
@@ -105,19 +94,16 @@ class CharLM(Task):
         name = "pydoc_data.topics" if source is None else source.name
         return TaskData(parts, meta={"source": name, "vocabulary": vocabulary.characters})
 
-    def _share(self, *parts: str) -> float:
-        return sum(float(getattr(self.options, part)) for part in parts)
-
     def build(self, meta: Mapping[str, Any], make_rnn: MakeRnn, regularisation: Regularisation) -> CharModel:
         """Build a `LanguageModel` with its loss; option ``embedding`` is the input vectors' size, 0 for one-hot."""
         return CharModel(LanguageModel(make_rnn, **self._sizes(meta), dropout=regularisation.dropout))
 
     def batches(self, data: TaskData, part: Part, batching: Batching) -> Iterator[Batch]:
-        """Give inputs and targets, both (T, B) integers; `nas_rnn.tasks.char_lm.streams` says in which order."""
+        """Give inputs and targets, both (T, B) integers; `nas_rnn.tasks.streams` says in which order."""
         codes = data.part(part)["codes"]
         if part == "train":
             return training_chunks(codes, batching)
-        before = _before(data, part)
+        before = symbols_before(data, part)
         return evaluation_chunks(codes, batch=batching.batch, length=batching.length, before=before)
 
     def fresh_test(self, data: TaskData, begins: int, ends: int) -> TaskData:
@@ -135,7 +121,7 @@ class CharLM(Task):
         symbols = len(data.meta["vocabulary"])
         train, test = data.part("train")["codes"], data.part("test")["codes"]
         cut = {"batch": EVALUATION.batch, "length": EVALUATION.length}
-        blocks, count = evaluation_blocks(test, **cut, before=_before(data, "test"))
+        blocks, count = evaluation_blocks(test, **cut, before=symbols_before(data, "test"))
         tables = {"unigram table": unigram_bits, "bigram table": bigram_bits}
         return {name: by_block(table(train, test, symbols), blocks, count) for name, table in tables.items()}
 
@@ -148,15 +134,12 @@ class CharLM(Task):
             UserError: for a character that the vocabulary lacks, or a negative temperature or length.
         """
         assert isinstance(model, CharModel)
-        if not (math.isfinite(options.temperature) and options.temperature >= 0.0):
-            raise UserError(f"temperature must be a number of at least 0; got {options.temperature!r}")
-        if options.length < 0:
-            raise UserError(f"the length of a preview must be at least 0; got {options.length!r}")
+        require_drawable(options)
         vocabulary = Vocabulary(data.meta["vocabulary"])
         opening = "\n" if "\n" in vocabulary.characters else vocabulary.characters[0]
         start = vocabulary.encode(options.prompt or opening).tolist()
-        drawn = sample(model.net, start, length=options.length, temperature=options.temperature, seed=seed)
-        text = options.prompt + vocabulary.decode(drawn)
+        drawn = draw(model.net, start, length=options.length, temperature=options.temperature, seed=seed)
+        text = options.prompt + vocabulary.decode([one.symbol for one in drawn])
         return Preview(text=text, files={"sample.txt": text.encode()})
 
     def plain_net(self, meta: Mapping[str, Any]) -> PlainNet:
@@ -171,15 +154,6 @@ class CharLM(Task):
 
     def _sizes(self, meta: Mapping[str, Any]) -> dict[str, int]:
         return {"symbols": len(meta["vocabulary"]), "embedding": int(self.options.embedding)}
-
-
-def _before(data: TaskData, part: Part) -> NDArray[Any]:
-    """Return the end of the text before a part, as much as its first stream reads: never of a part that comes later."""
-    names = PARTS[: PARTS.index(part)]
-    if part == "test" and "test_follows" in data.meta:  # it was cut from the training text
-        names = (data.meta["test_follows"],)
-    earlier = [data.parts[name]["codes"] for name in names if name in data.parts]
-    return np.concatenate([NOTHING, *(codes[-CONTEXT:] for codes in earlier)])[-CONTEXT:]
 
 
 def python_reference() -> str:

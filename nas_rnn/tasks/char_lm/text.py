@@ -1,57 +1,18 @@
-"""Text as data: reading a file, and numbering its characters."""
+"""Text as data: numbering its characters, without ever holding more of it as text than a piece."""
 
 from __future__ import annotations
 
-import codecs
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nas_rnn.errors import UserError
+from nas_rnn.tasks.data import Symbols, renumbered, symbol_dtype
 
-_UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _CODE_POINTS = 0x110000
-
-
-def read_text(path: Path) -> str:
-    """Return a UTF-8 file's text, without a byte order mark and with every line end as a single newline.
-
-    Raises:
-        UserError: for a path that is missing, a folder, not readable, empty, or not UTF-8 (with the offset of
-            the first byte that is not).
-    """
-    content = _read_bytes(path)
-    body = content.removeprefix(codecs.BOM_UTF8)
-    try:
-        text = body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        offset = error.start + len(content) - len(body)
-        looks = " (it begins as UTF-16 does)" if content.startswith(_UTF_16_MARKS) else ""
-        raise UserError(
-            f"{path} is not UTF-8 text: byte {content[offset]:#04x} at offset {offset} cannot be decoded"
-            f"{looks}; give a text file saved as UTF-8"
-        ) from error
-    if not text:
-        raise UserError(f"{path} is empty; give a UTF-8 text file with some thousand characters or more")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _read_bytes(path: Path) -> bytes:
-    if not path.exists():
-        raise UserError(f"there is no file {path}; give the path of a UTF-8 text file")
-    if path.is_dir():
-        raise UserError(f"{path} is a folder; give the path of one UTF-8 text file")
-    if not path.is_file():
-        raise UserError(f"{path} is a device or a pipe; give the path of a regular UTF-8 text file")
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UserError(
-            f"cannot read {path}: {error.strerror}; give a UTF-8 text file that you may read"
-        ) from error
 
 
 @dataclass(frozen=True)
@@ -59,12 +20,6 @@ class Vocabulary:
     """The distinct characters of a text, by code point; a character's number is its place."""
 
     characters: str
-
-    @classmethod
-    def of(cls, text: str) -> Vocabulary:
-        present = np.zeros(_CODE_POINTS, dtype=np.bool_)
-        present[_code_points(text)] = True
-        return cls("".join(map(chr, np.flatnonzero(present))))
 
     def encode(self, text: str) -> NDArray[np.int64]:
         """Return the characters' numbers, shape (len(text),).
@@ -85,6 +40,29 @@ class Vocabulary:
 
     def decode(self, numbers: list[int]) -> str:
         return "".join(self.characters[number] for number in numbers)
+
+
+def encoded(pieces: Iterable[str], most: int = 0) -> tuple[Vocabulary, Symbols]:
+    """Return the vocabulary of a text that comes in pieces, and its characters' numbers in the smallest type.
+
+    ``most`` is how many characters to take; 0: all. Characters are numbered as they come, and anew, by code point, when
+    all are known: so the text is read once, and every piece held as numbers.
+    """
+    number_of = np.full(_CODE_POINTS, -1, dtype=np.int32)
+    known, found, count = list[int](), list[Symbols](), 0
+    for piece in pieces:
+        points = _code_points(piece[: most - count] if most else piece)
+        new = np.unique(points[number_of[points] < 0])
+        number_of[new] = np.arange(len(known), len(known) + len(new))
+        known += new.tolist()
+        found.append(number_of[points].astype(symbol_dtype(len(known))))
+        count += len(points)
+        if most and count >= most:
+            break
+    order = np.argsort(np.array(known, dtype=np.int64))
+    final: Symbols = np.empty(len(known), dtype=symbol_dtype(len(known)))
+    final[order] = np.arange(len(known))
+    return Vocabulary("".join(chr(known[place]) for place in order)), renumbered(found, final)
 
 
 def _code_points(text: str) -> NDArray[Any]:

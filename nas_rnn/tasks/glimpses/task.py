@@ -17,7 +17,9 @@ from torch import Tensor
 from nas_rnn.errors import UserError
 from nas_rnn.tasks.batch import Batch
 from nas_rnn.tasks.data import PARTS, Arrays, Batching, Part, TaskData, symbol_dtype
+from nas_rnn.tasks.download import Download
 from nas_rnn.tasks.glimpses import net
+from nas_rnn.tasks.glimpses.downloads import DOWNLOADS
 from nas_rnn.tasks.glimpses.looks import ORDERS, looks
 from nas_rnn.tasks.glimpses.model import GlimpseClassifier
 from nas_rnn.tasks.glimpses.net import GlimpseModel
@@ -79,6 +81,7 @@ class Glimpses(Task):
     training_defaults: ClassVar[Mapping[str, int | float | str]] = MappingProxyType(
         {"batch": 16, "learning_rate": 0.006, "layers": 1}
     )
+    downloads: ClassVar[tuple[Download, ...]] = DOWNLOADS
 
     def load(self, source: Path | None) -> TaskData:
         """Read a folder of IDX files or of one sub-folder per class, or scikit-learn's digits.

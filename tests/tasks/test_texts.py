@@ -1,14 +1,21 @@
 """Reading text files: what is accepted, and what a mistake is answered with."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nas_rnn.errors import UserError
-from nas_rnn.tasks.char_lm.text import Vocabulary, read_text
+from nas_rnn.tasks import texts
+from nas_rnn.tasks.char_lm.text import Vocabulary, encoded
+from nas_rnn.tasks.texts import read_pieces
+
+
+def read_text(path: Path) -> str:
+    return "".join(read_pieces(path))
 
 
 def test_byte_order_mark_and_line_ends_of_other_systems(tmp_path: Path) -> None:
@@ -60,20 +67,38 @@ def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
         read_text(path)
 
 
+@settings(deadline=None)
+@given(st.text("aé\u4e00😀\r\n", min_size=1, max_size=30), st.integers(1, 5))
+def test_pieces_are_the_text_wherever_they_are_cut(text: str, piece: int) -> None:
+    """In the middle of a character's bytes and between the two of a line end too."""
+    whole = text.replace("\r\n", "\n").replace("\r", "\n")
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        path = Path(folder) / "text.txt"
+        path.write_bytes(text.encode())
+        patch.setattr(texts, "PIECE", piece)
+        assert read_text(path) == whole
+        vocabulary, codes = encoded(read_pieces(path), most=7)
+        assert vocabulary.decode(codes.tolist()) == whole[:7]
+        path.write_bytes(b"abc" + text.encode() + b"\xe9")
+        with pytest.raises(UserError, match=f"byte 0xe9 at offset {3 + len(text.encode())} "):
+            read_text(path)
+
+
 @given(st.text(min_size=1))
 def test_vocabulary_round_trip(text: str) -> None:
-    vocabulary = Vocabulary.of(text)
+    vocabulary, codes = encoded([text])
     numbers = vocabulary.encode(text)
+    assert codes.tolist() == numbers.tolist()
     assert vocabulary.characters == "".join(sorted(set(text)))
     assert vocabulary.decode(numbers.tolist()) == text
 
 
 def test_unknown_characters_are_all_named_with_those_that_are_known() -> None:
     with pytest.raises(UserError, match=r"never saw: ! é\. Known: ' ' a b") as caught:
-        Vocabulary.of("a b").encode("aé!b")
+        Vocabulary(" ab").encode("aé!b")
     assert caught.value.exit_code == 2
 
 
 def test_an_unreadable_character_is_shown_escaped() -> None:
     with pytest.raises(UserError, match=r"never saw: \\t"):
-        Vocabulary.of("ab").encode("a\t")
+        Vocabulary("ab").encode("a\t")

