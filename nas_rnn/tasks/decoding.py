@@ -61,7 +61,9 @@ def follow(
         if temperature > 0.0:
             share_BV = (logits_BV.double() / temperature).softmax(-1)
             device = share_BV.device if generator is None else generator.device
-            symbols_B = torch.multinomial(share_BV.to(device), 1, generator=generator)[:, 0].to(first_B.device)
+            symbols_B = torch.multinomial(share_BV.to(device), 1, generator=generator)[:, 0].to(
+                first_B.device
+            )
         else:
             symbols_B = log_BV.argmax(-1)
         gained_B = log_BV.gather(1, symbols_B[:, None])[:, 0].masked_fill(ended_B, 0.0)

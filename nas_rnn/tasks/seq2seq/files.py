@@ -28,8 +28,8 @@ def part_files(folder: Path) -> Mapping[Part, Path]:
         if len(files) != 1:
             names = ", ".join(path.name for path in files) or "none"
             raise UserError(
-                f"{folder} must hold one file of each name: train, valid and test, such as train.tsv; of {part!r} there "
-                f"is {names}; or give one file, which is divided"
+                f"{folder} must hold one file of each name: train, valid and test, such as train.tsv; of {part!r} "
+                f"there is {names}; or give one file, which is divided"
             )
         found[part] = files[0]
     return found
@@ -52,9 +52,7 @@ def read_pairs(path: Path, by: str, target_by: str) -> Iterator[Pair]:
             while line := file.readline(LONGEST_LINE + 1):
                 number += 1
                 if len(line) > LONGEST_LINE:
-                    raise UserError(
-                        f"{path}, line {number} is longer than {LONGEST_LINE:,} bytes; {WANTED}"
-                    )
+                    raise UserError(f"{path}, line {number} is longer than {LONGEST_LINE:,} bytes; {WANTED}")
                 text = _text(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line, path, number)
                 if text.strip():
                     yield _pair(text, path, number, by, target_by)

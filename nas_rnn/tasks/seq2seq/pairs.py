@@ -87,7 +87,7 @@ def collected(by: str, target_by: str, longest: int) -> Collected:
 
 
 def shuffled_parts(groups_N: NDArray[np.uint64], valid: float, test: float, most: int) -> dict[Part, Ints]:
-    """Return the pairs of each part, shuffled by groups, of which none is cut in two; at most ``most`` of them (0: all).
+    """Return the pairs of each part, shuffled by groups, of which none is cut in two; at most ``most`` in all, if not 0.
 
     The order is that of a seed of its own, the same for every run.
 
@@ -100,8 +100,13 @@ def shuffled_parts(groups_N: NDArray[np.uint64], valid: float, test: float, most
     starts = np.flatnonzero(np.diff(rank_G[group_N[order]], prepend=-1))
     ends = np.append(starts, len(order))[1:]
     count = len(order)
-    wanted = count - int(round(count * test)) - int(round(count * valid)), count - int(round(count * test))
-    train_ends, valid_ends = (int(ends[np.searchsorted(ends, place)]) if count else 0 for place in wanted)
+    valid_begins, test_begins = (
+        count - round(count * test) - round(count * valid),
+        count - round(count * test),
+    )
+    train_ends, valid_ends = (
+        int(ends[np.searchsorted(ends, place)]) if count else 0 for place in (valid_begins, test_begins)
+    )
     parts: dict[Part, Ints] = {
         "train": order[:train_ends],
         "valid": order[train_ends:valid_ends],

@@ -127,7 +127,7 @@ def _of_tokens(output: Sequence[str], reference: Sequence[str]) -> dict[str, flo
 
 
 def _chrf_counts(output: str, reference: str) -> NDArray[np.int64]:
-    """Return (3, 6): shared, of the output, of the reference; as sacrebleu, no output counts where no reference does."""
+    """Return (3, 6): shared, of the output (none where the reference has none, as in sacrebleu), of the reference."""
     texts = ["".join(text.split()) for text in (output, reference)]
     counts = np.zeros((3, ORDERS), dtype=np.int64)
     for order in range(1, ORDERS + 1):

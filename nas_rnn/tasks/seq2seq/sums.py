@@ -47,8 +47,8 @@ def turned_pairs(count: int, letters: int, random: np.random.Generator) -> list[
     possible = sum(len(LETTERS) ** length for length in range(2, letters + 1))
     if count > possible // 4:
         raise UserError(
-            f"pairs={count} is more than a quarter of the {possible:,} series of 2 to {letters} letters; use fewer, or more "
-            "letters"
+            f"pairs={count} is more than a quarter of the {possible:,} series of 2 to {letters} letters; use fewer, or "
+            "more letters"
         )
     found = dict[str, str]()
     while len(found) < count:

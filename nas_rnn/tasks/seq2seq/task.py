@@ -53,14 +53,20 @@ class Options:
     digits: int = option(3, "most digits of each number of kind addition", low=1, high=9)
     turned: bool = option(False, "kind addition: the answer's ones come first")
     letters: int = option(10, "most letters of kind reversal", low=3, high=100)
-    pairs: int = option(0, "pairs to make, or to take of a file; 0: what suits the kind, or all", low=0, high=2**31)
+    pairs: int = option(
+        0, "pairs to make, or to take of a file; 0: what suits the kind, or all", low=0, high=2**31
+    )
     by: str = option("character", "what a token of a file's sources is", choices=tuple(CUTS))
     target_by: str = option("same", "what a token of its targets is", choices=("same", *CUTS))
     vocabulary: int = option(10_000, "most tokens known of a side; others are <unk>", low=1, high=10**6)
-    longest: int = option(60, "most tokens of a source or target; longer pairs are left out", low=1, high=2000)
+    longest: int = option(
+        60, "most tokens of a source or target; longer pairs are left out", low=1, high=2000
+    )
     valid: float = option(0.1, "share of all pairs that validates", low=0.001, high=0.5)
     test: float = option(0.1, "share of all pairs that tests", low=0.001, high=0.4)
-    attention: str = option("none", "how the decoder looks back at the source", choices=("none", "additive", "dot"))
+    attention: str = option(
+        "none", "how the decoder looks back at the source", choices=("none", "additive", "dot")
+    )
     bidirectional: bool = option(False, "whether a second encoder reads the source from its end")
     embedding: int = option(32, "features of a token", low=1, high=65536)
     beam: int = option(1, "hypotheses of a final run's beam search; 1: greedy", low=1, high=100)
@@ -109,7 +115,9 @@ class Seq2Seq(Task):
         """
         own = self.options
         if own.valid + own.test > 0.8:
-            raise UserError(f"valid={own.valid:g} and test={own.test:g} leave too little to train on; use less")
+            raise UserError(
+                f"valid={own.valid:g} and test={own.test:g} leave too little to train on; use less"
+            )
         found, parts = self._made() if source is None else self._read(source)
         arrays, meta = encoded(found, parts, int(own.vocabulary))
         meta |= {"made": source is None, "by": found.source.by, "target_by": found.target.by}
@@ -151,8 +159,8 @@ class Seq2Seq(Task):
         meta, told = data.meta, list[str]()
         if meta["left_out"]:
             told.append(
-                f"{meta['left_out']:,} pairs are left out, since their source or target has more than {meta['longest']} "
-                "tokens (option longest)"
+                f"{meta['left_out']:,} pairs are left out, since their source or target has more than "
+                f"{meta['longest']} tokens (option longest)"
             )
         for part, said in (("valid", "validation"), ("test", "test")):
             symbols = data.part(part)["target"]  # type: ignore[arg-type]
@@ -160,8 +168,8 @@ class Seq2Seq(Task):
             if outside.any():
                 share = 100 * outside.sum() / np.count_nonzero(symbols)
                 told.append(
-                    f"{share:.2g} % of the target tokens of the {said} part are unknown, in {outside.any(1).sum():,} of "
-                    f"{len(symbols):,} pairs: they are never written, and count against every cell"
+                    f"{share:.2g} % of the target tokens of the {said} part are unknown, in {outside.any(1).sum():,} "
+                    f"of {len(symbols):,} pairs: they are never written, and count against every cell"
                 )
             if known := meta["known_sources"][part]:
                 told.append(
@@ -249,8 +257,8 @@ class Seq2Seq(Task):
             found.add(read_pairs(source, own.by, target_by))
             if not found.groups:
                 raise UserError(
-                    f"{source} holds no pair of at most {own.longest} tokens a side ({found.left_out:,} are longer); give "
-                    "lines of a source, a tab and its target, or a larger option longest"
+                    f"{source} holds no pair of at most {own.longest} tokens a side ({found.left_out:,} are longer); "
+                    "give lines of a source, a tab and its target, or a larger option longest"
                 )
             return found, shuffled_parts(np.asarray(found.groups), own.valid, own.test, int(own.pairs))
         parts, first = dict[Part, Ints](), 0
@@ -258,7 +266,7 @@ class Seq2Seq(Task):
             count = found.add(read_pairs(path, own.by, target_by))
             if not count:
                 raise UserError(
-                    f"{path} holds no pair of at most {own.longest} tokens a side; give some, or a larger option longest"
+                    f"{path} holds no pair of at most {own.longest} tokens a side; give some, or a larger longest"
                 )
             order = np.random.default_rng(0).permutation(count) if part == "train" else np.arange(count)
             parts[part] = first + order[: int(own.pairs) or None]

@@ -33,9 +33,7 @@ def join(tokens: Sequence[str], by: str) -> str:
 
 def texts_of(symbols: Sequence[int], tokens: Sequence[str]) -> list[str]:
     """Return the tokens of symbols, where ``tokens`` are a vocabulary behind the `SPECIAL` ones."""
-    return [
-        SPECIAL[number] if number < len(SPECIAL) else tokens[number - len(SPECIAL)] for number in symbols
-    ]
+    return [SPECIAL[number] if number < len(SPECIAL) else tokens[number - len(SPECIAL)] for number in symbols]
 
 
 def symbols_of(tokens: Sequence[str], known: Sequence[str]) -> list[int]:
