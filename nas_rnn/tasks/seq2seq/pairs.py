@@ -87,7 +87,7 @@ def collected(by: str, target_by: str, longest: int) -> Collected:
 
 
 def shuffled_parts(groups_N: NDArray[np.uint64], valid: float, test: float, most: int) -> dict[Part, Ints]:
-    """Return the pairs of each part, shuffled by groups, of which none is cut in two; at most ``most`` in all, if not 0.
+    """Return the pairs of each part, shuffled by groups, of which none is cut in two; ``most`` limits them, if not 0.
 
     The order is that of a seed of its own, the same for every run.
 
