@@ -42,7 +42,8 @@ class Table:
             for symbols in itertools.product(others, repeat=length):
                 whole = [0, *symbols, END]
                 total = sum(
-                    float(log[place, one, other]) for place, (one, other) in enumerate(itertools.pairwise(whole))
+                    float(log[place, one, other])
+                    for place, (one, other) in enumerate(itertools.pairwise(whole))
                 )
                 found.append((total / (length + 1), list(symbols)))
         score, symbols_of_best = max(found)
