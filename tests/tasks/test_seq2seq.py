@@ -409,11 +409,11 @@ def test_exact_matches_and_tokens_in_their_places() -> None:
 def test_what_decides(tmp_path: Path) -> None:
     path = write(tmp_path / "pairs.tsv", phrases(100))
     for options, source, first in (
-        ({}, None, "exact match"),
-        ({"decide": "chrf"}, None, "chrF"),
-        ({"by": "word"}, path, "BLEU"),
-        ({"by": "character"}, path, "chrF"),
-        ({"by": "word", "decide": "exact"}, path, "exact match"),
+        ({}, None, "exact"),
+        ({"decide": "chrf"}, None, "chrf"),
+        ({"by": "word"}, path, "bleu"),
+        ({"by": "character"}, path, "chrf"),
+        ({"by": "word", "decide": "exact"}, path, "exact"),
     ):
         task = Seq2Seq(pairs=100, **options)  # type: ignore[arg-type]
         metrics = task.measures(task.load(source).meta).metrics
@@ -433,9 +433,13 @@ def test_floors_are_the_commonest_target_and_the_source(tmp_path: Path) -> None:
 # Learning and looking
 
 
-def test_it_learns_to_read_dates() -> None:
-    task = Seq2Seq(locales="en", pairs=1500, embedding=8)
-    options: dict[str, Any] = {**Seq2Seq.training_defaults, "batch": 16, "learning_rate": 0.015, "epochs": 5}
+def test_it_learns_to_translate_numbers(tmp_path: Path) -> None:
+    words = "zero one two three four five six seven eight nine".split()
+    numbers = [f"{number}" for number in range(1110)]
+    lines = ["{}\t{}".format(" ".join(n), " ".join(words[int(digit)] for digit in n)) for n in numbers]
+    path = write(tmp_path / "pairs.tsv", lines)
+    task = Seq2Seq(by="word", decide="exact", embedding=16)
+    options: dict[str, Any] = {**Seq2Seq.training_defaults, "batch": 16, "learning_rate": 0.02, "epochs": 6}
     spec = RunSpec(
         role="final",
         task="seq2seq",
@@ -448,13 +452,13 @@ def test_it_learns_to_read_dates() -> None:
         name="lstm",
         id="1",
     )
-    data = task.load(None)
+    data = task.load(path)
     trainer = Trainer(spec, task, data, make_rnn=lambda spec, size: nn.LSTM(size, spec.hidden_size))
     while not trainer.finished:
         trainer.run_epoch()
     statistics = trainer.result().test_statistics
     assert statistics is not None
-    assert np.mean(statistics["exact"]) > 70.0
+    assert np.mean(statistics["exact"]) > 40.0
     assert all(np.mean(floor["exact"]) < 1.0 for floor in task.floors(data).values())
 
 

@@ -87,10 +87,10 @@ class Bleu(Corpus):
         return 100 * math.exp(brevity + float(np.log(precision).mean()))
 
 
-EXACT = Mean("exact match", "% exact", "maximize", 0.5, "absolute", of="exact")
-TOKENS = Mean("token accuracy", "% of tokens", "maximize", 0.5, "absolute", of="right", per="tokens")
-CHRF = ChrF("chrF", "chrF2", "maximize", 0.5, "absolute", instead=EXACT.name)
-BLEU = Bleu("BLEU", "BLEU", "maximize", 0.5, "absolute", instead=CHRF.name)
+EXACT = Mean("exact", "% exact", "maximize", 0.5, "absolute", of="exact")
+TOKENS = Mean("token_accuracy", "% of tokens", "maximize", 0.5, "absolute", of="right", per="tokens")
+CHRF = ChrF("chrf", "chrF2", "maximize", 0.5, "absolute", instead=EXACT.name)
+BLEU = Bleu("bleu", "BLEU", "maximize", 0.5, "absolute", instead=CHRF.name)
 
 
 def scored(

@@ -65,7 +65,7 @@ class Options:
     valid: float = option(0.1, "share of all pairs that validates", low=0.001, high=0.5)
     test: float = option(0.1, "share of all pairs that tests", low=0.001, high=0.4)
     attention: str = option(
-        "none", "how the decoder looks back at the source", choices=("none", "additive", "dot")
+        "dot", "how the decoder looks back at the source", choices=("none", "additive", "dot")
     )
     bidirectional: bool = option(False, "whether a second encoder reads the source from its end")
     embedding: int = option(32, "features of a token", low=1, high=65536)
