@@ -93,7 +93,7 @@ class Translator(TaskModel):
 
         return beam_search(
             step,
-            lambda state, rows_R: rows_of(*state, rows_R),
+            lambda state, rows_R: rows_of(state[0], state[1], rows_R),
             (memory, self.net.start(memory)),
             torch.full_like(lengths_B, START),
             end=END,

@@ -150,7 +150,7 @@ def bleu_counter(tokens: str) -> Callable[[str, str], Counted]:
         UserError: where sacrebleu is missing.
     """
     try:
-        from sacrebleu.metrics import BLEU as Sacre
+        from sacrebleu.metrics.bleu import BLEU as Sacre
     except ImportError:
         raise UserError(f"BLEU needs sacrebleu; install it with: {INSTALL}") from None
     counter: Any = Sacre(tokenize=tokens, effective_order=True)
