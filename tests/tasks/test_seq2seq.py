@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from nas_rnn.errors import UserError
 from nas_rnn.execution import RNN
+from nas_rnn.export.plain_net import net_call, net_source
 from nas_rnn.plugins import load_space
 from nas_rnn.tasks import Batch, Batching, PreviewOptions, Regularisation, TaskData
 from nas_rnn.tasks.metric import totals_of
@@ -215,7 +216,9 @@ def test_places_that_cannot_be_used(tmp_path: Path) -> None:
         Seq2Seq().load(tmp_path)
 
 
-@pytest.mark.parametrize(("package", "options"), [("babel", {}), ("sacrebleu.metrics.bleu", {"decide": "bleu"})])
+@pytest.mark.parametrize(
+    ("package", "options"), [("babel", {}), ("sacrebleu.metrics.bleu", {"decide": "bleu"})]
+)
 def test_a_missing_package_is_told(
     monkeypatch: pytest.MonkeyPatch, package: str, options: dict[str, Any]
 ) -> None:
@@ -253,19 +256,19 @@ def test_batches_hold_every_pair_once_with_neighbours_of_like_lengths() -> None:
     seen = list[int]()
     padding = steps = 0
     for batch in task.batches(data, "train", Batching(batch=16, length=1, seed=1, epoch=2)):
-        assert isinstance(batch.inputs, Tensor) and isinstance(batch.targets, Tensor)
+        assert isinstance(batch.inputs, dict) and isinstance(batch.targets, Tensor)
         assert isinstance(batch.lengths, dict) and batch.items is not None
         for column, item in enumerate(batch.items.tolist()):
             seen.append(item)
             for values, length, side in (
-                (batch.inputs, batch.lengths["inputs"][column], "source"),
+                (batch.inputs["source"], batch.lengths["source"][column], "source"),
                 (batch.targets, batch.lengths["targets"][column] - 1, "target"),
             ):
                 row = data.part("train")[side][item]
                 assert values[:length, column].tolist() == row[row != 0].tolist()
             assert batch.targets[batch.lengths["targets"][column] - 1, column] == net.END
-        steps += batch.inputs.numel()
-        padding += batch.inputs.numel() - int(batch.lengths["inputs"].sum())
+        steps += batch.inputs["source"].numel()
+        padding += batch.inputs["source"].numel() - int(batch.lengths["source"].sum())
     assert sorted(seen) == list(range(320))
     assert padding < 0.1 * steps
 
@@ -294,8 +297,8 @@ def everything(model: Translator, batch: Batch) -> dict[str, Tensor]:
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         found[name] = parameter.grad.clone()
-    source, lengths = batch.inputs, batch.lengths["inputs"]  # type: ignore[index, call-overload]
-    found["log"] = model.decode(source, lengths).log_B  # type: ignore[arg-type]
+    source, lengths = batch.inputs["source"], batch.inputs["lengths"]  # type: ignore[index, call-overload]
+    found["log"] = model.decode(source, lengths).log_B
     return found
 
 
@@ -305,12 +308,17 @@ def test_any_cell_will_do_and_padding_and_order_change_nothing(attention: str, b
     task = Seq2Seq(pairs=100, attention=attention, bidirectional=bidirectional, embedding=3, beam=2)
     data = task.load(None)
     (batch, *_) = task.batches(data, "valid", Batching(batch=7, length=1))
-    assert isinstance(batch.inputs, Tensor) and isinstance(batch.targets, Tensor)
+    inputs, lengths = batch.inputs, batch.lengths
+    assert isinstance(inputs, dict) and isinstance(lengths, dict) and isinstance(batch.targets, Tensor)
     order = torch.tensor([3, 0, 6, 5, 1, 4, 2])
     other = Batch(
-        inputs=padded(batch.inputs[:, order], batch.lengths["inputs"][order]),  # type: ignore[index, call-overload]
-        targets=padded(batch.targets[:, order], batch.lengths["targets"][order]),  # type: ignore[index, call-overload]
-        lengths={name: own[order] for name, own in batch.lengths.items()},  # type: ignore[union-attr]
+        inputs={
+            "source": padded(inputs["source"][:, order], lengths["source"][order]),
+            "lengths": inputs["lengths"][order],
+            "given": padded(inputs["given"][:, order], lengths["given"][order]),
+        },
+        targets=padded(batch.targets[:, order], lengths["targets"][order]),
+        lengths={name: own[order] for name, own in lengths.items()},
     )
     cells = random_cells() if not bidirectional else ["lstm"]
     for cell in cells:
@@ -334,7 +342,7 @@ def test_step_by_step_is_all_at_once(attention: str) -> None:
     data = task.load(None)
     model = made(task, data, partial(double, "lstm")).double().eval()
     (batch, *_) = task.batches(data, "valid", Batching(batch=4, length=1))
-    memory = model.net.encode(batch.inputs, batch.lengths["inputs"])  # type: ignore[arg-type, index, call-overload]
+    memory = model.net.encode(batch.inputs["source"], batch.inputs["lengths"])  # type: ignore[index, call-overload]
     whole, weights = model.net.teach(memory, batch.targets)  # type: ignore[arg-type]
     going = model.net.start(memory)
     for given_B, expected_BV in zip(batch.targets, whole, strict=True):  # type: ignore[arg-type]
@@ -372,7 +380,7 @@ def test_the_probe_is_the_loss_of_the_last_symbols() -> None:
     probes = model.probe(batch)
     assert set(probes) == {"net.encoder", "net.decoder", "net.from_end"}
     assert set(dict(model.named_modules())) >= set(probes)
-    assert torch.equal(probes["net.encoder"].lengths, batch.lengths["inputs"])  # type: ignore[arg-type, index, call-overload]
+    assert torch.equal(probes["net.encoder"].lengths, batch.lengths["source"])  # type: ignore[arg-type, index, call-overload]
 
 
 # Scores
@@ -434,7 +442,7 @@ def test_floors_are_the_commonest_target_and_the_source(tmp_path: Path) -> None:
 
 
 def test_it_learns_to_translate_numbers(tmp_path: Path) -> None:
-    words = "zero one two three four five six seven eight nine".split()
+    words = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
     numbers = [f"{number}" for number in range(1110)]
     lines = ["{}\t{}".format(" ".join(n), " ".join(words[int(digit)] for digit in n)) for n in numbers]
     path = write(tmp_path / "pairs.tsv", lines)
@@ -481,6 +489,21 @@ def test_previews(attention: str, picture: str) -> None:
             task.preview(model, known, seed=1, options=PreviewOptions(prompt=prompt))
     with pytest.raises(UserError, match="at least 0; got -1"):
         task.preview(model, known, seed=1, options=PreviewOptions(length=-1))
+
+
+def test_the_whole_model_is_exported_as_plain_torch(tmp_path: Path) -> None:
+    task = Seq2Seq(pairs=100, attention="additive", bidirectional=True, embedding=4)
+    data = task.load(None)
+    model = made(task, data, lambda size: RNN("slstm", size, 6, backend="eager")).eval()
+    plain = task.plain_net(data.meta)
+    imports, source = net_source(plain)
+    namespace: dict[str, Any] = {"RNN": lambda size, bidirectional: RNN("slstm", size, 6, backend="eager")}
+    exec("\n".join(["from __future__ import annotations", *imports, source]), namespace)
+    own = eval(net_call(plain), namespace).eval()
+    own.load_state_dict(model.net.state_dict())
+    (batch, *_) = task.batches(data, "valid", SMALL)
+    assert torch.equal(own(batch.inputs)[0], model(batch.inputs)[0])
+    assert namespace["TARGET_TOKENS"][:4] == [*SPECIAL]
 
 
 def test_a_fresh_test_part_is_refused_where_a_source_has_several_targets(tmp_path: Path) -> None:

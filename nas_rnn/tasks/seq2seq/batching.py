@@ -15,14 +15,17 @@ from torch import Tensor
 
 from nas_rnn.tasks.batch import Batch
 from nas_rnn.tasks.data import Arrays, Batching, Part
-from nas_rnn.tasks.seq2seq.net import END
+from nas_rnn.tasks.seq2seq.net import END, START, UNKNOWN
 
 POOL = 50
 """So many batches are drawn at a time and sorted by length: then each epoch has other neighbours."""
 
 
-def batches_of(arrays: Arrays, part: Part, batching: Batching) -> Iterator[Batch]:
+def batches_of(arrays: Arrays, part: Part, batching: Batching, known: int) -> Iterator[Batch]:
     """Give sources (S, B) and targets (T, B), the end behind each target; the last of a pass may be smaller.
+
+    Beside a source stands what the decoder is given: the start and the target without its last symbol, of which those
+    from ``known`` on are unknown.
 
     Training pairs are shuffled by seed and epoch, sorted by length within pools of `POOL` batches, and the batches
     shuffled again; the others are sorted by length, and stay so.
@@ -39,14 +42,18 @@ def batches_of(arrays: Arrays, part: Part, batching: Batching) -> Iterator[Batch
     else:
         chosen = _cut(_by_length(np.arange(len(source)), lengths_N2), batching.batch)
     for items in chosen:
-        lengths_B2 = lengths_N2[items]
+        source_B, target_B = (torch.from_numpy(lengths_N2[items, side]) for side in (0, 1))
+        targets_TB = _ended(target[items], lengths_N2[items, 1])
+        written_TB = targets_TB[:-1].masked_fill(targets_TB[:-1] >= known, UNKNOWN)
+        given_TB = torch.cat([torch.full_like(targets_TB[:1], START), written_TB])
         yield Batch(
-            inputs=_time_first(source[items], lengths_B2[:, 0].max()),
-            targets=_ended(target[items], lengths_B2[:, 1]),
-            lengths={
-                "inputs": torch.from_numpy(lengths_B2[:, 0].copy()),
-                "targets": torch.from_numpy(lengths_B2[:, 1] + 1),
+            inputs={
+                "source": _time_first(source[items], int(source_B.max())),
+                "lengths": source_B,
+                "given": given_TB,
             },
+            targets=targets_TB,
+            lengths={"source": source_B, "given": target_B + 1, "targets": target_B + 1},
             items=torch.from_numpy(items),
         )
 

@@ -56,9 +56,8 @@ class Translator(TaskModel):
         self, batch: Batch, state: State, *, generator: torch.Generator
     ) -> tuple[ItemStatistics, State]:
         """Decode, and return what each pair's output is worth (`nas_rnn.tasks.seq2seq.scores.scored`)."""
-        source_SB, lengths_B = sources(batch)
-        assert isinstance(batch.targets, Tensor)
-        outputs = self.decode(source_SB, lengths_B).rows()
+        assert isinstance(batch.targets, Tensor) and isinstance(batch.inputs, Mapping)
+        outputs = self.decode(batch.inputs["source"], batch.inputs["lengths"]).rows()
         target_lengths = lengths_of(batch)["targets"].tolist()
         references = [
             column[: length - 1]
@@ -76,9 +75,9 @@ class Translator(TaskModel):
         columns_B = torch.arange(targets_TB.shape[1], device=targets_TB.device)
         last_B = lengths["targets"] - 1
         loss = F.cross_entropy(logits_TBV[last_B, columns_B], targets_TB[last_B, columns_B])
-        found = {"net.encoder": lengths["inputs"], "net.decoder": lengths["targets"]}
+        found = {"net.encoder": lengths["source"], "net.decoder": lengths["targets"]}
         if self.net.from_end is not None:
-            found["net.from_end"] = lengths["inputs"]
+            found["net.from_end"] = lengths["source"]
         return {name: Probe(loss, own_B) for name, own_B in found.items()}
 
     @torch.no_grad()
@@ -111,25 +110,15 @@ class Translator(TaskModel):
 
     def _taught(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return logits (T, B, V) and targets (T, B), unknown ones as such and `IGNORED` at padding."""
-        source_SB, source_lengths_B = sources(batch)
         targets_TB = batch.targets
-        assert isinstance(targets_TB, Tensor)
-        known = self.net.output.out_features
-        targets_TB = targets_TB.masked_fill(targets_TB >= known, UNKNOWN)
-        given_TB = torch.cat([torch.full_like(targets_TB[:1], START), targets_TB[:-1]])
-        inputs = {"source": source_SB, "lengths": source_lengths_B, "given": given_TB}
-        logits_TBV, _ = self.net(inputs)
+        assert isinstance(targets_TB, Tensor) and isinstance(batch.inputs, Mapping)
+        logits_TBV, _ = self.net(batch.inputs)
+        targets_TB = targets_TB.masked_fill(targets_TB >= logits_TBV.shape[-1], UNKNOWN)
         real_TB = real_steps(lengths_of(batch)["targets"], len(targets_TB))
         return logits_TBV, targets_TB.masked_fill(~real_TB, IGNORED)
 
 
 def lengths_of(batch: Batch) -> Mapping[str, Tensor]:
-    """Return how many steps of inputs and targets are real, (B,) each."""
+    """Return how many steps of source, given and targets are real, (B,) each."""
     assert isinstance(batch.lengths, Mapping)
     return batch.lengths
-
-
-def sources(batch: Batch) -> tuple[Tensor, Tensor]:
-    """Return the sources (S, B) and their lengths (B,)."""
-    assert isinstance(batch.inputs, Tensor)
-    return batch.inputs, lengths_of(batch)["inputs"]

@@ -146,7 +146,8 @@ class Seq2Seq(Task):
 
     def batches(self, data: TaskData, part: Part, batching: Batching) -> Iterator[Batch]:
         """Give sources (S, B) and targets (T, B) with their lengths; the length of ``batching`` means nothing."""
-        yield from batches_of(data.part(part), part, batching)
+        known = len(SPECIAL) + data.meta["target_known"]
+        yield from batches_of(data.part(part), part, batching, known)
 
     def fresh_test(self, data: TaskData, begins: int, ends: int) -> TaskData:
         """Cut the test part from the end of the training pairs; refused where a source has several targets."""
