@@ -40,7 +40,7 @@ from nas_rnn.tasks.task import (
     Task,
 )
 
-PAIRS = {"dates": 6_000, "addition": 50_000, "reversal": 10_000}
+PAIRS = {"dates": 4_000, "addition": 50_000, "reversal": 10_000}
 """How many pairs each kind makes, if option ``pairs`` does not say."""
 
 SURE = Mean("loss", "nats", "minimize", 0.0005, "absolute", of="loss", per="targets")
