@@ -193,6 +193,10 @@ def test_tasks_are_listed_with_all_metrics_and_what_steers(
     assert {row["name"]: (row["metrics"], row["monitor"]) for row in rows} == {
         "char-lm": ("bits_per_char (minimize)", ""),
         "glimpses": ("accuracy (maximize)", ""),
+        "seq2seq": (
+            "exact (maximize), token_accuracy (maximize), chrf (maximize), bleu (maximize)",
+            "loss (minimize)",
+        ),
         "stub-reversing": ("wrong_symbols (minimize), exact (maximize)", "loss (minimize)"),
     }
 

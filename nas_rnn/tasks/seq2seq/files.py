@@ -1,0 +1,81 @@
+"""Files of pairs: a source, a tab and its target on each line, read line by line."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from nas_rnn.errors import UserError
+from nas_rnn.tasks.data import PARTS, Part
+from nas_rnn.tasks.seq2seq.pairs import Pair
+from nas_rnn.tasks.seq2seq.vocabulary import cut
+
+LONGEST_LINE = 1 << 20
+"""Bytes; what is longer has no line ends where they should be."""
+WANTED = "give lines of a source, a tab and its target, saved as UTF-8"
+
+
+def part_files(folder: Path) -> Mapping[Part, Path]:
+    """Return the files train, valid and test of a folder, whatever their names end in.
+
+    Raises:
+        UserError: where there is none, or more than one, of a name.
+    """
+    found = dict[Part, Path]()
+    for part in PARTS:
+        files = sorted(path for path in folder.iterdir() if path.stem == part and path.is_file())
+        if len(files) != 1:
+            names = ", ".join(path.name for path in files) or "none"
+            raise UserError(
+                f"{folder} must hold one file of each name: train, valid and test, such as train.tsv; of {part!r} "
+                f"there is {names}; or give one file, which is divided"
+            )
+        found[part] = files[0]
+    return found
+
+
+def read_pairs(path: Path, by: str, target_by: str) -> Iterator[Pair]:
+    """Give the pairs of a file, by their first two columns; further columns and empty lines are left out.
+
+    Raises:
+        UserError: for a path that is missing or cannot be read, text that is not UTF-8, a line that is too long, has
+            no tab, or nothing to read on one of its sides.
+    """
+    if not path.exists():
+        raise UserError(f"there is no file {path}; {WANTED}")
+    if not path.is_file():
+        raise UserError(f"{path} is a device or a pipe; {WANTED} in a regular file")
+    try:
+        with path.open("rb") as file:
+            number = 0
+            while line := file.readline(LONGEST_LINE + 1):
+                number += 1
+                if len(line) > LONGEST_LINE:
+                    raise UserError(f"{path}, line {number} is longer than {LONGEST_LINE:,} bytes; {WANTED}")
+                text = _text(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line, path, number)
+                if text.strip():
+                    yield _pair(text, path, number, by, target_by)
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}; give a file that you may read") from error
+
+
+def _text(line: bytes, path: Path, number: int) -> str:
+    try:
+        return line.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        utf_16 = number == 1 and line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        looks = " (the file begins as UTF-16 does)" if utf_16 else ""
+        raise UserError(
+            f"{path}, line {number} is not UTF-8 text: byte {line[error.start]:#04x} cannot be decoded{looks}; {WANTED}"
+        ) from error
+
+
+def _pair(text: str, path: Path, number: int, by: str, target_by: str) -> Pair:
+    columns = text.split("\t")
+    if len(columns) < 2:
+        raise UserError(f"{path}, line {number} has no tab: {text[:60]!r}; {WANTED}")
+    for name, column, way in (("source", columns[0], by), ("target", columns[1], target_by)):
+        if not cut(column, way):
+            raise UserError(f"{path}, line {number}: the {name} is empty; fill it in, or remove the line")
+    return Pair(columns[0], columns[1], columns[0].strip())
