@@ -47,7 +47,7 @@ def series_read(readings: Sequence[Reading], meta: Mapping[str, Any]) -> bytes:
         _draw_series(upper, reading, meta)
         _draw_shares(lower, reading, colours)
         right = int(reading.logits[-1].argmax()) == reading.example.label
-        name = shortened(str(classes[reading.example.label]), 24)
+        name = shortened(f"class {classes[reading.example.label]}", 28)
         upper.set_title(f"{name}{'' if right else ' (wrong)'}", loc="left", fontsize=10, color=INK)
         if column == 0:
             upper.set_ylabel(
@@ -62,7 +62,7 @@ def series_read(readings: Sequence[Reading], meta: Mapping[str, Any]) -> bytes:
         grid[2 * row + 1, column].set_axis_off()
     _legend(figure, classes, colours)
     figure.suptitle(
-        "A validation series of each class, and its class as answered while it is read", fontsize=11
+        "Of each class the validation series told surest, and the answers while it is read", fontsize=11
     )
     return png(figure)
 
@@ -99,6 +99,7 @@ def _draw_shares(axes: Axes, reading: Reading, colours: NDArray[Any] | None) -> 
 
 def _plain(axes: Axes, steps: int) -> None:
     axes.set_xlim(0.5 if steps < 2 else 1, max(steps, 1.5))
+    axes.locator_params(axis="x", integer=True, nbins=6)
     axes.tick_params(labelsize=7, length=2, colors=QUIET)
     axes.spines[["top", "right"]].set_visible(False)
 
