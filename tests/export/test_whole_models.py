@@ -17,6 +17,7 @@ from nas_rnn.export import export_files
 from nas_rnn.export.onnx_file import onnx_bytes
 from nas_rnn.tasks import Task
 from nas_rnn.tasks.char_lm import CharLM
+from nas_rnn.tasks.classify import Classify
 from nas_rnn.tasks.glimpses.looks import looks
 from nas_rnn.tasks.glimpses.task import Glimpses, as_looks
 from tests.export.cases import LOAD_AND_COMPARE, alone, write_whole
@@ -27,6 +28,7 @@ TASKS: dict[str, Task] = {
     "embedding": CharLM(embedding=5),
     "rows": Glimpses(),
     "patches": Glimpses(order="spiral", patch=4, embedding=7, answer="mean"),
+    "series": Classify(bidirectional=True),
 }
 
 

@@ -1,52 +1,20 @@
-"""What a model of looks does, as pictures: which classes it confuses, and where it looks in which order."""
+"""Where a model of looks looks, and in which order, as a picture."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nas_rnn.tasks.figures import INK, QUIET, WIDTH, new_figure, png
 from nas_rnn.tasks.glimpses.looks import boxes
 
 if TYPE_CHECKING:  # matplotlib takes half a second to import
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-INK, QUIET = "#1a1a1a", "#6b6b6b"
-DPI = 120
-WIDTH = 6.0
-"""Inches: 720 pixels."""
-MOST_WRITTEN = 16
-"""Classes up to which every cell has its number; with more they would not be legible."""
 MOST_NUMBERED = 64
 """Looks up to which each has its number."""
-
-
-def confusion(labels: NDArray[np.int64], answers: NDArray[np.int64], classes: Sequence[str]) -> bytes:
-    """Draw how often each class (a row) was answered by each class (a column), as a PNG file's bytes."""
-    count = len(classes)
-    table = np.zeros((count, count), dtype=np.int64)
-    np.add.at(table, (labels, answers), 1)
-    shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
-    figure = _figure(5.3)
-    axes = figure.subplots()
-    image = axes.imshow(shares * 100, cmap="Blues", vmin=0, vmax=100)
-    if count <= MOST_WRITTEN:
-        for row, column in zip(*np.nonzero(table), strict=True):
-            ink = "white" if shares[row, column] > 0.5 else INK
-            axes.text(column, row, str(table[row, column]), ha="center", va="center", color=ink, fontsize=10)
-    _name_ticks(axes, classes)
-    right = 100 * np.trace(table) / len(labels)
-    axes.set_title(f"Validation: {right:.1f} % of {len(labels):,} pictures named correctly", loc="left")
-    axes.set_xlabel("answered class")
-    axes.set_ylabel("true class")
-    bar = figure.colorbar(image, ax=axes, shrink=0.75, pad=0.02)
-    bar.set_label("% of the true class's pictures")
-    bar.outline.set_visible(False)
-    return _png(figure)
 
 
 def looks_on(pixels: NDArray[np.uint8], looks_TP: NDArray[np.int64], order: str) -> bytes:
@@ -54,7 +22,7 @@ def looks_on(pixels: NDArray[np.uint8], looks_TP: NDArray[np.int64], order: str)
     import matplotlib
 
     height, width = pixels.shape
-    figure = _figure(min(12.0, max(2.5, 0.5 + WIDTH * height / width)))
+    figure = new_figure(min(12.0, max(2.5, 0.5 + WIDTH * height / width)))
     axes = figure.subplots()
     axes.imshow(pixels, cmap="gray_r", interpolation="nearest", alpha=0.45)
     found = boxes(looks_TP, pixels.shape[1])
@@ -69,7 +37,7 @@ def looks_on(pixels: NDArray[np.uint8], looks_TP: NDArray[np.int64], order: str)
     axes.locator_params(integer=True)
     axes.tick_params(length=0, pad=11)  # beside the numbers of rows or columns
     axes.spines[:].set_visible(False)
-    return _png(figure)
+    return png(figure)
 
 
 def _outline(axes: Axes, found: list[tuple[int, int, int, int]], colours: Any) -> None:
@@ -105,31 +73,3 @@ def _number(axes: Axes, found: list[tuple[int, int, int, int]], colours: Any) ->
             bbox=box,
             zorder=3,
         )
-
-
-def _name_ticks(axes: Axes, classes: Sequence[str]) -> None:
-    """Name the classes, every other or fewer where there are many, and cut long names."""
-    every = -(-len(classes) // 40)
-    names = [name if len(name) <= 12 else name[:11] + "…" for name in classes[::every]]
-    turned = any(len(name) > 3 for name in names) or len(names) > 20
-    size = 10 if len(names) <= MOST_WRITTEN else 7
-    places = range(0, len(classes), every)
-    axes.set_xticks(places, names, rotation=90 if turned else 0, fontsize=size)
-    axes.set_yticks(places, names, fontsize=size)
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
-
-
-def _figure(height: float) -> Figure:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(WIDTH, height), layout="constrained")
-
-
-def _png(figure: Figure) -> bytes:
-    import matplotlib
-
-    content = io.BytesIO()
-    with matplotlib.rc_context({"text.parse_math": False}):  # names of classes may hold dollar signs
-        figure.savefig(content, format="png", dpi=DPI)
-    return content.getvalue()

@@ -5,7 +5,6 @@ Shapes: N pictures of height x width grey bytes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas_rnn.errors import UserError
+from nas_rnn.tasks.classes import mixed_order
 from nas_rnn.tasks.data import Part
 from nas_rnn.tasks.glimpses.classes import INSTALL, class_folders, differing, read_class_folders, resized
 from nas_rnn.tasks.glimpses.idx import read_labels, read_pictures
@@ -93,12 +93,7 @@ def read_folder(folder: Path, size: int) -> Pictures:
 
 def mixed(pictures: Pictures) -> Pictures:
     """Return the pictures in a fixed random order in which every stretch has its share of every class."""
-    random = np.random.default_rng(0)
-    place = np.empty(len(pictures.labels))
-    for label in np.unique(pictures.labels):
-        members = random.permutation(np.flatnonzero(pictures.labels == label))
-        place[members] = (np.arange(len(members)) + random.random(len(members))) / len(members)
-    order = np.argsort(place, kind="stable")
+    order = mixed_order(pictures.labels)
     return replace(pictures, pixels=pictures.pixels[order], labels=pictures.labels[order])
 
 
@@ -189,13 +184,3 @@ def _by_stem(paths: Any) -> list[Path]:
 
 def _is(path: Path, *words: str) -> bool:
     return any(word in path.name.lower() for word in words)
-
-
-def examples(labels: NDArray[Any], most: int) -> Sequence[int]:
-    """Return the places of up to ``most`` pictures, in turn one of every class, in the order of the data."""
-    taken = sorted(
-        (rank, int(place))
-        for label in np.unique(labels)
-        for rank, place in enumerate(np.flatnonzero(labels == label)[:most])
-    )
-    return sorted(place for _, place in taken[:most])

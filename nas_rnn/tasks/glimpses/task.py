@@ -16,6 +16,7 @@ from torch import Tensor
 
 from nas_rnn.errors import UserError
 from nas_rnn.tasks.batch import Batch
+from nas_rnn.tasks.classes import commonest, some_of_each
 from nas_rnn.tasks.data import PARTS, Arrays, Batching, Part, TaskData, symbol_dtype
 from nas_rnn.tasks.download import Download
 from nas_rnn.tasks.glimpses import net
@@ -23,7 +24,7 @@ from nas_rnn.tasks.glimpses.downloads import DOWNLOADS
 from nas_rnn.tasks.glimpses.looks import ORDERS, looks
 from nas_rnn.tasks.glimpses.model import GlimpseClassifier
 from nas_rnn.tasks.glimpses.net import GlimpseModel
-from nas_rnn.tasks.glimpses.pictures import Pictures, embedded_digits, examples, read_folder, split
+from nas_rnn.tasks.glimpses.pictures import Pictures, embedded_digits, read_folder, split
 from nas_rnn.tasks.glimpses.showing import Example, describe
 from nas_rnn.tasks.metric import Mean, Metric, Statistics
 from nas_rnn.tasks.model import TaskModel
@@ -132,9 +133,8 @@ class Glimpses(Task):
 
     def floors(self, data: TaskData) -> dict[str, Statistics]:
         """Return what always answering the commonest class comes to."""
-        labels = data.part("train")["labels"]
-        commonest = np.bincount(labels).argmax()
-        return {"commonest class": {"correct": (data.part("test")["labels"] == commonest) * 100.0}}
+        answer = commonest(data.part("train")["labels"])
+        return {"commonest class": {"correct": (data.part("test")["labels"] == answer) * 100.0}}
 
     def preview(self, model: TaskModel, data: TaskData, *, seed: int, options: PreviewOptions) -> Preview:
         """Return a few validation pictures with the model's answer after each look, at most ``length``.
@@ -183,14 +183,15 @@ class Glimpses(Task):
         }
 
     def _figures(self, model: GlimpseClassifier, data: TaskData, seed: int) -> dict[str, bytes]:
-        from nas_rnn.tasks.glimpses.figures import confusion, looks_on
+        from nas_rnn.tasks.figures import confusion
+        from nas_rnn.tasks.glimpses.figures import looks_on
 
         answers = self._answers(model, data)
         labels, classes = data.part("valid")["labels"].astype(np.int64), data.meta["classes"]
         pixels = data.part("valid")["pictures"]
         chosen = int(np.random.default_rng(seed).integers(len(labels)))
         return {
-            "confusion.png": confusion(labels, answers, classes),
+            "confusion.png": confusion(labels, answers, classes, "pictures"),
             "looks.png": looks_on(pixels[chosen], self._looks(data.meta), str(self.options.order)),
         }
 
@@ -252,7 +253,7 @@ def _moments(pixels: NDArray[np.uint8]) -> tuple[float, float]:
 def _examples(valid: Arrays) -> dict[str, Any]:
     pixels, labels = valid["pictures"], valid["labels"]
     most = max(1, min(MOST_EXAMPLES, MOST_EXAMPLE_BYTES // pixels[0].size))
-    places = examples(labels, most)
+    places = some_of_each(labels, most)
     return {
         "pixels": base64.b64encode(pixels[places].tobytes()).decode(),
         "labels": labels[places].tolist(),

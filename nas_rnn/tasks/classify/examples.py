@@ -1,0 +1,84 @@
+"""A few validation series that stay with a saved model, so that it can show what it does without the data."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nas_rnn.tasks.classes import some_of_each
+from nas_rnn.tasks.classify.net import SeriesModel, scaled
+from nas_rnn.tasks.data import Arrays
+
+MOST_EXAMPLES, MOST_EXAMPLE_BYTES = 48, 1 << 16
+"""How many stay, and what they may take; long series are fewer."""
+MOST_ASKED = 60
+"""So many times at most, evenly apart, a model is asked while it reads a series."""
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """A series (T, V) and the number of its class."""
+
+    series: NDArray[np.float32]
+    label: int
+
+
+def kept(valid: Arrays) -> dict[str, Any]:
+    """Return the examples of a validation part as plain JSON, in turn one of each class."""
+    lengths_N = valid["lengths"]
+    each = int(lengths_N.max()) * valid["series"].shape[2] * 4
+    places = some_of_each(valid["labels"], min(MOST_EXAMPLES, MOST_EXAMPLE_BYTES // each))
+    values = b"".join(valid["series"][place, : lengths_N[place]].tobytes() for place in places)
+    return {
+        "values": base64.b64encode(values).decode(),
+        "lengths": lengths_N[places].tolist(),
+        "labels": valid["labels"][places].tolist(),
+    }
+
+
+def examples(meta: Mapping[str, Any]) -> list[Example]:
+    """Return what `kept` gave."""
+    own = meta["examples"]
+    values_SV = np.frombuffer(base64.b64decode(own["values"]), dtype=np.float32).reshape(
+        -1, len(meta["mean"])
+    )
+    ends = np.cumsum(own["lengths"], dtype=np.int64)
+    return (
+        [Example(*both) for both in zip(np.split(values_SV, ends[:-1]), own["labels"], strict=True)]
+        if len(ends)
+        else []
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What a model answers while it reads an example: ``logits`` (M, C) ``after`` M numbers of steps, the last all."""
+
+    example: Example
+    after: list[int]
+    logits: Tensor
+
+    def shares(self) -> NDArray[np.float64]:
+        """Return the share of each class, (M, C)."""
+        shares_MC: NDArray[np.float64] = torch.softmax(self.logits, dim=-1).numpy()
+        return shares_MC
+
+
+@torch.no_grad()
+def read(net: SeriesModel, example: Example, meta: Mapping[str, Any]) -> Reading:
+    """Return the answers of a net in evaluation mode if the example had ended earlier, as shorter series of a batch."""
+    steps, device = len(example.series), next(net.parameters()).device
+    after = sorted(
+        {-(-steps * (place + 1) // min(steps, MOST_ASKED)) for place in range(min(steps, MOST_ASKED))}
+    )
+    series_TV = scaled(torch.from_numpy(example.series.copy()), meta["mean"], meta["deviation"]).to(device)
+    series_TMV = series_TV[:, None].expand(-1, len(after), -1).contiguous()
+    logits_MC, _ = net(series_TMV, None, torch.tensor(after, device=device))
+    return Reading(example, after, logits_MC.double().cpu())

@@ -1,0 +1,94 @@
+"""Which files are read for a ``--data``: one, or two that belong together, to train on and to test on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from nas_rnn.errors import UserError
+from nas_rnn.tasks.classify.bundled import bundled
+from nas_rnn.tasks.classify.csv_file import Naming, read_csv
+from nas_rnn.tasks.classify.recordings import Recordings, require_alike
+from nas_rnn.tasks.classify.ts_file import read_ts
+
+SUFFIXES = (".ts", ".csv", ".tsv", ".txt")
+TRAIN, TEST = "_TRAIN", "_TEST"
+
+WHAT_WORKS = (
+    "give a .ts or .csv file, or a folder with one of these or with two that end in _TRAIN and _TEST, such as "
+    "Walks_TRAIN.ts and Walks_TEST.ts"
+)
+
+
+def read_source(source: Path | None, dataset: str, naming: Naming) -> tuple[Recordings, Recordings | None]:
+    """Return what to train and validate on, and the data's own test part, where it has one.
+
+    ``dataset`` is the embedded one that is read where ``source`` is None.
+
+    Raises:
+        UserError: when the data cannot be used; the message names the file and says what would work.
+    """
+    fit, test = bundled(dataset) if source is None else _files(source)
+    first = _read(fit, naming)
+    if test is None:
+        return first, None
+    second = _read(test, naming)
+    require_alike(first, second)
+    name = fit.stem[: -len(TRAIN)] or fit.stem
+    return replace(first, source=name), second
+
+
+def _read(path: Path, naming: Naming) -> Recordings:
+    return read_ts(path) if path.suffix.lower() == ".ts" else read_csv(path, naming)
+
+
+def _files(source: Path) -> tuple[Path, Path | None]:
+    if not source.exists():
+        raise UserError(f"there is no file {source}; {WHAT_WORKS}")
+    if source.is_dir():
+        return _in_folder(source)
+    if source.suffix.lower() not in SUFFIXES:
+        raise UserError(
+            f"{source} ends in {source.suffix or 'nothing'!r}, not in {', '.join(SUFFIXES)}; {WHAT_WORKS}"
+        )
+    return _with_partner(source)
+
+
+def _with_partner(path: Path) -> tuple[Path, Path | None]:
+    """Return the file and the test file beside it; either of the two stands for both."""
+    for end, other in ((TRAIN, TEST), (TEST, TRAIN)):
+        if path.stem.upper().endswith(end):
+            partner = _beside(path, path.stem[: -len(end)] + other)
+            if partner is not None:
+                return (path, partner) if end == TRAIN else (partner, path)
+    return path, None
+
+
+def _beside(path: Path, stem: str) -> Path | None:
+    """Return the file of this name and of the same kind, whatever its capitals."""
+    wanted = f"{stem}{path.suffix}".lower()
+    return next((other for other in path.parent.iterdir() if other.name.lower() == wanted), None)
+
+
+def _in_folder(folder: Path) -> tuple[Path, Path | None]:
+    try:
+        paths = sorted(
+            path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file()
+        )
+    except OSError as error:
+        raise UserError(f"cannot read {folder}: {error.strerror}; give a folder that you may read") from error
+    paths = [path for path in paths if not path.name.startswith(".")]
+    if not paths:
+        raise UserError(f"{folder} holds no file that ends in {', '.join(SUFFIXES)}; {WHAT_WORKS}")
+    for suffix in SUFFIXES:
+        kind = [path for path in paths if path.suffix.lower() == suffix]
+        ends = [path for path in kind if path.stem.upper().endswith((TRAIN, TEST))]
+        pairs = {_with_partner(path) for path in ends or kind}
+        if len(pairs) == 1:
+            return pairs.pop()
+        if pairs:
+            names = ", ".join(path.name for path in kind[:8])
+            raise UserError(
+                f"cannot tell which files of {folder} to read: {names}; {WHAT_WORKS}, or give one file"
+            )
+    raise AssertionError("a file has one of the suffixes")
