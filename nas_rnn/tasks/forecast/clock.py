@@ -82,7 +82,7 @@ class TimeReader:
             cell = datetime.fromisoformat(str(cell))  # a date
         if cell.tzinfo is not None:
             cell = cell.astimezone(UTC).replace(tzinfo=None)
-        return (cell - _EPOCH) // timedelta(microseconds=1)
+        return int((cell - _EPOCH) // timedelta(microseconds=1))
 
 
 def reader_for(cells: Sequence[Any], column: str, path: str, time_format: str) -> TimeReader:

@@ -81,7 +81,7 @@ def by_step(errors: Mapping[str, NDArray[np.float64]], unit: str, clock: Clock) 
     axes.set_xlabel(f"steps ahead, {clock.told()} each" if clock.dated else "steps ahead")
     axes.set_ylabel(f"mean absolute error, {_cut(unit)}", fontsize=9)
     axes.legend(frameon=False, fontsize=9)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.locator_params(axis="x", integer=True)
     axes.spines[["top", "right"]].set_visible(False)
     return _png(figure)
 
@@ -92,9 +92,9 @@ def _quiet(axes: Axes, clock: Clock) -> None:
     if clock.dated:
         from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-        locator = AutoDateLocator(maxticks=8)
+        locator = AutoDateLocator(maxticks=8)  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
 
 
 def _cut(name: str) -> str:

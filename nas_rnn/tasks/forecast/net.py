@@ -1,7 +1,7 @@
 """The layers around the recurrent ones, from a window of a series to how it goes on.
 
-Shapes: T rows that are read, B windows, S rows ahead, V variables, K of them targets, C numbers of a calendar, H hidden.
-An exported model has this file's source in it, so it imports torch alone.
+Shapes: T rows that are read, B windows, S rows ahead, V variables, K of them targets, C numbers of a calendar, H
+hidden. An exported model has this file's source in it, so it imports torch alone.
 """
 
 from __future__ import annotations

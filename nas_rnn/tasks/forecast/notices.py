@@ -19,8 +19,8 @@ def told_of(data: TaskData, shape: Shape, fill: str, windows: int) -> tuple[str,
     told = [*_filled(data, fill), *_beyond(data, shape)]
     if windows < FEW_WINDOWS:
         told.append(
-            f"the test part holds {windows:,} windows of {shape.horizon:,} steps, too few to tell cells apart: a longer "
-            "series, a larger share (option test) or a shorter horizon gives more"
+            f"the test part holds {windows:,} windows of {shape.horizon:,} steps, too few to tell cells apart: a "
+            "longer series, a larger share (option test) or a shorter horizon gives more"
         )
     return tuple(told)
 
@@ -55,6 +55,6 @@ def _beyond(data: TaskData, shape: Shape) -> list[str]:
     if share <= MANY_BEYOND:
         return []
     return [
-        f"{100 * share:.2g} % of the test values of {name!a} lie beyond all that the training part has: the series moves "
-        "on, and every cell is asked for what it never saw"
+        f"{100 * share:.2g} % of the test values of {name!a} lie beyond all that the training part has: the series "
+        "moves on, and every cell is asked for what it never saw"
     ]

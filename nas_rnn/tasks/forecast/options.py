@@ -72,18 +72,19 @@ def parts_of(rows: int, own: Options, source: str) -> dict[Part, slice]:
         UserError: for an evaluated part without a whole horizon, or nothing left to train on.
     """
     test, valid = (round(share * rows) if share < 1 else round(share) for share in (own.test, own.valid))
-    for part, count, share in (("valid", valid, own.valid), ("test", test, own.test)):
+    wanted: tuple[tuple[Part, int, float], ...] = (("valid", valid, own.valid), ("test", test, own.test))
+    for part, count, share in wanted:
         if count < own.horizon:
             raise UserError(
-                f"the {SAID[part]} part of {source} would have {count:,} of {rows:,} rows ({part}={share:g}), fewer than "  # type: ignore[index]
-                f"horizon={own.horizon}; use a longer series, a larger share, or a shorter horizon"
+                f"the {SAID[part]} part of {source} would have {count:,} of {rows:,} rows ({part}={share:g}), "
+                f"fewer than horizon={own.horizon}; use a longer series, a larger share, or a shorter horizon"
             )
     train = rows - valid - test
     if train < 2 * own.horizon + 2:
         raise UserError(
-            f"{source} has {rows:,} rows, of which {max(0, train):,} are left to train on beside valid={own.valid:g} and "
-            f"test={own.test:g}: too few for horizon={own.horizon}; use a longer series, smaller parts, or a shorter "
-            "horizon"
+            f"{source} has {rows:,} rows, of which {max(0, train):,} are left to train on beside "
+            f"valid={own.valid:g} and test={own.test:g}: too few for "
+            f"horizon={own.horizon}; use a longer series, smaller parts, or a shorter horizon"
         )
     return {"train": slice(train), "valid": slice(train, train + valid), "test": slice(train + valid, rows)}
 
@@ -112,8 +113,8 @@ def window_of(season: int, own: Options, train: int, source: str) -> int:
     most = train - own.horizon
     if own.window > most:
         raise UserError(
-            f"window={own.window} and horizon={own.horizon} take more than the {train:,} rows that {source} has to train "
-            f"on; use a window of at most {most}"
+            f"window={own.window} and horizon={own.horizon} take more than the {train:,} rows that {source} has to "
+            f"train on; use a window of at most {most}"
         )
     return own.window or max(1, min(max(2 * season, SHORTEST_WINDOW), LONGEST_WINDOW, most // 2))
 

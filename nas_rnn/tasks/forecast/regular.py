@@ -102,9 +102,10 @@ def _require_even(table: Table, clock: Clock) -> None:
         row = int(odd[0]) + 1
         apart = f"{steps[row - 1]} months" if clock.months else spoken(int(steps[row - 1]), clock.dated)
         raise UserError(
-            f"{table.source}, {table.where(row)}: the time {shown_time(int(table.times[row]), clock.dated)} lies {apart} "
-            f"after that of {table.where(row - 1)}, where most rows lie {clock.told()} apart{_others(len(odd))}; "
-            "bring the rows to one spacing, or set time=none to take them as evenly spaced"
+            f"{table.source}, {table.where(row)}: the time {shown_time(int(table.times[row]), clock.dated)} "
+            f"lies {apart} after that of {table.where(row - 1)}, where most rows lie "
+            f"{clock.told()} apart{_others(len(odd))}; bring the rows to one spacing, or set time=none to take them as "
+            "evenly spaced"
         )
 
 
@@ -126,8 +127,8 @@ def _with_rows_for_gaps(table: Table, clock: Clock, ticks_N: NDArray[np.int64]) 
         return Series(table.source, table.names, clock, table.times, table.values, ~np.isnan(table.values))
     if count > 2 * len(places_N):
         raise UserError(
-            f"{table.source} has {len(places_N):,} rows in a span of {count:,} steps of {clock.told()}: more is missing "
-            "than is there; give a part of it without long gaps"
+            f"{table.source} has {len(places_N):,} rows in a span of {count:,} steps of {clock.told()}: more is "
+            "missing than is there; give a part of it without long gaps"
         )
     values = np.full((count, table.values.shape[1]), np.nan)
     values[places_N] = table.values

@@ -47,7 +47,7 @@ def kept_examples(rows: Rows, shape: Shape) -> dict[str, Any]:
     variables = rows.values.shape[1]
     size = (shape.before + shape.horizon) * variables
     count = min(MOST_EXAMPLES, MOST_NUMBERS // size, len(rows.starts))
-    chosen = np.linspace(0, len(rows.starts) - 1, count + 2)[1:-1].round().astype(int) if count else []
+    chosen = np.linspace(0, len(rows.starts) - 1, count + 2)[1:-1].round().astype(np.int64)
     return {
         "begin": [int(rows.times[rows.starts[place]]) for place in chosen],
         "values": [

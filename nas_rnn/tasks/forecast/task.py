@@ -323,8 +323,8 @@ def _scaled(data: TaskData) -> TaskData:
         error = naive_error(train["values"][:, place], train["known"][:, place], meta["season"])
         if error == 0.0:
             raise UserError(
-                f"column {meta['variables'][place]!a} of {meta['source']} never changes in the training part, so there is "
-                "nothing to forecast; name other columns (option target)"
+                f"column {meta['variables'][place]!a} of {meta['source']} never changes in the training part, so there "
+                "is nothing to forecast; name other columns (option target)"
             )
         naive.append(error / deviation[place])
     return TaskData(data.parts, {**meta, "mean": mean, "deviation": deviation, "naive": naive})
