@@ -101,8 +101,8 @@ def test_a_gap_is_named_and_filled_on_request(tmp_path: Path) -> None:
     assert len(read(path, time="none", columns="load").values) == 46
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.sets(st.integers(1, 28), max_size=12), st.sampled_from(["last", "linear"]))
+@settings(max_examples=25, deadline=None)
+@given(st.sets(st.integers(1, 28), max_size=6), st.sampled_from(["last", "linear"]))
 def test_filling_changes_nothing_that_is_known(lost: set[int], fill: str) -> None:
     from nas_rnn.tasks.forecast.table import Table
 

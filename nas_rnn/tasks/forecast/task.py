@@ -148,9 +148,23 @@ class Forecast(Task):
         return batches(rows, shape, data.meta, batching)
 
     def fresh_test(self, data: TaskData, begins: int, ends: int) -> TaskData:
-        """Cut the test part from the end of the training rows; the others alone give mean and deviation."""
+        """Cut the test part from the end of the training rows; the others alone give mean and deviation.
+
+        The validation part then reads its own first rows before its first window: those before it are not known.
+
+        Raises:
+            UserError: for a validation part that is too short for that.
+        """
         cut = data.with_fresh_test(begins, ends)
-        return _scaled(TaskData(cut.parts, {**cut.meta, "test_follows": "train"}))
+        fresh = _scaled(TaskData(cut.parts, {**cut.meta, "test_follows": "train"}))
+        shape = self._shape(fresh.meta)
+        if not len(evaluated(fresh, "valid", shape).starts):
+            raise UserError(
+                f"the validation part has {len(data.part('valid')['times']):,} rows, and with a fresh test part right "
+                f"before it {shape.before} of them are read before its first horizon of {shape.horizon}; set a larger "
+                "part (option valid), or a shorter window or horizon"
+            )
+        return fresh
 
     def notices(self, data: TaskData) -> tuple[str, ...]:
         """Tell of filled values, values beyond all that was trained on, few items, and a season that is none."""
