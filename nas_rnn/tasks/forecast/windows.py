@@ -21,7 +21,7 @@ from nas_rnn.tasks.forecast.clock import CYCLES, Clock
 
 WINDOWS_AN_ITEM = 2
 """An item is a block of two neighbouring windows: what one ends with, the next begins with."""
-LOOKS = 8
+LOOKS = 4
 """How often a value of the training part is a target in an epoch, roughly: windows a few steps apart are much alike."""
 
 
