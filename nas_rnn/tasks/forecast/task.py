@@ -68,8 +68,8 @@ class Forecast(Task):
     The mean absolute error decides: in the target's own units, or of several targets in deviations of the training
     part, as is usual on ETT (Zhou et al. 2021, Informer). RMSE and MASE (Hyndman & Koehler 2006) stand beside it.
 
-XX
-    series, and less than most published gains on ETT.
+    The margin is two per cent of the baseline's error: about as much as two seeds of one LSTM lay apart on ETTh1
+    (docs/tasks/forecast.md).
     """
 
     name: ClassVar[str] = "forecast"
