@@ -1,0 +1,191 @@
+"""CSV and parquet files as names of columns and pieces of rows."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO
+
+from nas_rnn.errors import UserError
+from nas_rnn.outside import check_text
+from nas_rnn.tasks.forecast.table import INSTALL, MOST_NUMBERS, PIECE, Piece, Reading, Source
+
+SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "space": " "}
+MOST_COLUMNS = 10_000
+WHAT_WORKS = "give a CSV or parquet file with a column of times and one or several of numbers"
+_OTHER_KINDS = {
+    b"PK\x03\x04": "a zip archive or a workbook of Excel; unpack it, or save the sheet as CSV",
+    b"\x1f\x8b": "packed with gzip; unpack it",
+    b"\xd0\xcf\x11\xe0": "a workbook of old Excel; save the sheet as CSV",
+}
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+def open_source(path: Path, reading: Reading) -> Source:
+    """Return the columns of a file, read as far as their names.
+
+    Raises:
+        UserError: for a path that is missing, a folder or not readable, a file that is empty or of another kind, in
+            another encoding than ``reading`` says, or whose names of columns cannot be used.
+    """
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; {WHAT_WORKS}")
+    if not path.is_file():
+        missing = "there is no file" if not path.exists() else "this is no regular file:"
+        raise UserError(f"{missing} {path}; {WHAT_WORKS}")
+    try:
+        stream = path.open("rb")
+        head = stream.read(4)
+        stream.seek(0)
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}; give a file that you may read") from error
+    if not head:
+        raise UserError(f"{path} is empty; {WHAT_WORKS}")
+    if head == b"PAR1":
+        stream.close()
+        return _parquet(path)
+    for mark, kind in _OTHER_KINDS.items():
+        if head.startswith(mark):
+            raise UserError(f"{path} is {kind}")
+    if head.startswith(_UTF_16) and not reading.encoding.lower().startswith("utf-16"):
+        raise UserError(f"{path} begins as UTF-16 does; set encoding=utf-16")
+    return _csv(path, stream, reading)
+
+
+def _csv(path: Path, stream: BinaryIO, reading: Reading) -> Source:
+    encoding = (
+        "utf-8-sig" if reading.encoding.lower().replace("_", "-") in ("utf-8", "utf8") else reading.encoding
+    )
+    try:
+        text = io.TextIOWrapper(stream, encoding=encoding, newline="")
+    except LookupError:
+        raise UserError(
+            f"encoding {reading.encoding!a} is not known; utf-8, cp1252 (Western Windows), latin-1 and utf-16 are"
+        ) from None
+    separator = _separator(path, text, reading)
+    rows = csv.reader(text, delimiter=separator, skipinitialspace=separator == " ")
+    guarded = _guarded(path, rows, reading)
+    _, names = next(guarded, (0, []))
+    return Source(path, _names(path, names), _pieces(path, guarded, len(names)), "line")
+
+
+def _separator(path: Path, text: io.TextIOWrapper, reading: Reading) -> str:
+    """Return the character between cells: what is said, or what the first line has most of."""
+    try:
+        line = text.readline(1 << 20)
+        text.seek(0)
+    except UnicodeError as error:
+        raise _other_encoding(path, reading, error) from None
+    if reading.separator != "auto":
+        return SEPARATORS[reading.separator]
+    return max(",;\t|", key=line.count)
+
+
+def _guarded(path: Path, rows: Iterator[list[str]], reading: Reading) -> Iterator[tuple[int, list[str]]]:
+    """Give the rows that are not blank with the numbers of their lines."""
+    while True:
+        try:
+            row = next(rows, None)
+        except UnicodeError as error:
+            raise _other_encoding(path, reading, error) from None
+        except csv.Error as error:
+            raise UserError(f"{path}, line {rows.line_num:,}: {error}; {WHAT_WORKS}") from None  # type: ignore[attr-defined]
+        if row is None:
+            return
+        if row:
+            yield rows.line_num, row  # type: ignore[attr-defined]
+
+
+def _other_encoding(path: Path, reading: Reading, error: UnicodeError) -> UserError:
+    """Say at which line a file cannot be decoded."""
+    where = str(path)
+    if reading.encoding.lower() in ("utf-8", "utf8"):
+        with path.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                try:
+                    line.decode()
+                except UnicodeDecodeError as found:
+                    where = f"{path}, line {number:,}: byte {line[found.start]:#04x}"
+                    break
+    other = "utf-8" if reading.encoding.lower() not in ("utf-8", "utf8") else "cp1252"
+    return UserError(
+        f"{where} is not {reading.encoding}; name the encoding that the file was written in, such as encoding={other}"
+    )
+
+
+def _names(path: Path, names: list[str]) -> list[str]:
+    if len(names) > MOST_COLUMNS:
+        raise UserError(f"{path} has {len(names):,} columns, more than {MOST_COLUMNS:,}; give fewer")
+    if len(names) < 2 and not "".join(names).strip():
+        raise UserError(f"{path} begins with a line without names of columns; {WHAT_WORKS}")
+    if all(_is_number(name) for name in names):
+        raise UserError(
+            f"the first line of {path} holds numbers where names of columns belong; put a line of names above it"
+        )
+    found = [name.strip() or f"column {place}" for place, name in enumerate(names, 1)]
+    for place, name in enumerate(found):
+        check_text(name, f"{path}: the name of column {place + 1}")
+        if name in found[:place]:
+            raise UserError(f"{path} has two columns called {name!a}; give each a name of its own")
+    return found
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text.replace(",", "."))
+    except ValueError:
+        return False
+    return True
+
+
+def _pieces(path: Path, rows: Iterator[tuple[int, list[str]]], width: int) -> Iterator[Piece]:
+    while piece := list(islice(rows, PIECE)):
+        for number, row in piece:
+            if len(row) != width:
+                raise UserError(
+                    f"{path}, line {number:,}: {len(row)} cells, where the line of names has {width}; correct it, or "
+                    "name what stands between cells (option separator)"
+                )
+        yield Piece([number for number, _ in piece], list(zip(*(row for _, row in piece), strict=True)))
+
+
+def _parquet(path: Path) -> Source:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        raise UserError(
+            f"reading parquet needs pyarrow; install it with: {INSTALL}; or give a CSV file"
+        ) from None
+    try:
+        file = parquet.ParquetFile(path)
+        if file.metadata.num_rows * max(1, len(file.schema_arrow.names)) > 2 * MOST_NUMBERS:
+            raise UserError(f"{path} has {file.metadata.num_rows:,} rows, too many to hold; give fewer")
+        names = _names(path, list(file.schema_arrow.names))
+    except (pyarrow.ArrowException, OSError) as error:
+        reason = str(error).split("\n")[0]
+        raise UserError(
+            f"{path} is no whole parquet file: {reason}; write it again, or give a CSV file"
+        ) from None
+    return Source(path, names, _parquet_pieces(path, file), "row")
+
+
+def _parquet_pieces(path: Path, file: object) -> Iterator[Piece]:
+    import pyarrow
+
+    begins = 1
+    try:
+        for batch in file.iter_batches(batch_size=PIECE):  # type: ignore[attr-defined]
+            if len(batch):
+                yield Piece(
+                    list(range(begins, begins + len(batch))), [column.to_pylist() for column in batch.columns]
+                )
+            begins += len(batch)
+    except (pyarrow.ArrowException, OSError) as error:
+        reason = str(error).split("\n")[0]
+        raise UserError(
+            f"{path} is no whole parquet file: {reason}; write it again, or give a CSV file"
+        ) from None
