@@ -135,7 +135,8 @@ def _fetch(remote: RemoteFile, file: Path) -> None:
     try:
         pooch.retrieve(remote.url, remote.checksum, fname=file.name, path=file.parent, downloader=get)
     except requests.HTTPError as error:
-        status = f"{error.response.status_code} {error.response.reason}"
+        answer = error.response
+        status = "with an error" if answer is None else f"{answer.status_code} {answer.reason}"
         raise NasRnnError(f"{remote.url} cannot be had: the server answered {status}; {_BY_HAND}") from error
     except requests.RequestException as error:
         raise NasRnnError(
