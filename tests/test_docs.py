@@ -137,6 +137,8 @@ def test_every_link_leads_somewhere():
         "docs/options.md",
         "docs/report.md",
         "docs/statistics.md",
+        "docs/data.md",
+        *(f"docs/tasks/{path.name}" for path in sorted((ROOT / "docs/tasks").glob("*.md"))),
     ]:
         for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text(encoding="utf-8")):
             assert target.startswith("http") or (ROOT / page).parent.joinpath(target).exists(), (page, target)
