@@ -10,6 +10,8 @@ from nas_rnn.tracking.view import RunView
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 60.0
 POLL_SECONDS = 0.5
+SPACING = 3.0
+"""Seconds between two writes of a run that goes on: one for each short epoch took a tenth of two cores."""
 # At the end, a store that fails this often in a row is given up.
 LAST_ATTEMPTS = 3
 
@@ -17,8 +19,9 @@ LAST_ATTEMPTS = 3
 class ViewQueue:
     """Views to be written, one for each key, parents before their children.
 
-    After a failure everything pauses, the longer the more follow one another, since the store may be away;
-    the view that failed waits longer still, since it may be the view.
+    A run that goes on is written once in `SPACING` seconds at most, unless somebody waits for all of them. After a
+    failure everything pauses, the longer the more follow one another, since the store may be away; the view that failed
+    waits longer still, since it may be the view.
     """
 
     def __init__(self) -> None:
@@ -28,6 +31,8 @@ class ViewQueue:
         self._written: set[str] = set()
         self._fails: dict[str, int] = {}
         self._retry_at: dict[str, float] = {}
+        self._next_at: dict[str, float] = {}
+        self._waited_for = 0
         self._fails_in_a_row = 0
         self._paused_until = 0.0
         self._tried_at_end: set[str] = set()
@@ -74,6 +79,7 @@ class ViewQueue:
             self._fails_in_a_row, self._paused_until = 0, 0.0
             self._fails.pop(view.key, None)
             self._retry_at.pop(view.key, None)
+            self._next_at[view.key] = time.monotonic() + SPACING
             newest = self._views.pop(view.key)
             if newest is not view:
                 self._views[view.key] = newest
@@ -93,7 +99,12 @@ class ViewQueue:
     def wait_empty(self, timeout: float) -> bool:
         """Wait until nothing is pending, ``timeout`` seconds at most; return whether that is so."""
         with self._changed:
-            return self._changed.wait_for(lambda: not self._views, timeout)
+            self._waited_for += 1
+            self._changed.notify_all()
+            try:
+                return self._changed.wait_for(lambda: not self._views, timeout)
+            finally:
+                self._waited_for -= 1
 
     def close(self) -> None:
         """Take no more views, and try each that is left once, without pauses."""
@@ -120,7 +131,10 @@ class ViewQueue:
             return False
         if self.closed:
             return view.key not in self._tried_at_end
-        return now >= self._retry_at.get(view.key, 0.0)
+        spaced = view.status == "RUNNING" and not self._waited_for
+        return now >= max(
+            self._retry_at.get(view.key, 0.0), self._next_at.get(view.key, 0.0) if spaced else 0.0
+        )
 
 
 def _pause(fails: int) -> float:
