@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Collection, Mapping
+from threading import RLock
 
 from nas_rnn.errors import UserError
 
@@ -53,3 +55,25 @@ def check_plain(value: object, where: str, allowed: str = "", free: Collection[s
 def shown(text: str, allowed: str = "") -> str:
     r"""Return ``text`` with what is not seen written out, as in ``\r``; ``allowed`` characters stay."""
     return _UNSEEN.sub(lambda found: found[0] if found[0] in allowed else ascii(found[0])[1:-1], text)
+
+
+_PARSING = RLock()  # of each thread as often as it likes: a finaliser may come in between
+
+
+def parse_module(text: str) -> ast.Module:
+    """Return the tree of Python source, as `ast.parse` does, for one thread at a time.
+
+    CPython counts how deep it is in a tree for all threads together, and fails where two of them parse at once
+    ("AST constructor recursion depth mismatch").
+
+    Raises:
+        SyntaxError, ValueError, RecursionError, MemoryError: as `ast.parse`.
+    """
+    with _PARSING:
+        return ast.parse(text)
+
+
+def parse_single_expression(text: str) -> ast.expr:
+    """Return the tree of one Python expression; otherwise as `parse_module`."""
+    with _PARSING:
+        return ast.parse(text, mode="eval").body

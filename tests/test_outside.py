@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import shlex
+import time
 import tomllib
 import xml.etree.ElementTree as ElementTree
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +24,7 @@ from nas_rnn.cells.cell import make_cell
 from nas_rnn.cells.graph.nodes import Input, LearnedVector, State, StatePath
 from nas_rnn.cli.failures import say
 from nas_rnn.errors import UserError
-from nas_rnn.outside import check_plain, check_text, shown
+from nas_rnn.outside import check_plain, check_text, parse_module, shown
 from nas_rnn.plugins import load_cell
 from nas_rnn.publishing.tables import markdown_table
 from nas_rnn.report.page import coded
@@ -185,3 +188,30 @@ def test_keys_in_filters_of_mlflow(name: str) -> None:
     quote = "'" if '"' in key else '"'
     (found,) = SearchUtils.parse_search_filter(f"tags.`{KEY_TAG}` = {quote}{key}{quote}")
     assert found["value"] == key
+
+
+class Slow:
+    """Garbage whose finaliser hands over to another thread, wherever it is collected."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+    def __del__(self) -> None:
+        time.sleep(1e-4)
+
+
+def test_python_is_parsed_by_many_threads_at_once() -> None:
+    """CPython's parser fails where another thread comes in between; without the lock one or two of 600 did."""
+    text = "\n".join(f"x{number} = {'-' * 30}1" for number in range(60))
+    before = gc.get_threshold()
+
+    def parse(_: int) -> int:
+        Slow()
+        return len(parse_module(text).body)
+
+    gc.set_threshold(40, 2, 2)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            assert set(pool.map(parse, range(600))) == {60}
+    finally:
+        gc.set_threshold(*before)

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from nas_rnn.errors import NasRnnError
+from nas_rnn.outside import parse_module
 from nas_rnn.tasks import PlainNet
 
 MAKE_RNN = '''\
@@ -79,7 +80,7 @@ def _copied(module: ModuleType) -> tuple[list[str], str]:
     source = inspect.getsource(module)
     lines = source.split("\n")
     imports = list[str]()
-    tree = ast.parse(source)
+    tree = parse_module(source)
     for place, node in enumerate(tree.body):
         is_docstring = place == 0 and isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
         if isinstance(node, ast.Import | ast.ImportFrom):

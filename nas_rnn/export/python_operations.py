@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from nas_rnn.cells import Operation
 from nas_rnn.cells.graph.expressions import FUNCTIONS, evaluate, names_in, print_expression
 from nas_rnn.cells.graph.text import number
 from nas_rnn.execution.eager.closures import fold
-from nas_rnn.outside import shown
+from nas_rnn.outside import parse_single_expression, shown
 
 SUM, PRODUCT, ATOM = 1, 2, 3
 """How tightly Python text binds."""
@@ -146,7 +145,7 @@ def _bound(function: Callable[..., Part], name: str) -> Callable[..., Part]:
 
 def _number(expression: str, arguments: Sequence[Code]) -> Code:
     """Return the number that ``expression`` has in torch's arithmetic, in which 1 / 0 is infinite."""
-    tree = ast.parse(expression, mode="eval").body
+    tree = parse_single_expression(expression)
     return literal(fold(tree, [argument.value or 0.0 for argument in arguments]))
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nas_rnn.outside import parse_module
+
 GROUPS = {
     "cell": "nas_rnn.cells",
     "space": "nas_rnn.spaces",
@@ -87,7 +89,7 @@ def place(origin: str, line: int | None) -> str:
 def definition_line(path: Path, name: str) -> int | None:
     """Return the line of ``path`` that defines ``name``: a function, class or assignment, or a text that says it."""
     try:
-        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        nodes = list(ast.walk(parse_module(path.read_text(encoding="utf-8"))))
     except (OSError, ValueError, SyntaxError, RecursionError):
         return None
     for node in nodes:

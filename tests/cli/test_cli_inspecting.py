@@ -192,11 +192,14 @@ def test_tasks_are_listed_with_all_metrics_and_what_steers(
     rows = json.loads(run("list", "tasks", "--plugins", tmp_path, "--json").out)
     assert {row["name"]: (row["metrics"], row["monitor"]) for row in rows} == {
         "char-lm": ("bits_per_char (minimize)", ""),
+        "classify": ("accuracy (maximize), macro F1 (maximize)", "loss (minimize)"),
+        "forecast": ("mae (minimize), rmse (minimize), mase (minimize)", ""),
         "glimpses": ("accuracy (maximize)", ""),
         "seq2seq": (
             "exact (maximize), token_accuracy (maximize), chrf (maximize), bleu (maximize)",
             "loss (minimize)",
         ),
+        "word-lm": ("perplexity (minimize), nats_per_word (minimize)", "nats_per_word (minimize)"),
         "stub-reversing": ("wrong_symbols (minimize), exact (maximize)", "loss (minimize)"),
     }
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
@@ -190,6 +190,7 @@ def test_compiled_cells(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     assert sum(check(one, case, "fused", monkeypatch, tame_only=True) for one in tested) >= len(tested) - 2
 
 
+@settings(deadline=None)  # the first calls compile
 @given(cells())
 def test_random_cells(tested: Cell) -> None:
     with pytest.MonkeyPatch.context() as patch:

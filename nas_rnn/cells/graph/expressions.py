@@ -15,6 +15,7 @@ from functools import cache
 from typing import TypeVar
 
 from nas_rnn.errors import UserError, suggest
+from nas_rnn.outside import parse_single_expression
 
 T = TypeVar("T")
 
@@ -48,7 +49,7 @@ def parse_expression(text: str, variables: tuple[str, ...]) -> ast.expr:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(text, mode="eval").body
+            tree = parse_single_expression(text)
         _check(tree, text, variables)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise UserError(f"the expression {text!r} is not valid: {error}") from None

@@ -19,6 +19,7 @@ from nas_rnn.cells import Operation
 from nas_rnn.cells.graph.expressions import COMPARE, FUNCTIONS, evaluate
 from nas_rnn.execution.fused.places import Leaf
 from nas_rnn.execution.reference import evaluate_tensors
+from nas_rnn.outside import parse_single_expression
 
 Width = Literal["input", "hidden", "row", "uniform"]
 """What a statement has a value for: each unit of a size, each row, or once."""
@@ -167,6 +168,6 @@ def _fold(name: str, numbers: Sequence[float]) -> float:
         text = "-a"
     else:
         text = f"a {name} b" if name in "+-*/" else f"{name}({', '.join(letters)})"
-    tree = ast.parse(text, mode="eval").body
+    tree = parse_single_expression(text)
     values = {x: torch.tensor(n, dtype=torch.float64) for x, n in zip(letters, numbers, strict=True)}
     return float(evaluate_tensors(tree, values))

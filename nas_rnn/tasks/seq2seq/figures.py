@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 from nas_rnn.outside import shown
 from nas_rnn.tasks.seq2seq.vocabulary import join
+from nas_rnn.tasks.seq2seq.written import Written
 
 if TYPE_CHECKING:  # matplotlib takes half a second to import
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from nas_rnn.tasks.seq2seq.showing import Written
 
 INK, QUIET, WRONG = "#1a1a1a", "#6b6b6b", "#c0392b"
 DPI = 120

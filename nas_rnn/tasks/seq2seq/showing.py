@@ -3,42 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from nas_rnn.errors import UserError
 from nas_rnn.outside import shown
 from nas_rnn.tasks.data import Arrays
 from nas_rnn.tasks.seq2seq.model import Translator
 from nas_rnn.tasks.seq2seq.vocabulary import cut, join, symbols_of, texts_of
+from nas_rnn.tasks.seq2seq.written import Written
 from nas_rnn.tasks.task import Preview, PreviewOptions
 
 KEPT = 24
 """So many validation pairs stay with a saved model, so that it can show what it does without the data."""
 SHOWN = 10
 """Pairs on one screen."""
-
-
-@dataclass(frozen=True)
-class Written:
-    """A source's tokens, those that were wanted (None for a source of the user's own), and those that were written.
-
-    ``weights`` (T, S) say how much each written token and the end look at each token of the source.
-    """
-
-    source: Sequence[str]
-    target: Sequence[str] | None
-    output: Sequence[str]
-    weights: NDArray[np.float64] | None
-
-    @property
-    def right(self) -> bool:
-        """Whether the output is the target."""
-        return self.target is not None and list(self.target) == list(self.output)
 
 
 def examples_of(valid: Arrays) -> list[list[list[int]]]:
