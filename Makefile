@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 
 # What `make search` searches for, and under which name (by default the first free one): small models on the beginning
 # of the embedded text, so that every run can be trained to its end in some minutes.
-SEARCH_ARGS ?= --task-option characters=26000 --params 10000 --learning-rate 0.02 --most-epochs 1000 --trials 12 \
+SEARCH_ARGS ?= --task-option characters=36000 --params 10000 --learning-rate 0.02 --most-epochs 500 --trials 12 \
 	--tune 3 --seeds 4
 NAME ?= $(shell n=first-search; i=2; while [ -e runs/$$n ]; do n=first-search-$$i; i=$$((i + 1)); done; echo $$n)
 
