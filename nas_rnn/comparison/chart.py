@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:  # matplotlib takes half a second to import, and most commands
 # Okabe & Ito's palette (2008), safe for colour-blind readers; shapes and words carry the meaning as well.
 INK, QUIET, BLUE, BAND = "#1a1a1a", "#6b6b6b", "#0072B2", "#e3e3e3"
 FAR_OUT = 3.0
-"""Values so many interquartile ranges beyond the quartiles (Tukey 1977: far out) stand at the edge, as an arrow."""
+"""A control's seed so many times the span of all judged values away from them stands at the edge, as an arrow."""
 ROOM, NARROW_ROOM = 28, 16
 """Letters of a name that a row has room for."""
 
@@ -94,7 +95,10 @@ def _measured(axes: Axes, comparison: Comparison) -> None:
     """Draw each cell's metric: a dot a seed, the mean with one standard deviation, and both in figures."""
     digits = max((decimals(comparison, row) for row in comparison.rows), default=3)
     standings = [comparison.baseline, *(row.standing for row in comparison.rows)]
-    limits = _limits([value for standing in standings for value in standing.values if value is not None])
+    judged = [standing for standing in standings if not standing.control]
+    bars = [(one.mean, one.std or 0.0) for one in judged if one.mean is not None]
+    ends = [mean + side * std for mean, std in bars for side in (-1, 1)]
+    limits = _limits([*ends, *_known(judged)], _known(standings))
     for y, standing in enumerate(standings):
         values = [value for value in standing.values if value is not None]
         _dots(axes, values, y, limits)
@@ -120,9 +124,12 @@ def _differences(axes: Axes, comparison: Comparison) -> None:
             axes.axvline(edge, color=QUIET, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
     axes.axvline(0, color=INK, linewidth=1.1, zorder=1.5)
     margin = comparison.margin or 0.0
-    ends = [end for row in comparison.rows for end in row.ci95 or ()]
-    seeds = [value for row in comparison.rows for value in row.seed_differences if value is not None]
-    limits = _limits([*ends, *seeds], always=(-margin, 0.0, margin))
+    rows = [row for row in comparison.rows if not row.standing.control]
+    judged = [-margin, 0.0, margin, *(end for row in rows for end in row.ci95 or ())]
+    judged += [value for row in rows for value in row.seed_differences if value is not None]
+    limits = _limits(
+        judged, [value for row in comparison.rows for value in row.seed_differences if value is not None]
+    )
     for y, row in enumerate(comparison.rows, start=1):
         _dots(axes, [value for value in row.seed_differences if value is not None], y, limits)
         if row.difference is not None:
@@ -152,15 +159,16 @@ def _dots(axes: Axes, values: list[float], y: int, limits: tuple[float, float]) 
         )  # fmt: skip
 
 
-def _limits(values: list[float], always: tuple[float, ...] = ()) -> tuple[float, float]:
-    """Return the ends of an axis that shows ``values`` and ``always``, far-out values aside, with some air."""
-    near = np.array([*values, *always])
-    if len(values) > 3:  # of fewer nobody knows which one is far out
-        lower, upper = np.percentile(values, [25, 75])
-        reach = FAR_OUT * (upper - lower)
-        kept = [value for value in values if lower - reach <= value <= upper + reach]
-        near = np.array([*kept, *always])
-    low, high = (float(near.min()), float(near.max())) if near.size else (0.0, 0.0)
+def _known(standings: list[Standing]) -> list[float]:
+    return [value for standing in standings for value in standing.values if value is not None]
+
+
+def _limits(judged: list[float], others: list[float]) -> tuple[float, float]:
+    """Return the ends of an axis that shows all ``judged`` values and those ``others`` that are not far out."""
+    least, most = min(judged, default=0.0), max(judged, default=0.0)
+    reach = FAR_OUT * (most - least) if judged else math.inf
+    near = [*judged, *(value for value in others if least - reach <= value <= most + reach)]
+    low, high = min(near, default=0.0), max(near, default=0.0)
     air = 0.08 * (high - low) or 0.05 * abs(high) or 1.0
     return low - air, high + air
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import logging
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -28,12 +30,21 @@ def new_figure(height: float, width: float = WIDTH) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def png(figure: Figure) -> bytes:
-    """Return a figure as a PNG file's bytes."""
+def png(figure: Figure, fonts: Sequence[str] = ()) -> bytes:
+    """Return a figure as a PNG file's bytes; those ``fonts`` that there are are asked in turn for a sign."""
     import matplotlib
 
+    if fonts:
+        logging.getLogger("matplotlib.font_manager").setLevel(
+            logging.ERROR
+        )  # of those that are not installed
+    family = list(fonts) or matplotlib.rcParams["font.family"]
     content = io.BytesIO()
-    with matplotlib.rc_context({"text.parse_math": False}):  # names of classes may hold dollar signs
+    plain = matplotlib.rc_context(
+        {"text.parse_math": False, "font.family": family}
+    )  # names may hold dollar signs
+    with plain, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # a text may be in any writing
         figure.savefig(content, format="png", dpi=DPI)
     return content.getvalue()
 

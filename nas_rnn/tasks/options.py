@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from nas_rnn.errors import UserError, unknown
 
 Option = int | float | str | bool
+Picked = TypeVar("Picked")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,12 @@ def option_fields(kind: type) -> Mapping[str, Field[Any]]:
         if own.default is MISSING or not isinstance(own.default, Option):
             raise TypeError(f"option {name!r} needs a default that is a number, a text, or True or False")
     return found
+
+
+def picked(kind: type[Picked], options: Any) -> Picked:
+    """Return a ``kind``, a dataclass, with those of a task's options that have the names of its fields."""
+    assert is_dataclass(kind)
+    return kind(**{one.name: getattr(options, one.name) for one in fields(kind)})
 
 
 def read_options(kind: type, given: Mapping[str, Option], task: str) -> Any:

@@ -6,7 +6,7 @@ Shapes: T steps of a chunk, B streams. Targets are the inputs one symbol later.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -114,17 +114,36 @@ def by_block(values_N: Floats, block_N: NDArray[np.int64], blocks: int) -> tuple
     return sums_K, np.bincount(block_N, minlength=blocks).astype(np.float64)
 
 
-def symbols_before(data: TaskData, part: Part, name: str = "codes") -> NDArray[Any]:
+def symbols_before(data: TaskData, part: Part) -> NDArray[Any]:
     """Return the end of the text before a part, as much as its first stream reads: never of a part that comes later.
 
-    ``name`` is that of the array of symbols. Data whose ``meta`` has "test_follows" are those of a test part that was
+    Data whose ``meta`` has "test_follows" are those of a test part that was
     cut from the end of the part named there.
     """
     names = PARTS[: PARTS.index(part)]
     if part == "test" and "test_follows" in data.meta:
         names = (data.meta["test_follows"],)
-    earlier = [data.parts[one][name] for one in names if one in data.parts]
+    earlier = [data.parts[one]["codes"] for one in names if one in data.parts]
     return np.concatenate([NOTHING, *(codes[-CONTEXT:] for codes in earlier)])[-CONTEXT:]
+
+
+def batches_of(data: TaskData, part: Part, batching: Batching) -> Iterator[Batch]:
+    """Give a part's symbols, its array "codes", as a task gives batches: to train on, or after the text before them.
+
+    Raises:
+        UserError: see `training_chunks`.
+    """
+    codes = data.part(part)["codes"]
+    if part == "train":
+        return training_chunks(codes, batching)
+    before = symbols_before(data, part)
+    return evaluation_chunks(codes, batch=batching.batch, length=batching.length, before=before)
+
+
+def with_fresh_test(data: TaskData, begins: int, ends: int) -> TaskData:
+    """Return ``data`` with the test part cut from the end of the training text, which then precedes it."""
+    cut = data.with_fresh_test(begins, ends)
+    return replace(cut, meta={**cut.meta, "test_follows": "train"})
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def read_pieces(path: Path) -> Iterator[str]:
         UserError: for a path that is missing, a folder, not readable, empty, or not UTF-8 (with the offset of
             the first byte that is not).
     """
-    _require_file(path)
+    require_file(path, "give the path of a regular UTF-8 text file")
     try:
         with path.open("rb") as file:
             yield from _decoded(path, iter(lambda: file.read(PIECE), b""))
@@ -41,13 +41,17 @@ def ends_of_parts(count: int, valid: float, test: float) -> tuple[int, int]:
     return first, second
 
 
-def _require_file(path: Path) -> None:
+def require_file(path: Path, what_works: str) -> None:
+    """Raise UserError unless ``path`` is a regular file: a pipe would keep whoever reads it waiting.
+
+    ``what_works`` says what to give, to end the message.
+    """
     if not path.exists():
-        raise UserError(f"there is no file {path}; give the path of a UTF-8 text file")
+        raise UserError(f"there is no file {path}; {what_works}")
     if path.is_dir():
-        raise UserError(f"{path} is a folder; give the path of one UTF-8 text file")
+        raise UserError(f"{path} is a folder; {what_works}")
     if not path.is_file():
-        raise UserError(f"{path} is a device or a pipe; give the path of a regular UTF-8 text file")
+        raise UserError(f"{path} is a device or a pipe; {what_works}")
 
 
 def _decoded(path: Path, contents: Iterator[bytes]) -> Iterator[str]:

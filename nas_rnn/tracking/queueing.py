@@ -11,7 +11,7 @@ FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 60.0
 POLL_SECONDS = 0.5
 SPACING = 3.0
-"""Seconds between two writes of a run that goes on: one for each short epoch took a tenth of two cores."""
+"""Seconds between two writes of a run that goes on: with epochs of a tenth of a second the writer never rested."""
 # At the end, a store that fails this often in a row is given up.
 LAST_ATTEMPTS = 3
 

@@ -25,6 +25,7 @@ from nas_rnn.comparison import (
     judge,
     sentence,
 )
+from nas_rnn.comparison.chart import draw_chart
 from nas_rnn.errors import NasRnnError
 from nas_rnn.tasks import Mean, Metric
 from nas_rnn.training import EpochRecord, RunResult, TrainingOptions
@@ -291,6 +292,46 @@ def test_the_chart_draws_single_seeds_and_no_difference_at_all() -> None:
     comparison = judge((BITS,), plan, results)
     assert only(comparison).verdict == "equivalent"
     assert chart(comparison).png
+
+
+def far_out(comparison: Comparison, name: str) -> Comparison:
+    """Return the comparison with one seed of a cell a hundred times as far from the baseline as all others."""
+
+    def moved(row: ContenderRow) -> ContenderRow:
+        if row.standing.name != name:
+            return row
+        values = (100.0, *row.standing.values[1:])
+        return replace(
+            row,
+            standing=replace(row.standing, values=values, mean=27.0, std=49.0),
+            seed_differences=(98.0, *row.seed_differences[1:]),
+            difference=25.0,
+            ci95=(-50.0, 100.0),
+        )
+
+    return replace(
+        comparison,
+        contenders=tuple(map(moved, comparison.contenders)),
+        controls=tuple(map(moved, comparison.controls)),
+    )
+
+
+def test_only_a_control_may_be_drawn_as_far_out() -> None:
+    """A control that nearly diverged flattens nothing; what is judged is always drawn where it is."""
+    comparison = close_ones(controls=("b",))
+    measured_axes, differences = draw_chart(far_out(comparison, "b")).axes
+    assert measured_axes.get_xlim()[1] < 4 and differences.get_xlim()[1] < 1
+    measured_axes, differences = draw_chart(far_out(comparison, "a")).axes
+    assert measured_axes.get_xlim()[1] > 100
+    assert differences.get_xlim()[0] < -50 and differences.get_xlim()[1] > 100
+
+
+def test_the_interval_of_seeds_that_lie_close_together_is_drawn_whole() -> None:
+    comparison = close_ones(names=("a",))
+    (row,) = comparison.contenders
+    wide = replace(comparison, contenders=(replace(row, ci95=(-1.0, 1.0)),))
+    low, high = draw_chart(wide).axes[1].get_xlim()
+    assert low < -1.0 and high > 1.0
 
 
 def close_ones(*, controls: tuple[str, ...] = (), names: tuple[str, ...] = ("a", "b", "c")) -> Comparison:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -352,3 +353,9 @@ def refused(source: Path, message: str, **options: Any) -> None:
     with pytest.raises(UserError, match=message) as caught:
         Classify(**options).load(source)
     assert "\n" not in str(caught.value)
+
+
+def test_a_pipe_is_told_of_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "walks.csv")
+    with pytest.raises(UserError, match=r"walks.csv is a device or a pipe; give a \.ts or \.csv file"):
+        Classify().load(tmp_path / "walks.csv")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,7 +22,7 @@ from nas_rnn.tasks.model import TaskModel
 from nas_rnn.tasks.notices import unlearnable
 from nas_rnn.tasks.options import option
 from nas_rnn.tasks.sampling import draw, require_drawable
-from nas_rnn.tasks.streams import evaluation_blocks, evaluation_chunks, symbols_before, training_chunks
+from nas_rnn.tasks.streams import batches_of, evaluation_blocks, symbols_before, with_fresh_test
 from nas_rnn.tasks.task import MakeRnn, PlainNet, Preview, PreviewOptions, Regularisation, Task
 from nas_rnn.tasks.texts import ends_of_parts, read_pieces
 
@@ -100,16 +100,11 @@ class CharLM(Task):
 
     def batches(self, data: TaskData, part: Part, batching: Batching) -> Iterator[Batch]:
         """Give inputs and targets, both (T, B) integers; `nas_rnn.tasks.streams` says in which order."""
-        codes = data.part(part)["codes"]
-        if part == "train":
-            return training_chunks(codes, batching)
-        before = symbols_before(data, part)
-        return evaluation_chunks(codes, batch=batching.batch, length=batching.length, before=before)
+        return batches_of(data, part, batching)
 
     def fresh_test(self, data: TaskData, begins: int, ends: int) -> TaskData:
         """Cut the test part from the end of the training text, which then precedes it."""
-        cut = data.with_fresh_test(begins, ends)
-        return replace(cut, meta={**cut.meta, "test_follows": "train"})
+        return with_fresh_test(data, begins, ends)
 
     def notices(self, data: TaskData) -> tuple[str, ...]:
         """Name the characters that the training part lacks."""

@@ -10,6 +10,7 @@ from nas_rnn.tasks.classify.bundled import bundled
 from nas_rnn.tasks.classify.csv_file import Naming, read_csv
 from nas_rnn.tasks.classify.recordings import Recordings, require_alike
 from nas_rnn.tasks.classify.ts_file import read_ts
+from nas_rnn.tasks.texts import require_file
 
 SUFFIXES = (".ts", ".csv", ".tsv", ".txt")
 TRAIN, TEST = "_TRAIN", "_TEST"
@@ -43,10 +44,9 @@ def _read(path: Path, naming: Naming) -> Recordings:
 
 
 def _files(source: Path) -> tuple[Path, Path | None]:
-    if not source.exists():
-        raise UserError(f"there is no file {source}; {WHAT_WORKS}")
     if source.is_dir():
         return _in_folder(source)
+    require_file(source, WHAT_WORKS)
     if source.suffix.lower() not in SUFFIXES:
         raise UserError(
             f"{source} ends in {source.suffix or 'nothing'!r}, not in {', '.join(SUFFIXES)}; {WHAT_WORKS}"

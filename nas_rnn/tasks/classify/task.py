@@ -28,7 +28,7 @@ from nas_rnn.tasks.data import PARTS, Arrays, Batching, Part, TaskData
 from nas_rnn.tasks.metric import Mean, Metric, Statistics
 from nas_rnn.tasks.model import TaskModel
 from nas_rnn.tasks.notices import unlearnable
-from nas_rnn.tasks.options import option
+from nas_rnn.tasks.options import option, picked
 from nas_rnn.tasks.task import LOSS, MakeRnn, PlainNet, Preview, PreviewOptions, Regularisation, Task
 
 ACCURACY = Mean("accuracy", "% correct", "maximize", 0.5, "absolute", of="correct")
@@ -97,19 +97,10 @@ class Classify(Task):
             UserError: when the data cannot be used; the message names the file and the line.
         """
         own = self.options
-        naming = Naming(
-            layout=own.layout,
-            series=own.series,
-            time=own.time,
-            label=own.label,
-            group=own.group,
-            variables=own.variables,
-            short_rows=own.short_rows,
-        )
         return load_parts(
             source,
             dataset=own.dataset,
-            naming=naming,
+            naming=picked(Naming, own),
             pool=int(own.pool),
             test=float(own.test),
             valid=float(own.valid),

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nas_rnn.tasks.figures import new_figure, png, shortened
 from nas_rnn.tasks.forecast.clock import Clock, shown_time
 from nas_rnn.tasks.forecast.showing import Example
 
 if TYPE_CHECKING:  # matplotlib takes half a second to import
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 INK, QUIET, OURS, NAIVE = "#1a1a1a", "#8a8a8a", "#1f5fa8", "#d9822b"
-DPI, WIDTH = 120, 8.0
-"""Pixels an inch, and inches."""
+WIDTH = 8.0
+"""Inches: 960 pixels."""
 LONGEST_NAME = 40
 HISTORY = 3
 """The history that is drawn is at most so many horizons long, or a few rows."""
@@ -26,12 +25,12 @@ HISTORY = 3
 
 def over_truth(examples: Sequence[Example], clock: Clock, naive: str) -> bytes:
     """Draw history, truth, forecast and the seasonal naive of each example, as a PNG file's bytes."""
-    figure = _figure(0.7 + 2.1 * len(examples))
+    figure = new_figure(0.7 + 2.1 * len(examples), WIDTH)
     for axes, example in zip(np.atleast_1d(figure.subplots(len(examples))), examples, strict=True):
         _panel(axes, example, clock, naive)
     lines, labels = axes.get_legend_handles_labels()
     figure.legend(lines, labels, loc="outside upper right", ncols=4, frameon=False, fontsize=9)
-    return _png(figure)
+    return png(figure)
 
 
 def _panel(axes: Axes, example: Example, clock: Clock, naive: str) -> None:
@@ -51,8 +50,9 @@ def _panel(axes: Axes, example: Example, clock: Clock, naive: str) -> None:
     axes.plot(x[now], joined(example.truth), color=INK, linewidth=1.6, marker=mark, label="truth")
     axes.plot(x[now], joined(example.naive), color=NAIVE, linewidth=1.1, linestyle="--", label=naive)
     axes.plot(x[now], joined(example.forecast), color=OURS, linewidth=2.0, marker=mark, label="forecast")
+    name = shortened(example.target, LONGEST_NAME)
     axes.set_title(
-        f"{_cut(example.target)} from {shown_time(example.begins, clock.dated)}: off by {example.off:.3g} on average",
+        f"{name} from {shown_time(example.begins, clock.dated)}: off by {example.off:.3g} on average",
         loc="left",
         fontsize=10,
     )
@@ -62,7 +62,7 @@ def _panel(axes: Axes, example: Example, clock: Clock, naive: str) -> None:
 
 def by_step(errors: Mapping[str, NDArray[np.float64]], unit: str, clock: Clock) -> bytes:
     """Draw the mean absolute error of each forecast, (S,) by name, at every step ahead, as a PNG file's bytes."""
-    figure = _figure(3.2)
+    figure = new_figure(3.2, WIDTH)
     axes = figure.subplots()
     colours = {"model": OURS, "seasonal naive": NAIVE}
     for name, error_S in errors.items():
@@ -79,11 +79,11 @@ def by_step(errors: Mapping[str, NDArray[np.float64]], unit: str, clock: Clock) 
     axes.set_ylim(bottom=0)
     axes.set_title("Validation: how the error grows with the distance", loc="left", fontsize=10)
     axes.set_xlabel(f"steps ahead, {clock.told()} each" if clock.dated else "steps ahead")
-    axes.set_ylabel(f"mean absolute error, {_cut(unit)}", fontsize=9)
+    axes.set_ylabel(f"mean absolute error, {shortened(unit, LONGEST_NAME)}", fontsize=9)
     axes.legend(frameon=False, fontsize=9)
     axes.locator_params(axis="x", integer=True)
     axes.spines[["top", "right"]].set_visible(False)
-    return _png(figure)
+    return png(figure)
 
 
 def _quiet(axes: Axes, clock: Clock) -> None:
@@ -96,22 +96,3 @@ def _quiet(axes: Axes, clock: Clock) -> None:
         locator = AutoDateLocator(maxticks=8)  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
-
-
-def _cut(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
-
-
-def _figure(height: float) -> Figure:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(WIDTH, height), layout="constrained")
-
-
-def _png(figure: Figure) -> bytes:
-    import matplotlib
-
-    content = io.BytesIO()
-    with matplotlib.rc_context({"text.parse_math": False}):  # names of columns may hold dollar signs
-        figure.savefig(content, format="png", dpi=DPI)
-    return content.getvalue()

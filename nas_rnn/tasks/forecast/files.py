@@ -12,6 +12,7 @@ from typing import BinaryIO
 from nas_rnn.errors import UserError
 from nas_rnn.outside import check_text
 from nas_rnn.tasks.forecast.table import INSTALL, MOST_NUMBERS, PIECE, Piece, Reading, Source
+from nas_rnn.tasks.texts import require_file
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "space": " "}
 MOST_COLUMNS = 10_000
@@ -31,11 +32,7 @@ def open_source(path: Path, reading: Reading) -> Source:
         UserError: for a path that is missing, a folder or not readable, a file that is empty or of another kind, in
             another encoding than ``reading`` says, or whose names of columns cannot be used.
     """
-    if path.is_dir():
-        raise UserError(f"{path} is a folder; {WHAT_WORKS}")
-    if not path.is_file():
-        missing = "there is no file" if not path.exists() else "this is no regular file:"
-        raise UserError(f"{missing} {path}; {WHAT_WORKS}")
+    require_file(path, WHAT_WORKS)
     try:
         stream = path.open("rb")
         head = stream.read(4)

@@ -11,7 +11,6 @@ from nas_rnn.tasks.data import Part
 from nas_rnn.tasks.forecast.clock import CYCLES, Clock
 from nas_rnn.tasks.forecast.files import SEPARATORS
 from nas_rnn.tasks.forecast.regular import FILLS
-from nas_rnn.tasks.forecast.table import Reading
 from nas_rnn.tasks.notices import SAID
 from nas_rnn.tasks.options import option
 
@@ -51,18 +50,6 @@ class Options:
         "errors in deviations of the training part; auto: of several targets",
         choices=("auto", "yes", "no"),
     )
-
-    def reading(self) -> Reading:
-        """Return how a file is read."""
-        return Reading(
-            time=self.time,
-            time_format=self.time_format,
-            columns=self.columns,
-            separator=self.separator,
-            decimal=self.decimal,
-            encoding=self.encoding,
-            rows=self.rows,
-        )
 
 
 def parts_of(rows: int, own: Options, source: str) -> dict[Part, slice]:

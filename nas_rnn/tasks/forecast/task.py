@@ -27,7 +27,7 @@ from nas_rnn.tasks.forecast.net import ForecastNet, RecursiveNet
 from nas_rnn.tasks.forecast.notices import told_of
 from nas_rnn.tasks.forecast.options import Options, cycles_of, moments, parts_of, season_of, window_of
 from nas_rnn.tasks.forecast.regular import Series, regular
-from nas_rnn.tasks.forecast.table import listed, read_table
+from nas_rnn.tasks.forecast.table import Reading, listed, read_table
 from nas_rnn.tasks.forecast.windows import (
     Rows,
     Shape,
@@ -40,7 +40,7 @@ from nas_rnn.tasks.forecast.windows import (
 )
 from nas_rnn.tasks.metric import Mean, Metric, Statistics
 from nas_rnn.tasks.model import TaskModel
-from nas_rnn.tasks.options import option_fields
+from nas_rnn.tasks.options import option_fields, picked
 from nas_rnn.tasks.task import MakeRnn, Measures, PlainNet, Preview, PreviewOptions, Regularisation, Task
 
 MARGIN = 0.02
@@ -102,7 +102,8 @@ class Forecast(Task):
             self._require_no_reading()
             table = laguardia(own.rows)
         else:
-            table = read_table(open_source(source, own.reading()), own.reading())
+            reading = picked(Reading, own)
+            table = read_table(open_source(source, reading), reading)
         series = regular(table, FILL if source is None and own.fill == "none" else own.fill)
         targets = self._targets(series, TARGET if source is None else "all")
         places = parts_of(len(series.times), own, series.source)

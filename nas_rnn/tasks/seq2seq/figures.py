@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from nas_rnn.outside import shown
+from nas_rnn.tasks.figures import new_figure, png, shortened
 from nas_rnn.tasks.seq2seq.vocabulary import join
 from nas_rnn.tasks.seq2seq.written import Written
 
 if TYPE_CHECKING:  # matplotlib takes half a second to import
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 INK, QUIET, WRONG = "#1a1a1a", "#6b6b6b", "#c0392b"
-DPI = 120
-WIDTH = 8.0
-"""Inches: 960 pixels."""
+WIDTH, HIGHEST = 8.0, 16.0
+"""Inches: 960 pixels wide."""
 FONTS = ["DejaVu Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "sans-serif"]
 """Those of them that there are are asked in turn for a sign."""
 MOST_WRITTEN = 34
@@ -28,7 +26,7 @@ END = "■"
 def attention_of(written: Sequence[Written]) -> bytes:
     """Draw a matrix for each pair, dark where a written token (a row) looks at the source, as a PNG file's bytes."""
     heights = [0.9 + 0.2 * (len(pair.output) + 1) for pair in written]
-    figure = _figure(sum(heights) + 0.4)
+    figure = new_figure(min(sum(heights) + 0.4, HIGHEST), WIDTH)
     panels = figure.subplots(len(written), 1, squeeze=False, gridspec_kw={"height_ratios": heights})[:, 0]
     for axes, pair in zip(panels, written, strict=True):
         axes.imshow(pair.weights, cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto", interpolation="nearest")
@@ -47,12 +45,12 @@ def attention_of(written: Sequence[Written]) -> bytes:
     figure.suptitle(
         f"Where the decoder looks (dark) while it writes each row; {END}: the end; red: wrong", fontsize=11
     )
-    return _png(figure)
+    return png(figure, FONTS)
 
 
 def table_of(written: Sequence[Written], by: str, target_by: str) -> bytes:
     """Draw source, target and output of each pair, wrong tokens in red, as a PNG file's bytes."""
-    figure = _figure(0.9 + 0.32 * len(written))
+    figure = new_figure(min(0.9 + 0.32 * len(written), HIGHEST), WIDTH)
     axes = figure.subplots()
     axes.set_axis_off()
     axes.set_xlim(0.0, 1.0)
@@ -70,7 +68,7 @@ def table_of(written: Sequence[Written], by: str, target_by: str) -> bytes:
     if given:
         right = sum(pair.right for pair in written)
         axes.set_title(f"{right} of {len(written)} validation pairs are right", loc="left", fontsize=11)
-    return _png(figure)
+    return png(figure, FONTS)
 
 
 def _write_output(axes: Axes, left: float, row: int, pair: Written, by: str) -> None:
@@ -111,25 +109,4 @@ def _turn(tokens: Sequence[str]) -> int:
 
 
 def _short(text: str, most: int = MOST_WRITTEN) -> str:
-    text = shown(text)
-    return text if len(text) <= most else text[: most - 1] + "…"
-
-
-def _figure(height: float) -> Figure:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(WIDTH, min(height, 16.0)), layout="constrained")
-
-
-def _png(figure: Figure) -> bytes:
-    import logging
-    import warnings
-
-    import matplotlib
-
-    content = io.BytesIO()
-    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # of fonts that are not installed
-    with matplotlib.rc_context({"text.parse_math": False, "font.family": FONTS}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        figure.savefig(content, format="png", dpi=DPI)
-    return content.getvalue()
+    return shortened(shown(text), most)

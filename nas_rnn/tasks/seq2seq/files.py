@@ -10,6 +10,7 @@ from nas_rnn.errors import UserError
 from nas_rnn.tasks.data import PARTS, Part
 from nas_rnn.tasks.seq2seq.pairs import Pair
 from nas_rnn.tasks.seq2seq.vocabulary import cut
+from nas_rnn.tasks.texts import require_file
 
 LONGEST_LINE = 1 << 20
 """Bytes; what is longer has no line ends where they should be."""
@@ -42,10 +43,7 @@ def read_pairs(path: Path, by: str, target_by: str) -> Iterator[Pair]:
         UserError: for a path that is missing or cannot be read, text that is not UTF-8, a line that is too long, has
             no tab, or nothing to read on one of its sides.
     """
-    if not path.exists():
-        raise UserError(f"there is no file {path}; {WANTED}")
-    if not path.is_file():
-        raise UserError(f"{path} is a device or a pipe; {WANTED} in a regular file")
+    require_file(path, WANTED)
     try:
         with path.open("rb") as file:
             number = 0

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nas_rnn.outside import shown
+from nas_rnn.tasks.figures import png, shortened
 from nas_rnn.tasks.word_lm.words import EOS
 
 if TYPE_CHECKING:  # matplotlib takes half a second to import
@@ -17,7 +16,6 @@ if TYPE_CHECKING:  # matplotlib takes half a second to import
     from matplotlib.figure import Figure
 
 INK, QUIET = "#1a1a1a", "#6b6b6b"
-DPI = 120
 COLUMNS = 92
 """Characters of a line."""
 MOST_LINES = 60
@@ -75,7 +73,7 @@ def coloured(words: Sequence[Shown], title: str) -> bytes:
             _word(axes, column, row, one, colours(0.75 * min(1.0, level)), guesses)
     figure.text(0.2 / width, 1 - 0.26 / height, title, fontsize=10, color=INK)
     _legend(figure, width, height, guesses)
-    return _png(figure)
+    return png(figure)
 
 
 def _word(axes: Axes, column: int, row: int, one: Shown, colour: tuple[float, ...], guesses: bool) -> None:
@@ -112,8 +110,7 @@ def _lines(words: Sequence[Shown]) -> list[list[tuple[int, Shown]]]:
 
 
 def _clean(word: str) -> str:
-    text = "¶" if word == EOS else shown(word)
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    return shortened("¶" if word == EOS else shown(word), LONGEST)
 
 
 def _legend(figure: Figure, width: float, height: float, guesses: bool) -> None:
@@ -132,11 +129,3 @@ def _figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), facecolor="white")
-
-
-def _png(figure: Figure) -> bytes:
-    content = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing")  # the text may be in any writing
-        figure.savefig(content, format="png", dpi=DPI)
-    return content.getvalue()

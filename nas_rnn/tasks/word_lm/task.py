@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -18,15 +18,9 @@ from nas_rnn.tasks.download import Download
 from nas_rnn.tasks.metric import Mean, Metric, Statistics
 from nas_rnn.tasks.model import TaskModel
 from nas_rnn.tasks.notices import SAID, unlearnable
-from nas_rnn.tasks.options import option
+from nas_rnn.tasks.options import option, picked
 from nas_rnn.tasks.sampling import draw, require_drawable
-from nas_rnn.tasks.streams import (
-    by_block,
-    evaluation_blocks,
-    evaluation_chunks,
-    symbols_before,
-    training_chunks,
-)
+from nas_rnn.tasks.streams import batches_of, by_block, evaluation_blocks, symbols_before, with_fresh_test
 from nas_rnn.tasks.task import MakeRnn, PlainNet, Preview, PreviewOptions, Regularisation, Task
 from nas_rnn.tasks.word_lm import net
 from nas_rnn.tasks.word_lm.downloads import DOWNLOADS
@@ -123,7 +117,7 @@ class WordLM(Task):
         Raises:
             UserError: for what cannot be read as UTF-8, is too short for three parts, or has no words.
         """
-        wanted = Wanted(**{field.name: getattr(self.options, field.name) for field in fields(Wanted)})
+        wanted = picked(Wanted, self.options)
         if source is None:
             wanted = replace(
                 wanted,
@@ -145,16 +139,11 @@ class WordLM(Task):
 
     def batches(self, data: TaskData, part: Part, batching: Batching) -> Iterator[Batch]:
         """Give inputs and targets, both (T, B) integers; `nas_rnn.tasks.streams` says in which order."""
-        codes = data.part(part)["codes"]
-        if part == "train":
-            return training_chunks(codes, batching)
-        before = symbols_before(data, part)
-        return evaluation_chunks(codes, batch=batching.batch, length=batching.length, before=before)
+        return batches_of(data, part, batching)
 
     def fresh_test(self, data: TaskData, begins: int, ends: int) -> TaskData:
         """Cut the test part from the end of the training text, which then precedes it; the vocabulary stays."""
-        cut = data.with_fresh_test(begins, ends)
-        return replace(cut, meta={**cut.meta, "test_follows": "train"})
+        return with_fresh_test(data, begins, ends)
 
     def notices(self, data: TaskData) -> tuple[str, ...]:
         """Say which share of each part's words is unknown, and which words the training part lacks."""
