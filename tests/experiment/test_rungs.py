@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -148,3 +149,29 @@ def test_settings_known_to_their_end_count_also_where_the_rung_left_them_behind(
     tuned = _Tuned(entry, study, settings=[{}, {}, {}], results=results, promoted=[2])
     assert source._chosen(tuned) == 0
     assert source._chosen(replace(tuned, results={**results, 0: replace(results[0], status="diverged")})) == 2
+
+
+@pytest.mark.parametrize(
+    ("losses", "going_on"),
+    [
+        (
+            [3.0, 2.5, 2.1, 2.9, 2.0, 2.6],
+            [0, 2, 4],
+        ),  # the given settings, last at the rung, go on beside the best third
+        ([2.0, 2.5, 2.1, 2.9, 2.2, 2.6], [0, 2]),
+        ([None, 2.5, 2.1, 2.9, 2.0, 2.6], [2, 4]),  # they diverged
+    ],
+)
+def test_given_settings_are_trained_to_their_end(
+    losses: list[float | None], going_on: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = TuneSource.__new__(TuneSource)
+    tuned = SimpleNamespace(settings=[{}] * 6, promoted=[])
+    for name, value in {
+        "_trials": 6,
+        "_tuned": [tuned],
+        "_told": lambda tuned: [({}, loss) for loss in losses],
+        "_spec": lambda position, number, settings, to_the_end: number,
+    }.items():
+        monkeypatch.setattr(source, name, value, raising=False)
+    assert source.promoted() == going_on == tuned.promoted

@@ -7,7 +7,7 @@ import pytest
 from nas_rnn.errors import UserError
 from nas_rnn.tasks import option
 from nas_rnn.tasks.char_lm import CharLM
-from nas_rnn.tasks.options import NoOptions, option_fields, read_options
+from nas_rnn.tasks.options import NoOptions, option_fields, picked, read_options
 
 
 def test_defaults_and_given_values() -> None:
@@ -99,3 +99,18 @@ def test_another_type_than_the_default(value: float | str | bool) -> None:
 def test_out_of_range() -> None:
     with pytest.raises(UserError, match="must lie between 0 and 65536; got -1"):
         CharLM(embedding=-1)
+
+
+def test_options_of_these_names_are_picked() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Reading:
+        time: str
+        rows: int = 0
+
+    @dataclass(frozen=True, kw_only=True)
+    class Own:
+        horizon: int = option(24)
+        rows: int = option(5)
+        time: str = option("when")
+
+    assert picked(Reading, Own()) == Reading(time="when", rows=5)

@@ -36,6 +36,15 @@ def test_slow_curves_go_on_as_long_as_they_gain(exponent: float) -> None:
     assert end_of(power_law(200, exponent), margin_at) is None
 
 
+def test_no_curve_is_expected_to_fall_faster_than_the_inverse_root() -> None:
+    """By its own ratio, 2^-1.5, this one would be level from epoch 45 on; it is taken for 2^-0.5, and goes on."""
+    end = end_of(power_law(400, 1.5), margin_at)
+    level = (2 * (2**1.5 - 1) * 2**-0.5 / (MARGIN / 2)) ** (
+        1 / 1.5
+    )  # where the last doubling gains so little
+    assert end is not None and end.epoch > 2 * level
+
+
 def test_a_curve_that_is_stretched_ends_later_by_as_much() -> None:
     short = end_of(power_law(1000, 1.0, 1.0), margin_at)
     stretched = end_of([1.0 + (epoch / 4) ** -1.0 for epoch in range(1, 2001)], margin_at)
