@@ -24,7 +24,7 @@ def read_pieces(path: Path) -> Iterator[str]:
         UserError: for a path that is missing, a folder, not readable, empty, or not UTF-8 (with the offset of
             the first byte that is not).
     """
-    require_file(path, "give the path of a regular UTF-8 text file")
+    require_file(path, "give the path of one UTF-8 text file")
     try:
         with path.open("rb") as file:
             yield from _decoded(path, iter(lambda: file.read(PIECE), b""))

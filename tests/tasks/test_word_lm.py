@@ -401,7 +401,7 @@ def test_the_probe_is_the_loss_of_the_last_step() -> None:
     words = torch.randint(30, (6, 3), generator=torch.Generator().manual_seed(1))
     probe = model.probe(Batch(inputs=words, targets=words.roll(-1, 0)))["net.rnn"]
     expected = F.cross_entropy(model(words)[0][-1], words[0])
-    assert float(probe.loss) == pytest.approx(float(expected))
+    assert float(probe.loss.detach()) == pytest.approx(float(expected.detach()))
 
 
 def test_a_fresh_test_part_follows_the_training_text(tmp_path: Path) -> None:
