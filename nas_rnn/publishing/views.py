@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from nas_rnn.cells import Cell, parse_cell
@@ -184,7 +185,10 @@ def _system_curves(samples: Mapping[int, Mapping[str, float]]) -> list[Point]:
     ]
 
 
-def cell_artifacts(cell: Cell) -> dict[str, str | bytes]:
+@lru_cache(
+    maxsize=64
+)  # a run is shown again whenever something about it changes; drawing takes half a second
+def cell_artifacts(cell: Cell) -> Mapping[str, str | bytes]:
     """Return the cell as text, equations and pictures; of one that is too large for a picture, the reason."""
     try:
         pictures: dict[str, str | bytes] = {

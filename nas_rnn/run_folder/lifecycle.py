@@ -27,8 +27,17 @@ def without_none(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def merged(config: Path | None, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of a TOML file with those of ``options`` that were given in their place."""
-    return {**(load_toml(config) if config else {}), **without_none(options)}
+    """Return the values of a TOML file with those of ``options`` that were given in their place.
+
+    Raises UserError for a TOML file that cannot be read, and for options that contradict each other.
+    """
+    given = without_none(options)
+    if "most_epochs" in given and given.get("epochs", "auto") != "auto":
+        raise UserError(
+            f"most_epochs {given['most_epochs']} is for epochs auto, whose runs it bounds; "
+            f"leave it out with epochs {given['epochs']}"
+        )
+    return {**(load_toml(config) if config else {}), **given}
 
 
 @contextmanager

@@ -69,6 +69,10 @@ BOTH = [
     (["--decay", ""], "decay: input should be 'cosine', 'linear' or 'none'; got ''"),
     (["--device", ""], "device must be auto, cpu, cuda or cuda:<number>; got ''"),
     (["--device", "cuda:999"], "device 'cuda:999' is not there: this process sees"),
+    (
+        ["--epochs", "5", "--most-epochs", "3"],
+        "most_epochs 3 is for epochs auto, whose runs it bounds; leave it out",
+    ),
     (["--gpus-per-trial", "-1"], "gpus_per_trial: input should be greater than or equal to 0; got -1.0"),
     (["--gpus-per-trial", "nan"], "gpus_per_trial: input should be a finite number; got nan"),
     (["--gpus-per-trial", "inf"], "gpus_per_trial: input should be a finite number; got inf"),
