@@ -59,6 +59,7 @@ from nas_rnn.export import load_model as load_model
 from nas_rnn.experiment.ablate import ablate as ablate
 from nas_rnn.experiment.compare import compare as compare
 from nas_rnn.experiment.search import search as search
+from nas_rnn.experiment.suite import compare_suite as compare_suite
 
 __all__: list[str]
 __version__: str

@@ -56,7 +56,7 @@ def print_result(console: Console, result: Result, runs: Path) -> None:
         _print_settings(console, result.comparison)
         _print_verdict(console, result)
     else:
-        _print_without_verdict(console, result)
+        _print_withoutverdict_text(console, result)
     if result.trials:
         console.print(f"Trials: {endings(result.trials)}")
     console.print(f"Time: {duration(result.seconds)}")
@@ -127,7 +127,7 @@ def _print_ablation(console: Console, result: Result) -> None:
     for row in ranked_rows(comparison):
         _, size, parameters, _, mean = _standing(row.standing)
         what = Text(one_line(changes[row.standing.name]))
-        table.add_row(what, size, parameters, mean, _difference(row), _styled(_verdict(row)))
+        table.add_row(what, size, parameters, mean, difference_text(row), styled(verdict_text(row)))
     print_block(console, table)
 
 
@@ -137,21 +137,21 @@ def comparison_table(comparison: Comparison) -> Table:
     for column in COLUMNS:
         table.add_column(column, justify="left" if column in ("cell", "verdict") else "right")
     for *figures, verdict in _rows(comparison):
-        table.add_row(*figures, _styled(verdict))
+        table.add_row(*figures, styled(verdict))
     return table
 
 
-def _styled(verdict: str) -> Text:
+def styled(verdict: str) -> Text:
     return Text(verdict, style=VERDICT_STYLES.get(verdict.partition(" ")[0], ""))
 
 
 def _rows(comparison: Comparison) -> list[list[str]]:
     """Return the texts of the table's rows, in the order of `COLUMNS`."""
-    rows = [[*_standing(row.standing), _difference(row), _verdict(row)] for row in comparison.rows]
+    rows = [[*_standing(row.standing), difference_text(row), verdict_text(row)] for row in comparison.rows]
     return [[*_standing(comparison.baseline), "", "baseline"], *rows]
 
 
-def _verdict(row: ContenderRow) -> str:
+def verdict_text(row: ContenderRow) -> str:
     return f"{row.verdict}{verdict_remark(row)}"
 
 
@@ -165,7 +165,7 @@ def _standing(standing: Standing) -> list[str]:
     return [one_line(standing.name), str(standing.hidden_size), f"{standing.parameters:,}", mismatch, mean]
 
 
-def _difference(row: ContenderRow) -> str:
+def difference_text(row: ContenderRow) -> str:
     if row.difference is None:
         return "-"
     if row.ci95 is None:
@@ -192,7 +192,7 @@ def _print_verdict(console: Console, result: Result) -> None:
     console.print()
 
 
-def _print_without_verdict(console: Console, result: Result) -> None:
+def _print_withoutverdict_text(console: Console, result: Result) -> None:
     """Print the results on validation data, which are no verdict."""
     if result.best is not None and result.best.value is not None:
         console.print(

@@ -51,6 +51,16 @@ def compare(
             show_default=False,
         ),
     ] = None,
+    suite: Annotated[
+        str | None,
+        typer.Option(
+            "--suite",
+            metavar="FILE|NAME",
+            help="Compare on several tasks: a TOML file (docs/suites.md), or small, which is built in.",
+            rich_help_panel=WHAT,
+            show_default=False,
+        ),
+    ] = None,
     resume: o.Resume = None,
     config: o.Config = None,
     json: o.Json = False,
@@ -60,7 +70,11 @@ def compare(
 ) -> None:
     """Compare cells with an LSTM, or another baseline: tuned alike, at equal size, with paired seeds."""
     import nas_rnn
+    from nas_rnn.experiment.suite import is_suite
 
+    if suite is not None or (resume is not None and is_suite(runs, resume)):
+        _run_suite(cells or (), {"suite": suite, "resume": resume, "config": config, **options}, json, runs)
+        return
     _run(nas_rnn.compare, cells or (), {"resume": resume, "config": config, **options}, json, runs)
 
 
@@ -98,6 +112,21 @@ def ablate(
     kinds = None if elements is None else tuple(elements.split(","))
     given = {"what": what, "elements": kinds, "resume": resume, "config": config, **options}
     _run(nas_rnn.ablate, (), given, json, runs)
+
+
+def _run_suite(cells: Sequence[str], given: dict[str, Any], json: bool, runs: Path) -> None:
+    """Compare cells on every part of a suite, watched; print the result."""
+    import nas_rnn
+    from nas_rnn.cli.suites import print_suite
+    from nas_rnn.cli.watching import view
+
+    chosen = {name: value for name, value in given.items() if value is not None}
+    kept_free = contextlib.redirect_stdout(sys.stderr) if json else contextlib.nullcontext()
+    with view(json) as observer, kept_free:
+        result = nas_rnn.compare_suite(*cells, observer=observer, runs=runs, **chosen)
+    print_suite(result, json, runs)
+    if result.status == "interrupted":
+        raise typer.Exit(INTERRUPTED)
 
 
 def _run(

@@ -12,7 +12,15 @@ from nas_rnn.comparison.floors import floors_of
 from nas_rnn.comparison.outcomes import Outcome, outcomes_of, standing, without_interval
 from nas_rnn.comparison.plan import FinalPlan, Planned
 from nas_rnn.comparison.power import Levels, items_too_few, more_seeds
-from nas_rnn.comparison.result import Against, Comparison, ContenderRow, Cost, Measure, Standing
+from nas_rnn.comparison.result import (
+    Against,
+    Comparison,
+    ContenderRow,
+    Cost,
+    InMargins,
+    Measure,
+    Standing,
+)
 from nas_rnn.comparison.scope import scoped, within
 from nas_rnn.comparison.statistics import Labels, PairedInterval, plural
 from nas_rnn.comparison.stopping import ALPHA, is_decided
@@ -172,7 +180,19 @@ def _draft(test: _Test, planned: Planned, runs: list[Outcome], base: list[Outcom
         p_value=tests.difference if tests else None,
         p_equivalence=tests.equivalence if tests else None,
     )
-    return _Draft(row, found.interval, min(found.margin))
+    margin = min(found.margin)
+    return _Draft(replace(row, in_margins=_in_margins(found.interval, margin)), found.interval, margin)
+
+
+def _in_margins(interval: PairedInterval, margin: float) -> InMargins | None:
+    """Return an interval in margins; None where there is none, or no margin that one could divide by."""
+    if interval.ci95 is None or not 0 < margin < math.inf:
+        return None
+    return InMargins(
+        difference=interval.difference / margin,
+        error=interval.variance**0.5 / margin,
+        degrees_of_freedom=interval.degrees_of_freedom,
+    )
 
 
 def against(

@@ -142,6 +142,19 @@ class LearningSpeed:
 
 
 @dataclass(frozen=True, kw_only=True)
+class InMargins:
+    """A difference as it was tested, in margins: what other tasks' differences may be held against.
+
+    ``difference`` and its standard ``error``, with the ``degrees_of_freedom`` of Student's t. Of a metric that is
+    compared by its ratio it is the logarithm that is divided by the margin's.
+    """
+
+    difference: float
+    error: float
+    degrees_of_freedom: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class ContenderRow:
     """One cell against the baseline; differences in the metric's units, signed so that negative is better.
 
@@ -182,6 +195,7 @@ class ContenderRow:
     weak_baseline: str = ""
     against: tuple[Against, ...] = ()
     learning_speed: LearningSpeed | None = None
+    in_margins: InMargins | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return one flat JSON object: the standing's fields and the row's own."""
@@ -201,6 +215,8 @@ class ContenderRow:
         )
         if own.get("learning_speed") is not None:
             own["learning_speed"] = LearningSpeed.from_dict(own["learning_speed"])
+        if own.get("in_margins") is not None:
+            own["in_margins"] = InMargins(**_known(InMargins, own["in_margins"]))
         return cls(standing=_standing(values), **own)
 
 

@@ -4,5 +4,6 @@ from nas_rnn.experiment.ablate import ablate
 from nas_rnn.experiment.compare import compare
 from nas_rnn.experiment.results import Result
 from nas_rnn.experiment.search import search
+from nas_rnn.experiment.suite import SuiteResult, compare_suite
 
-__all__ = ["Result", "ablate", "compare", "search"]
+__all__ = ["Result", "SuiteResult", "ablate", "compare", "compare_suite", "search"]

@@ -70,7 +70,7 @@ def compare(
         for asked in cells or settings.cells
         for cell in ([asked] if isinstance(asked, Cell) else find_cells(asked, runs, settings.top))
     ]
-    contenders, notices = _distinct(baseline, found)
+    contenders, notices = distinct(baseline, found)
     models.match(baseline, settings.params)  # too few parameters show here
     # Their texts are kept: files and searches may change before the comparison is resumed.
     texts = [cell.to_text() for cell in (baseline, *contenders)]
@@ -85,7 +85,7 @@ def compare(
         return run_comparison(session, baseline, contenders, notices=notices)
 
 
-def _distinct(baseline: Cell, found: Sequence[tuple[str, Cell]]) -> tuple[list[Cell], list[str]]:
+def distinct(baseline: Cell, found: Sequence[tuple[str, Cell]]) -> tuple[list[Cell], list[str]]:
     """Return cells of different digests, none of them the baseline's, and a line for each cell that is left out.
 
     ``found`` are cells, each with the name under which it was asked for.

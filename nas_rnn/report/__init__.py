@@ -5,6 +5,6 @@ makes pictures parts of a page in the page's own colours, ``page`` puts all toge
 """
 
 from nas_rnn.report.facts import Draw, Part, Report, Run
-from nas_rnn.report.page import render
+from nas_rnn.report.page import render, render_suite
 
-__all__ = ["Draw", "Part", "Report", "Run", "render"]
+__all__ = ["Draw", "Part", "Report", "Run", "render", "render_suite"]

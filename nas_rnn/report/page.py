@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -16,6 +17,7 @@ from nas_rnn.comparison.budget import HIGH, LOW
 from nas_rnn.comparison.checklist import SOURCE
 from nas_rnn.comparison.scope import ends
 from nas_rnn.comparison.speed_sentences import speed_remark
+from nas_rnn.comparison.suite import SuiteComparison
 from nas_rnn.report import charts, pictures, tables
 from nas_rnn.report.cards import MOST_CARDS, cards
 from nas_rnn.report.charts.anytime import random_draws
@@ -31,26 +33,49 @@ REPLIES = {"yes": "✓", "partly": "◐", "open": "○", "no": "✕", "not asked
 KINDS = {"search": "Search", "compare": "Comparison", "ablate": "Ablation"}
 
 
-def render(report: Report) -> str:
-    """Return the page. Whatever users wrote, names and texts and reasons, is escaped."""
-    environment = Environment(
+def environment() -> Environment:
+    """Return what fills the templates. Whatever users wrote, names and texts and reasons, is escaped."""
+    made = Environment(
         loader=PackageLoader("nas_rnn.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    made.filters |= {
         "coded": coded,
         "duration": duration,
         "figure": figure,
         "count": count,
     }
+    return made
+
+
+def render(report: Report) -> str:
+    """Return the page of a search, a comparison or an ablation."""
     script = files("nas_rnn.report").joinpath("templates", "navigate.js").read_text(encoding="utf-8")
     # The page's policy lets no other script run, wherever it might come from.
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    page = environment.get_template("report.html")
+    page = environment().get_template("report.html")
     return page.render(_content(report), script=Markup(script), script_hash=f"sha256-{digest}")
+
+
+def render_suite(name: str, found: SuiteComparison, lines: Sequence[str], parts: Mapping[str, str]) -> str:
+    """Return the page of the suite ``name``; ``parts`` are the names of the parts' comparisons, beside its folder."""
+    with drawing():
+        chart = charts.suite_gaps(found)
+    return (
+        environment()
+        .get_template("suite.html")
+        .render(
+            name=name,
+            lines=lines,
+            chart=chart,
+            results=tables.suite(found),
+            parts=parts,
+            version=__version__,
+        )
+    )
 
 
 def coded(text: str) -> Markup:

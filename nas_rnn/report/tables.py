@@ -8,6 +8,7 @@ from nas_rnn.cells import gate_bias, parse_cell
 from nas_rnn.comparison import ContenderRow, LearningSpeed, Standing
 from nas_rnn.comparison.sentences import decimals, percent, verdict_remark
 from nas_rnn.comparison.speed_sentences import ratio_text, times
+from nas_rnn.comparison.suite import SuiteComparison
 from nas_rnn.report.facts import Report, Run
 from nas_rnn.report.figures import chance, duration, figure, gap, signed
 
@@ -97,6 +98,35 @@ def _mean(standing: Standing) -> str:
         return f"{standing.diverged} of {len(standing.seeds)} diverged"
     spread = "" if standing.std is None else f" ± {standing.std:.2g}"
     return f"{figure(standing.mean)}{spread}"
+
+
+def suite(found: SuiteComparison) -> Table:
+    """Return a row for every cell on every task, in the suite's order."""
+    columns = (
+        "task", "cell", "verdict", "metric", "baseline", "mean", "difference [95 %]", "margins", "p", "p (equivalence)"
+    )  # fmt: skip
+    rows = []
+    for part, comparison in found.comparisons.items():
+        for row in comparison.contenders:
+            digits = decimals(comparison, row)
+            low, high = row.ci95 or (None, None)
+            interval = "" if row.ci95 is None else f" [{signed(low, digits)}, {signed(high, digits)}]"
+            spread = f"{row.standing.diverged} of {len(row.standing.seeds)} diverged"
+            rows.append(
+                (
+                    part,
+                    row.standing.name,
+                    f"{SHAPES[row.verdict]}\N{NO-BREAK SPACE}{row.verdict}{verdict_remark(row)}",
+                    f"{comparison.metric}, {comparison.unit}",
+                    figure(comparison.baseline.mean),
+                    spread if row.standing.diverged else figure(row.standing.mean),
+                    signed(row.difference, digits) + interval,
+                    "" if row.in_margins is None else f"{row.in_margins.difference:+.2f}".replace("-", "−"),
+                    chance(row.p_adjusted),
+                    chance(row.p_equivalence_adjusted),
+                )
+            )
+    return Table(columns, tuple(rows), words=("task", "cell", "verdict", "metric"))
 
 
 def speed(report: Report) -> Table | None:

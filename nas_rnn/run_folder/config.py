@@ -339,14 +339,14 @@ def _explain(kind: type[_Config], problem: Any) -> str:
     return f"{name}: {text[0].lower()}{text[1:]}; got {value!r}"
 
 
-def load_toml(path: Path) -> dict[str, Any]:
-    """Return the values of a TOML file; `UserError` where it cannot be read."""
+def load_toml(path: Path, flag: str = "--config") -> dict[str, Any]:
+    """Return the values of a TOML file; `UserError`, with the ``flag`` that named it, where it cannot be read."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"--config: there is no file {str(path)!r}") from None
+        raise UserError(f"{flag}: there is no file {str(path)!r}") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UserError(f"--config: {str(path)!r} cannot be read as TOML: {error}") from None
+        raise UserError(f"{flag}: {str(path)!r} cannot be read as TOML: {error}") from None
 
 
 def plain(config: _Config) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from nas_rnn.report.charts.anytime import anytime
 from nas_rnn.report.charts.learning import learning_curves
 from nas_rnn.report.charts.pareto import pareto
+from nas_rnn.report.charts.suite import suite_gaps
 from nas_rnn.report.charts.tuning import tuning
 
-__all__ = ["anytime", "learning_curves", "pareto", "tuning"]
+__all__ = ["anytime", "learning_curves", "pareto", "suite_gaps", "tuning"]
