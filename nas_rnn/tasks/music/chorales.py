@@ -23,7 +23,7 @@ VOICES = ("Soprano", "Alto", "Tenor", "Bass")
 WINDOW, REPEATED = 4, 0.5
 """A setting of which more than this share of all so many frames in a row stand in an earlier one is the same."""
 Window = tuple[tuple[int, ...], ...]
-_NUMBER = re.compile(r"bwv(\d+)")
+_NUMBER = re.compile(r"bwv\d")
 
 
 def chorales(frame: Fraction, most: int) -> list[Piece]:
@@ -83,6 +83,5 @@ def _folder() -> Path:
     )
 
 
-def _order(path: Path) -> tuple[int, str]:
-    number = _NUMBER.match(path.name)
-    return (int(number[1]) if number else 0, path.name)
+def _order(path: Path) -> tuple[list[int], str]:
+    return [int(digits) for digits in re.findall(r"\d+", path.stem)], path.name

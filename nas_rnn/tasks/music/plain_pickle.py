@@ -71,6 +71,8 @@ class _Machine:
         self._builders: dict[str, Callable[[], None]] = {
             "MARK": lambda: self._stack.append(_MARK),
             "NONE": lambda: self._stack.append(None),
+            "NEWTRUE": lambda: self._stack.append(True),
+            "NEWFALSE": lambda: self._stack.append(False),
             "EMPTY_LIST": lambda: self._stack.append([]),
             "EMPTY_DICT": lambda: self._stack.append({}),
             "EMPTY_TUPLE": lambda: self._stack.append(()),

@@ -70,12 +70,12 @@ def read_source(source: Path, frame: Fraction) -> Found:
             f"{source} ends in {suffix or 'nothing'!r}, not in {', '.join(SUFFIXES)}; {WHAT_WORKS}"
         )
     if suffix in MIDI:
-        found = Found(source.name, [])
+        found = Found(shown(source.name), [])
         found.pieces = _read_all([source], frame, found)
         return found
     content = content_of(source)
     pieces = _mat(source, content) if suffix in MATRICES else _pickle(source, content)
-    return Found(source.name, pieces)
+    return Found(shown(source.name), pieces)
 
 
 def content_of(path: Path) -> bytes:
@@ -100,13 +100,13 @@ def _folder(folder: Path, frame: Fraction) -> Found:
     within = {part: folder / part for part in PARTS}
     there = [part for part, path in within.items() if path.is_dir()]
     if not there:
-        found = Found(folder.name, [])
+        found = Found(shown(folder.name), [])
         found.pieces = _read_all(_midi_files(folder), frame, found)
         return found
     if len(there) < len(PARTS):
         missing = ", ".join(part for part in PARTS if part not in there)
         raise UserError(f"{folder} has folders {', '.join(there)} and none called {missing}; {WHAT_WORKS}")
-    found = Found(folder.name, {})
+    found = Found(shown(folder.name), {})
     found.pieces = {part: _read_all(_midi_files(path), frame, found) for part, path in within.items()}
     return found
 
