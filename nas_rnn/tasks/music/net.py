@@ -12,6 +12,10 @@ import torch
 from torch import Tensor, nn
 
 
+SILENCE = -3.0
+"""The logits' bias at the start: by it four of 88 notes sound, where at 0 it would be half of them."""
+
+
 class RollModel(nn.Module):
     """The notes of a frame, or a linear embedding of them; recurrent layers; dropout; a linear layer to 88 logits.
 
@@ -27,6 +31,7 @@ class RollModel(nn.Module):
         self.rnn = make_rnn(embedding or notes)
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(self.rnn.hidden_size, notes)
+        nn.init.constant_(self.output.bias, SILENCE)
 
     def forward(self, roll_TBK: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         hidden_TBH, state = self.rnn(self.input(roll_TBK), state)
