@@ -415,6 +415,10 @@ BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
         content(".pickle", parts_of(test=[[(60,), (109,)]])),
         "frame 2 holds 109; give MIDI numbers of a",
     ),
+    "too many notes": (
+        content(".pickle", parts_of(test=[[(60,) * 89]])),
+        "frame 1 holds 89 notes; a piano has 88",
+    ),
     "truth": (content(".pickle", parts_of(test=[[(True,)]])), "frame 1 holds a value of type bool"),
     "huge": (content(".pickle", parts_of(test=[[(10**9999,)]])), "frame 1 holds a value of type int"),
     "text": (content(".pickle", parts_of(test=[[("C4",)]])), "frame 1 holds a value of type str"),
@@ -537,12 +541,12 @@ def test_nothing_that_a_pickle_names_is_run(tmp_path: Path, kind: str | int) -> 
 
 def test_a_small_pickle_of_very_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One list may stand in another a thousand times, and that one in a third; a memory may be asked for far places."""
-    monkeypatch.setattr("nas_rnn.tasks.music.sources.MOST_BYTES", 1 << 20)
+    monkeypatch.setattr("nas_rnn.tasks.music.sources.MOST_FRAMES_IN_ALL", 30_000)
     frames = [(60, 62)] * 1000
     path = tmp_path / "x.pickle"
     path.write_bytes(dumped([frames] * 1000))
     assert path.stat().st_size < 10_000
-    with pytest.raises(UserError, match="holds too many frames and notes; give a part of it"):
+    with pytest.raises(UserError, match="or 30,000 frames; give a part of it"):
         Music().load(path)
     assert read_plain(path, b"\x80\x02]r\xff\xff\xff\x7f.") == []
     nested: Any = (1, 2)

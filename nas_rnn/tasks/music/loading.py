@@ -48,9 +48,10 @@ def load_parts(source: Path | None, *, frame: Fraction, most: int, valid: float,
 
 def _drawn(pieces: Sequence[Piece], source: str, valid: float, test: float) -> tuple[Parts, int]:
     """Return the parts, and how many pieces are left out since they are equal to another note by note."""
-    different = list({(len(piece.roll), piece.roll.tobytes()): piece for piece in reversed(pieces)}.values())[
-        ::-1
-    ]
+    first = dict[bytes, Piece]()
+    for piece in pieces:
+        first.setdefault(piece.roll.tobytes(), piece)
+    different = list(first.values())
     count = len(different)
     if count < len(PARTS):
         raise UserError(
@@ -94,10 +95,10 @@ def _left_out(short: int, again: int, outside: int) -> list[str]:
 
 def _known(parts: Parts) -> list[str]:
     """Say how many evaluated pieces the training part has too, as the data's own cut may have it."""
-    trained = {(len(piece.roll), piece.roll.tobytes()) for piece in parts["train"]}
+    trained = {piece.roll.tobytes() for piece in parts["train"]}
     told = list[str]()
     for part in PARTS[1:]:
-        known = sum((len(piece.roll), piece.roll.tobytes()) in trained for piece in parts[part])
+        known = sum(piece.roll.tobytes() in trained for piece in parts[part])
         if known:
             told.append(
                 f"{known:,} of {len(parts[part]):,} pieces of the {SAID[part]} part stand in the training part, too: a "

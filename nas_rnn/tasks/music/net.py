@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-
 SILENCE = -3.0
 """The logits' bias at the start: by it four of 88 notes sound, where at 0 it would be half of them."""
 

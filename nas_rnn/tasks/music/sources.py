@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -22,6 +22,7 @@ from nas_rnn.tasks.music.rolls import (
     HIGHEST,
     LOWEST,
     MOST_BYTES,
+    MOST_FRAMES_IN_ALL,
     NOTES,
     Piece,
     Roll,
@@ -34,7 +35,7 @@ from nas_rnn.tasks.texts import require_file
 PICKLES, MATRICES = (".pickle", ".pkl"), (".mat",)
 SUFFIXES = (*MIDI, *MATRICES, *PICKLES)
 VARIABLES: Mapping[Part, str] = {"train": "traindata", "valid": "validdata", "test": "testdata"}
-MOST_PIECES = 1_000_000
+MOST_PIECES = 100_000
 WHAT_WORKS = (
     "give a folder of .mid files (or one with folders train, valid and test of them), or a .mat or .pickle file of "
     "piano rolls as Boulanger-Lewandowski et al. (2012) have them"
@@ -122,13 +123,14 @@ def _midi_files(folder: Path) -> list[Path]:
         raise UserError(f"cannot read {folder}: {error.strerror}; give a folder that you may read") from error
     if not paths:
         raise UserError(f"{folder} holds no file that ends in {' or '.join(MIDI)}; {WHAT_WORKS}")
-    if len(paths) > MOST_PIECES:
-        raise UserError(f"{folder} holds {len(paths):,} files, more than {MOST_PIECES:,}; give fewer")
     return paths
 
 
 def _read_all(paths: Sequence[Path], frame: Fraction, found: Found) -> list[Piece]:
-    pieces = list[Piece]()
+    return bounded(_midi_pieces(paths, frame, found), paths[0].parent)
+
+
+def _midi_pieces(paths: Sequence[Path], frame: Fraction, found: Found) -> Iterator[Piece]:
     for path in paths:
         notes, ticks = read_midi(path, content_of(path))
         if not notes:
@@ -140,17 +142,19 @@ def _read_all(paths: Sequence[Path], frame: Fraction, found: Found) -> list[Piec
                 f"{path} has no note on a piano's keys that sounds in a frame; set a shorter option frame, or take it "
                 "out"
             )
-        pieces.append(Piece(shown(path.stem)[:80], roll))
-    return pieces
+        yield Piece(shown(path.stem)[:80], roll)
 
 
 def _mat(path: Path, content: bytes) -> Parts:
     cells = read_cells(path, content, tuple(VARIABLES.values()))
     return {
-        part: [
-            Piece(f"{part} {number + 1}", _binary(matrix, f"{path}, cell {number + 1} of {name}"))
-            for number, matrix in enumerate(cells[name])
-        ]
+        part: bounded(
+            (
+                Piece(f"{part} {number + 1}", _binary(matrix, f"{path}, cell {number + 1} of {name}"))
+                for number, matrix in enumerate(cells[name])
+            ),
+            path,
+        )
         for part, name in VARIABLES.items()
     }
 
@@ -174,38 +178,35 @@ def _binary(matrix: NDArray[Any], where: str) -> Roll:
 def _pickle(path: Path, content: bytes) -> list[Piece] | Parts:
     held = read_plain(path, content)
     if isinstance(held, list | tuple):
-        return _pieces(held, path, "piece")
+        return bounded(_pieces(held, path, "piece"), path)
     if not isinstance(held, dict) or not all(part in held for part in PARTS):
         keys = ", ".join(shown(str(key))[:40] for key in list(held)[:10]) if isinstance(held, dict) else ""
         raise UserError(
             f"{path} holds no lists of pieces under train, valid and test, but "
             f"{'the keys ' + (keys or 'none') if isinstance(held, dict) else type(held).__name__}; {WHAT_WORKS}"
         )
-    return {part: _pieces(held[part], path, f"{part} piece") for part in PARTS}
+    return {part: bounded(_pieces(held[part], path, f"{part} piece"), path) for part in PARTS}
 
 
-def _pieces(listed: Any, path: Path, what: str) -> list[Piece]:
+def _pieces(listed: Any, path: Path, what: str) -> Iterator[Piece]:
     if not isinstance(listed, list | tuple):
         raise UserError(f"{path}: what should be the list of pieces is {type(listed).__name__}; {WHAT_WORKS}")
-    left = Budget(MOST_BYTES)  # a few bytes may say that one list stands in another a million times
-    pieces = list[Piece]()
     for number, frames in enumerate(listed):
         where = f"{path}, {what} {number + 1}"
         if not isinstance(frames, list | tuple):
             raise UserError(f"{where} is {type(frames).__name__}, not a list of frames; {WHAT_WORKS}")
         require_frames(len(frames), where)
-        left.take(NOTES * (len(frames) + 1), path)
-        pieces.append(Piece(f"{what} {number + 1}", from_numbers(_frames(frames, where, left, path))))
-    return pieces
+        yield Piece(f"{what} {number + 1}", from_numbers(_frames(frames, where)))
 
 
-def _frames(frames: Sequence[Any], where: str, left: Budget, path: Path) -> Iterator[Sequence[int]]:
+def _frames(frames: Sequence[Any], where: str) -> Iterator[Sequence[int]]:
     for place, frame in enumerate(frames):
         if not isinstance(frame, list | tuple):
             raise UserError(
                 f"{where}, frame {place + 1} is {type(frame).__name__}, not a tuple of MIDI numbers; {WHAT_WORKS}"
             )
-        left.take(len(frame), path)
+        if len(frame) > NOTES:
+            raise UserError(f"{where}, frame {place + 1} holds {len(frame):,} notes; a piano has {NOTES}")
         for note in frame:
             if type(note) is not int or not LOWEST <= note <= HIGHEST:
                 told = (
@@ -220,18 +221,19 @@ def _frames(frames: Sequence[Any], where: str, left: Budget, path: Path) -> Iter
         yield frame
 
 
-class Budget:
-    """How much may still be made of a file."""
+def bounded(pieces: Iterable[Piece], source: Path) -> list[Piece]:
+    """Return ``pieces``: a small pickle may say that one list stands in another a million times.
 
-    def __init__(self, most: int) -> None:
-        self._left = most
-
-    def take(self, amount: int, path: Path) -> None:
-        """Take some of it.
-
-        Raises:
-            UserError: when it is used up.
-        """
-        self._left -= amount
-        if self._left < 0:
-            raise UserError(f"{path} holds too many frames and notes; give a part of it")
+    Raises:
+        UserError: where there are more of them, or more frames, than may be read of a source.
+    """
+    found, frames = list[Piece](), 0
+    for piece in pieces:
+        found.append(piece)
+        frames += len(piece.roll)
+        if frames > MOST_FRAMES_IN_ALL or len(found) > MOST_PIECES:
+            raise UserError(
+                f"{source} holds more than {MOST_PIECES:,} pieces or {MOST_FRAMES_IN_ALL:,} frames; give a part of "
+                "it, or set a longer option frame"
+            )
+    return found

@@ -33,7 +33,9 @@ class Options:
     """The options of `music`."""
 
     frame: str = option("quarter", "the note value that is one frame", choices=tuple(FRAMES))
-    pieces: int = option(0, "pieces to use, the first ones of each part; 0: all", low=0, high=1_000_000)
+    pieces: int = option(
+        0, "pieces to use, the first ones, of each part that the data have; 0: all", low=0, high=1_000_000
+    )
     embedding: int = option(0, "size of a linear embedding of a frame; 0: none", low=0, high=65536)
     valid: float = option(
         0.2,
@@ -63,7 +65,7 @@ class Music(Task):
     item: ClassVar[str] = "piece"
     Options: ClassVar[type] = Options
     training_defaults: ClassVar[Mapping[str, int | float | str]] = MappingProxyType(
-        {"batch": 8, "length": 256, "learning_rate": 0.005}
+        {"batch": 8, "length": 256, "learning_rate": 0.01}
     )
 
     def load(self, source: Path | None) -> TaskData:
