@@ -32,7 +32,7 @@ def load_parts(source: Path | None, *, frame: Fraction, most: int, valid: float,
     """
     found = Found(CHORALES, chorales(frame, most)) if source is None else read_source(source, frame)
     own = isinstance(found.pieces, dict)
-    listed = found.pieces if isinstance(found.pieces, dict) else {"train": found.pieces}
+    listed: Parts = found.pieces if isinstance(found.pieces, dict) else {"train": found.pieces}
     cut: Parts = {part: pieces[: most or None] for part, pieces in listed.items()}
     long = {
         part: [piece for piece in pieces if len(piece.roll) >= FEWEST_FRAMES] for part, pieces in cut.items()
