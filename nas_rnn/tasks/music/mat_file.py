@@ -161,7 +161,7 @@ def _numbers(matrix: _Variable, where: str) -> Matrix:
     kind, data, _ = _element(matrix.rest, 0, matrix.order)
     if kind not in _DTYPES:
         raise _Damaged(f"{where} has numbers of the unknown type {kind}")
-    dtype = np.dtype(_DTYPES[kind]).newbyteorder(matrix.order)
+    dtype = np.dtype(matrix.order + _DTYPES[kind])
     if len(data) != count * dtype.itemsize:
         raise _Damaged(f"{where} claims {' x '.join(map(str, matrix.dims))} numbers in {len(data):,} bytes")
     return np.frombuffer(data, dtype=dtype).reshape(matrix.dims, order="F")
