@@ -119,6 +119,7 @@ def standing(metrics: Sequence[Metric], planned: Planned, runs: list[Outcome]) -
         parameters=entry.parameters,
         mismatch=entry.mismatch,
         tuned=entry.tuned,
+        tried=entry.tried,
         seeds=tuple(spec.seed for spec in planned.specs),
         values=own.values,
         mean=own.mean,

@@ -38,8 +38,9 @@ class Entry:
 
     ``parameters`` counts the whole model and ``mismatch`` is its relative distance from the baseline's;
     ``training`` holds the full budget, and the tuned learning rate and so on where ``tuned``, when ``gate_bias``
-    is where the biases start that do not start at zero (None: where the cell says). ``tuned_over`` are the options that
-    tuning sets besides. ``score`` is the validation metric of the search (None: it never got one).
+    is where the biases start that do not start at zero (None: where the cell says). ``tried`` counts the settings
+    of the tuning, ``tuned_over`` are the options that it sets besides. ``score`` is the validation metric of the search
+    (None: it never got one).
     ``control`` says what the entry is a control for ("": it is none); with ``members`` its run p is member p's. A
     ``reference`` is a well-known cell beside the baseline, about which nobody asked.
     """
@@ -52,6 +53,7 @@ class Entry:
     training: TrainingOptions
     mismatch: float = 0.0
     tuned: bool = False
+    tried: int = 0
     gate_bias: float | None = None
     tuned_over: tuple[str, ...] = TUNED
     score: float | None = None

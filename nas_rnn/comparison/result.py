@@ -39,7 +39,8 @@ class Standing:
 
     ``mean`` is None when a run diverged (its loss is infinite) or none finished; ``std`` is over
     seeds (n - 1), and None for fewer than two of them. ``diverged`` counts the runs that did.
-    ``training`` has the options that tuning may set, by their names. ``control`` says what stands here for
+    ``tried`` counts the settings that tuning tried (0: none, or nobody knows). ``training`` has the options that tuning
+    may set, by their names. ``control`` says what stands here for
     scale ("the mean of random cells"); it is empty for a cell somebody asked about. ``reference`` says that it is a
     well-known cell beside the baseline. ``others`` has the metrics
     that decide nothing, by name.
@@ -69,6 +70,7 @@ class Standing:
     ended_because: tuple[str | None, ...] = ()
     converged: tuple[bool | None, ...] = ()
     reference: bool = False
+    tried: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

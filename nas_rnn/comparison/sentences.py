@@ -12,6 +12,9 @@ from nas_rnn.comparison.verdict import verdict_of
 MOST_READERS = 3
 """So many of the finals that read the same test part are named, the others counted."""
 
+ENOUGH_SETTINGS = 8
+"""The default of ``tune``: of a tuning with fewer settings a sentence says how many it had."""
+
 _RELATION = {
     "better": "is better than",
     "equivalent": "is equivalent to",
@@ -70,7 +73,7 @@ def _sentence(comparison: Comparison, row: ContenderRow) -> str:
     """Return one row's sentence."""
     subject = f"`{row.standing.name}`"
     other = baseline_name(comparison.baseline)
-    untuned = "" if row.standing.tuned else "untuned"
+    tuning = _tuning(comparison, row)
     if row.verdict == "undecided":
         claim = f"It is undecided whether {subject} beats {other}"
     else:
@@ -84,7 +87,7 @@ def _sentence(comparison: Comparison, row: ContenderRow) -> str:
         claim += f": {other} has not learned enough to be a baseline; it does not clearly beat {floor}"
     if row.difference is None:
         reason = row.reason or "none of its runs has a test result"
-        return f"{claim}: {reason}{'; untuned' if untuned else ''}."
+        return f"{claim}: {'; '.join(filter(None, (reason, tuning)))}."
     remarks = [
         _cover(row),
         "negative is better" if comparison.direction == "maximize" else "",
@@ -92,11 +95,19 @@ def _sentence(comparison: Comparison, row: ContenderRow) -> str:
         _correction(comparison, row),
         _seeds_wanted(row),
         *(_against(comparison, row, one) for one in row.against),
-        untuned,
+        tuning,
         row.reason,
     ]
     told = "; ".join(remark for remark in remarks if remark)
     return f"{claim}{'; ' if row.weak_baseline else ': '}{_figures(comparison, row)} ({told})."
+
+
+def _tuning(comparison: Comparison, row: ContenderRow) -> str:
+    """Say where better settings might be found easily; "" after a tuning of some size."""
+    if not row.standing.tuned:
+        return "untuned"
+    tried = min(row.standing.tried, comparison.baseline.tried)
+    return f"tuned with {tried} settings only" if 0 < tried < ENOUGH_SETTINGS else ""
 
 
 def _figures(comparison: Comparison, row: ContenderRow) -> str:

@@ -267,6 +267,18 @@ def test_the_sentence_says_it(shift: float, words: str) -> None:
     assert ("within the margin" in text) == (shift == 0.0)
 
 
+@pytest.mark.parametrize(
+    ("own", "baselines", "told"), [(8, 8, None), (0, 0, None), (3, 8, 3), (8, 3, 3), (3, 3, 3), (9, 7, 7)]
+)
+def test_a_tuning_of_few_settings_is_told(own: int, baselines: int, told: int | None) -> None:
+    found = compared("gated", shifts={"gated": 0.06})
+    row, base = only(found), found.baseline
+    row = replace(row, standing=replace(row.standing, tuned=True, tried=own))
+    text = sentence(replace(found, baseline=replace(base, tried=baselines), contenders=(row,)))
+    assert ("settings only" in text) == (told is not None)
+    assert told is None or f"; tuned with {told} settings only" in text
+
+
 def test_the_sentence_explains_the_sign_where_more_is_better() -> None:
     assert "negative is better" in sentence(compared("gated", shifts={"gated": 0.06}, metric=ACCURACY))
     assert "negative is better" not in sentence(compared("gated", shifts={"gated": 0.06}))

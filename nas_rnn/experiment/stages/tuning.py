@@ -81,7 +81,9 @@ def tune(
     in_order, leader = iter(tuned), tuned[min(1, len(tuned) - 1)]
     return Tuning(
         [
-            replace(entry, training=leader.training, tuned=leader.tuned) if entry.members else next(in_order)
+            replace(entry, training=leader.training, tuned=leader.tuned, tried=leader.tried)
+            if entry.members
+            else next(in_order)
             for entry in entries
         ],
         source.length,
@@ -293,7 +295,8 @@ class TuneSource:
         settings = tuned.settings[chosen or 0]
         if chosen is not None:
             self._tell_edge(tuned, settings)
-        return replace(tuned.entry.with_settings(settings), tuned=chosen is not None and self._trials > 1)
+        entry = tuned.entry.with_settings(settings)
+        return replace(entry, tuned=chosen is not None and self._trials > 1, tried=len(tuned.settings))
 
     def _chosen(self, tuned: _Tuned) -> int | None:
         """Return the number of the settings that were best at the end; None where all diverged or failed.
