@@ -126,12 +126,15 @@ def _mean_gap(rows: Mapping[str, ContenderRow]) -> MeanGap:
     if missing:
         return replace(found, reason=f"no mean: there is no interval on {' and '.join(missing)}")
     gaps = [row.in_margins for row in rows.values() if row.in_margins is not None]
-    mean, half = _interval([(gap.difference, gap.error, gap.degrees_of_freedom) for gap in gaps])
+    mean, half = mean_of_gaps([(gap.difference, gap.error, gap.degrees_of_freedom) for gap in gaps])
     return replace(found, mean=mean, ci95=(mean - half, mean + half))
 
 
-def _interval(gaps: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
-    """Return the mean of independent differences with their errors and degrees of freedom, and half its interval."""
+def mean_of_gaps(gaps: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
+    """Return the mean of independent differences, and half of its interval.
+
+    Each has its standard error and degrees of freedom beside it.
+    """
     count = len(gaps)
     mean = math.fsum(difference for difference, _, _ in gaps) / count
     parts = [((error / count) ** 2, freedom) for _, error, freedom in gaps]
