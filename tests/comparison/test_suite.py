@@ -66,7 +66,9 @@ def test_the_interval_covers_what_it_says() -> None:
     for _ in range(1000):
         gaps = []
         for shift in true:
-            values_SN = shift + rng.normal(0, 0.01, (3, 1)) + rng.normal(0, 0.05, 80) + rng.normal(0, 0.02, (3, 80))
+            values_SN = (
+                shift + rng.normal(0, 0.01, (3, 1)) + rng.normal(0, 0.05, 80) + rng.normal(0, 0.02, (3, 80))
+            )
             found = paired_interval(values_SN, np.zeros((3, 80)), np.ones(80))
             gaps.append((found.difference, found.variance**0.5, found.degrees_of_freedom))
         mean, half = mean_of_gaps(gaps)
