@@ -6,8 +6,8 @@ INSTALLED := $(VENV)/.installed
 
 # What `make search` searches for, and under which name (by default the first free one): small models on the beginning
 # of the embedded text, so that every run can be trained to its end in some minutes.
-SEARCH_ARGS ?= --task-option characters=36000 --params 30000 --learning-rate 0.02 --most-epochs 500 --trials 10 \
-	--tune 3 --seeds 3
+SEARCH_ARGS ?= --task-option characters=36000 --params 30000 --learning-rate 0.02 --most-epochs 500 --trials 8 \
+	--tune 5 --seeds 3
 NAME ?= $(shell n=first-search; i=2; while [ -e runs/$$n ]; do n=first-search-$$i; i=$$((i + 1)); done; echo $$n)
 
 # What `make bench` measures; see benchmarks/cell_speed.py.
@@ -20,7 +20,7 @@ search: $(INSTALLED)  ## Search for a cell on the embedded data and compare it w
 	$(BIN)/nas-rnn search --name $(NAME) $(SEARCH_ARGS)
 
 test: $(INSTALLED)  ## Run the tests
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n 2 --dist worksteal --durations=25 --durations-min=5
 
 check: static test  ## Run everything that must pass before a change is merged
 
