@@ -135,8 +135,8 @@ def _common_rate(heads: Sequence[Head], wanted: int) -> tuple[int, tuple[str, ..
         return rate, ()
     listed_rates = ", ".join(f"{one:,} ({count:,})" for one, count in list(others.items())[:4])
     return rate, (
-        f"{sum(others.values()):,} recordings have other rates than {rate:,} Hz and are resampled to it: {listed_rates}; "
-        "option rate chooses another",
+        f"{sum(others.values()):,} recordings have other rates than {rate:,} Hz and are resampled to it: "
+        f"{listed_rates}; option rate chooses another",
     )
 
 

@@ -1,4 +1,7 @@
-"""The loss and the scores of several labels in a row. Shapes: T frames, B recordings, K labels and a blank, L labels."""
+"""The loss and the scores of several labels in a row.
+
+Shapes: T frames, B recordings, V features, K labels and a blank, L labels of a recording.
+"""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ SPEAKERS = "speakers"
 
 @dataclass(frozen=True)
 class InRows:
-    """Rows of 2 to ``most`` recordings, where as many are left; to train on, each stands in ``passes`` rows an epoch."""
+    """Rows of 2 to ``most`` recordings, as far as they go; to train on, each stands in ``passes`` rows an epoch."""
 
     most: int
     passes: int

@@ -51,7 +51,7 @@ def spectrogram(
 
 @dataclass(frozen=True, eq=False)
 class Hearing:
-    """A recording (T, V), its labels, what a model tells, and the shares (T, K) of labels and blank after each frame."""
+    """A recording (T, V), its labels, those a model tells, and the shares (T, K) of labels and blank by frame."""
 
     series: NDArray[np.float32]
     labels: list[int]

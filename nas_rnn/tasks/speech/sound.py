@@ -77,7 +77,8 @@ def read_head(path: Path, called: str) -> Head:
         raise UserError(f"{called} claims {channels:,} channels; up to {MOST_CHANNELS} can be read")
     if missing:
         raise UserError(
-            f"{called} is cut off: its head claims {missing:,} bytes more than there are; fetch it again, or take it out"
+            f"{called} is cut off: its head claims {missing:,} bytes more than there are; fetch it again, or take it "
+            "out"
         )
     if samples < 1:
         raise UserError(f"{called} has no samples; take it out, or record it again")
