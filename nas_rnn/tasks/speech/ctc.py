@@ -19,7 +19,7 @@ def collapse(path: Sequence[int], blank: int) -> list[int]:
     return [label for label, _ in itertools.groupby(path) if label != blank]
 
 
-def frames_needed(labels: Sequence[int]) -> int:
+def frames_needed(labels: Sequence[object]) -> int:
     """Return how many frames it takes to spell labels: one each, and a blank between two equal ones."""
     return len(labels) + sum(one == other for one, other in itertools.pairwise(labels))
 

@@ -9,6 +9,7 @@ Shapes: T frames, V bands or cepstra.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,10 +42,10 @@ class Spectra:
             return tuple(f"cepstrum {number}" for number in range(min(self.cepstra, self.bands)))
         return tuple(f"mel band {number + 1}" for number in range(self.bands))
 
-    def frames(self, samples: int, rate: int) -> int:
-        """Return how many frames so many samples give."""
+    def frames(self, seconds: float, rate: int) -> int:
+        """Return how many frames a recording gives at this rate."""
         step = int(rate * 0.001 * self.hop)
-        return (samples + step // 2) // step if step else 0
+        return (math.ceil(seconds * rate) + step // 2) // step
 
     def require_possible(self, rate: int) -> None:
         """Raise `UserError` where a window at this rate is too short for so many bands."""

@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas_rnn.errors import UserError
+from nas_rnn.outside import shown
 from nas_rnn.tasks.data import Part, TaskData
 from nas_rnn.tasks.series.examples import packed
 from nas_rnn.tasks.series.loading import class_data, groups_of, in_parts, series_meta
 from nas_rnn.tasks.series.recordings import MOST_STEPS, MOST_VALUES, Recordings, require_usable
+from nas_rnn.tasks.speech.ctc import frames_needed
 from nas_rnn.tasks.speech.embedded import vowels
 from nas_rnn.tasks.speech.features import Spectra, library
 from nas_rnn.tasks.speech.listing import Entry, Told, listed
@@ -63,7 +65,7 @@ def load_speech(
         entries = listed(source, told)
         if wanted.target == "transcript":
             _require_said(entries, wanted.by)
-        known = _recordings(source, entries, spectra, rate)
+        known = _recordings(source, entries, spectra, rate, wanted)
     for own in known.values():
         require_usable(own)
     parts = in_parts(
@@ -85,13 +87,25 @@ def _require_said(entries: Sequence[Entry], by: str) -> None:
             )
 
 
-def _recordings(source: Path, entries: list[Entry], spectra: Spectra, rate: int) -> dict[Part, Recordings]:
+def _require_frames(entry: Entry, frames: int, by: str) -> None:
+    """Raise `UserError` for a recording with fewer frames than its labels take."""
+    labels = tokens_of(entry.label, by)
+    if frames < frames_needed(labels):
+        raise UserError(
+            f"{entry.called} has {frames:,} frames, too few for the {len(labels):,} labels of its transcript "
+            f"{shown(entry.label)[:40]!r}; set a smaller option hop, or mend the transcript"
+        )
+
+
+def _recordings(
+    source: Path, entries: list[Entry], spectra: Spectra, rate: int, wanted: Wanted
+) -> dict[Part, Recordings]:
     """Return what has no part of its own, or the training part's, as "train", and the parts that are told."""
     soundfile(), library()  # what is missing is said before a long list is gone through
     heads = [read_head(entry.path, entry.called) for entry in entries]
     rate, notices = _common_rate(heads, rate)
     spectra.require_possible(rate)
-    _require_fitting(source, entries, heads, spectra)
+    _require_fitting(source, entries, heads, spectra, rate)
     parts: list[Part] = ["train" if entry.part is None else entry.part for entry in entries]
     if "train" not in parts:
         raise UserError(f"no recording of {source} is left to train on; let some have no part, or train")
@@ -102,6 +116,8 @@ def _recordings(source: Path, entries: list[Entry], spectra: Spectra, rate: int)
         if not samples_S.any():
             silent.append(entry.path.name)
         features_TV = spectra.of(resampled(samples_S, head.rate, rate), rate)
+        if wanted.target == "transcript":
+            _require_frames(entry, len(features_TV), wanted.by)
         found.setdefault(part, []).append((entry, features_TV))
     if silent:
         more = f" and {len(silent) - 3} others" if len(silent) > 3 else ""
@@ -140,10 +156,12 @@ def _common_rate(heads: Sequence[Head], wanted: int) -> tuple[int, tuple[str, ..
     )
 
 
-def _require_fitting(source: Path, entries: Sequence[Entry], heads: Sequence[Head], spectra: Spectra) -> None:
+def _require_fitting(
+    source: Path, entries: Sequence[Entry], heads: Sequence[Head], spectra: Spectra, rate: int
+) -> None:
     """Raise `UserError` for recordings too long or too short for frames, or too many for memory."""
     longest = max(heads, key=lambda head: head.seconds)
-    frames = int(longest.seconds * 1000 / spectra.hop)
+    frames = spectra.frames(longest.seconds, rate)
     if frames > MOST_STEPS:
         entry = entries[heads.index(longest)]
         raise UserError(
@@ -151,7 +169,7 @@ def _require_fitting(source: Path, entries: Sequence[Entry], heads: Sequence[Hea
             f"{MOST_STEPS:,}; cut it, or set a larger option hop"
         )
     for entry, head in zip(entries, heads, strict=True):
-        if head.seconds * 1000 < 2 * spectra.hop:
+        if spectra.frames(head.seconds, rate) < 2:
             raise UserError(
                 f"{entry.called} lasts {1000 * head.seconds:.3g} ms, less than two frames of {spectra.hop:g} ms; take "
                 "it out, or set a smaller option hop"

@@ -13,13 +13,11 @@ import torch
 from numpy.typing import NDArray
 
 from nas_rnn.errors import UserError
-from nas_rnn.outside import shown
 from nas_rnn.tasks.batch import Batch
 from nas_rnn.tasks.data import Arrays, Batching, Part, TaskData, symbol_dtype
 from nas_rnn.tasks.series.batching import padded_inputs, picks
 from nas_rnn.tasks.series.parts import padded
 from nas_rnn.tasks.series.recordings import MOST_CLASSES, Recordings, class_names
-from nas_rnn.tasks.speech.ctc import frames_needed
 from nas_rnn.tasks.speech.rows import padded_labels
 
 CUTS = ("word", "character")
@@ -34,7 +32,7 @@ def transcript_arrays(parts: Mapping[Part, Recordings], by: str) -> tuple[dict[P
     """Return `padded` series with ``tokens`` (N, L), 0 behind their ``counts`` (N,), by part; and the labels' names.
 
     Raises:
-        UserError: for a single label or too many, or a recording with fewer frames than its labels take.
+        UserError: for a single label, or too many.
     """
     written = {part: [tokens_of(label, by) for label in own.labels] for part, own in parts.items()}
     names = class_names([name for own in written.values() for tokens in own for name in tokens])
@@ -50,22 +48,12 @@ def transcript_arrays(parts: Mapping[Part, Recordings], by: str) -> tuple[dict[P
     found = dict[Part, Arrays]()
     for part, own in parts.items():
         tokens = [[numbers[name] for name in one] for one in written[part]]
-        _require_frames(own, tokens)
         counts_N = np.array([len(one) for one in tokens], dtype=np.int32)
         tokens_NL = np.zeros((len(tokens), int(counts_N.max())), dtype=symbol_dtype(len(names)))
         for row, one in zip(tokens_NL, tokens, strict=True):
             row[: len(one)] = one
         found[part] = {**padded(own), "tokens": tokens_NL, "counts": counts_N}
     return found, names
-
-
-def _require_frames(own: Recordings, tokens: list[list[int]]) -> None:
-    for series, one, label in zip(own.series, tokens, own.labels, strict=True):
-        if len(series) < frames_needed(one):
-            raise UserError(
-                f"a recording of {own.source} has {len(series):,} frames, too few for the {len(one):,} labels of its "
-                f"transcript {shown(label)[:40]!r}; set a smaller option hop, or mend the transcript"
-            )
 
 
 def transcript(arrays: Arrays, place: int) -> NDArray[Any]:
