@@ -76,7 +76,8 @@ def load_speech(
         valid_share=wanted.valid,
         one_class=wanted.target != "transcript",
     )
-    return _data(parts, wanted, in_rows)
+    data = _data(parts, wanted, in_rows)
+    return TaskData(data.parts, {**data.meta, "sound": source is not None}, data.groups)
 
 
 def _require_said(entries: Sequence[Entry], by: str) -> None:

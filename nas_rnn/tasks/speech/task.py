@@ -82,9 +82,9 @@ class Options:
     by: str = option("word", "what a label of a transcript is", choices=CUTS)
     beam: int = option(1, "beginnings of a final run's beam search; 1: greedy", low=1, high=100)
     answer: str = option(
-        "last",
-        "one label is read after the last frame, or from the mean over frames",
-        choices=("last", "mean"),
+        "auto",
+        "one label is read after the last frame, or from the mean over frames; auto: the mean, of sound files",
+        choices=("auto", "last", "mean"),
     )
     bidirectional: bool = option(False, "recurrent layers read from both ends")
     embedding: int = option(0, "size of a linear embedding of a frame; 0: none", low=0, high=65536)
@@ -114,7 +114,7 @@ class Speech(Task):
     item: ClassVar[str] = "recording"
     Options: ClassVar[type] = Options
     training_defaults: ClassVar[Mapping[str, int | float | str]] = MappingProxyType(
-        {"batch": 16, "learning_rate": 0.006, "layers": 1}
+        {"batch": 16, "learning_rate": 0.006, "layers": 1, "dropout": 0.3}
     )
 
     def measures(self, meta: Mapping[str, Any]) -> Measures:
@@ -220,7 +220,7 @@ class Speech(Task):
             "variables": len(meta["variables"]),
             "classes": len(meta["classes"]) + self._several,
             "embedding": int(self.options.embedding),
-            "mean": self.options.answer == "mean",
+            "mean": self.options.answer == "mean" or (self.options.answer == "auto" and meta["sound"]),
             "bidirectional": bool(self.options.bidirectional),
             "each": self._several,
         }
