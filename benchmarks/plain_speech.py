@@ -3,9 +3,10 @@
     python benchmarks/plain_speech.py recordings --test take=0-4 --epochs 60 --seeds 3
 
 The features, the parts and their scale are those that the task computes; the net, the loop and the count of what is
-right are written anew here, of torch alone: an LSTM as torch makes it, the mean of its outputs over real frames, dropout,
-a linear layer; Adam at a constant rate, gradients clipped, and after each epoch the weights as they are (``--average``:
-their exponential average over the last tenth of all steps). The epoch with the least validation loss counts.
+right are written anew here, of torch alone: an LSTM as torch makes it, the mean of its outputs over real frames, then
+dropout, a linear layer; Adam at a constant rate, gradients clipped, and after each epoch the weights as they are
+(``--average``: their exponential average over the last tenth of all steps). The epoch with the least validation loss
+counts.
 """
 
 from __future__ import annotations
