@@ -16,8 +16,8 @@ def told_floors(train: Sequence[Sequence[int]], test: Sequence[Sequence[int]]) -
     """
     counts = Counter(label for labels in train for label in labels)
     commonest = min(counts, key=lambda label: (-counts[label], label))
-    rows = Counter(map(tuple, train))
-    frequent = list(min(rows, key=lambda labels: (-rows[labels], labels)))
+    rows = Counter[tuple[int, ...]](tuple(labels) for labels in train)
+    frequent = list(min(rows.items(), key=lambda item: (-item[1], item[0]))[0])
     answers: dict[str, list[int]] = {
         "empty answer": [],
         "commonest label": [commonest],

@@ -73,7 +73,7 @@ class Transcriber(TaskModel):
 
     def log_probabilities(self, inputs_TBV: Tensor, lengths_B: Tensor) -> Tensor:
         """Return the logarithm of each label's probability after each frame, the blank's last, (T, B, K)."""
-        logits_TBK, _ = self.net(inputs_TBV, None, lengths_B)
+        logits_TBK: Tensor = self.net(inputs_TBV, None, lengths_B)[0]
         # Halves of precision would not do for sums over many paths.
         return logits_TBK.log_softmax(-1, dtype=torch.promote_types(logits_TBK.dtype, torch.float32))
 

@@ -37,8 +37,11 @@ class InRows:
         count = len(arrays["lengths"])
         speakers_N = arrays.get(SPEAKERS, np.zeros(count, dtype=np.int64))
         sizes = np.random.default_rng((1, count))
-        drawn = part == "train" and batching is not None and batching.seed is not None
-        random = np.random.default_rng((batching.seed, batching.epoch) if drawn and batching else (0, count))
+        seed = batching.seed if part == "train" and batching is not None else None
+        drawn = seed is not None
+        random = np.random.default_rng((0, count))
+        if batching is not None and seed is not None:
+            random = np.random.default_rng((seed, batching.epoch))
         found = list[NDArray[np.int64]]()
         for _ in range(self.passes if part == "train" else 1):
             for speaker in np.unique(speakers_N):

@@ -185,8 +185,14 @@ class Speech(Task):
                 text = describe_told(model, data.meta, seed=seed, options=options)
             else:
                 assert isinstance(model, SeriesClassifier)
-                how = {"item": "recording", "drawn": drawn(data.meta["variables"])}
-                text = describe(model.net, data.meta, seed=seed, options=options, **how)
+                text = describe(
+                    model.net,
+                    data.meta,
+                    seed=seed,
+                    options=options,
+                    item="recording",
+                    drawn=drawn(data.meta["variables"]),
+                )
             return Preview(text=text, files=self._figures(model, data) if "valid" in data.parts else {})
         finally:
             model.train(was_training)
