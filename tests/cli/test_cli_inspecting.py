@@ -200,6 +200,7 @@ def test_tasks_are_listed_with_all_metrics_and_what_steers(
             "exact (maximize), token_accuracy (maximize), chrf (maximize), bleu (maximize)",
             "loss (minimize)",
         ),
+        "speech": ("accuracy (maximize), macro F1 (maximize)", "loss (minimize)"),
         "word-lm": ("perplexity (minimize), nats_per_word (minimize)", "nats_per_word (minimize)"),
         "stub-reversing": ("wrong_symbols (minimize), exact (maximize)", "loss (minimize)"),
     }

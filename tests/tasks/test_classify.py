@@ -16,11 +16,11 @@ from nas_rnn.errors import UserError
 from nas_rnn.execution import RNN
 from nas_rnn.tasks import Batching, PreviewOptions, Regularisation, TaskData
 from nas_rnn.tasks.classify import Classify
-from nas_rnn.tasks.classify.examples import MOST_ASKED, Example, examples, kept, read
-from nas_rnn.tasks.classify.figures import typical
-from nas_rnn.tasks.classify.model import SeriesClassifier
-from nas_rnn.tasks.classify.net import SeriesModel
 from nas_rnn.tasks.metric import figure_of
+from nas_rnn.tasks.series.examples import MOST_ASKED, Example, examples, kept, read
+from nas_rnn.tasks.series.figures import typical
+from nas_rnn.tasks.series.model import SeriesClassifier
+from nas_rnn.tasks.series.net import SeriesModel
 from nas_rnn.testing.tasks import check_task
 from nas_rnn.training import RunSpec, TrainingOptions
 from nas_rnn.training.trainer import Trainer

@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nas_rnn.errors import UserError
-from nas_rnn.tasks.classify import Classify, bundled
+from nas_rnn.tasks.classify import Classify
 from nas_rnn.tasks.classify.csv_file import Naming, read_csv
-from nas_rnn.tasks.classify.recordings import Recordings, class_names, pooled
-from nas_rnn.tasks.classify.ts_file import read_ts
 from nas_rnn.tasks.data import PARTS
+from nas_rnn.tasks.series import bundled
+from nas_rnn.tasks.series.recordings import Recordings, class_names, pooled
+from nas_rnn.tasks.series.ts_file import read_ts
 from tests.tasks.series_files import CLASSES, Series, long_text, ts_text, waves, write_pair
 
 HEAD = "@univariate true\n@classLabel true a b\n@data\n"
@@ -189,7 +190,7 @@ def test_a_missing_package_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 BAD_TS: dict[str, tuple[str | bytes, str]] = {
-    "empty": (" \n", "is empty; give a file with series"),
+    "empty": (" \n", "is empty; give a file that holds something"),
     "encoding": (b"@data\n\xe9", "is not text in UTF-8: byte 0xe9 at place 6; save it in UTF-8"),
     "utf-16": ("@data".encode("utf-16"), "is not text in UTF-8: byte 0xff at place 0"),
     "zero": ("@data\0", "it holds a zero byte at place 5"),

@@ -9,17 +9,16 @@ Columns are parted by commas, semicolons or tabs, whichever the first row has mo
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nas_rnn.errors import UserError, suggest
 from nas_rnn.outside import shown
 from nas_rnn.tasks.classify.long_table import read_long
-from nas_rnn.tasks.classify.recordings import Recordings, is_missing, is_number, read_text
-from nas_rnn.tasks.classify.table import Columns, Table
 from nas_rnn.tasks.classify.wide_table import read_wide
+from nas_rnn.tasks.series.recordings import Recordings, is_missing, is_number
+from nas_rnn.tasks.series.table import Columns, Table, found_name, read_rows
 
 SERIES: tuple[str, ...] = (
     "series_id",
@@ -47,9 +46,6 @@ GROUP: tuple[str, ...] = (
 GROUP += ("user", "patient_id", "patient")
 """Names by which columns are found, whatever their capitals, where options name none; the first that is there."""
 
-MOST_CELL = 1 << 17
-"""Characters of one cell, as the csv module has it."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Naming:
@@ -71,28 +67,11 @@ def read_csv(path: Path, naming: Naming) -> Recordings:
         UserError: for a file that cannot be read, columns that are not there or cannot be told apart, rows of unequal
             length, and values that are missing or no numbers.
     """
-    rows = _rows(read_text(path), path)
+    rows = read_rows(path)
     if naming.layout == "wide" or (naming.layout == "auto" and not _is_long(rows, naming)):
         return _read_wide(_with_header(path, rows, naming), naming)
     table = Table(path, [cell.strip() for cell in rows[0][1]], rows[1:])
     return read_long(table, _columns(table, naming))
-
-
-def _rows(text: str, path: Path) -> list[tuple[int, list[str]]]:
-    """Return the rows that hold anything, each with its line, counted from 1."""
-    first = text.lstrip("\r\n").split("\n", 1)[0]
-    delimiter = max(",;\t", key=first.count)
-    if first.count(delimiter) == 0:
-        raise UserError(
-            f"{path} has no columns: its first line has no comma, semicolon or tab: {shown(first.strip())[:40]!r}"
-        )
-    reader = csv.reader(text.splitlines(), delimiter=delimiter)
-    try:
-        return [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
-    except csv.Error as error:
-        raise UserError(
-            f"{path}, line {reader.line_num} is no row of a table: {error}; cells have at most {MOST_CELL:,} characters"
-        ) from error
 
 
 def _is_long(rows: Sequence[tuple[int, list[str]]], naming: Naming) -> bool:
@@ -100,7 +79,7 @@ def _is_long(rows: Sequence[tuple[int, list[str]]], naming: Naming) -> bool:
     names = [cell.strip() for cell in rows[0][1]]
     if naming.series or naming.time or naming.variables:
         return True
-    column = _found(names, SERIES)
+    column = found_name(names, SERIES)
     if column is None:
         return False
     place = names.index(column)
@@ -111,7 +90,7 @@ def _is_long(rows: Sequence[tuple[int, list[str]]], naming: Naming) -> bool:
 def _with_header(path: Path, rows: list[tuple[int, list[str]]], naming: Naming) -> Table:
     """Return a wide table; the columns of one without a header are called by their numbers."""
     first = [cell.strip() for cell in rows[0][1]]
-    if _found(first, LABEL) or naming.label in first or not any(map(is_number, first)):
+    if found_name(first, LABEL) or naming.label in first or not any(map(is_number, first)):
         return Table(path, first, rows[1:])
     values = [is_number(cell) or is_missing(cell) for cell in first]
     if not (all(values[1:]) or all(values[:-1])):
@@ -188,7 +167,7 @@ def _column(table: Table, given: str, known: Sequence[str], used: set[str], opti
 def _optional(table: Table, given: str, known: Sequence[str], used: set[str], option: str) -> str | None:
     if given:
         _require(table, given, option)
-    name = given or _found([name for name in table.names if name not in used], known)
+    name = given or found_name([name for name in table.names if name not in used], known)
     if name:
         used.add(name)
     return name
@@ -199,12 +178,6 @@ def _require(table: Table, name: str, option: str) -> None:
         raise UserError(
             f"{table.path} has no column {name!r}, which option {option} names{suggest(name, table.names[:40])}"
         )
-
-
-def _found(names: Sequence[str], known: Collection[str]) -> str | None:
-    """Return the first of the known names that is there, as it is written there."""
-    written = {"_".join(name.lower().split()): name for name in reversed(names)}
-    return next((written[name] for name in known if name in written), None)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from nas_rnn.errors import UserError
 from nas_rnn.outside import shown
-from nas_rnn.tasks.classify.recordings import Recordings, is_missing, is_number, to_numbers
-from nas_rnn.tasks.classify.table import Columns, Table
+from nas_rnn.tasks.series.recordings import Recordings, is_missing, is_number, to_numbers
+from nas_rnn.tasks.series.table import Columns, Table
 
 UNEVEN = 1.5
 """Steps whose longest is so many times the usual one are told of."""

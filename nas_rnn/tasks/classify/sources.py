@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from nas_rnn.errors import UserError
-from nas_rnn.tasks.classify.bundled import bundled
 from nas_rnn.tasks.classify.csv_file import Naming, read_csv
-from nas_rnn.tasks.classify.recordings import Recordings, require_alike
-from nas_rnn.tasks.classify.ts_file import read_ts
+from nas_rnn.tasks.series.bundled import bundled
+from nas_rnn.tasks.series.recordings import Recordings, require_alike
+from nas_rnn.tasks.series.ts_file import read_ts
 from nas_rnn.tasks.texts import require_file
 
 SUFFIXES = (".ts", ".csv", ".tsv", ".txt")

@@ -13,22 +13,23 @@ import torch
 from numpy.typing import NDArray
 
 from nas_rnn.tasks.batch import Batch
-from nas_rnn.tasks.classes import answer_statistics, commonest
-from nas_rnn.tasks.classify import net
-from nas_rnn.tasks.classify.bundled import NAMES
 from nas_rnn.tasks.classify.csv_file import Naming
-from nas_rnn.tasks.classify.examples import examples, read
-from nas_rnn.tasks.classify.loading import load_parts, scale
-from nas_rnn.tasks.classify.model import SeriesClassifier
-from nas_rnn.tasks.classify.net import SeriesModel, scaled
-from nas_rnn.tasks.classify.parts import averages
-from nas_rnn.tasks.classify.showing import describe
+from nas_rnn.tasks.classify.loading import load_parts
 from nas_rnn.tasks.corpus import MacroF1
-from nas_rnn.tasks.data import PARTS, Arrays, Batching, Part, TaskData
+from nas_rnn.tasks.data import PARTS, Batching, Part, TaskData
 from nas_rnn.tasks.metric import Mean, Metric, Statistics
 from nas_rnn.tasks.model import TaskModel
 from nas_rnn.tasks.notices import unlearnable
 from nas_rnn.tasks.options import option, picked
+from nas_rnn.tasks.series import net
+from nas_rnn.tasks.series.batching import series_batches
+from nas_rnn.tasks.series.bundled import NAMES
+from nas_rnn.tasks.series.examples import examples, read
+from nas_rnn.tasks.series.floors import class_floors
+from nas_rnn.tasks.series.model import SeriesClassifier
+from nas_rnn.tasks.series.net import SeriesModel
+from nas_rnn.tasks.series.parts import scale
+from nas_rnn.tasks.series.showing import describe
 from nas_rnn.tasks.task import LOSS, MakeRnn, PlainNet, Preview, PreviewOptions, Regularisation, Task
 
 ACCURACY = Mean("accuracy", "% correct", "maximize", 0.5, "absolute", of="correct")
@@ -117,22 +118,7 @@ class Classify(Task):
 
         T is the longest of a batch; the last batch may be smaller, and the length of ``batching`` means nothing.
         """
-        arrays, meta = data.part(part), data.meta
-        order = np.arange(len(arrays["labels"]))
-        if part == "train" and batching.seed is not None:
-            np.random.default_rng((batching.seed, batching.epoch)).shuffle(order)
-        for first in range(0, len(order), batching.batch):
-            chosen = order[first : first + batching.batch]
-            lengths_B = torch.from_numpy(arrays["lengths"][chosen].astype(np.int64))
-            steps = int(lengths_B.max())
-            series_TBV = torch.from_numpy(arrays["series"][chosen, :steps].swapaxes(0, 1).copy())
-            real_TB1 = (torch.arange(steps)[:, None] < lengths_B)[..., None]
-            yield Batch(
-                inputs=torch.where(real_TB1, scaled(series_TBV, meta["mean"], meta["deviation"]), 0.0),
-                targets=torch.from_numpy(arrays["labels"][chosen].astype(np.int64)),
-                items=torch.from_numpy(chosen),
-                lengths=lengths_B,
-            )
+        yield from series_batches(data, part, batching)
 
     def fresh_test(self, data: TaskData, begins: int, ends: int) -> TaskData:
         """Cut the test part from the end of the training series; the others alone say how variables are scaled."""
@@ -151,14 +137,7 @@ class Classify(Task):
         The latter answers the class whose mean is nearest, of each variable's average over the steps, in deviations of
         such averages over the training part: it knows nothing of time.
         """
-        train, test = data.part("train"), data.part("test")
-        count = len(data.meta["classes"])
-        labels_N = test["labels"].astype(np.int64)
-        fixed = np.full(len(labels_N), commonest(train["labels"]))
-        return {
-            "commonest class": answer_statistics(fixed, labels_N, count),
-            "averages over time": answer_statistics(_nearest_mean(train, test), labels_N, count),
-        }
+        return class_floors(data.part("train"), data.part("test"), len(data.meta["classes"]))
 
     def preview(self, model: TaskModel, data: TaskData, *, seed: int, options: PreviewOptions) -> Preview:
         """Return a few validation series with the model's answer after each step, at most ``length``.
@@ -205,8 +184,8 @@ class Classify(Task):
         }
 
     def _figures(self, model: SeriesClassifier, data: TaskData) -> dict[str, bytes]:
-        from nas_rnn.tasks.classify.figures import series_read, typical
         from nas_rnn.tasks.figures import confusion
+        from nas_rnn.tasks.series.figures import series_read, typical
 
         answers, labels = self._answers(model, data), data.part("valid")["labels"].astype(np.int64)
         files = {"confusion.png": confusion(labels, answers, data.meta["classes"], "series")}
@@ -221,15 +200,3 @@ class Classify(Task):
         return np.concatenate(
             [model.net(batch.inputs, None, batch.lengths)[0].argmax(-1).cpu().numpy() for batch in batches]
         )
-
-
-def _nearest_mean(train: Arrays, test: Arrays) -> NDArray[np.int64]:
-    """Return the answers (N,) of a nearest class mean, of the averages over time alone."""
-    train_NV, test_NV = averages(train), averages(test)
-    deviation_V = train_NV.std(0)
-    deviation_V[deviation_V == 0] = 1.0
-    known = np.unique(train["labels"])
-    means_KV = np.stack([train_NV[train["labels"] == label].mean(0) for label in known])
-    away_NK = np.stack([(((test_NV - mean_V) / deviation_V) ** 2).sum(1) for mean_V in means_KV], axis=1)
-    answers_N: NDArray[np.int64] = known[away_NK.argmin(1)].astype(np.int64)
-    return answers_N

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas_rnn.errors import UserError
-from nas_rnn.tasks.classify.recordings import Recordings, is_missing, to_numbers
-from nas_rnn.tasks.classify.table import Table
+from nas_rnn.tasks.series.recordings import Recordings, is_missing, to_numbers
+from nas_rnn.tasks.series.table import Table
 
 
 def read_wide(

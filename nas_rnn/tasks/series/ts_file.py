@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from nas_rnn.errors import UserError
 from nas_rnn.outside import shown
-from nas_rnn.tasks.classify.recordings import Recordings, read_text, to_numbers
+from nas_rnn.tasks.series.recordings import Recordings, read_text, to_numbers
 
 Head = dict[str, str]
 """What stands after each @ word, by the word in small letters."""

@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nas_rnn.tasks.batch import Batch
-from nas_rnn.tasks.classify.net import SeriesModel
 from nas_rnn.tasks.model import Loss, State, TaskModel
+from nas_rnn.tasks.series.net import SeriesModel
 
 
 class SeriesClassifier(TaskModel):

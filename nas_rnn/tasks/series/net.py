@@ -1,4 +1,4 @@
-"""The layers around the recurrent ones, from a series to one answer.
+"""The layers around the recurrent ones, from a series to one answer, or to one a step.
 
 Shapes: T steps, B series, V variables, H what the recurrent layers give a step, C classes. An exported model has this
 file's source in it, so it imports torch alone.
@@ -20,8 +20,8 @@ class SeriesModel(nn.Module):
     Forward: ``(series (T, B, V), state, lengths (B,)) -> (logits (B, C), state)``; without lengths all T steps are
     real. What the last layer reads is the output after the last real step, or with ``mean`` the mean over the real
     steps. With ``bidirectional`` it is the last real step's of the forward direction beside the first one's of the
-    backward direction: what each has given after it has read everything. The state is that after T steps: it means
-    nothing where series end earlier.
+    backward direction: what each has given after it has read everything. With ``each`` it is read after every step, and
+    logits are (T, B, C). The state is that after T steps: it means nothing where series end earlier.
     """
 
     def __init__(
@@ -33,6 +33,7 @@ class SeriesModel(nn.Module):
         embedding: int = 0,
         mean: bool = False,
         bidirectional: bool = False,
+        each: bool = False,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
@@ -41,13 +42,14 @@ class SeriesModel(nn.Module):
         self.rnn = make_rnn(size, bidirectional=True) if bidirectional else make_rnn(size)
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(self.rnn.hidden_size * (1 + bidirectional), classes)
-        self.mean, self.bidirectional = mean, bidirectional
+        self.mean, self.bidirectional, self.each = mean, bidirectional, each
 
     def forward(
         self, series_TBV: Tensor, state: Any = None, lengths_B: Tensor | None = None
     ) -> tuple[Tensor, Any]:
         hidden_TBH, state = self.hidden(self.input(series_TBV), state, lengths_B)
-        return self.output(self.dropout(self.read(hidden_TBH, lengths_B))), state
+        read = hidden_TBH if self.each else self.read(hidden_TBH, lengths_B)
+        return self.output(self.dropout(read)), state
 
     def hidden(self, inputs_TBV: Tensor, state: Any, lengths_B: Tensor | None) -> tuple[Tensor, Any]:
         """Return what the recurrent layers give after each step; a backward direction begins at each last real one."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,15 +34,19 @@ MISSING = frozenset({"", "?", "na", "nan", "n/a", "null", "none"})
 class Recordings:
     """N series (T, V) with the class of each; ``groups`` names whom each belongs to, where that is known.
 
-    ``notices`` are what was found on the way and somebody should know, a sentence each.
+    ``notices`` are what was found on the way and somebody should know, a sentence each. ``called`` is what
+    messages call series, ``ungrouped`` and ``shorter`` are the options that do without groups, or with fewer steps.
     """
 
     source: str
     variables: tuple[str, ...]
-    series: list[NDArray[np.float64]]
+    series: list[NDArray[Any]]
     labels: list[str]
     groups: list[str] | None = None
     notices: tuple[str, ...] = ()
+    called: str = "series"
+    ungrouped: str = "group=none"
+    shorter: str = "pool"
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -66,7 +71,7 @@ def read_text(path: Path) -> str:
             "UTF-8"
         ) from error
     if not text.strip():
-        raise UserError(f"{path} is empty; give a file with series")
+        raise UserError(f"{path} is empty; give a file that holds something")
     if "\0" in text:
         raise UserError(
             f"{path} is no text: it holds a zero byte at place {text.index(chr(0))}; give a text file"
@@ -149,7 +154,7 @@ def require_usable(recordings: Recordings) -> None:
     """Raise `UserError` for series that are too long, too many, or nothing to read over time; or odd names."""
     source = recordings.source
     if not recordings.labels:
-        raise UserError(f"{source} holds no series; give some of each class")
+        raise UserError(f"{source} holds no {recordings.called}; give some of each class")
     if not 1 <= len(recordings.variables) <= MOST_VARIABLES:
         raise UserError(
             f"{source} has {len(recordings.variables)} variables; use from 1 to {MOST_VARIABLES:,}"
@@ -169,8 +174,9 @@ def require_usable(recordings: Recordings) -> None:
     padded = len(lengths) * longest * len(recordings.variables)
     if padded > MOST_VALUES:
         raise UserError(
-            f"{source} has {len(lengths):,} series of up to {longest:,} steps and {len(recordings.variables)} "
-            f"variables, {padded:,} numbers, more than {MOST_VALUES:,}; give fewer series, or set option pool"
+            f"{source} has {len(lengths):,} {recordings.called} of up to {longest:,} steps and "
+            f"{len(recordings.variables)} variables, {padded:,} numbers, more than {MOST_VALUES:,}; give fewer "
+            f"{recordings.called}, or set option {recordings.shorter}"
         )
     for what, names in (("variable", recordings.variables), ("class", recordings.labels)):
         for name in dict.fromkeys(names):
@@ -188,7 +194,7 @@ def require_classes(fit: Recordings, least: int, parts: str) -> None:
     if rare:
         more = f" and {len(rare) - 5} others" if len(rare) > 5 else ""
         raise UserError(
-            f"every class of {fit.source} needs at least {least} series, one for each of {parts}; too few are of "
+            f"every class of {fit.source} needs at least {least} {fit.called}, one for each of {parts}; too few are of "
             f"{', '.join(rare[:5])}{more}: give more of them or leave them out"
         )
     if len(counts) > MOST_CLASSES:

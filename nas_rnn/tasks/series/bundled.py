@@ -15,8 +15,8 @@ PACKAGES = ("sktime", "aeon")
 """Packages that have the files in the same place, as both come from one."""
 
 
-def bundled(name: str) -> tuple[Path, Path]:
-    """Return the paths of a data set's training and test files.
+def bundled(name: str, install: str = INSTALL) -> tuple[Path, Path]:
+    """Return the paths of a data set's training and test files; ``install`` is what a message tells to run.
 
     Raises:
         UserError: where no package has them.
@@ -29,5 +29,5 @@ def bundled(name: str) -> tuple[Path, Path]:
             if all(path.is_file() for path in pair):
                 return pair
     raise UserError(
-        f"the embedded data set {name} comes with sktime; install it with: {INSTALL}; or give data of your own (--data)"
+        f"the embedded data set {name} comes with sktime; install it with: {install}; or give data of your own (--data)"
     )

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from nas_rnn.errors import UserError
 from nas_rnn.tasks.classes import mixed_order
-from nas_rnn.tasks.classify.recordings import Recordings
 from nas_rnn.tasks.data import Arrays, symbol_dtype
+from nas_rnn.tasks.series.recordings import Recordings
 
 Places = NDArray[np.int64]
 
@@ -46,8 +46,9 @@ def _cut_groups(recordings: Recordings, share: float) -> NDArray[np.bool_]:
     names, numbers_N = np.unique(np.array(recordings.groups), return_inverse=True)
     if len(names) < 2:
         raise UserError(
-            f"all series of {recordings.source} left to cut belong to one group, {str(names[0])!r}, and a group "
-            "stays in one part; give at least three groups, two beside a test file, or set option group=none"
+            f"all {recordings.called} of {recordings.source} left to cut belong to one group, {str(names[0])!r}, and a "
+            "group stays in one part; give at least three groups, two beside a test part, or set option "
+            f"{recordings.ungrouped}"
         )
     sizes = np.bincount(numbers_N)
     cut_N, wanted = np.zeros(len(numbers_N), dtype=np.bool_), share * len(numbers_N)
@@ -60,13 +61,18 @@ def _cut_groups(recordings: Recordings, share: float) -> NDArray[np.bool_]:
 
 
 def arrays(recordings: Recordings, labels_N: NDArray[np.int64], classes: int) -> Arrays:
-    """Return ``series`` (N, T, V), 0 behind their ``lengths`` (N,), and ``labels`` (N,) of a part."""
+    """Return what `padded` does, and ``labels`` (N,) of a part."""
+    return {**padded(recordings), "labels": labels_N.astype(symbol_dtype(classes))}
+
+
+def padded(recordings: Recordings) -> Arrays:
+    """Return ``series`` (N, T, V), 0 behind their ``lengths`` (N,)."""
     lengths_N = np.array([len(series) for series in recordings.series], dtype=np.int32)
     shape = (len(lengths_N), int(lengths_N.max()), len(recordings.variables))
     series_NTV = np.zeros(shape, dtype=np.float32)
     for row, series in zip(series_NTV, recordings.series, strict=True):
         row[: len(series)] = series
-    return {"series": series_NTV, "lengths": lengths_N, "labels": labels_N.astype(symbol_dtype(classes))}
+    return {"series": series_NTV, "lengths": lengths_N}
 
 
 def scale(train: Arrays) -> dict[str, list[float]]:
@@ -97,9 +103,3 @@ def real_values(part: Arrays) -> NDArray[Any]:
     real_NT = np.arange(series_NTV.shape[1]) < part["lengths"][:, None]
     values_SV: NDArray[Any] = series_NTV[real_NT]
     return values_SV
-
-
-def averages(part: Arrays) -> NDArray[np.float64]:
-    """Return (N, V): each series' mean over its real steps."""
-    means_NV: NDArray[np.float64] = part["series"].sum(1, dtype=np.float64) / part["lengths"][:, None]
-    return means_NV

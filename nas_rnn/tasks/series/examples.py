@@ -1,9 +1,12 @@
-"""A few validation series that stay with a saved model, so that it can show what it does without the data."""
+"""A few validation series that stay with a saved model, so that it can show what it does without the data.
+
+Shapes: T steps, V variables, M numbers of steps that a model is asked after, C classes.
+"""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nas_rnn.tasks.classes import some_of_each
-from nas_rnn.tasks.classify.net import SeriesModel, scaled
 from nas_rnn.tasks.data import Arrays
+from nas_rnn.tasks.series.net import SeriesModel, scaled
 
 MOST_EXAMPLES, MOST_EXAMPLE_BYTES = 48, 1 << 16
 """How many stay, and what they may take; long series are fewer."""
@@ -30,31 +33,35 @@ class Example:
     label: int
 
 
-def kept(valid: Arrays) -> dict[str, Any]:
+def kept(valid: Arrays, most_bytes: int = MOST_EXAMPLE_BYTES) -> dict[str, Any]:
     """Return the examples of a validation part as plain JSON, in turn one of each class."""
     lengths_N = valid["lengths"]
     each = int(lengths_N.max()) * valid["series"].shape[2] * 4
-    places = some_of_each(valid["labels"], min(MOST_EXAMPLES, MOST_EXAMPLE_BYTES // each))
-    values = b"".join(valid["series"][place, : lengths_N[place]].tobytes() for place in places)
-    return {
-        "values": base64.b64encode(values).decode(),
-        "lengths": lengths_N[places].tolist(),
-        "labels": valid["labels"][places].tolist(),
-    }
+    places = some_of_each(valid["labels"], min(MOST_EXAMPLES, most_bytes // each))
+    series = [valid["series"][place, : lengths_N[place]] for place in places]
+    return packed(series, valid["labels"][places].tolist())
 
 
 def examples(meta: Mapping[str, Any]) -> list[Example]:
     """Return what `kept` gave."""
-    own = meta["examples"]
-    values_SV = np.frombuffer(base64.b64decode(own["values"]), dtype=np.float32).reshape(
-        -1, len(meta["mean"])
-    )
+    return [Example(*both) for both in unpacked(meta["examples"], len(meta["mean"]))]
+
+
+def packed(series: Sequence[NDArray[np.float32]], labels: list[Any]) -> dict[str, Any]:
+    """Return series (T, V) and what belongs to each, plain JSON itself, as plain JSON."""
+    values = b"".join(np.ascontiguousarray(one).tobytes() for one in series)
+    return {
+        "values": base64.b64encode(values).decode(),
+        "lengths": [len(one) for one in series],
+        "labels": labels,
+    }
+
+
+def unpacked(own: Mapping[str, Any], variables: int) -> list[tuple[NDArray[np.float32], Any]]:
+    """Return what `packed` was given."""
+    values_SV = np.frombuffer(base64.b64decode(own["values"]), dtype=np.float32).reshape(-1, variables)
     ends = np.cumsum(own["lengths"], dtype=np.int64)
-    return (
-        [Example(*both) for both in zip(np.split(values_SV, ends[:-1]), own["labels"], strict=True)]
-        if len(ends)
-        else []
-    )
+    return list(zip(np.split(values_SV, ends[:-1]), own["labels"], strict=True)) if len(ends) else []
 
 
 @dataclass(frozen=True, eq=False)

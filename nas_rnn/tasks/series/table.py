@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nas_rnn.errors import UserError
 from nas_rnn.outside import shown
+from nas_rnn.tasks.series.recordings import read_text
+
+MOST_CELL = 1 << 17
+"""Characters of one cell, as the csv module has it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,3 +67,33 @@ class Table:
     def where(self, row: int) -> str:
         """Return how messages call a row."""
         return f"{self.path}, line {self.rows[row][0]}"
+
+
+def found_name(names: Sequence[str], known: Collection[str]) -> str | None:
+    """Return the first of the known names that is there, as it is written there, whatever its capitals."""
+    written = {"_".join(name.lower().split()): name for name in reversed(names)}
+    return next((written[name] for name in known if name in written), None)
+
+
+def read_rows(path: Path) -> list[tuple[int, list[str]]]:
+    """Return the rows of a text file that hold anything, each with its line, counted from 1.
+
+    Columns are parted by commas, semicolons or tabs, whichever the first row has most of.
+
+    Raises:
+        UserError: for a file that cannot be read, has one column, or holds what is no row of a table.
+    """
+    text = read_text(path)
+    first = text.lstrip("\r\n").split("\n", 1)[0]
+    delimiter = max(",;\t", key=first.count)
+    if first.count(delimiter) == 0:
+        raise UserError(
+            f"{path} has no columns: its first line has no comma, semicolon or tab: {shown(first.strip())[:40]!r}"
+        )
+    reader = csv.reader(text.splitlines(), delimiter=delimiter)
+    try:
+        return [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+    except csv.Error as error:
+        raise UserError(
+            f"{path}, line {reader.line_num} is no row of a table: {error}; cells have at most {MOST_CELL:,} characters"
+        ) from error

@@ -1,0 +1,128 @@
+"""From recordings to the parts that are trained and tested on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas_rnn.outside import shown
+from nas_rnn.tasks.data import Arrays, Part, TaskData
+from nas_rnn.tasks.series.examples import MOST_EXAMPLE_BYTES, kept
+from nas_rnn.tasks.series.parts import Places, arrays, scale, split
+from nas_rnn.tasks.series.recordings import Recordings, class_names, require_classes, spelled_apart
+
+
+def in_parts(
+    fit: Recordings,
+    test: Recordings | None = None,
+    valid: Recordings | None = None,
+    *,
+    test_share: float,
+    valid_share: float,
+    one_class: bool = True,
+) -> dict[Part, Recordings]:
+    """Return three parts: those that are given, and the shares that are cut from ``fit`` for the others.
+
+    With ``one_class`` a label is a class, of which every part gets its share; otherwise each series has its own.
+
+    Raises:
+        UserError: for a single class, or one with too few series for all parts; for too few groups.
+    """
+    cuts = [name for name, own in (("validation", valid), ("test", test)) if own is None]
+    if one_class:
+        require_classes(fit, 1 + len(cuts), " and ".join([", ".join(["training", *cuts[:-1]]), *cuts[-1:]]))
+    numbers = _numbers if one_class else lambda labels: np.zeros(len(labels), dtype=np.int64)
+    if test is None:
+        rest, cut = split(fit, numbers(fit.labels), test_share)
+        fit, test = taken(fit, rest), taken(fit, cut)
+    if valid is None:
+        rest, cut = split(fit, numbers(fit.labels), valid_share)
+        fit, valid = taken(fit, rest), taken(fit, cut)
+    return {"train": fit, "valid": valid, "test": test}
+
+
+def taken(recordings: Recordings, places: Places) -> Recordings:
+    """Return the series at ``places``, in that order."""
+    own = places.tolist()
+    return replace(
+        recordings,
+        series=[recordings.series[place] for place in own],
+        labels=[recordings.labels[place] for place in own],
+        groups=None if recordings.groups is None else [recordings.groups[place] for place in own],
+    )
+
+
+def _numbers(names: Sequence[str]) -> NDArray[np.int64]:
+    """Return the number of each name among the different ones."""
+    known = {name: number for number, name in enumerate(class_names(names))}
+    return np.array([known[name] for name in names], dtype=np.int64)
+
+
+def class_data(parts: Mapping[Part, Recordings], example_bytes: int = MOST_EXAMPLE_BYTES) -> TaskData:
+    """Return the arrays of parts whose series have one class each, with `series_meta` and the ``examples``."""
+    classes = class_names([label for part in parts.values() for label in part.labels])
+    numbers = {name: number for number, name in enumerate(classes)}
+    found = {
+        part: arrays(own, np.array([numbers[label] for label in own.labels]), len(classes))
+        for part, own in parts.items()
+    }
+    meta = series_meta(parts, found["train"], classes)
+    return TaskData(found, {**meta, "examples": kept(found["valid"], example_bytes)}, groups_of(parts))
+
+
+def series_meta(parts: Mapping[Part, Recordings], train: Arrays, classes: list[str]) -> dict[str, Any]:
+    """Return what a model must know: ``source``, ``classes``, ``variables``, their scale, and ``notices``."""
+    fit = parts["train"]
+    scales = scale(train)
+    told = dict.fromkeys(notice for own in parts.values() for notice in own.notices)
+    notices = [*told, *spelled_apart(classes), *_even(train, fit), *_shared_groups(parts)]
+    return {
+        "source": fit.source,
+        "classes": classes,
+        "variables": list(fit.variables),
+        **scales,
+        "notices": [shown(notice) for notice in notices],
+    }
+
+
+def groups_of(parts: Mapping[Part, Recordings]) -> dict[Part, NDArray[np.int64]]:
+    """Return the number of each series' group, where all parts have groups."""
+    if any(own.groups is None for own in parts.values()):
+        return {}
+    names = sorted({name for own in parts.values() for name in own.groups or ()})
+    numbers = {name: number for number, name in enumerate(names)}
+    return {
+        part: np.array([numbers[name] for name in own.groups or ()], dtype=np.int64)
+        for part, own in parts.items()
+    }
+
+
+def _even(train: Arrays, fit: Recordings) -> tuple[str, ...]:
+    """Say which variables never change."""
+    series_NTV = train["series"]
+    real_NT1 = (np.arange(series_NTV.shape[1]) < train["lengths"][:, None])[..., None]
+    low_V = np.where(real_NT1, series_NTV, np.inf).min((0, 1))
+    high_V = np.where(real_NT1, series_NTV, -np.inf).max((0, 1))
+    names = [name for name, even in zip(fit.variables, low_V == high_V, strict=True) if even]
+    if not names:
+        return ()
+    more = f" and {len(names) - 5} others" if len(names) > 5 else ""
+    return (
+        f"in the training part some variables never change and tell nothing: {', '.join(names[:5])}{more}",
+    )
+
+
+def _shared_groups(parts: Mapping[Part, Recordings]) -> tuple[str, ...]:
+    """Say who is in the training and in the test part, as the data's own cut may have it."""
+    both = sorted(set(parts["train"].groups or ()) & set(parts["test"].groups or ()))
+    if not both:
+        return ()
+    more = f" and {len(both) - 5} others" if len(both) > 5 else ""
+    return (
+        f"the data's own test part has {parts['test'].called} of groups that are in the training part: "
+        f"{', '.join(both[:5])}{more}. The figure says how well known ones are told, not new ones",
+    )
