@@ -6,6 +6,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from nas_rnn.errors import UserError
 
 if TYPE_CHECKING:
@@ -48,8 +51,6 @@ def read_picture(path: Path, mode: Literal["L", "RGB"], *, least: int = 0) -> Im
                 opened.draft(mode, (least, least))
             picture = ImageOps.exif_transpose(opened)
             if picture.mode.startswith("I;16"):  # 16 bits: the upper eight are what a grey byte holds
-                import numpy as np
-
                 picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
             if picture.has_transparency_data:
                 picture = picture.convert("RGBA")
@@ -57,3 +58,12 @@ def read_picture(path: Path, mode: Literal["L", "RGB"], *, least: int = 0) -> Im
             return picture.convert(mode)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise UserError(f"cannot read the picture {path}: {error}; repair or remove it") from error
+
+
+def moments(pixels: NDArray[np.uint8]) -> tuple[float, float]:
+    """Return the mean and the standard deviation of bytes (N, ...), without a copy in floats of what may be gigabytes."""
+    counts, levels = np.zeros(256, dtype=np.int64), np.arange(256)
+    for first in range(0, len(pixels), 1024):
+        counts += np.bincount(pixels[first : first + 1024].ravel(), minlength=256)
+    mean = float(counts @ levels / counts.sum())
+    return mean, float(np.sqrt(counts @ (levels - mean) ** 2 / counts.sum()))
