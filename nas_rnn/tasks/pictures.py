@@ -61,7 +61,7 @@ def read_picture(path: Path, mode: Literal["L", "RGB"], *, least: int = 0) -> Im
 
 
 def moments(pixels: NDArray[np.uint8]) -> tuple[float, float]:
-    """Return the mean and the standard deviation of bytes (N, ...), without a copy in floats of what may be gigabytes."""
+    """Return mean and standard deviation of bytes (N, ...), without a copy in floats of what may be gigabytes."""
     counts, levels = np.zeros(256, dtype=np.int64), np.arange(256)
     for first in range(0, len(pixels), 1024):
         counts += np.bincount(pixels[first : first + 1024].ravel(), minlength=256)

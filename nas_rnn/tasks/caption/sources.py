@@ -132,7 +132,8 @@ def _entries(listing: Listing, reading: Reading, left_out: Counter[str]) -> list
     )
     if not entries:
         raise UserError(
-            f"{listing.path} holds no caption of 1 to {reading.longest} {reading.by}s of a picture in {folder}; {WHAT_WORKS}"
+            f"{listing.path} holds no caption of 1 to {reading.longest} {reading.by}s of a picture in {folder}; "
+            f"{WHAT_WORKS}"
         )
     return entries
 

@@ -266,8 +266,8 @@ def _require_two(items: Items, source: Path) -> None:
     if len(kinds) < 2:
         (only,) = kinds
         raise UserError(
-            f"{source} has {len(items.captions):,} pictures and one caption alone, {' '.join(only)[:60]!r}, so there is "
-            "nothing to tell them apart by; give more"
+            f"{source} has {len(items.captions):,} pictures and one caption alone, {' '.join(only)[:60]!r}, so there "
+            "is nothing to tell them apart by; give more"
         )
 
 
