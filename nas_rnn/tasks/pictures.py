@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Literal
@@ -43,7 +44,10 @@ def read_picture(path: Path, mode: Literal["L", "RGB"], *, least: int = 0) -> Im
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(path) as opened:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the bound is our own
+            opened = Image.open(path)
+        with opened:
             width, height = opened.size
             if width * height > MOST_PIXELS:
                 raise ValueError(f"{width:,} x {height:,} pixels are more than {MOST_PIXELS:,}")
