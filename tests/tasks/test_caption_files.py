@@ -92,6 +92,8 @@ def test_flickrs_files(tmp_path: Path, kind: str) -> None:
         rows = [
             f"{name}#{p}\t{text}" for n, name in enumerate(names) for p, text in enumerate(texts_of(n, 3))
         ]
+        (tmp_path / "Flickr8k.lemma.token.txt").write_text("the same, otherwise")
+        (tmp_path / "dataset.json").write_text("{}")
         (tmp_path / "Flickr8k.token.txt").write_bytes(("\ufeff" + "\r\n".join(rows)).encode())
     assert pairs(load(tmp_path)) == expected(30, 3)
 

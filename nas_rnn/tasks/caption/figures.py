@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -60,7 +60,7 @@ def _write(axes: Axes, one: Told) -> None:
     own = textwrap.wrap(shown(one.written), WRAPPED)[:MOST_LINES] or ["(nothing)"]
     others = [line for reference in one.references for line in textwrap.wrap(shown(reference), WRAPPED)]
     colour = RIGHT if one.right else INK
-    place = {"transform": axes.transAxes, "va": "top", "linespacing": 1.25}
+    place: dict[str, Any] = {"transform": axes.transAxes, "va": "top", "linespacing": 1.25}
     axes.text(0.0, 0.98, "\n".join(own), color=colour, fontsize=10, fontweight="bold", **place)
     below = "\n" * len(own) + "\n".join(others[: max(1, MOST_LINES - len(own))])
     axes.text(0.0, 0.98, below, color=QUIET, fontsize=10, **place)

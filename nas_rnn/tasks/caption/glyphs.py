@@ -47,11 +47,8 @@ def glyphs(size: int) -> list[tuple[NDArray[np.uint8], tuple[str, ...]]]:
         raise UserError(f"matplotlib has no font {path}; install matplotlib anew, or give --data")
     known, font = FT2Font(str(path)).get_charmap(), ImageFont.truetype(str(path), round(0.75 * size))
     signs = {chr(code): name for code in _codes() if code in known and (name := _name(chr(code)))}
-    counts = Counter(word for name in signs.values() for word in words_of(name, "word"))
     names = dict[bytes, list[str]]()
-    for sign, name in signs.items():
-        if min(counts[word] for word in words_of(name, "word")) < LEAST:
-            continue
+    for sign, name in _learnable(signs).items():
         picture = pillow.new("L", (size, size))
         ImageDraw.Draw(picture).text((size / 2, 0.75 * size), sign, fill=255, font=font, anchor="ms")
         names.setdefault(picture.tobytes(), []).append(name)
@@ -59,6 +56,17 @@ def glyphs(size: int) -> list[tuple[NDArray[np.uint8], tuple[str, ...]]]:
         (np.frombuffer(pixels, dtype=np.uint8).reshape(1, size, size), tuple(own))
         for pixels, own in names.items()
     ]
+
+
+def _learnable(signs: dict[str, str]) -> dict[str, str]:
+    """Return the signs of whose names every word stands in `LEAST` of these names."""
+    words = {sign: words_of(name, "word") for sign, name in signs.items()}
+    before = 0
+    while len(words) != before:  # what is left out takes its words along
+        before = len(words)
+        counts = Counter(word for own in words.values() for word in set(own))
+        words = {sign: own for sign, own in words.items() if min(counts[word] for word in own) >= LEAST}
+    return {sign: signs[sign] for sign in words}
 
 
 def _codes() -> list[int]:

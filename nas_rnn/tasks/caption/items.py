@@ -115,7 +115,7 @@ def divided(items: Items, valid: float, test: float, source: str) -> dict[Part, 
     fit = count - items.own_test
     order = np.concatenate([np.random.default_rng(0).permutation(fit), np.arange(fit, count)])
     tested = items.own_test or round(fit * test)
-    validated = round((count - tested if items.own_test else fit) * valid)
+    validated = round(fit * valid)
     train = count - tested - validated
     if min(train, validated, tested) < 1:
         raise UserError(

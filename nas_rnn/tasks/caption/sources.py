@@ -83,16 +83,14 @@ def _files(folder: Path) -> list[Path]:
     known = sorted(path for path in inside if path.is_file() and not path.name.startswith("."))
     json_files = [path for path in known if path.suffix.lower() == ".json"]
     named = [path for path in json_files if "caption" in path.name.lower()]
-    texts = [path for path in known if path.suffix.lower() in (".txt", ".csv", ".tsv")]
-    found = (
-        named
-        or json_files
-        or [
-            path
-            for path in texts
-            if path.stem.lower() in ("captions", "results") or "token" in path.name.lower()
-        ]
-    )
+    texts = [
+        path
+        for path in known
+        if path.suffix.lower() in (".txt", ".csv", ".tsv")
+        and (path.stem.lower() in ("captions", "results") or "token" in path.name.lower())
+        and "lemma" not in path.name.lower()  # Flickr8k has its captions twice
+    ]
+    found = named or texts or json_files
     if not found:
         raise UserError(f"{folder} holds no file of captions; {WHAT_WORKS}")
     if len(found) == 1:
@@ -149,7 +147,7 @@ def _picture_folder(listing: Listing, given: str) -> Path:
     usual = [
         place / name
         for place in (beside, beside.parent)
-        for name in ("images", "Images", part, "Flicker8k_Dataset")
+        for name in ("images", "Images", part, "Flicker8k_Dataset", "Flickr8k_Dataset")
     ]
     places = [beside / given] if given else [*usual, beside]
     names = list(listing.captions)[:LOOKED_AT]
