@@ -83,7 +83,7 @@ def read_coco(path: Path) -> Listing:
         )
     listing, names = Listing(path), dict[int | str, str]()
     for number, row in enumerate(lists[0]):
-        key, name = _fields(row, ("id", int | str), ("file_name", str), f"{path}, images[{number}]")
+        key, name = _fields(row, "id", "file_name", f"{path}, images[{number}]")
         if names.setdefault(key, name) != name:
             raise UserError(
                 f"{path}, images[{number}]: another picture has the id {key!r}; give each its own"
@@ -95,7 +95,7 @@ def read_coco(path: Path) -> Listing:
             raise UserError(
                 f"{where} marks an object and has no 'caption'; give COCO's captions, such as captions_val2017.json"
             )
-        key, caption = _fields(row, ("image_id", int | str), ("caption", str), where)
+        key, caption = _fields(row, "image_id", "caption", where)
         if key in names:
             listing.add(names[key], caption, where)
         else:
@@ -103,15 +103,14 @@ def read_coco(path: Path) -> Listing:
     return listing
 
 
-def _fields(
-    row: object, first: tuple[str, object], second: tuple[str, object], where: str
-) -> tuple[int | str, str]:
+def _fields(row: object, number: str, text: str, where: str) -> tuple[int | str, str]:
+    """Return the fields of a row that are called so; raise `UserError` where it has none."""
     if isinstance(row, dict):
-        key, text = row.get(first[0]), row.get(second[0])
-        if isinstance(key, int | str) and not isinstance(key, bool) and isinstance(text, str):
-            return key, text
+        key, content = row.get(number), row.get(text)
+        if isinstance(key, int | str) and not isinstance(key, bool) and isinstance(content, str):
+            return key, content
     raise UserError(
-        f"{where} must be an object with {first[0]!r}, a number, and {second[0]!r}, a text; it is {row!r:.80}"
+        f"{where} must be an object with {number!r}, a number, and {text!r}, a text; it is {row!r:.80}"
     )
 
 

@@ -48,7 +48,9 @@ class CaptionNet(nn.Module):
         self.words, self.fed = words, fed
         self.word = nn.Embedding(words, embedding) if embedding else None
         inputs = embedding or words
-        layers, found = ([], given) if given else convolutions(colours, size, channels)
+        layers, found = list[nn.Module](), given
+        if not given:
+            layers, found = convolutions(colours, size, channels)
         seen = inputs if fed == "first" else features
         self.picture = nn.Sequential(*layers, nn.Dropout(dropout), nn.Linear(found, seen), nn.Tanh())
         self.rnn = make_rnn(inputs if fed == "first" else inputs + features)
