@@ -5,7 +5,7 @@ Shapes: B pictures, C captions, T symbols, N items, R references, G series of wo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nas_rnn.tasks.batch import Batch
-from nas_rnn.tasks.caption.scores import Frequencies
+from nas_rnn.tasks.caption.scores import Frequencies, frequencies
 from nas_rnn.tasks.data import Arrays, Batching, Part
 from nas_rnn.tasks.pools import batches_by_length
 from nas_rnn.tasks.teaching import taught
@@ -69,7 +69,13 @@ def _counted(arrays: Arrays, pictures: int) -> dict[str, Tensor]:
     }
 
 
-def frequencies_in(targets: Mapping[str, Tensor], base: int) -> Frequencies:
-    """Return what the batches of an evaluated part know of the whole part's references."""
-    keys_G, counts_G = (targets[name].cpu().numpy() for name in ("series", "in_pictures"))
-    return Frequencies(keys_G, counts_G, base, int(targets["part"]))
+def frequencies_in(
+    targets: Mapping[str, Tensor], references: Sequence[Sequence[Sequence[int]]], base: int
+) -> Frequencies:
+    """Return what a batch of an evaluated part knows of the whole part's references; to train on, of its own alone."""
+    if "series" in targets:
+        keys_G, counts_G = (targets[name].cpu().numpy() for name in ("series", "in_pictures"))
+        return Frequencies(keys_G, counts_G, base, int(targets["part"]))
+    longest = max(len(row) for own in references for row in own)
+    rows = [[[*row, *[0] * (longest - len(row))] for row in own[:1]] for own in references]
+    return frequencies(np.array(rows), base)

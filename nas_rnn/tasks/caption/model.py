@@ -51,14 +51,13 @@ class Captioner(TaskModel):
         """Write a caption for each picture, and return what it is worth beside what `loss` gives."""
         targets = targets_of(batch)
         assert isinstance(batch.inputs, Mapping)
-        known = frequencies_in(targets, self.writing.symbols)
         outputs = self.write(batch.inputs["pictures"]).rows()
         references = [list[list[int]]() for _ in outputs]
         lengths = lengths_of(batch)["captions"].tolist()
         captions = targets["captions"].T.tolist()
         for owner, caption, length in zip(targets["owner"].tolist(), captions, lengths, strict=True):
             references[owner].append(caption[: length - 1])
-        found = scored(outputs, references, known)
+        found = scored(outputs, references, frequencies_in(targets, references, self.writing.symbols))
         told = self._by_picture(batch, *self._nats(batch))
         return told | {name: torch.from_numpy(values) for name, values in found.items()}, None
 
