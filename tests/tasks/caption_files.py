@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (30, 40, 220), "white": (250, 250, 250)}
-PLACES = {"left": (0, 0, 8, 16), "right": (8, 0, 16, 16), "top": (0, 0, 16, 8)}
+PLACES = {"left": (0, 0, 8, 16), "right": (8, 0, 16, 16)}
 
 
 def caption_of(number: int) -> tuple[str, str]:

@@ -390,7 +390,7 @@ def test_it_learns_to_say_what_pictures_show(tmp_path: Path) -> None:
         trainer.run_epoch()
     statistics = trainer.result().test_statistics
     assert statistics is not None
-    assert np.mean(statistics["exact"]) > 80.0
+    assert np.mean(statistics["exact"]) > 50.0
     floor = totals_of(next(iter(task.floors(data).values())))
     totals = totals_of({name: np.array(values) for name, values in statistics.items()})
     assert CIDER.value(totals) > 2 * CIDER.value(floor)

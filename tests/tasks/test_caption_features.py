@@ -187,7 +187,7 @@ def test_the_task_reads_features(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert data.meta["shape"] == [6]
     assert len(list((tmp_path / "cache" / "nas_rnn" / "features").iterdir())) == 1
     model = task.build(data.meta, lambda size: nn.LSTM(size, 5), Regularisation())
-    assert isinstance(model.net.picture[1], nn.Linear) and model.net.picture[1].in_features == 6
+    assert isinstance(model.net.picture[2], nn.Linear) and model.net.picture[2].in_features == 6
     (batch, *_) = task.batches(data, "valid", Batching(batch=8, length=1))
     assert bool(model.eval().loss(batch, None)[0].total.isfinite())
     prompt = PreviewOptions(prompt=str(tmp_path / "images" / "0001.png"))

@@ -37,7 +37,7 @@ class CaptionNet(nn.Module):
         words: int,
         embedding: int,
         features: int,
-        fed: str = "first",
+        fed: str = "every",
         colours: int = 1,
         size: int = 0,
         channels: int = 8,
@@ -52,7 +52,8 @@ class CaptionNet(nn.Module):
         if not given:
             layers, found = convolutions(colours, size, channels)
         seen = inputs if fed == "first" else features
-        self.picture = nn.Sequential(*layers, nn.Dropout(dropout), nn.Linear(found, seen), nn.Tanh())
+        scale = nn.LayerNorm(found)  # else what tells pictures apart is too faint to be found
+        self.picture = nn.Sequential(*layers, scale, nn.Dropout(dropout), nn.Linear(found, seen), nn.Tanh())
         self.rnn = make_rnn(inputs if fed == "first" else inputs + features)
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(self.rnn.hidden_size, words)
@@ -96,12 +97,17 @@ class CaptionNet(nn.Module):
 def convolutions(colours: int, size: int, channels: int) -> tuple[list[nn.Module], int]:
     """Return convolutions of 3 x 3, each with half the side, down to 3 or less, and how many numbers come out.
 
-    They have ``channels`` channels, twice and three times as many, and four times from the fourth on.
+    They have ``channels`` channels, twice and three times as many, and four times from the fourth on; their weights
+    begin so that the spread of what goes through them is kept (He et al. 2015, equation 10).
     """
     layers, before, side, depth = list[nn.Module](), colours, size, 0
     while side > 3:
         depth += 1
         own = channels * min(depth, 4)
-        layers += [nn.Conv2d(before, own, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+        convolution = nn.Conv2d(before, own, 3, padding=1)
+        nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+        assert convolution.bias is not None
+        nn.init.zeros_(convolution.bias)
+        layers += [convolution, nn.ReLU(), nn.MaxPool2d(2)]
         before, side = own, side // 2
     return [*layers, nn.Flatten()], before * side * side

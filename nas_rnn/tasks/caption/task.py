@@ -57,7 +57,7 @@ class Options:
     weights: str = option("", "file of the extractor's weights; empty: the published ones")
     channels: int = option(6, "of the encoder's first convolution", low=1, high=512)
     features: int = option(16, "features of a picture beside each word, with fed=every", low=1, high=65536)
-    fed: str = option("first", "when the recurrent layers read the picture", choices=("first", "every"))
+    fed: str = option("every", "when the recurrent layers read the picture", choices=("first", "every"))
     embedding: int = option(16, "features of a word; 0: one-hot words", low=0, high=65536)
     beam: int = option(1, "hypotheses of a final run's beam search; 1: greedy", low=1, high=100)
 
