@@ -60,7 +60,7 @@ def test_it_keeps_what_a_task_must(source: Path, options: dict[str, Any]) -> Non
 
 
 def test_so_it_does_without_data() -> None:
-    assert check_task(partial(Caption, size=12, **TINY)) == []
+    assert check_task(partial(Caption, size=12, valid=0.04, test=0.04, **TINY)) == []
 
 
 # The embedded signs
@@ -243,8 +243,11 @@ def test_step_by_step_is_all_at_once(source: Path, fed: str, embedding: int) -> 
         assert torch.allclose(logits_CV, expected_CV, rtol=0, atol=1e-12)
 
 
-def test_the_loss_is_a_mean_over_words_and_statistics_are_of_pictures(source: Path) -> None:
-    task = Caption(size=16, **TINY)
+@pytest.mark.parametrize(("fed", "more"), [("first", 1), ("every", 0)])
+def test_the_loss_is_a_mean_over_words_and_statistics_are_of_pictures(
+    source: Path, fed: str, more: int
+) -> None:
+    task = Caption(size=16, fed=fed, **TINY)
     data = task.load(source)
     model = made(task, data).eval()
     (batch,) = task.batches(data, "valid", Batching(batch=50, length=1))
@@ -263,7 +266,7 @@ def test_the_loss_is_a_mean_over_words_and_statistics_are_of_pictures(source: Pa
     assert isinstance(model.get_submodule(path), nn.LSTM)
     assert isinstance(batch.lengths, dict)
     assert probe.lengths is not None
-    assert torch.equal(probe.lengths, batch.lengths["captions"] + 1)
+    assert torch.equal(probe.lengths, batch.lengths["captions"] + more)
 
 
 def test_the_picture_reaches_the_words(source: Path) -> None:

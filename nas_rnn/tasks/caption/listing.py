@@ -76,20 +76,22 @@ def read_coco(path: Path) -> Listing:
         content = json.loads(content_of(path))
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
         raise UserError(f"{path} is not JSON: {error}; {WHAT_WORKS}") from error
-    lists = [content.get(name) for name in ("images", "annotations")] if isinstance(content, dict) else []
-    if not (lists and all(isinstance(rows, list) for rows in lists)):
+    images, annotations = (
+        content.get(name) if isinstance(content, dict) else None for name in ("images", "annotations")
+    )
+    if not (isinstance(images, list) and isinstance(annotations, list)):
         raise UserError(
             f"{path} is not of COCO's format: an object with the lists 'images' and 'annotations'; {WHAT_WORKS}"
         )
     listing, names = Listing(path), dict[int | str, str]()
-    for number, row in enumerate(lists[0]):
+    for number, row in enumerate(images):
         key, name = _fields(row, "id", "file_name", f"{path}, images[{number}]")
         if names.setdefault(key, name) != name:
             raise UserError(
                 f"{path}, images[{number}]: another picture has the id {key!r}; give each its own"
             )
         listing.add(name, None, f"{path}, images[{number}]")
-    for number, row in enumerate(lists[1]):
+    for number, row in enumerate(annotations):
         where = f"{path}, annotations[{number}]"
         if isinstance(row, dict) and "caption" not in row and {"bbox", "segmentation", "keypoints"} & {*row}:
             raise UserError(

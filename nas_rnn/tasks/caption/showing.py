@@ -20,7 +20,7 @@ from nas_rnn.tasks.data import Arrays
 from nas_rnn.tasks.task import Preview, PreviewOptions
 from nas_rnn.tasks.vocabulary import join, texts_of
 
-KEPT, KEPT_BYTES = 16, 1 << 17
+KEPT, KEPT_BYTES = 10, 1 << 17
 """How many validation pictures stay with a saved model, so that it can show what it does without the data."""
 
 Read = Callable[[Path, Mapping[str, Any]], tuple[NDArray[Any], NDArray[np.uint8]]]
