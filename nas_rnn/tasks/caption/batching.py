@@ -58,7 +58,8 @@ def batches_of(arrays: Arrays, part: Part, batching: Batching, meta: Mapping[str
 def seen(pictures: NDArray[Any], meta: Mapping[str, Any]) -> Tensor:
     """Return pictures or features (B, ...) of the training part's mean 0 and deviation 1."""
     values = torch.from_numpy(np.ascontiguousarray(pictures)).to(torch.get_default_dtype())
-    return (values - meta["mean"]) / meta["deviation"]
+    mean, deviation = float(meta["mean"]), float(meta["deviation"])
+    return (values - mean) / deviation
 
 
 def _counted(arrays: Arrays, pictures: int) -> dict[str, Tensor]:

@@ -39,7 +39,7 @@ def floors_of(train: Arrays, test: Arrays, meta: Mapping[str, Any], symbols: int
 
     def after(before: int, symbol: int) -> float:
         behind = pairs.get(before, Counter())
-        return (behind[symbol] + 5 * share_V[symbol]) / (behind.total() + 5)
+        return float((behind[symbol] + 5 * share_V[symbol]) / (behind.total() + 5))
 
     ways = {
         "most frequent caption, frequent words": lambda before, symbol: share_V[symbol],

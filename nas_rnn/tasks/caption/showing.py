@@ -42,7 +42,7 @@ class Told:
 
 def kept(pictures: NDArray[Any]) -> int:
     """Return how many pictures or rows of features of this kind stay with a saved model."""
-    return max(1, min(KEPT, KEPT_BYTES // pictures[0].nbytes))
+    return max(1, min(KEPT, KEPT_BYTES // int(pictures[0].nbytes)))
 
 
 def examples_of(valid: Arrays, pixels: Sequence[NDArray[np.uint8]]) -> dict[str, Any]:
