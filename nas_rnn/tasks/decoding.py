@@ -133,6 +133,15 @@ def beam_search(
     return found.best(history_BKT[:, 0], log_BK[:, 0])
 
 
+def state_rows(state: Any, rows_R: Tensor) -> Any:
+    """Return those rows of recurrent layers' state: tensors (layers, B, size), tuples of them, or None."""
+    if state is None:
+        return None
+    return (
+        state[:, rows_R] if isinstance(state, Tensor) else tuple(state_rows(part, rows_R) for part in state)
+    )
+
+
 class _Found:
     """The best hypothesis of each column that has ended, and how many have."""
 

@@ -27,7 +27,7 @@ from nas_rnn.tasks.seq2seq.dates import date_pairs
 from nas_rnn.tasks.seq2seq.model import Translator
 from nas_rnn.tasks.seq2seq.scores import BLEU, CHRF, EXACT, TOKENS, scored
 from nas_rnn.tasks.seq2seq.sums import sum_pairs, turned_pairs
-from nas_rnn.tasks.seq2seq.vocabulary import SPECIAL, cut, join, texts_of
+from nas_rnn.tasks.vocabulary import SPECIAL, cut, join, texts_of
 from nas_rnn.testing.tasks import check_task
 from nas_rnn.training import RunSpec, TrainingOptions
 from nas_rnn.training.trainer import Trainer
@@ -222,7 +222,7 @@ def test_places_that_cannot_be_used(tmp_path: Path) -> None:
 def test_a_missing_package_is_told(
     monkeypatch: pytest.MonkeyPatch, package: str, options: dict[str, Any]
 ) -> None:
-    from nas_rnn.tasks.seq2seq.scores import bleu_counter
+    from nas_rnn.tasks.bleu import bleu_counter
 
     bleu_counter.cache_clear()
     monkeypatch.setitem(sys.modules, package, None)

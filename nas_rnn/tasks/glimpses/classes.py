@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from nas_rnn.errors import UserError
 from nas_rnn.outside import check_text
+from nas_rnn.tasks.pictures import pillow_for, read_picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -32,7 +32,7 @@ def read_class_folders(folder: Path, size: int) -> tuple[NDArray[np.uint8], NDAr
         UserError: for a class without pictures or with a control character in its name, a picture that cannot be
             read, or sizes that differ with ``size`` 0; and where pillow is missing.
     """
-    pillow = _pillow()
+    pillow = pillow_for(INSTALL)
     suffixes = set(pillow.registered_extensions())
     pictures, labels, first = list[NDArray[np.uint8]](), list[int](), None
     folders = class_folders(folder)
@@ -45,7 +45,7 @@ def read_class_folders(folder: Path, size: int) -> tuple[NDArray[np.uint8], NDAr
                 "remove the folder"
             )
         for path in paths:
-            pixels = _read(path, size)
+            pixels = _bytes(_fit(read_picture(path, "L"), size))
             first = first or (path, pixels.shape)
             if pixels.shape != first[1]:
                 raise differing(*first, path, pixels.shape)
@@ -66,24 +66,8 @@ def resized(pictures: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """Return pictures (N, H, W) brought to (N, size, size)."""
     if size == 0 or pictures.shape[1:] == (size, size):
         return pictures
-    pillow = _pillow()
+    pillow = pillow_for(INSTALL)
     return np.stack([_bytes(_fit(pillow.fromarray(picture), size)) for picture in pictures])
-
-
-def _read(path: Path, size: int) -> NDArray[np.uint8]:
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(path) as opened:
-            picture = ImageOps.exif_transpose(opened)
-            if picture.mode.startswith("I;16"):  # 16 bits: the upper eight are what a grey byte holds
-                picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
-            if picture.has_transparency_data:
-                picture = picture.convert("RGBA")
-                picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-            return _bytes(_fit(picture.convert("L"), size))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"cannot read the picture {path}: {error}; repair or remove it") from error
 
 
 def _fit(picture: Image, size: int) -> Image:
@@ -92,11 +76,3 @@ def _fit(picture: Image, size: int) -> Image:
 
 def _bytes(picture: Image) -> NDArray[np.uint8]:
     return np.asarray(picture, dtype=np.uint8)
-
-
-def _pillow() -> ModuleType:
-    try:
-        from PIL import Image
-    except ImportError:
-        raise UserError(f"reading or resizing pictures needs pillow; install it with: {INSTALL}") from None
-    return Image

@@ -30,6 +30,7 @@ from nas_rnn.tasks.metric import Mean, Metric, Statistics
 from nas_rnn.tasks.model import TaskModel
 from nas_rnn.tasks.notices import unlearnable
 from nas_rnn.tasks.options import option
+from nas_rnn.tasks.pictures import moments
 from nas_rnn.tasks.task import MakeRnn, PlainNet, Preview, PreviewOptions, Regularisation, Task
 
 MOST_EXAMPLES, MOST_EXAMPLE_BYTES = 24, 1 << 16
@@ -123,7 +124,7 @@ class Glimpses(Task):
     def fresh_test(self, data: TaskData, begins: int, ends: int) -> TaskData:
         """Cut the test part from the end of the training pictures; the others alone say what is grey."""
         cut = data.with_fresh_test(begins, ends)
-        mean, deviation = _moments(cut.part("train")["pictures"])
+        mean, deviation = moments(cut.part("train")["pictures"])
         return TaskData(cut.parts, {**cut.meta, "mean": mean, "deviation": deviation})
 
     def notices(self, data: TaskData) -> tuple[str, ...]:
@@ -227,7 +228,7 @@ def _parts(pictures: Pictures, parts: Mapping[Part, slice]) -> dict[Part, Arrays
 
 
 def _meta(pictures: Pictures, train: NDArray[np.uint8]) -> dict[str, Any]:
-    mean, deviation = _moments(train)
+    mean, deviation = moments(train)
     if deviation == 0.0:
         raise UserError(f"all training pictures of {pictures.source} are of one even grey; give others")
     return {
@@ -239,15 +240,6 @@ def _meta(pictures: Pictures, train: NDArray[np.uint8]) -> dict[str, Any]:
         "mean": mean,
         "deviation": deviation,
     }
-
-
-def _moments(pixels: NDArray[np.uint8]) -> tuple[float, float]:
-    """Return mean and standard deviation, without a copy in floats of what may be gigabytes."""
-    counts, levels = np.zeros(256, dtype=np.int64), np.arange(256)
-    for first in range(0, len(pixels), 1024):
-        counts += np.bincount(pixels[first : first + 1024].ravel(), minlength=256)
-    mean = float(counts @ levels / counts.sum())
-    return mean, float(np.sqrt(counts @ (levels - mean) ** 2 / counts.sum()))
 
 
 def _examples(valid: Arrays) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from nas_rnn.outside import shown
 from nas_rnn.tasks.figures import new_figure, png, shortened
-from nas_rnn.tasks.seq2seq.vocabulary import join
 from nas_rnn.tasks.seq2seq.written import Written
+from nas_rnn.tasks.vocabulary import join
 
 if TYPE_CHECKING:  # matplotlib takes half a second to import
     from matplotlib.axes import Axes

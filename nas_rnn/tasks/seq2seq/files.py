@@ -9,8 +9,8 @@ from pathlib import Path
 from nas_rnn.errors import UserError
 from nas_rnn.tasks.data import PARTS, Part
 from nas_rnn.tasks.seq2seq.pairs import Pair
-from nas_rnn.tasks.seq2seq.vocabulary import cut
 from nas_rnn.tasks.texts import require_file
+from nas_rnn.tasks.vocabulary import cut
 
 LONGEST_LINE = 1 << 20
 """Bytes; what is longer has no line ends where they should be."""

@@ -13,11 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nas_rnn.tasks.batch import Batch, real_steps
-from nas_rnn.tasks.decoding import Decoded, beam_search
+from nas_rnn.tasks.decoding import Decoded, beam_search, state_rows
 from nas_rnn.tasks.model import ItemStatistics, Loss, Probe, State, TaskModel
-from nas_rnn.tasks.seq2seq.net import END, PAD, START, UNKNOWN, EncoderDecoder, Going, Memory, rows_of
+from nas_rnn.tasks.seq2seq.net import END, PAD, START, UNKNOWN, EncoderDecoder, Going, Memory
 from nas_rnn.tasks.seq2seq.scores import scored
-from nas_rnn.tasks.seq2seq.vocabulary import texts_of
+from nas_rnn.tasks.vocabulary import texts_of
 
 IGNORED = -100
 """The target at padded places; torch's losses leave it out by default."""
@@ -122,3 +122,10 @@ def lengths_of(batch: Batch) -> Mapping[str, Tensor]:
     """Return how many steps of source, given and targets are real, (B,) each."""
     assert isinstance(batch.lengths, Mapping)
     return batch.lengths
+
+
+def rows_of(memory: Memory, going: Going, rows_R: Tensor) -> tuple[Memory, Going]:
+    """Return memory and place of so many rows of the batch, in this order."""
+    values_SRE, keys_SRH, real_SR = (tensor[:, rows_R] for tensor in memory[:3])
+    chosen = Memory(values_SRE, keys_SRH, real_SR, memory.summary_BH[rows_R])
+    return chosen, Going(state_rows(going.state, rows_R), going.output_BH[rows_R])

@@ -154,17 +154,3 @@ class EncoderDecoder(nn.Module):
         hidden_TBH, state = self.decoder(inputs_BI[None], going.state)
         read_BH = self.read(torch.cat([context_BE, hidden_TBH[0]], dim=-1)).tanh()
         return self.output(self.dropout(read_BH)), weights_SB.T, Going(state, hidden_TBH[0])
-
-
-def rows_of(memory: Memory, going: Going, rows_R: Tensor) -> tuple[Memory, Going]:
-    """Return memory and place of so many rows of the batch, in this order."""
-    values_SRE, keys_SRH, real_SR = (tensor[:, rows_R] for tensor in memory[:3])
-    chosen = Memory(values_SRE, keys_SRH, real_SR, memory.summary_BH[rows_R])
-    return chosen, Going(_state_of(going.state, rows_R), going.output_BH[rows_R])
-
-
-def _state_of(state: Any, rows_R: Tensor) -> Any:
-    """Return the rows of recurrent layers' state: tensors (layers, B, size), or tuples of them."""
-    if state is None:
-        return None
-    return state[:, rows_R] if isinstance(state, Tensor) else tuple(_state_of(part, rows_R) for part in state)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from nas_rnn.errors import UserError
 from nas_rnn.tasks.data import PARTS, Arrays, Part, symbol_dtype
-from nas_rnn.tasks.seq2seq.vocabulary import SPECIAL, UNKNOWN, cut
+from nas_rnn.tasks.vocabulary import SPECIAL, UNKNOWN, cut
 
 Ints = NDArray[np.int64]
 

@@ -5,27 +5,22 @@ Knows no torch.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nas_rnn.errors import UserError
+from nas_rnn.tasks.bleu import Bleu, bleu_counter
 from nas_rnn.tasks.metric import Corpus, Floats, Mean, Statistics
-from nas_rnn.tasks.seq2seq.vocabulary import UNKNOWN, join
+from nas_rnn.tasks.vocabulary import UNKNOWN, join
 
 INSTALL = "pip install 'nas_rnn[text]'"
 ORDERS = 6
 """Lengths of the character series that chrF counts (Popović 2015)."""
 BETA = 2.0
 """How many times as much recall counts in chrF as precision does."""
-BLEU_TOKENS = ("13a", "intl", "zh", "char", "none")
-"""How sacrebleu cuts texts before it counts, by its names; "none": at spaces."""
 
 
 @dataclass(frozen=True)
@@ -56,37 +51,6 @@ class ChrF(Corpus):
         return 100 * (1 + BETA**2) * precision * recall / below if below else 0.0
 
 
-@dataclass(frozen=True)
-class Bleu(Corpus):
-    """BLEU with one reference, in per cent, over all pairs (Papineni et al. 2002; the score is sacrebleu's, Post 2018).
-
-    The statistics count, of sacrebleu's tokens, n-grams of 1 to 4 that are right and that there are (4,), and the
-    tokens of outputs and references. All of them stand in a logarithm, so each must count 30 or more to be compared.
-    """
-
-    @property
-    def statistics(self) -> tuple[str, ...]:
-        return ("bleu_right", "bleu_ngrams", "bleu_output", "bleu_reference")
-
-    @property
-    def counts(self) -> tuple[str, ...]:
-        return self.statistics
-
-    def value(self, totals: Statistics) -> float:
-        """Return BP exp(mean of log p[n]), BP = min(1, exp(1 - reference / output)) (equations 2 and 3).
-
-        A precision of no match is 1 / (2^k n-grams) for the k-th such order, and 0 is the score where none matches.
-        """
-        right, ngrams = (np.asarray(totals[name], dtype=np.float64) for name in self.statistics[:2])
-        output, reference = (float(totals[name]) for name in self.statistics[2:])
-        if not right.any() or output <= 0 or not ngrams.all():
-            return 0.0
-        missed = np.cumsum(right == 0)
-        precision = np.where(right > 0, right, 0.5**missed) / ngrams
-        brevity = min(0.0, 1 - reference / output)
-        return 100 * math.exp(brevity + float(np.log(precision).mean()))
-
-
 EXACT = Mean("exact", "% exact", "maximize", 0.5, "absolute", of="exact")
 TOKENS = Mean("token_accuracy", "% of tokens", "maximize", 0.5, "absolute", of="right", per="tokens")
 CHRF = ChrF("chrf", "chrF2", "maximize", 0.5, "absolute", instead=EXACT.name)
@@ -111,7 +75,8 @@ def scored(
     chrf_N3O = np.array([_chrf_counts(*both) for both in texts], dtype=np.float64)
     found |= {name: chrf_N3O[:, place] for place, name in enumerate(CHRF.statistics)}
     if bleu_tokens:
-        counted = [bleu_counter(bleu_tokens)(*both) for both in texts]
+        count = bleu_counter(bleu_tokens, INSTALL)
+        counted = [count(one, [other]) for one, other in texts]
         for place, name in enumerate(BLEU.statistics):
             found[name] = np.array([counts[place] for counts in counted], dtype=np.float64)
     return found
@@ -137,26 +102,3 @@ def _chrf_counts(output: str, reference: str) -> NDArray[np.int64]:
         shared = sum(min(count, other[series]) for series, count in one.items())
         counts[:, order - 1] = shared, one.total() if other else 0, other.total()
     return counts
-
-
-Counted = tuple[list[int], list[int], int, int]
-
-
-@cache
-def bleu_counter(tokens: str) -> Callable[[str, str], Counted]:
-    """Return what counts right n-grams, n-grams, tokens of the output and of the reference, by sacrebleu.
-
-    Raises:
-        UserError: where sacrebleu is missing.
-    """
-    try:
-        from sacrebleu.metrics.bleu import BLEU as Sacre
-    except ImportError:
-        raise UserError(f"BLEU needs sacrebleu; install it with: {INSTALL}") from None
-    counter: Any = Sacre(tokenize=tokens, effective_order=True)
-
-    def count(output: str, reference: str) -> Counted:
-        score = counter.sentence_score(output, [reference])
-        return score.counts, score.totals, score.sys_len, score.ref_len
-
-    return count

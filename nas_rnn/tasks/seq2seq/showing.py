@@ -12,9 +12,9 @@ from nas_rnn.errors import UserError
 from nas_rnn.outside import shown
 from nas_rnn.tasks.data import Arrays
 from nas_rnn.tasks.seq2seq.model import Translator
-from nas_rnn.tasks.seq2seq.vocabulary import cut, join, symbols_of, texts_of
 from nas_rnn.tasks.seq2seq.written import Written
 from nas_rnn.tasks.task import Preview, PreviewOptions
+from nas_rnn.tasks.vocabulary import cut, join, symbols_of, texts_of
 
 KEPT = 24
 """So many validation pairs stay with a saved model, so that it can show what it does without the data."""

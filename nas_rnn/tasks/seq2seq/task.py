@@ -14,6 +14,7 @@ import numpy as np
 
 from nas_rnn.errors import UserError
 from nas_rnn.tasks.batch import Batch
+from nas_rnn.tasks.bleu import BLEU_TOKENS, bleu_counter
 from nas_rnn.tasks.data import PARTS, Arrays, Batching, Part, TaskData
 from nas_rnn.tasks.metric import Mean, Metric, Statistics
 from nas_rnn.tasks.model import TaskModel
@@ -25,10 +26,9 @@ from nas_rnn.tasks.seq2seq.files import part_files, read_pairs
 from nas_rnn.tasks.seq2seq.model import Translator, Writing
 from nas_rnn.tasks.seq2seq.net import EncoderDecoder
 from nas_rnn.tasks.seq2seq.pairs import Collected, Ints, Pair, collected, encoded, shuffled_parts
-from nas_rnn.tasks.seq2seq.scores import BLEU, BLEU_TOKENS, CHRF, EXACT, TOKENS, bleu_counter, scored
+from nas_rnn.tasks.seq2seq.scores import BLEU, CHRF, EXACT, INSTALL, TOKENS, scored
 from nas_rnn.tasks.seq2seq.showing import examples_of, show
 from nas_rnn.tasks.seq2seq.sums import sum_pairs, turned_pairs
-from nas_rnn.tasks.seq2seq.vocabulary import CUTS, SPECIAL, texts_of
 from nas_rnn.tasks.task import (
     LOSS,
     MakeRnn,
@@ -39,6 +39,7 @@ from nas_rnn.tasks.task import (
     Regularisation,
     Task,
 )
+from nas_rnn.tasks.vocabulary import CUTS, SPECIAL, texts_of
 
 PAIRS = {"dates": 4_000, "addition": 50_000, "reversal": 10_000}
 """How many pairs each kind makes, if option ``pairs`` does not say."""
@@ -128,7 +129,7 @@ class Seq2Seq(Task):
         meta["most"] = int((arrays["train"]["target"] != 0).sum(axis=1).max())
         meta["examples"] = examples_of(arrays["valid"])
         if BLEU in self.measures(meta).metrics:
-            bleu_counter(str(own.bleu_tokens))  # what is missing is said before anything is trained
+            bleu_counter(str(own.bleu_tokens), INSTALL)  # what is missing is said before anything is trained
         groups = np.asarray(found.groups)
         meta["known_sources"] = {
             part: int(np.isin(groups[parts[part]], groups[parts["train"]]).sum()) for part in PARTS[1:]

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
-"""Symbols 0 to 3 of every vocabulary (`nas_rnn.tasks.seq2seq.net`); no text is ever cut into one of them."""
+"""Symbols 0 to 3 of every vocabulary (the numbers stand in each net); no text is ever cut into one of them."""
 UNKNOWN = SPECIAL[3]
 
 _WORD = re.compile(r"\w+(?:['’-]\w+)*|[^\w\s]")
