@@ -8,12 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas_rnn.tasks.figures import INK, QUIET, new_figure, png, shortened
-from nas_rnn.tasks.music.rolls import LOWEST, NOTES, note_name
+from nas_rnn.tasks.music.rolls import LOWEST, NOTES, Written, note_name
 
 if TYPE_CHECKING:  # matplotlib takes half a second to import
     from matplotlib.axes import Axes
-
-    from nas_rnn.tasks.music.showing import Written
 
 SPARE = 2
 """Keys that are drawn above and below those that sound."""

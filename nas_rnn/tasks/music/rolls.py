@@ -151,3 +151,17 @@ def from_numbers(frames: Iterable[Iterable[int]]) -> Roll:
     for row, frame in zip(roll, listed, strict=True):
         row[[pitch - LOWEST for pitch in frame]] = True
     return roll
+
+
+@dataclass(frozen=True, eq=False)
+class Written:
+    """A beginning (T, K) of ``given`` frames and what a model wrote after it, in one ``roll``.
+
+    ``shares`` (T, K) is how likely each note was, by the model, whatever the temperature; NaN in the first frame.
+    ``piece`` is the one that the beginning is from, if any.
+    """
+
+    roll: Roll
+    given: int
+    shares: NDArray[np.float64]
+    piece: Piece | None

@@ -6,12 +6,10 @@ Shapes: T frames, K notes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from nas_rnn.errors import UserError
@@ -24,6 +22,7 @@ from nas_rnn.tasks.music.rolls import (
     NOTES,
     Piece,
     Roll,
+    Written,
     from_numbers,
     note_name,
     pitch_of,
@@ -41,20 +40,6 @@ PROMPT = "frames parted by |, each of note names or MIDI numbers with blanks bet
 SILENCE = "-"
 WIDEST = 100
 """Frames in a line of the text."""
-
-
-@dataclass(frozen=True, eq=False)
-class Written:
-    """A beginning (T, K) of ``given`` frames and what a model wrote after it, in one ``roll``.
-
-    ``shares`` (T, K) is how likely each note was, by the model, whatever the temperature; NaN in the first frame.
-    ``piece`` is the one that the beginning is from, if any.
-    """
-
-    roll: Roll
-    given: int
-    shares: NDArray[np.float64]
-    piece: Piece | None
 
 
 def show(
