@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nas_rnn.outside import shown
 from nas_rnn.tasks.figures import INK, QUIET, new_figure, png
 
 if TYPE_CHECKING:  # matplotlib takes half a second to import
     from matplotlib.axes import Axes
-
-    from nas_rnn.tasks.caption.showing import Told
 
 RIGHT = "#1e7b34"
 COLUMNS, WIDTH, HEIGHT = 2, 10.0, 1.5
@@ -23,6 +23,20 @@ WRAPPED, MOST_LINES = 44, 6
 """Characters of a line beside a picture, and lines."""
 FONTS = ["DejaVu Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "sans-serif"]
 """Those of them that there are are asked in turn for a sign."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """A picture's pixels (C, S, S), what was written of it, and its references, none for a picture of the user's."""
+
+    pixels: NDArray[np.uint8]
+    written: str
+    references: Sequence[str]
+
+    @property
+    def right(self) -> bool:
+        """Whether it is one of the references."""
+        return self.written in self.references
 
 
 def sheet_of(told: Sequence[Told]) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from nas_rnn.errors import UserError
 from nas_rnn.outside import shown
 from nas_rnn.tasks.caption.batching import seen
+from nas_rnn.tasks.caption.figures import Told, sheet_of
 from nas_rnn.tasks.caption.floors import rows_of
 from nas_rnn.tasks.caption.model import Captioner
 from nas_rnn.tasks.data import Arrays
@@ -24,20 +24,6 @@ KEPT, KEPT_BYTES = 10, 1 << 17
 """How many validation pictures stay with a saved model, so that it can show what it does without the data."""
 
 Read = Callable[[Path, Mapping[str, Any]], tuple[NDArray[Any], NDArray[np.uint8]]]
-
-
-@dataclass(frozen=True)
-class Told:
-    """A picture's pixels (C, S, S), what was written of it, and its references, none for a picture of the user's."""
-
-    pixels: NDArray[np.uint8]
-    written: str
-    references: Sequence[str]
-
-    @property
-    def right(self) -> bool:
-        """Whether it is one of the references."""
-        return self.written in self.references
 
 
 def kept(pictures: NDArray[Any]) -> int:
@@ -65,8 +51,6 @@ def show(
     Raises:
         UserError: see `nas_rnn.tasks.caption.task.Caption.preview`.
     """
-    from nas_rnn.tasks.caption.figures import sheet_of
-
     if options.length < 0:
         raise UserError(f"the length of a preview must be at least 0; got {options.length!r}")
     if options.prompt.strip():
