@@ -10,7 +10,7 @@ Columns are parted by commas, semicolons or tabs, whichever the first row has mo
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from nas_rnn.tasks.classify.long_table import read_long
 from nas_rnn.tasks.classify.recordings import Recordings, is_missing, is_number, read_text
 from nas_rnn.tasks.classify.table import Columns, Table
 from nas_rnn.tasks.classify.wide_table import read_wide
+from nas_rnn.tasks.columns import known_column
 
 SERIES: tuple[str, ...] = (
     "series_id",
@@ -100,7 +101,7 @@ def _is_long(rows: Sequence[tuple[int, list[str]]], naming: Naming) -> bool:
     names = [cell.strip() for cell in rows[0][1]]
     if naming.series or naming.time or naming.variables:
         return True
-    column = _found(names, SERIES)
+    column = known_column(names, SERIES)
     if column is None:
         return False
     place = names.index(column)
@@ -111,7 +112,7 @@ def _is_long(rows: Sequence[tuple[int, list[str]]], naming: Naming) -> bool:
 def _with_header(path: Path, rows: list[tuple[int, list[str]]], naming: Naming) -> Table:
     """Return a wide table; the columns of one without a header are called by their numbers."""
     first = [cell.strip() for cell in rows[0][1]]
-    if _found(first, LABEL) or naming.label in first or not any(map(is_number, first)):
+    if known_column(first, LABEL) or naming.label in first or not any(map(is_number, first)):
         return Table(path, first, rows[1:])
     values = [is_number(cell) or is_missing(cell) for cell in first]
     if not (all(values[1:]) or all(values[:-1])):
@@ -188,7 +189,7 @@ def _column(table: Table, given: str, known: Sequence[str], used: set[str], opti
 def _optional(table: Table, given: str, known: Sequence[str], used: set[str], option: str) -> str | None:
     if given:
         _require(table, given, option)
-    name = given or _found([name for name in table.names if name not in used], known)
+    name = given or known_column([name for name in table.names if name not in used], known)
     if name:
         used.add(name)
     return name
@@ -199,12 +200,6 @@ def _require(table: Table, name: str, option: str) -> None:
         raise UserError(
             f"{table.path} has no column {name!r}, which option {option} names{suggest(name, table.names[:40])}"
         )
-
-
-def _found(names: Sequence[str], known: Collection[str]) -> str | None:
-    """Return the first of the known names that is there, as it is written there."""
-    written = {"_".join(name.lower().split()): name for name in reversed(names)}
-    return next((written[name] for name in known if name in written), None)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from nas_rnn.tasks.batch import Batch
 from nas_rnn.tasks.data import Arrays, Batching, Part
+from nas_rnn.tasks.pools import by_size, cut, pooled
 from nas_rnn.tasks.seq2seq.net import END, START, UNKNOWN
 
 POOL = 50
@@ -35,12 +36,10 @@ def batches_of(arrays: Arrays, part: Part, batching: Batching, known: int) -> It
     if part == "train" and batching.seed is not None:
         random = np.random.default_rng((batching.seed, batching.epoch))
         order = random.permutation(len(source))
-        pool = POOL * batching.batch
-        pools = [_by_length(order[first : first + pool], lengths_N2) for first in range(0, len(order), pool)]
-        chosen = _cut(np.concatenate(pools) if pools else order, batching.batch)
+        chosen = pooled(order, lengths_N2, batching.batch, POOL)
         chosen = [chosen[place] for place in random.permutation(len(chosen))]
     else:
-        chosen = _cut(_by_length(np.arange(len(source)), lengths_N2), batching.batch)
+        chosen = cut(by_size(np.arange(len(source)), lengths_N2), batching.batch)
     for items in chosen:
         source_B, target_B = (torch.from_numpy(lengths_N2[items, side]) for side in (0, 1))
         targets_TB = _ended(target[items], lengths_N2[items, 1])
@@ -56,15 +55,6 @@ def batches_of(arrays: Arrays, part: Part, batching: Batching, known: int) -> It
             lengths={"source": source_B, "given": target_B + 1, "targets": target_B + 1},
             items=torch.from_numpy(items),
         )
-
-
-def _by_length(order: NDArray[np.int64], lengths_N2: NDArray[np.int64]) -> NDArray[np.int64]:
-    sorted_places = np.lexsort((lengths_N2[order, 1], lengths_N2[order, 0]))
-    return np.asarray(order[sorted_places])
-
-
-def _cut(order: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
-    return [order[first : first + size] for first in range(0, len(order), size)]
 
 
 def _time_first(rows: NDArray[Any], steps: int) -> Tensor:
