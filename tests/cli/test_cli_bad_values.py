@@ -82,7 +82,7 @@ BOTH = [
     ),
     (
         ["--task", ""],
-        "unknown task ''. Known: char-lm, classify, forecast, glimpses, music, seq2seq, word-lm",
+        "unknown task ''. Known: behavior, char-lm, classify, forecast, glimpses, music, seq2seq, word-lm",
     ),
     (["--task", "glimpses", "--data", "text.txt"], "text.txt is a file; give a folder"),
     (["--task", "glimpses", "--data", "folder"], "folder holds no pictures; give a folder"),

@@ -191,6 +191,10 @@ def test_tasks_are_listed_with_all_metrics_and_what_steers(
     (tmp_path / "stubs.py").write_text("from tests.tasks.stubs.reversing import Reversing\n")
     rows = json.loads(run("list", "tasks", "--plugins", tmp_path, "--json").out)
     assert {row["name"]: (row["metrics"], row["monitor"]) for row in rows} == {
+        "behavior": (
+            "recall@20 (maximize), MRR@20 (maximize), perplexity (minimize), nats_per_step (minimize)",
+            "nats_per_step (minimize)",
+        ),
         "char-lm": ("bits_per_char (minimize)", ""),
         "classify": ("accuracy (maximize), macro F1 (maximize)", "loss (minimize)"),
         "forecast": ("mae (minimize), rmse (minimize), mase (minimize)", ""),

@@ -12,11 +12,12 @@ Shapes: D departments, K items of each.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect
-from dataclasses import dataclass, field
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from random import Random
 
 DEPARTMENTS = (
     "books",
@@ -29,62 +30,62 @@ DEPARTMENTS = (
     "tools",
     "shoes",
     "coats",
+    "bikes",
+    "tents",
+    "paint",
+    "toys",
+    "tea",
+    "wine",
 )
-ITEMS = 24
+ITEMS = 12
 """Of each department."""
-DIRECTIONS = (1, -1)
 JUMPS = [0.6, 0.9, 1.0]
 """Six tenths of all steps go to the next item in order, three tenths to the one after it, the others one further."""
 ZIPF = 1.0
 """The k-th most popular department, and item of a department, is met with a share that goes as k to the minus this."""
-RETURNS = 0.75
+RETURNS = 0.85
 """How often a user who leaves an intent goes back to one that is open, where one is."""
 MOST_OPEN = 3
-STRAYS = 0.08
+STRAYS = 0.05
 """The share of clicks on what is popular everywhere."""
-SHORTEST_STAY = 2
-STAYS = [0.4, 0.7, 0.9, 1.0]
-"""Four tenths of all stays are of 2 steps, three tenths of 3, two tenths of 4, the others of 5."""
-UNSEEN = 20
+SHORTEST_STAY = 1
+STAYS = [0.4, 0.8, 1.0]
+"""Four tenths of all stays are of 1 step, as many of 2, the others of 3."""
+UNSEEN = 8
 """An item is not shown again before so many others."""
 SHORTEST, MEAN_LENGTH, LONGEST = 4, 16, 40
-
-Floats = NDArray[np.float64]
 
 
 @dataclass
 class _Intent:
     department: int
     place: int
-    """In the order of the style."""
+    """On the department's shelf."""
 
 
-@dataclass
 class _Shop:
-    random: np.random.Generator
-    in_order: list[list[int]] = field(init=False)
-    """(D, K): the items of each department as they stand."""
+    """Draws sessions by `random.Random.random` alone, whose numbers are the same in every version of Python."""
 
-    def __post_init__(self) -> None:
-        orders_DK = np.array([self.random.permutation(ITEMS) for _ in DEPARTMENTS])
-        self.in_order, self.place_of = orders_DK.tolist(), np.argsort(orders_DK, axis=1).tolist()
-        self.departments = _summed(_shares(len(DEPARTMENTS)))
-        self.items = _summed(_shares(ITEMS))
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed).random
+        drawn = [[self.random() for _ in range(ITEMS)] for _ in DEPARTMENTS]
+        self.shelves = [sorted(range(ITEMS), key=own.__getitem__) for own in drawn]
+        self.departments, self.items = _popularity(len(DEPARTMENTS)), _popularity(ITEMS)
 
     def session(self) -> list[int]:
         """Return the numbers of the items of one session."""
-        random = self.random
-        length = int(np.clip(SHORTEST + random.geometric(1 / (MEAN_LENGTH - SHORTEST)), SHORTEST, LONGEST))
-        direction, intents, seen = DIRECTIONS[int(random.integers(2))], list[_Intent](), list[int]()
-        current, left = self._opened(intents), self._duration()
+        spread = math.log(1 - self.random()) / math.log(1 - 1 / (MEAN_LENGTH - SHORTEST))
+        length = min(LONGEST, SHORTEST + math.ceil(spread))
+        direction = 1 if self.random() < 0.5 else -1
+        intents, seen = list[_Intent](), list[int]()
+        current, left = self._opened(intents), self._stay()
         while len(seen) < length:
             if left == 0:
-                current, left = self._next(intents, current), self._duration()
+                current, left = self._next(intents, current), self._stay()
             shown = set(seen[-UNSEEN:])
-            if random.random() < STRAYS:
+            if self.random() < STRAYS:
                 item = self._one_of(self.departments) * ITEMS + self._one_of(self.items)
-                if item not in shown:
-                    seen.append(item)
+                seen += [] if item in shown else [item]
                 continue
             seen.append(self._step(direction, current, shown))
             left -= 1
@@ -95,42 +96,35 @@ class _Shop:
         taken = {intent.department for intent in intents}
         while (department := self._one_of(self.departments)) in taken:
             pass
-        place = self.place_of[department][self._one_of(self.items)]
-        intents.append(_Intent(department, place))
+        intents.append(_Intent(department, self.shelves[department].index(self._one_of(self.items))))
         del intents[:-MOST_OPEN]
         return intents[-1]
 
     def _next(self, intents: list[_Intent], current: _Intent) -> _Intent:
         others = [intent for intent in intents if intent is not current]
-        if others and self.random.random() < RETURNS:
-            return others[int(self.random.integers(len(others)))]
+        if others and self.random() < RETURNS:
+            return others[int(self.random() * len(others))]
         return self._opened(intents)
 
     def _step(self, direction: int, intent: _Intent, shown: set[int]) -> int:
-        """Return the item at the intent's place, and move on to the next that is not ``shown``."""
+        """Return the item at the intent's place, or the next one that is not ``shown``, and move on."""
         while True:
-            item = self.in_order[intent.department][intent.place]
+            number = intent.department * ITEMS + self.shelves[intent.department][intent.place]
             intent.place = (intent.place + direction * (1 + self._one_of(JUMPS))) % ITEMS
-            number = intent.department * ITEMS + item
             if number not in shown:
                 return number
 
-    def _duration(self) -> int:
-        """Return for how many steps an intent is pursued: 2 to 4, most often 2."""
+    def _stay(self) -> int:
         return SHORTEST_STAY + self._one_of(STAYS)
 
-    def _one_of(self, summed: list[float]) -> int:
+    def _one_of(self, sums: Sequence[float]) -> int:
         """Draw a place by shares that are summed up."""
-        return bisect(summed, self.random.random() * summed[-1])
+        return min(bisect(sums, self.random() * sums[-1]), len(sums) - 1)
 
 
-def _summed(shares: Floats) -> list[float]:
-    return list(np.cumsum(shares).tolist())
-
-
-def _shares(count: int) -> Floats:
-    weights = 1.0 / np.arange(1, count + 1) ** ZIPF
-    return np.asarray(weights / weights.sum())
+def _popularity(count: int) -> list[float]:
+    """Return the shares of the most popular, the two most popular, ... of so many, but for a factor."""
+    return list(accumulate(1 / place**ZIPF for place in range(1, count + 1)))
 
 
 def names() -> list[str]:
@@ -140,5 +134,5 @@ def names() -> list[str]:
 
 def sessions(count: int, seed: int) -> list[list[int]]:
     """Return so many sessions, each a list of places in `names`; the same for the same ``seed``."""
-    shop = _Shop(np.random.default_rng(seed))
+    shop = _Shop(seed)
     return [shop.session() for _ in range(count)]
