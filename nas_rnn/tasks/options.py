@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from typing import Any, TypeVar
 
@@ -54,6 +54,16 @@ def picked(kind: type[Picked], options: Any) -> Picked:
     """Return a ``kind``, a dataclass, with those of a task's options that have the names of its fields."""
     assert is_dataclass(kind)
     return kind(**{one.name: getattr(options, one.name) for one in fields(kind)})
+
+
+def require_no_reading(options: Any, names: Iterable[str]) -> None:
+    """Raise UserError for an option of ``names``, which say how a file is read, that is set where there is none."""
+    known = option_fields(type(options))
+    for name in names:
+        if getattr(options, name) != known[name].default:
+            raise UserError(
+                f"option {name!r} says how a file is read; give one (--data), or leave the option out"
+            )
 
 
 def read_options(kind: type, given: Mapping[str, Option], task: str) -> Any:

@@ -80,7 +80,7 @@ BOTH = [
         ["--gpus-per-trial", "1.5"],
         "--gpus-per-trial is a part of one GPU (0.25), or a whole number of them; got 1.5",
     ),
-    (["--task", ""], "unknown task ''. Known: caption, char-lm, "),
+    (["--task", ""], "unknown task ''. Known: behavior, "),
     (["--task", "glimpses", "--data", "text.txt"], "text.txt is a file; give a folder"),
     (["--task", "glimpses", "--data", "folder"], "folder holds no pictures; give a folder"),
     (["--task", "glimpses", "--task-option", "order=rws"], "'rws'; did you mean 'rows'?"),

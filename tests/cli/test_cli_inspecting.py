@@ -195,6 +195,10 @@ def test_tasks_are_listed_with_all_metrics_and_what_steers(
             "perplexity (minimize), nats_per_word (minimize), bleu (maximize), cider (maximize), exact (maximize)",
             "nats_per_word (minimize)",
         ),
+        "behavior": (
+            "recall@20 (maximize), MRR@20 (maximize), perplexity (minimize), nats_per_step (minimize)",
+            "nats_per_step (minimize)",
+        ),
         "char-lm": ("bits_per_char (minimize)", ""),
         "classify": ("accuracy (maximize), macro F1 (maximize)", "loss (minimize)"),
         "forecast": ("mae (minimize), rmse (minimize), mase (minimize)", ""),

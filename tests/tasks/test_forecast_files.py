@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nas_rnn.errors import UserError
+from nas_rnn.tasks.columns import open_source
 from nas_rnn.tasks.forecast import Forecast
-from nas_rnn.tasks.forecast.clock import DAY, SECOND, Clock, shown_time, spoken
-from nas_rnn.tasks.forecast.files import open_source
+from nas_rnn.tasks.forecast.clock import DAY, Clock, shown_time, spoken
 from nas_rnn.tasks.forecast.regular import Series, regular
 from nas_rnn.tasks.forecast.table import Reading, read_table
+from nas_rnn.tasks.times import SECOND
 from tests.tasks.hourly_files import hours, lines, waves, write
 
 
@@ -230,7 +231,7 @@ def test_parquet_and_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     import pyarrow
     from pyarrow import parquet
 
-    monkeypatch.setattr("nas_rnn.tasks.forecast.files.PIECE", 7)
+    monkeypatch.setattr("nas_rnn.tasks.columns.PIECE", 7)
     times = np.array(hours(40), dtype="datetime64[us]")
     table = pyarrow.table({"when": times, "load": waves(40)[:, 0], "kind": ["a"] * 40})
     parquet.write_table(table, tmp_path / "a.parquet")

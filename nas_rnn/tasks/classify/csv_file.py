@@ -17,8 +17,9 @@ from nas_rnn.errors import UserError, suggest
 from nas_rnn.outside import shown
 from nas_rnn.tasks.classify.long_table import read_long
 from nas_rnn.tasks.classify.wide_table import read_wide
+from nas_rnn.tasks.columns import known_column
 from nas_rnn.tasks.series.recordings import Recordings, is_missing, is_number
-from nas_rnn.tasks.series.table import Columns, Table, found_name, read_rows
+from nas_rnn.tasks.series.table import Columns, Table, read_rows
 
 SERIES: tuple[str, ...] = (
     "series_id",
@@ -79,7 +80,7 @@ def _is_long(rows: Sequence[tuple[int, list[str]]], naming: Naming) -> bool:
     names = [cell.strip() for cell in rows[0][1]]
     if naming.series or naming.time or naming.variables:
         return True
-    column = found_name(names, SERIES)
+    column = known_column(names, SERIES)
     if column is None:
         return False
     place = names.index(column)
@@ -90,7 +91,7 @@ def _is_long(rows: Sequence[tuple[int, list[str]]], naming: Naming) -> bool:
 def _with_header(path: Path, rows: list[tuple[int, list[str]]], naming: Naming) -> Table:
     """Return a wide table; the columns of one without a header are called by their numbers."""
     first = [cell.strip() for cell in rows[0][1]]
-    if found_name(first, LABEL) or naming.label in first or not any(map(is_number, first)):
+    if known_column(first, LABEL) or naming.label in first or not any(map(is_number, first)):
         return Table(path, first, rows[1:])
     values = [is_number(cell) or is_missing(cell) for cell in first]
     if not (all(values[1:]) or all(values[:-1])):
@@ -167,7 +168,7 @@ def _column(table: Table, given: str, known: Sequence[str], used: set[str], opti
 def _optional(table: Table, given: str, known: Sequence[str], used: set[str], option: str) -> str | None:
     if given:
         _require(table, given, option)
-    name = given or found_name([name for name in table.names if name not in used], known)
+    name = given or known_column([name for name in table.names if name not in used], known)
     if name:
         used.add(name)
     return name

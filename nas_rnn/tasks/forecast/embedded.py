@@ -8,8 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from nas_rnn.errors import UserError
-from nas_rnn.tasks.forecast.files import WHAT_WORKS, open_source
-from nas_rnn.tasks.forecast.table import INSTALL, Piece, Reading, Source, Table, read_table
+from nas_rnn.tasks.columns import INSTALL, Piece, Source, open_source
+from nas_rnn.tasks.forecast.table import WHAT_WORKS, Reading, Table, read_table
 
 AIRPORT = "LGA"
 TIME, VARIABLES, TARGET = "time_hour", ("temp", "dewp", "humid", "wind_speed"), "temp"

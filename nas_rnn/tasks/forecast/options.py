@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from nas_rnn.errors import UserError
+from nas_rnn.tasks.columns import SEPARATORS
 from nas_rnn.tasks.data import Part
 from nas_rnn.tasks.forecast.clock import CYCLES, Clock
-from nas_rnn.tasks.forecast.files import SEPARATORS
 from nas_rnn.tasks.forecast.regular import FILLS
 from nas_rnn.tasks.notices import SAID
 from nas_rnn.tasks.options import option

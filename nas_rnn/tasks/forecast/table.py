@@ -1,25 +1,24 @@
 """A table of a time column and numbers, read piece by piece from CSV or parquet.
 
-Shapes: N rows, V variables. What is held at a time beside the numbers is one piece of `PIECE` rows.
+Shapes: N rows, V variables. What is held at a time beside the numbers is one piece of rows.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nas_rnn.errors import UserError
-from nas_rnn.tasks.forecast.clock import TimeReader, reader_for
+from nas_rnn.tasks.columns import Format, Piece, Source
+from nas_rnn.tasks.times import TimeReader, reader_for
 
-PIECE = 8192
-"""Rows that are read at a time."""
+WHAT_WORKS = "give a CSV or parquet file with a column of times and one or several of numbers"
 MOST_NUMBERS = 1 << 28
 """More numbers than these, 2 GiB, are a mistake rather than data that fit into every worker's memory."""
 LONGEST_NUMBER = 64
@@ -28,19 +27,17 @@ TIME_NAMES = ("time", "date", "datetime", "timestamp", "ds")
 NONE = "none"
 """As the name of the time column: the rows are evenly spaced, and have no times."""
 
-INSTALL = "pip install 'nas_rnn[series]'"
-
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class Reading(Format):
     """How a file is read: the task's options of these names."""
+
+    what_works: ClassVar[str] = WHAT_WORKS
 
     time: str = ""
     time_format: str = ""
     columns: str = ""
-    separator: str = "auto"
     decimal: str = "point"
-    encoding: str = "utf-8"
     rows: int = 0
 
 
@@ -59,24 +56,6 @@ class Table:
     where: Callable[[int], str]
 
 
-@dataclass(frozen=True)
-class Piece:
-    """Rows as they stand in the file: their numbers (lines of a CSV file), and the cells of each column."""
-
-    numbers: list[int]
-    columns: Sequence[Sequence[Any]]
-
-
-@dataclass(frozen=True)
-class Source:
-    """A file that gives its columns' names first and pieces then; ``row`` is what it calls a row."""
-
-    path: Path
-    names: list[str]
-    pieces: Iterator[Piece]
-    row: str
-
-
 def read_table(source: Source, reading: Reading) -> Table:
     """Return the wanted columns of a file, with its time column as times.
 
@@ -93,7 +72,11 @@ def read_table(source: Source, reading: Reading) -> Table:
     times_read: TimeReader | None = None
     if time_at is not None:
         times_read = reader_for(
-            first.columns[time_at], source.names[time_at], str(source.path), reading.time_format
+            first.columns[time_at],
+            source.names[time_at],
+            str(source.path),
+            reading.time_format,
+            otherwise="set time=none where the rows are evenly spaced",
         )
     numbers, times, values, count = list[NDArray[Any]](), list[NDArray[Any]](), list[NDArray[Any]](), 0
     piece: Piece | None = first

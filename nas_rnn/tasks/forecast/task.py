@@ -14,13 +14,13 @@ from torch import nn
 
 from nas_rnn.errors import UserError, unknown
 from nas_rnn.tasks.batch import Batch
+from nas_rnn.tasks.columns import open_source
 from nas_rnn.tasks.corpus import Rmse
 from nas_rnn.tasks.data import EVALUATION, Arrays, Batching, Part, TaskData
 from nas_rnn.tasks.download import Download
 from nas_rnn.tasks.forecast import net, showing
 from nas_rnn.tasks.forecast.embedded import FILL, TARGET, laguardia
 from nas_rnn.tasks.forecast.ett import ETT
-from nas_rnn.tasks.forecast.files import open_source
 from nas_rnn.tasks.forecast.floors import forecasts, naive_error, seasonal_naive, statistics
 from nas_rnn.tasks.forecast.model import Forecaster
 from nas_rnn.tasks.forecast.net import ForecastNet, RecursiveNet
@@ -40,7 +40,7 @@ from nas_rnn.tasks.forecast.windows import (
 )
 from nas_rnn.tasks.metric import Mean, Metric, Statistics
 from nas_rnn.tasks.model import TaskModel
-from nas_rnn.tasks.options import option_fields, picked
+from nas_rnn.tasks.options import picked, require_no_reading
 from nas_rnn.tasks.task import MakeRnn, Measures, PlainNet, Preview, PreviewOptions, Regularisation, Task
 
 MARGIN = 0.02
@@ -99,7 +99,7 @@ class Forecast(Task):
         """
         own: Options = self.options
         if source is None:
-            self._require_no_reading()
+            require_no_reading(own, ("time", "time_format", "columns", "separator", "decimal", "encoding"))
             table = laguardia(own.rows)
         else:
             reading = picked(Reading, own)
@@ -268,14 +268,6 @@ class Forecast(Task):
                 raise unknown(f"target of {series.source}:", name, [*names, "all", "last"])
             found.append(names.index(name))
         return list(dict.fromkeys(found))
-
-    def _require_no_reading(self) -> None:
-        """Refuse options that say how a file is read where there is none."""
-        for name in ("time", "time_format", "columns", "separator", "decimal", "encoding"):
-            if getattr(self.options, name) != option_fields(Options)[name].default:
-                raise UserError(
-                    f"option {name!r} says how a file is read; give one (--data), or leave the option out"
-                )
 
     @torch.no_grad()
     def _said(self, model: Forecaster, rows: Rows, meta: Mapping[str, Any]) -> NDArray[np.float64]:

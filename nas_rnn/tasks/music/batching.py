@@ -9,18 +9,16 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from nas_rnn.tasks.batch import Batch
 from nas_rnn.tasks.data import Arrays, Batching, Part
 from nas_rnn.tasks.music.rolls import unpacked
+from nas_rnn.tasks.pools import Places, by_size, cut, pooled
 
 POOL = 4
 """So many batches are drawn at a time and sorted by length: little padding, and other neighbours in each epoch."""
 EVALUATED = 512
 """Frames of a batch of an evaluated part: nothing is kept for gradients there."""
-
-Places = NDArray[np.int64]
 
 
 def batches_of(arrays: Arrays, part: Part, batching: Batching) -> Iterator[Batch]:
@@ -43,20 +41,14 @@ def batches_of(arrays: Arrays, part: Part, batching: Batching) -> Iterator[Batch
 
 
 def _groups(lengths_N: Places, part: Part, batching: Batching, steps: int) -> list[Places]:
-    by_length = np.argsort(lengths_N, kind="stable")
+    by_length = by_size(np.arange(len(lengths_N)), lengths_N)
     if part != "train" or batching.seed is None:
-        return _cut(by_length, batching.batch)
+        return cut(by_length, batching.batch)
     random = np.random.default_rng((batching.seed, batching.epoch))
     long_N = lengths_N[by_length] > steps
     short = random.permutation(by_length[~long_N])
-    groups = _cut(by_length[long_N], batching.batch)
-    for pool in _cut(short, POOL * batching.batch):
-        groups += _cut(pool[np.argsort(lengths_N[pool], kind="stable")], batching.batch)
+    groups = cut(by_length[long_N], batching.batch) + pooled(short, lengths_N, batching.batch, POOL)
     return [groups[place] for place in random.permutation(len(groups))]
-
-
-def _cut(order: Places, size: int) -> list[Places]:
-    return [order[first : first + size] for first in range(0, len(order), size)]
 
 
 def _batch(arrays: Arrays, chosen: Places, lengths_B: Places, first: int, steps: int) -> Batch:

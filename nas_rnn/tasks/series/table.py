@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,12 +66,6 @@ class Table:
     def where(self, row: int) -> str:
         """Return how messages call a row."""
         return f"{self.path}, line {self.rows[row][0]}"
-
-
-def found_name(names: Sequence[str], known: Collection[str]) -> str | None:
-    """Return the first of the known names that is there, as it is written there, whatever its capitals."""
-    written = {"_".join(name.lower().split()): name for name in reversed(names)}
-    return next((written[name] for name in known if name in written), None)
 
 
 def read_rows(path: Path) -> list[tuple[int, list[str]]]:

@@ -9,9 +9,10 @@ from pathlib import Path, PurePath
 
 from nas_rnn.errors import UserError
 from nas_rnn.outside import check_text, shown
+from nas_rnn.tasks.columns import known_column
 from nas_rnn.tasks.data import Part
 from nas_rnn.tasks.series.recordings import is_missing
-from nas_rnn.tasks.series.table import Table, found_name, read_rows
+from nas_rnn.tasks.series.table import Table, read_rows
 from nas_rnn.tasks.speech.names import Choice, Pattern
 from nas_rnn.tasks.texts import require_file
 
@@ -160,7 +161,7 @@ def _by_table(path: Path) -> tuple[list[PurePath], list[dict[str, str]], list[st
             f"{path} lists {len(rows):,} recordings, more than {MOST_FILES:,}; give a part of them"
         )
     known = {"path": PATH, "label": LABEL, "speaker": SPEAKER, "part": PART}
-    columns = {what: found_name(table.names, names) for what, names in known.items()}
+    columns = {what: known_column(table.names, names) for what, names in known.items()}
     for what in ("path", "label"):
         if columns[what] is None:
             raise UserError(

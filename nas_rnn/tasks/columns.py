@@ -1,22 +1,29 @@
-"""CSV and parquet files as names of columns and pieces of rows."""
+"""CSV and parquet files as names of columns and pieces of rows. Knows no torch.
+
+What is held at a time is one piece of `PIECE` rows.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 from nas_rnn.errors import UserError
 from nas_rnn.outside import check_text
-from nas_rnn.tasks.forecast.table import INSTALL, MOST_NUMBERS, PIECE, Piece, Reading, Source
 from nas_rnn.tasks.texts import require_file
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "space": " "}
 MOST_COLUMNS = 10_000
-WHAT_WORKS = "give a CSV or parquet file with a column of times and one or several of numbers"
+PIECE = 8192
+"""Rows that are read at a time."""
+MOST_CELLS = 1 << 29
+"""Of a parquet file, which says how many it has."""
+INSTALL = "pip install 'nas_rnn[series]'"
 _OTHER_KINDS = {
     b"PK\x03\x04": "a zip archive or a workbook of Excel; unpack it, or save the sheet as CSV",
     b"\x1f\x8b": "packed with gzip; unpack it",
@@ -25,14 +32,42 @@ _OTHER_KINDS = {
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
-def open_source(path: Path, reading: Reading) -> Source:
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """How a file is written: a task's options of these names; ``what_works`` ends messages about files."""
+
+    what_works: ClassVar[str] = "give a CSV or parquet file with a line of names of columns"
+
+    separator: str = "auto"
+    encoding: str = "utf-8"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Rows as they stand in the file: their numbers (lines of a CSV file), and the cells of each column."""
+
+    numbers: list[int]
+    columns: Sequence[Sequence[Any]]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that gives its columns' names first and pieces then; ``row`` is what it calls a row."""
+
+    path: Path
+    names: list[str]
+    pieces: Iterator[Piece]
+    row: str
+
+
+def open_source(path: Path, reading: Format) -> Source:
     """Return the columns of a file, read as far as their names.
 
     Raises:
         UserError: for a path that is missing, a folder or not readable, a file that is empty or of another kind, in
             another encoding than ``reading`` says, or whose names of columns cannot be used.
     """
-    require_file(path, WHAT_WORKS)
+    require_file(path, reading.what_works)
     try:
         stream = path.open("rb")
         head = stream.read(4)
@@ -40,10 +75,10 @@ def open_source(path: Path, reading: Reading) -> Source:
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}; give a file that you may read") from error
     if not head:
-        raise UserError(f"{path} is empty; {WHAT_WORKS}")
+        raise UserError(f"{path} is empty; {reading.what_works}")
     if head == b"PAR1":
         stream.close()
-        return _parquet(path)
+        return _parquet(path, reading)
     for mark, kind in _OTHER_KINDS.items():
         if head.startswith(mark):
             raise UserError(f"{path} is {kind}")
@@ -52,7 +87,20 @@ def open_source(path: Path, reading: Reading) -> Source:
     return _csv(path, stream, reading)
 
 
-def _csv(path: Path, stream: BinaryIO, reading: Reading) -> Source:
+def known_column(names: Sequence[str], known: Sequence[str]) -> str | None:
+    """Return the first of the ``known`` names that is there, as it is written there.
+
+    Capitals, blanks, hyphens and underscores make no difference.
+    """
+    written = {_plain(name): name for name in reversed(names)}
+    return next((written[_plain(name)] for name in known if _plain(name) in written), None)
+
+
+def _plain(name: str) -> str:
+    return "".join(name.lower().replace("_", " ").replace("-", " ").split())
+
+
+def _csv(path: Path, stream: BinaryIO, reading: Format) -> Source:
     encoding = (
         "utf-8-sig" if reading.encoding.lower().replace("_", "-") in ("utf-8", "utf8") else reading.encoding
     )
@@ -66,10 +114,10 @@ def _csv(path: Path, stream: BinaryIO, reading: Reading) -> Source:
     rows = csv.reader(text, delimiter=separator, skipinitialspace=separator == " ")
     guarded = _guarded(path, rows, reading)
     _, names = next(guarded, (0, []))
-    return Source(path, _names(path, names), _pieces(path, guarded, len(names)), "line")
+    return Source(path, _names(path, names, reading), _pieces(path, guarded, len(names)), "line")
 
 
-def _separator(path: Path, text: io.TextIOWrapper, reading: Reading) -> str:
+def _separator(path: Path, text: io.TextIOWrapper, reading: Format) -> str:
     """Return the character between cells: what is said, or what the first line has most of."""
     try:
         line = text.readline(1 << 20)
@@ -81,7 +129,7 @@ def _separator(path: Path, text: io.TextIOWrapper, reading: Reading) -> str:
     return max(",;\t|", key=line.count)
 
 
-def _guarded(path: Path, rows: Iterator[list[str]], reading: Reading) -> Iterator[tuple[int, list[str]]]:
+def _guarded(path: Path, rows: Iterator[list[str]], reading: Format) -> Iterator[tuple[int, list[str]]]:
     """Give the rows that are not blank with the numbers of their lines."""
     while True:
         try:
@@ -89,14 +137,14 @@ def _guarded(path: Path, rows: Iterator[list[str]], reading: Reading) -> Iterato
         except UnicodeError as error:
             raise _other_encoding(path, reading, error) from None
         except csv.Error as error:
-            raise UserError(f"{path}, line {rows.line_num:,}: {error}; {WHAT_WORKS}") from None  # type: ignore[attr-defined]
+            raise UserError(f"{path}, line {rows.line_num:,}: {error}; {reading.what_works}") from None  # type: ignore[attr-defined]
         if row is None:
             return
         if row:
             yield rows.line_num, row  # type: ignore[attr-defined]
 
 
-def _other_encoding(path: Path, reading: Reading, error: UnicodeError) -> UserError:
+def _other_encoding(path: Path, reading: Format, error: UnicodeError) -> UserError:
     """Say at which line a file cannot be decoded."""
     where = str(path)
     if reading.encoding.lower() in ("utf-8", "utf8"):
@@ -113,11 +161,11 @@ def _other_encoding(path: Path, reading: Reading, error: UnicodeError) -> UserEr
     )
 
 
-def _names(path: Path, names: list[str]) -> list[str]:
+def _names(path: Path, names: list[str], reading: Format) -> list[str]:
     if len(names) > MOST_COLUMNS:
         raise UserError(f"{path} has {len(names):,} columns, more than {MOST_COLUMNS:,}; give fewer")
     if len(names) < 2 and not "".join(names).strip():
-        raise UserError(f"{path} begins with a line without names of columns; {WHAT_WORKS}")
+        raise UserError(f"{path} begins with a line without names of columns; {reading.what_works}")
     if all(_is_number(name) for name in names):
         raise UserError(
             f"the first line of {path} holds numbers where names of columns belong; put a line of names above it"
@@ -149,7 +197,7 @@ def _pieces(path: Path, rows: Iterator[tuple[int, list[str]]], width: int) -> It
         yield Piece([number for number, _ in piece], list(zip(*(row for _, row in piece), strict=True)))
 
 
-def _parquet(path: Path) -> Source:
+def _parquet(path: Path, reading: Format) -> Source:
     try:
         import pyarrow
         from pyarrow import parquet
@@ -159,9 +207,9 @@ def _parquet(path: Path) -> Source:
         ) from None
     try:
         file = parquet.ParquetFile(path)
-        if file.metadata.num_rows * max(1, len(file.schema_arrow.names)) > 2 * MOST_NUMBERS:
+        if file.metadata.num_rows * max(1, len(file.schema_arrow.names)) > MOST_CELLS:
             raise UserError(f"{path} has {file.metadata.num_rows:,} rows, too many to hold; give fewer")
-        names = _names(path, list(file.schema_arrow.names))
+        names = _names(path, list(file.schema_arrow.names), reading)
     except (pyarrow.ArrowException, OSError) as error:
         reason = str(error).split("\n")[0]
         raise UserError(
