@@ -21,7 +21,7 @@ from nas_rnn.tasks.notices import SAID
 from nas_rnn.tasks.texts import ends_of_parts
 
 EMBEDDED = "a made-up shop"
-EMBEDDED_SESSIONS = 3_000
+EMBEDDED_SESSIONS = 4_000
 MOST_CELLS = 1 << 28
 """Of all sessions side by side, each as long as the longest."""
 MOST_EXAMPLES, MOST_EXAMPLE_EVENTS = 8, 30

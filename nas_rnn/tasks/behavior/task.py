@@ -73,7 +73,7 @@ class Options:
     valid: float = option(0.1, "share of the sessions (or users) that validates", low=0.01, high=0.4)
     test: float = option(0.2, "share of the sessions (or users) that tests", low=0.01, high=0.4)
     top: int = option(TOP, "among how many first items the next is looked for", low=1, high=1000)
-    embedding: int = option(16, "size of the vectors that stand for items", low=1, high=65536)
+    embedding: int = option(32, "size of the vectors that stand for items", low=1, high=65536)
     tied: bool = option(True, "score items by their own vectors")
 
 
@@ -97,7 +97,7 @@ class Behavior(Task):
     item: ClassVar[str] = "session"
     Options: ClassVar[type] = Options
     training_defaults: ClassVar[Mapping[str, int | float | str]] = MappingProxyType(
-        {"batch": 32, "learning_rate": 0.01, "layers": 1}
+        {"batch": 32, "learning_rate": 0.02, "layers": 1}
     )
     raw_meta: ClassVar[frozenset[str]] = frozenset({"items"})
 
