@@ -14,11 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nas_rnn.tasks.batch import Batch
+from nas_rnn.tasks.by_length import places_by_length
 from nas_rnn.tasks.data import Arrays, Batching, Part
 from nas_rnn.tasks.seq2seq.net import END, START, UNKNOWN
-
-POOL = 50
-"""So many batches are drawn at a time and sorted by length: then each epoch has other neighbours."""
 
 
 def batches_of(arrays: Arrays, part: Part, batching: Batching, known: int) -> Iterator[Batch]:
@@ -27,21 +25,11 @@ def batches_of(arrays: Arrays, part: Part, batching: Batching, known: int) -> It
     Beside a source stands what the decoder is given: the start and the target without its last symbol, of which those
     from ``known`` on are unknown.
 
-    Training pairs are shuffled by seed and epoch, sorted by length within pools of `POOL` batches, and the batches
-    shuffled again; the others are sorted by length, and stay so.
+    Which pairs stand side by side, `nas_rnn.tasks.by_length` says.
     """
     source, target = arrays["source"], arrays["target"]
     lengths_N2 = np.stack([(rows != 0).sum(axis=1, dtype=np.int64) for rows in (source, target)], axis=1)
-    if part == "train" and batching.seed is not None:
-        random = np.random.default_rng((batching.seed, batching.epoch))
-        order = random.permutation(len(source))
-        pool = POOL * batching.batch
-        pools = [_by_length(order[first : first + pool], lengths_N2) for first in range(0, len(order), pool)]
-        chosen = _cut(np.concatenate(pools) if pools else order, batching.batch)
-        chosen = [chosen[place] for place in random.permutation(len(chosen))]
-    else:
-        chosen = _cut(_by_length(np.arange(len(source)), lengths_N2), batching.batch)
-    for items in chosen:
+    for items in places_by_length(lengths_N2, part, batching):
         source_B, target_B = (torch.from_numpy(lengths_N2[items, side]) for side in (0, 1))
         targets_TB = _ended(target[items], lengths_N2[items, 1])
         written_TB = targets_TB[:-1].masked_fill(targets_TB[:-1] >= known, UNKNOWN)
@@ -56,15 +44,6 @@ def batches_of(arrays: Arrays, part: Part, batching: Batching, known: int) -> It
             lengths={"source": source_B, "given": target_B + 1, "targets": target_B + 1},
             items=torch.from_numpy(items),
         )
-
-
-def _by_length(order: NDArray[np.int64], lengths_N2: NDArray[np.int64]) -> NDArray[np.int64]:
-    sorted_places = np.lexsort((lengths_N2[order, 1], lengths_N2[order, 0]))
-    return np.asarray(order[sorted_places])
-
-
-def _cut(order: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
-    return [order[first : first + size] for first in range(0, len(order), size)]
 
 
 def _time_first(rows: NDArray[Any], steps: int) -> Tensor:
