@@ -18,7 +18,6 @@ import torch
 from torch import Tensor
 
 
-
 def step_jacobians(rnn: Any, x_TI: Tensor, steps: Sequence[int] | None = None) -> Tensor:
     """Return J_t (D, D) in double for steps t of one sequence, counted from 0; by default all but the first.
 
@@ -46,7 +45,7 @@ def largest_singular_values(jacobians_TDD: Tensor) -> Tensor:
 
 
 def back_from_the_end(jacobians_TDD: Tensor) -> Tensor:
-    """Return the largest singular value of J_T ... J_t for each t, (T,): how the largest gradient fares back to there."""
+    """Return the largest singular value of J_T ... J_t for each t, (T,): what becomes of a gradient back to there."""
     found, product_DD = list[Tensor](), torch.eye(jacobians_TDD.shape[-1], dtype=jacobians_TDD.dtype)
     for matrix_DD in jacobians_TDD.flip(0):
         product_DD = product_DD @ matrix_DD

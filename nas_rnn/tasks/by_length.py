@@ -14,7 +14,7 @@ Places = NDArray[np.int64]
 
 
 def places_by_length(lengths_NK: Places, part: Part, batching: Batching) -> list[Places]:
-    """Return the items of each batch of a pass; the last may be smaller. ``lengths_NK`` sorts by its first column first.
+    """Return the items of each batch of a pass; the last may be smaller. Of ``lengths_NK`` the first column leads.
 
     Training items are shuffled by seed and epoch, sorted by length within pools of `POOL` batches, and the batches
     shuffled again; the others are sorted by length, and stay so.

@@ -24,7 +24,9 @@ def solved_png(solved: Sequence[tuple[int, float]], trained: int, chance: float)
     axes = figure.subplots()
     lengths, shares = zip(*solved, strict=True)
     axes.axvline(trained, color=QUIET, linewidth=0.8, linestyle=":")
-    axes.annotate("trained on", (trained, 3), xytext=(4, 0), textcoords="offset points", color=QUIET, fontsize=9)
+    axes.annotate(
+        "trained on", (trained, 3), xytext=(4, 0), textcoords="offset points", color=QUIET, fontsize=9
+    )
     axes.axhline(chance, color=RED, linewidth=0.9, linestyle="--")
     axes.annotate(
         "without reading", (min(lengths), chance), xytext=(0, 3), textcoords="offset points", color=RED, fontsize=9
@@ -40,7 +42,7 @@ def solved_png(solved: Sequence[tuple[int, float]], trained: int, chance: float)
 
 
 def jacobians_png(steps: NDArray[np.int64], one: NDArray[np.float64], back: NDArray[np.float64]) -> bytes:
-    """Draw the largest singular value of each step's Jacobian, and that of all from the end back to it, as a PNG file."""
+    """Draw the largest singular value of each step's Jacobian, and of all from the end back to it, as a PNG file."""
     figure = new_figure(4.6)
     above, below = figure.subplots(2, 1, sharex=True)
     draw_norms(above, steps, one, BLUE)
@@ -60,6 +62,7 @@ def draw_norms(
     shown = np.where(np.isfinite(norms), np.maximum(norms, LEAST), np.nan)
     axes.plot(steps, shown, color=colour, linewidth=1.5, label=label)
     axes.set_yscale("log")
+    axes.minorticks_off()
     _plain(axes)
 
 

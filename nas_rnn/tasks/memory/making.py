@@ -50,7 +50,9 @@ def made(own: Options) -> tuple[dict[Part, Arrays], dict[str, Any]]:
 def kept_digits(meta: Mapping[str, Any]) -> Series:
     """Return the digits that stay with a model."""
     kept = meta["examples"]
-    greys_NP = np.frombuffer(base64.b64decode(kept["greys"]), dtype=np.float32).reshape(len(kept["labels"]), -1)
+    greys_NP = np.frombuffer(base64.b64decode(kept["greys"]), dtype=np.float32).reshape(
+        len(kept["labels"]), -1
+    )
     steps = np.full(len(greys_NP), greys_NP.shape[1])
     labels_N1: NDArray[Any] = np.array(kept["labels"], dtype=np.uint8)[:, None]
     return Series(greys_NP[..., None].copy(), steps, labels_N1, steps.copy())

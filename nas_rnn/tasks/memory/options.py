@@ -32,7 +32,7 @@ class Options:
     )
     shortest: int = option(
         0,
-        "training lengths are drawn from this one to steps; 0: what suits the kind",
+        "training lengths are drawn from this one to steps; 0: half of steps, or less where that helps",
         low=0,
         high=LONGEST,
     )
@@ -55,7 +55,8 @@ class Kind:
     """What a kind has where options say nothing, and how it is read.
 
     ``symbols`` is how many different inputs there are, 0 for inputs that are ``numbers`` a step. ``classes`` are the
-    names of answers, none where the answer is a number. ``least`` is the shortest length that can be asked.
+    names of answers, none where the answer is a number. ``least`` is the shortest length that can be asked, and
+    ``shortest`` the least to train on, where it is not half of the longest.
     """
 
     steps: int
@@ -80,7 +81,7 @@ class Lengths:
 def kind_of(own: Options) -> Kind:
     """Return what the kind comes to."""
     if own.kind == "adding":
-        return Kind(steps=40, items=4_000, least=2, numbers=2)
+        return Kind(steps=30, items=2_000, least=2, numbers=2)
     if own.kind == "copy":
         names = [letter(number) for number in range(own.symbols)]
         return Kind(
@@ -114,8 +115,9 @@ def lengths_of(own: Options) -> Lengths:
             )
         return Lengths(shortest=PIXELS, steps=PIXELS, asked=(PIXELS,))
     steps = own.steps or kind.steps
-    shortest = own.shortest or min(kind.shortest or steps, steps)
-    default = sorted({max(kind.least, steps // 2), steps})
+    half = max(kind.least, steps // 2)
+    shortest = own.shortest or min(kind.shortest or half, steps)
+    default = sorted({half, steps})
     asked = _read(own.lengths) if own.lengths else tuple(default)
     for name, value in (("steps", steps), ("shortest", shortest), ("lengths", asked[0])):
         if value < kind.least:

@@ -54,16 +54,16 @@ class Series:
     def keys(self) -> list[bytes]:
         """Return a text of bytes for each series, equal for equal ones."""
         rows = np.ascontiguousarray(self.inputs)
-        return [
-            row[:count].tobytes() for row, count in zip(rows, self.steps.tolist(), strict=True)
-        ]
+        return [row[:count].tobytes() for row, count in zip(rows, self.steps.tolist(), strict=True)]
 
 
 Draw = Callable[[np.random.Generator, Ints], Series]
 """From lengths (N,) to a series of each."""
 
 
-def unseen(draw: Draw, random: np.random.Generator, length_N: Ints, seen: set[bytes], *, once: bool) -> Series:
+def unseen(
+    draw: Draw, random: np.random.Generator, length_N: Ints, seen: set[bytes], *, once: bool
+) -> Series:
     """Return a series of each length that is none of ``seen``; with ``once`` no two are alike, and all are seen then.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What a model remembers, to look at: a few series with its answers, how many it solves by length, and its Jacobians."""
+"""What a model remembers, to look at: some series with answers, how many are solved by length, and its Jacobians."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nas_rnn.tasks.memory.batching import batch_of
 from nas_rnn.tasks.memory.brackets import BRACKETS
 from nas_rnn.tasks.memory.making import kept_digits
 from nas_rnn.tasks.memory.model import Rememberer
-from nas_rnn.tasks.memory.options import Options, draw_of, kind_of, letter, lengths_of
+from nas_rnn.tasks.memory.options import Options, draw_of, kind_of, lengths_of, letter
 from nas_rnn.tasks.memory.series import Ints, Series
 from nas_rnn.tasks.task import PreviewOptions
 
@@ -118,9 +118,7 @@ def _drawn(own: Options, length_N: Ints, seed: int) -> Series:
     return draw_of(own)(np.random.default_rng((own.seed, 3, seed)), length_N)
 
 
-def _one(
-    series: Series, own: Options, classes: Sequence[str], answers: Sequence[Any], solved: bool
-) -> str:
+def _one(series: Series, own: Options, classes: Sequence[str], answers: Sequence[Any], solved: bool) -> str:
     """Return one series, what was to be answered, and what was."""
     values, wanted = series.inputs[0, : int(series.steps[0])], series.answers[0].tolist()
     said = "solved" if solved else "not solved"

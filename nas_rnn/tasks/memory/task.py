@@ -44,7 +44,7 @@ class Memory(Task):
     item: ClassVar[str] = "series"
     Options: ClassVar[type] = Options
     training_defaults: ClassVar[Mapping[str, int | float | str]] = MappingProxyType(
-        {"batch": 32, "learning_rate": 0.005, "layers": 1}
+        {"batch": 32, "learning_rate": 0.01, "layers": 1}
     )
 
     def measures(self, meta: Mapping[str, Any]) -> Measures:
@@ -71,7 +71,7 @@ class Memory(Task):
         return Rememberer(made_net, numbers=not meta["classes"], lengths=meta["lengths"])
 
     def batches(self, data: TaskData, part: Part, batching: Batching) -> Iterator[Batch]:
-        """Give series (T, B) or (T, B, F), answers (K, B) and real steps (B,); the length of ``batching`` means nothing."""
+        """Give series (T, B) or (T, B, F), answers (K, B) and real steps; the length of ``batching`` means nothing."""
         return batches_of(Series.of(data.part(part)), part, batching)
 
     def fresh_test(self, data: TaskData, begins: int, ends: int) -> TaskData:
@@ -100,9 +100,9 @@ class Memory(Task):
         """Return a few series with the model's answers, at most ``length``, and up to which length it remembers.
 
         Files: ``lengths.png``, the per cent solved over the length (of digits ``confusion.png``, where there is a
-        validation part), and ``jacobians.png``, the largest singular value of each step's Jacobian d s_t / d s_(t-1), and
-        that of their product back from the end. Series are drawn anew; of digits some stay with a model. The temperature
-        means nothing.
+        validation part), and ``jacobians.png``, the largest singular value of each step's Jacobian d s_t / d s_(t-1),
+        and that of their product back from the end. Series are drawn anew; of digits some stay with a model. The
+        temperature means nothing.
 
         Raises:
             UserError: for a prompt, or a negative temperature or length.
