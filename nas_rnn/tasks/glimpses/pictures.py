@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from nas_rnn.errors import UserError
 from nas_rnn.tasks.classes import mixed_order
 from nas_rnn.tasks.data import Part
-from nas_rnn.tasks.glimpses.classes import INSTALL, class_folders, differing, read_class_folders, resized
+from nas_rnn.tasks.digits import WHITE, handwritten_digits
+from nas_rnn.tasks.glimpses.classes import class_folders, differing, read_class_folders, resized
 from nas_rnn.tasks.glimpses.idx import read_labels, read_pictures
 
 TEST_SHARE = 0.2
@@ -55,15 +56,9 @@ def embedded_digits(size: int) -> Pictures:
     Raises:
         UserError: where scikit-learn is missing.
     """
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError:
-        raise UserError(
-            f"the embedded digits come with scikit-learn; install it with: {INSTALL}; or {WHAT_WORKS}"
-        ) from None
-    digits = load_digits()
-    pixels, labels = resized(digits.images.astype(np.uint8), size), digits.target.astype(np.int64)
-    return mixed(Pictures("scikit-learn digits", pixels, labels, [str(i) for i in range(10)], white=16))
+    images, labels = handwritten_digits(WHAT_WORKS)
+    pixels = resized(images, size)
+    return mixed(Pictures("scikit-learn digits", pixels, labels, [str(i) for i in range(10)], white=WHITE))
 
 
 def read_folder(folder: Path, size: int) -> Pictures:
