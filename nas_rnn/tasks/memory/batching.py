@@ -14,7 +14,7 @@ from nas_rnn.tasks.pools import batches_by_length
 
 
 def batches_of(series: Series, part: Part, batching: Batching) -> Iterator[Batch]:
-    """Give the batches of a pass; series of like lengths stand side by side (`nas_rnn.tasks.by_length`)."""
+    """Give the batches of a pass; series of like lengths stand side by side (`nas_rnn.tasks.pools`)."""
     for items in batches_by_length(series.steps[:, None].astype(np.int64), part, batching):
         yield batch_of(series.at(items), items)
 
