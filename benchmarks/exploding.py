@@ -107,6 +107,7 @@ def picture(courses: dict[Run, Course]) -> bytes:
             draw_norms(one, times, course.one, run.colour)
             draw_norms(back, times, course.back, run.colour)
     loss.axhline(1 / 6, color=INK, linewidth=0.8, linestyle="--")
+    one.set_yscale("linear")
     loss.set_ylim(0.05, 1e4)
     loss.legend(fontsize=8, frameon=False)
     titles = (
