@@ -56,7 +56,8 @@ def back_from_the_end(jacobians_TDD: Tensor) -> Tensor:
 def _norm(matrix_DD: Tensor) -> Tensor:
     if not bool(torch.isfinite(matrix_DD).all()):
         return torch.tensor(torch.nan, dtype=matrix_DD.dtype)
-    return torch.linalg.matrix_norm(matrix_DD, ord=2)
+    largest: Tensor = torch.linalg.matrix_norm(matrix_DD, ord=2)
+    return largest
 
 
 def _jacobian(rnn: Any, x_I: Tensor, state: tuple[Tensor, ...]) -> Tensor:

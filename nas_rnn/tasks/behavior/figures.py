@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,10 +14,22 @@ from nas_rnn.tasks.figures import INK, QUIET, new_figure, png, shortened
 if TYPE_CHECKING:  # matplotlib's figures take half a second to import
     from matplotlib.axes import Axes
 
-    from nas_rnn.tasks.behavior.showing import Step
-
 RIGHT, WRONG = "#1b7f3b", "#b3401f"
 COLOURS = ("#1f5fa8", "#8a8a8a", "#c4c4c4")
+
+
+@dataclass(frozen=True)
+class Step:
+    """An item that was seen, the likeliest ``guesses`` with their shares, what came, its share, and its place.
+
+    The place is counted from 1; 0 for an item that the model does not know.
+    """
+
+    seen: str
+    guesses: Sequence[tuple[str, float]]
+    came: str
+    share: float
+    place: int
 
 
 def steps_png(steps: Sequence[Step]) -> bytes:

@@ -6,7 +6,6 @@ Shapes: T steps of a session, N predicted steps of a part, K items.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor
 from nas_rnn.errors import UserError, suggest
 from nas_rnn.tasks.answers import require_showable
 from nas_rnn.tasks.behavior.batching import batches_of
+from nas_rnn.tasks.behavior.figures import Step, recall_png, steps_png
 from nas_rnn.tasks.behavior.floors import popularity, ranked, transitions
 from nas_rnn.tasks.behavior.model import SessionPredictor
 from nas_rnn.tasks.behavior.ranking import Ranks, joined, ranks_of
@@ -36,28 +36,12 @@ CURVE = 50
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Step:
-    """An item that was seen, the likeliest ``guesses`` with their shares, what came, its share, and its place.
-
-    The place is counted from 1; 0 for an item that the model does not know.
-    """
-
-    seen: str
-    guesses: Sequence[tuple[str, float]]
-    came: str
-    share: float
-    place: int
-
-
 def show(model: SessionPredictor, data: TaskData, *, seed: int, options: PreviewOptions) -> Preview:
     """Return what the model, in evaluation mode, expects after the prompt or in validation sessions.
 
     Raises:
         UserError: see `nas_rnn.tasks.behavior.task.Behavior.preview`.
     """
-    from nas_rnn.tasks.behavior.figures import recall_png, steps_png
-
     require_showable(options)
     names = data.meta["items"]
     if options.prompt.strip():

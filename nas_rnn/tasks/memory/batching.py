@@ -9,7 +9,7 @@ import torch
 
 from nas_rnn.tasks.batch import Batch
 from nas_rnn.tasks.data import Batching, Part
-from nas_rnn.tasks.memory.series import Series
+from nas_rnn.tasks.memory.series import Ints, Series
 from nas_rnn.tasks.pools import batches_by_length
 
 
@@ -19,7 +19,7 @@ def batches_of(series: Series, part: Part, batching: Batching) -> Iterator[Batch
         yield batch_of(series.at(items), items)
 
 
-def batch_of(series: Series, items: np.ndarray | None = None) -> Batch:  # type: ignore[type-arg]
+def batch_of(series: Series, items: Ints | None = None) -> Batch:
     """Return all series as one batch: (T, B) symbols or (T, B, F) numbers, their answers (K, B), and real steps."""
     steps_B = torch.from_numpy(series.steps.astype(np.int64))
     inputs = np.ascontiguousarray(series.inputs[:, : int(steps_B.max())].swapaxes(0, 1))

@@ -63,6 +63,7 @@ def draw_norms(
     axes.plot(steps, shown, color=colour, linewidth=1.5, label=label)
     axes.set_yscale("log")
     axes.minorticks_off()
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     _plain(axes)
 
 

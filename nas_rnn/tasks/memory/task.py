@@ -11,12 +11,13 @@ from nas_rnn.errors import UserError
 from nas_rnn.tasks.batch import Batch
 from nas_rnn.tasks.data import PARTS, Batching, Part, TaskData
 from nas_rnn.tasks.memory import net
+from nas_rnn.tasks.memory import options as memory_options
 from nas_rnn.tasks.memory.batching import batches_of
 from nas_rnn.tasks.memory.floors import always_the_mean, chance, commonest_answer
 from nas_rnn.tasks.memory.making import made
 from nas_rnn.tasks.memory.model import Rememberer
 from nas_rnn.tasks.memory.net import ProbeNet
-from nas_rnn.tasks.memory.options import Options, kind_of, lengths_of
+from nas_rnn.tasks.memory.options import Kind, kind_of, lengths_of
 from nas_rnn.tasks.memory.scores import SOLVED, SQUARED, measures_of
 from nas_rnn.tasks.memory.series import Series
 from nas_rnn.tasks.memory.showing import by_length, described, jacobian_norms, remembered
@@ -42,7 +43,7 @@ class Memory(Task):
     metrics: ClassVar[tuple[Metric, ...]] = (SOLVED, SQUARED)
     unit: ClassVar[str] = "answers"
     item: ClassVar[str] = "series"
-    Options: ClassVar[type] = Options
+    Options: ClassVar[type] = memory_options.Options
     training_defaults: ClassVar[Mapping[str, int | float | str]] = MappingProxyType(
         {"batch": 32, "learning_rate": 0.01, "layers": 1}
     )
@@ -139,11 +140,11 @@ class Memory(Task):
         )
 
     @property
-    def _own(self) -> Options:
-        return picked(Options, self.options)
+    def _own(self) -> memory_options.Options:
+        return picked(memory_options.Options, self.options)
 
     @property
-    def _kind(self) -> Any:
+    def _kind(self) -> Kind:
         return kind_of(self._own)
 
     def _sizes(self) -> dict[str, int]:
