@@ -196,7 +196,7 @@ def test_tasks_are_listed_with_all_metrics_and_what_steers(
             "nats_per_word (minimize)",
         ),
         "behavior": (
-            "recall@20 (maximize), MRR@20 (maximize), perplexity (minimize), nats_per_step (minimize)",
+            "recall at 20 (maximize), MRR at 20 (maximize), perplexity (minimize), nats_per_step (minimize)",
             "nats_per_step (minimize)",
         ),
         "char-lm": ("bits_per_char (minimize)", ""),

@@ -154,6 +154,8 @@ def test_short_sessions_are_left_out_and_long_ones_cut(tmp_path: Path) -> None:
         "8 of 20 sessions have fewer than 3 events and are left out",
         "4 sessions are cut behind their first 4 events (option longest), by 4 events",
     )
+    # What stands behind the cut alone is not known.
+    assert loaded(tmp_path / "x.csv", shortest=3, longest=2).meta["items"] == ["a", "b"]
 
 
 def test_seldom_items_are_others_by_what_training_has(tmp_path: Path) -> None:

@@ -142,7 +142,8 @@ def read_events(path: Path, reading: Reading) -> Events:
     users = None if at.user is None else _Numbering(source, at.user)
     times = None if at.time is None else _time_reader(source, first, at.time, reading.time_format)
     found = list[list[NDArray[np.int64]]]()
-    count, piece = 0, first
+    count = 0
+    piece: Piece | None = first
     while piece is not None:
         rows = [sessions.read(piece), items.read(piece)]
         rows.append(

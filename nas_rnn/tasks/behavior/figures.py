@@ -56,7 +56,7 @@ def steps_png(steps: Sequence[Step]) -> bytes:
                 axes,
                 row,
                 column,
-                f"{shortened(name, 15)} {100 * share:.0f}",
+                f"{shortened(name, 14)}  {100 * share:.0f} %",
                 RIGHT if right else INK,
                 shades(level),
                 right,
@@ -64,9 +64,7 @@ def steps_png(steps: Sequence[Step]) -> bytes:
         place = str(step.place) if step.place else "not known"
         found = 0 < step.place <= guesses
         _cell(axes, row, columns - 1, f"{shortened(step.came, 15)} ({place})", RIGHT if found else WRONG)
-    axes.set_title(
-        "What the model expected next in a validation session, in per cent", loc="left", fontsize=10
-    )
+    axes.set_title("What the model expected next in a validation session", loc="left", fontsize=10)
     return png(figure)
 
 

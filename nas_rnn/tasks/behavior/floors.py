@@ -68,7 +68,10 @@ def scored(table: Table, part: Arrays, items: int, top: int) -> dict[str, Floats
     }
     session_N = np.repeat(np.arange(len(part["lengths"])), part["lengths"].astype(np.int64) - 1)
     count = len(part["lengths"])
-    return {name: np.bincount(session_N, weights=own, minlength=count) for name, own in values.items()}
+    return {
+        name: np.bincount(session_N, weights=own, minlength=count).astype(np.float64)
+        for name, own in values.items()
+    }
 
 
 def nats(table: Table, part: Arrays, items: int) -> Floats:
@@ -90,7 +93,7 @@ def ranked(table: Table, part: Arrays, items: int) -> Ranks:
         different, which = np.unique(after_N[places], return_inverse=True)
         pieces = [
             ranks_of(scores_K.expand(len(own), -1), own)
-            for own in torch.from_numpy(different).split(max(1, MOST_SCORES // items))
+            for own in torch.split(torch.from_numpy(different), max(1, MOST_SCORES // items))
         ]
         found = joined(pieces)
         above_N[places], equal_N[places] = found.above_N[which], found.equal_N[which]

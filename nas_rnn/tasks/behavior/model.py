@@ -72,7 +72,7 @@ class SessionPredictor(TaskModel):
         """Return the ranks of the targets among all items, and their nats (N,), 0 where they are none of the items."""
         pieces = max(1, MOST_SCORES // self.net.items)
         ranks, nats = list[Ranks](), list[Tensor]()
-        for own_MH, own_M in zip(hidden_NH.split(pieces), targets_N.split(pieces), strict=True):
+        for own_MH, own_M in zip(torch.split(hidden_NH, pieces), torch.split(targets_N, pieces), strict=True):
             scores_MK = self.net.scores(own_MH)
             ranks.append(ranks_of(scores_MK, own_M))
             nats.append(self._nats_of(scores_MK, own_M))

@@ -42,8 +42,8 @@ PERPLEXITY = Perplexity(
 def metrics_at(top: int) -> tuple[Metric, ...]:
     """Return recall and mean reciprocal rank among the ``top`` first items, in per cent, and the loss."""
     return (
-        Mean(f"recall@{top}", "%", "maximize", 0.5, "absolute", of="found", per="steps"),
-        Mean(f"MRR@{top}", "%", "maximize", 0.5, "absolute", of="reciprocal", per="steps"),
+        Mean(f"recall at {top}", "%", "maximize", 0.5, "absolute", of="found", per="steps"),
+        Mean(f"MRR at {top}", "%", "maximize", 0.5, "absolute", of="reciprocal", per="steps"),
         PERPLEXITY,
         NATS,
     )
