@@ -322,6 +322,10 @@ def test_options_that_cannot_be_met(options: dict[str, Any], words_of_it: str) -
     assert "\n" not in str(told.value)
 
 
+def test_a_single_length_may_be_a_number() -> None:
+    assert made("adding", lengths=8)[1].meta["lengths"] == [8]
+
+
 def test_data_are_refused_in_one_line(tmp_path: Any) -> None:
     with pytest.raises(
         UserError, match="draws its series itself and reads no data; leave out --data"

@@ -24,7 +24,7 @@ from nas_rnn.tasks.memory.showing import by_length, described, jacobian_norms, r
 from nas_rnn.tasks.metric import Metric, Statistics
 from nas_rnn.tasks.model import TaskModel
 from nas_rnn.tasks.notices import unlearnable
-from nas_rnn.tasks.options import picked
+from nas_rnn.tasks.options import Option, picked
 from nas_rnn.tasks.task import MakeRnn, Measures, PlainNet, Preview, PreviewOptions, Regularisation, Task
 
 
@@ -47,6 +47,12 @@ class Memory(Task):
     training_defaults: ClassVar[Mapping[str, int | float | str]] = MappingProxyType(
         {"batch": 32, "learning_rate": 0.01, "layers": 1}
     )
+
+    def __init__(self, **options: Option) -> None:
+        """Take the options; a single one of ``lengths`` may be a number, as a command line reads it."""
+        if type(options.get("lengths")) is int:
+            options["lengths"] = str(options["lengths"])
+        super().__init__(**options)
 
     def measures(self, meta: Mapping[str, Any]) -> Measures:
         """Return the share solved, in all and of each length, and the loss, which is the monitor."""
