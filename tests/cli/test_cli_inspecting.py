@@ -203,6 +203,7 @@ def test_tasks_are_listed_with_all_metrics_and_what_steers(
         "classify": ("accuracy (maximize), macro F1 (maximize)", "loss (minimize)"),
         "forecast": ("mae (minimize), rmse (minimize), mase (minimize)", ""),
         "glimpses": ("accuracy (maximize)", ""),
+        "memory": ("solved (maximize), squared_error (minimize)", "loss (minimize)"),
         "music": ("nats_per_frame (minimize), frame accuracy (maximize)", ""),
         "seq2seq": (
             "exact (maximize), token_accuracy (maximize), chrf (maximize), bleu (maximize)",
