@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from nas_rnn.errors import NasRnnError
+
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -31,7 +33,10 @@ def prepare_environment() -> None:
 
 @contextmanager
 def local_ray(cpus: int, gpus: int | None, data_bytes: int) -> Iterator[None]:
-    """Run a local Ray with so many CPUs (and GPUs; None: those that are there) for the time of the block."""
+    """Run a local Ray with so many CPUs (and GPUs; None: those that are there) for the time of the block.
+
+    Raises NasRnnError where it does not start.
+    """
     prepare_environment()
     import ray
     import ray.util
@@ -52,16 +57,22 @@ def local_ray(cpus: int, gpus: int | None, data_bytes: int) -> Iterator[None]:
 def _init(cpus: int, gpus: int | None, data_bytes: int) -> None:
     import ray
 
-    ray.init(
-        address="local",  # also where RAY_ADDRESS names a cluster, or another Ray runs here
-        num_cpus=cpus,
-        num_gpus=gpus,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        configure_logging=True,
-        object_store_memory=_OBJECT_STORE_BYTES + 2 * data_bytes,
-    )
+    try:
+        ray.init(
+            address="local",  # also where RAY_ADDRESS names a cluster, or another Ray runs here
+            num_cpus=cpus,
+            num_gpus=gpus,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            configure_logging=True,
+            object_store_memory=_OBJECT_STORE_BYTES + 2 * data_bytes,
+        )
+    except Exception as error:  # plain ones, where a process of Ray's is too slow, or dies
+        raise NasRnnError(
+            f"Ray, which trains the runs side by side, did not start ({' '.join(str(error).split()).rstrip('.')}); "
+            "wait until the machine is less busy, or free memory and disk"
+        ) from error
 
 
 def _loopback(address: str | None = None) -> str:

@@ -14,7 +14,7 @@ from nas_rnn.engine import Engine, RunList
 from nas_rnn.engine.cluster_ray import cluster_ray
 from nas_rnn.engine.local_ray import local_ray
 from nas_rnn.engine.preflight import check_request, check_resources, places
-from nas_rnn.errors import UserError
+from nas_rnn.errors import NasRnnError, UserError
 from nas_rnn.plugins import registry
 from nas_rnn.training import RunStore
 from nas_rnn.training.storage import open_storage
@@ -136,6 +136,17 @@ def test_a_cluster_that_does_not_answer_is_said(data, tmp_path):
 def test_an_address_is_a_host_and_a_port(address):
     with pytest.raises(UserError, match=r"--address \(or RAY_ADDRESS\) is HOST:PORT"), cluster_ray(address):
         pass
+
+
+def test_a_ray_that_does_not_start_is_told_in_one_line(monkeypatch):
+    def init(**given):
+        raise Exception("The current node timed out during startup.\nThis could happen because ...")
+
+    monkeypatch.setattr("ray.init", init)
+    with pytest.raises(NasRnnError) as caught, local_ray(1, None, 0):
+        pass
+    assert "did not start (The current node timed out during startup. This could happen" in str(caught.value)
+    assert "\n" not in str(caught.value) and "wait until the machine is less busy" in str(caught.value)
 
 
 def test_a_local_ray_leaves_rays_own_search_for_the_address_as_it_was(monkeypatch):
