@@ -261,7 +261,7 @@ def test_tables_that_cannot_be_used(
     [
         (b"", "is empty; give a CSV or parquet file with columns of the session"),
         (b"PK\x03\x04rest", "a zip archive or a workbook of Excel"),
-        (gzip.compress(b"x"), "packed with gzip; unpack it"),
+        (gzip.compress(b"x", mtime=0), "packed with gzip; unpack it"),
         ("session,item,time\n1,é,1\n".encode("latin-1"), "line 2: byte 0xe9 is not utf-8; name the encoding"),
         ("session,item,time\n".encode("utf-16"), "begins as UTF-16 does; set encoding=utf-16"),
         (b"PAR1 and more", "is no whole parquet file"),
