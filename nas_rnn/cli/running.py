@@ -56,7 +56,7 @@ def compare(
         typer.Option(
             "--suite",
             metavar="FILE|NAME",
-            help="Compare on several tasks: a TOML file (docs/suites.md), or small, which is built in.",
+            help="Compare on several tasks: a TOML file (docs/suites.md), or the built-in small. Default: one task.",
             rich_help_panel=WHAT,
             show_default=False,
         ),

@@ -78,7 +78,7 @@ def test_every_field_of_a_configuration_is_an_option(
     assert {field.name for field in fields(kind)} - set(options) == other_fields
     own = {
         "search": {"changed_plugins"},
-        "compare": set(),
+        "compare": {"suite"},
         "ablate": {"elements"},
     }[command]
     assert set(_options(command)) == {*options, *own, "config", "json", "runs", "debug", "resume"}
