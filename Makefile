@@ -6,8 +6,8 @@ INSTALLED := $(VENV)/.installed
 
 # What `make search` searches for, and under which name (by default the first free one): small models on the beginning
 # of the embedded text, so that every run can be trained to its end in some minutes.
-SEARCH_ARGS ?= --task-option characters=36000 --params 30000 --learning-rate 0.02 --most-epochs 500 --trials 8 \
-	--tune 5 --seeds 3
+SEARCH_ARGS ?= --task-option characters=36000 --params 30000 --learning-rate 0.02 --most-epochs 500 --trials 12 \
+	--tune 3 --seeds 4
 NAME ?= $(shell n=first-search; i=2; while [ -e runs/$$n ]; do n=first-search-$$i; i=$$((i + 1)); done; echo $$n)
 
 # What `make bench` measures; see benchmarks/cell_speed.py.
