@@ -9,7 +9,7 @@ import pytest
 
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.errors import UserError
-from nas_rnn.publishing.views import COLUMNS, About, parent_view, run_view
+from nas_rnn.publishing.views import COLUMNS, About, cell_artifacts, parent_view, run_view
 from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.tasks import Mean, Measures
 from nas_rnn.tracking import RunView
@@ -53,13 +53,16 @@ def test_the_note_links_to_a_picture_where_one_was_made(
     def refuse(cell: Cell, format: str = "svg") -> bytes:
         raise UserError("a diagram has at most 400 boxes and circles")
 
+    cell_artifacts.cache_clear()
     monkeypatch.setattr(Cell, "diagram", lambda self, format: b"picture")
     drawn = view(tmp_path)
     assert drawn.artifacts["cell/diagram.svg"] == b"picture"
     assert "get-artifact?path=cell/diagram.svg" in drawn.note
 
+    cell_artifacts.cache_clear()
     monkeypatch.setattr(Cell, "diagram", refuse)
     large = view(tmp_path)
+    cell_artifacts.cache_clear()  # others draw this cell in earnest
     assert "cell/diagram.svg" not in large.artifacts and "cell/diagram.txt" in large.artifacts
     assert large.note.endswith("No diagram: the cell is too large for one.")
     assert "get-artifact" not in large.note
