@@ -9,7 +9,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -20,6 +20,8 @@ from nas_rnn.run_folder.config import AblateConfig, CompareConfig, SearchConfig
 
 if TYPE_CHECKING:
     from nas_rnn.experiment.results import Result
+
+Found = TypeVar("Found")
 
 
 @command
@@ -118,12 +120,8 @@ def _run_suite(cells: Sequence[str], given: dict[str, Any], json: bool, runs: Pa
     """Compare cells on every part of a suite, watched; print the result."""
     import nas_rnn
     from nas_rnn.cli.suites import print_suite
-    from nas_rnn.cli.watching import view
 
-    chosen = {name: value for name, value in given.items() if value is not None}
-    kept_free = contextlib.redirect_stdout(sys.stderr) if json else contextlib.nullcontext()
-    with view(json) as observer, kept_free:
-        result = nas_rnn.compare_suite(*cells, observer=observer, runs=runs, **chosen)
+    result = _watched(nas_rnn.compare_suite, cells, given, json, runs)
     print_suite(result, json, runs)
     if result.status == "interrupted":
         raise typer.Exit(INTERRUPTED)
@@ -134,15 +132,24 @@ def _run(
 ) -> None:
     """Call ``function`` with the options that were given, watched; print its result."""
     # Before the run, which may take days: nothing that is imported after it could fail then.
-    from nas_rnn.cli.watching import print_outcome, view
+    from nas_rnn.cli.watching import print_outcome
 
-    chosen = {name: value for name, value in given.items() if value is not None}
-    # What plugins print while they work must not stand in the JSON.
-    kept_free = contextlib.redirect_stdout(sys.stderr) if json else contextlib.nullcontext()
-    with view(json) as observer, kept_free:
-        result = function(*cells, observer=observer, runs=runs, **chosen)
+    result = _watched(function, cells, given, json, runs)
     print_outcome(result, json, runs)
     if result.status == "interrupted":
         raise typer.Exit(INTERRUPTED)
     if result.comparison is None:  # nothing came to the final
         raise typer.Exit(FAILURE)
+
+
+def _watched(
+    function: Callable[..., Found], cells: Sequence[str], given: dict[str, Any], json: bool, runs: Path
+) -> Found:
+    """Return what ``function`` returns for the options that were given; progress is shown meanwhile."""
+    from nas_rnn.cli.watching import view
+
+    chosen = {name: value for name, value in given.items() if value is not None}
+    # What plugins print while they work must not stand in the JSON.
+    kept_free = contextlib.redirect_stdout(sys.stderr) if json else contextlib.nullcontext()
+    with view(json) as observer, kept_free:
+        return function(*cells, observer=observer, runs=runs, **chosen)

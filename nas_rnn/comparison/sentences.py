@@ -73,7 +73,7 @@ def _sentence(comparison: Comparison, row: ContenderRow) -> str:
     """Return one row's sentence."""
     subject = f"`{row.standing.name}`"
     other = baseline_name(comparison.baseline)
-    tuning = _tuning(comparison, row)
+    tuning = tuning_remark(comparison, row)
     if row.verdict == "undecided":
         claim = f"It is undecided whether {subject} beats {other}"
     else:
@@ -102,7 +102,7 @@ def _sentence(comparison: Comparison, row: ContenderRow) -> str:
     return f"{claim}{'; ' if row.weak_baseline else ': '}{_figures(comparison, row)} ({told})."
 
 
-def _tuning(comparison: Comparison, row: ContenderRow) -> str:
+def tuning_remark(comparison: Comparison, row: ContenderRow) -> str:
     """Say where better settings might be found easily; "" after a tuning of some size."""
     if not row.standing.tuned:
         return "untuned"

@@ -20,7 +20,7 @@ from scipy import special
 
 from nas_rnn.comparison.result import Comparison, ContenderRow, Interval
 from nas_rnn.comparison.scope import scoped
-from nas_rnn.comparison.sentences import baseline_name
+from nas_rnn.comparison.sentences import baseline_name, tuning_remark
 from nas_rnn.comparison.statistics import satterthwaite
 from nas_rnn.comparison.stopping import ALPHA
 from nas_rnn.comparison.testing import holm
@@ -155,11 +155,21 @@ def suite_lines(found: SuiteComparison) -> list[str]:
         if gap.mean is not None and gap.ci95 is not None:
             low, high = gap.ci95
             mean = f"mean gap {gap.mean:+.2f} [{low:+.2f}, {high:+.2f}] margins (95 %, over seeds and test items)"
-        lines.append(f"`{gap.name}` against {baseline}, on {tasks} tasks: {counts}; {mean}.")
-    lines.append(
-        f"A negative gap is better. Holm's method over all {tests} comparisons: that any of these words is a wrong "
-        f"better or worse has a chance of at most {ALPHA * 100:.0f} %. Nothing is said of other tasks."
-        if tests > 1
-        else "A negative gap is better. Nothing is said of other tasks."
-    )
+        told = "; ".join([counts, mean, *_limits(found, gap.digest)])
+        lines.append(f"`{gap.name}` against {baseline}, on {tasks} tasks: {told}.")
+    together = f" The words are those of Holm's method over all {tests} comparisons, at {ALPHA * 100:.0f} % together."
+    lines.append(f"A negative gap is better.{together if tests > 1 else ''} Nothing is said of other tasks.")
     return lines
+
+
+def _limits(found: SuiteComparison, digest: str) -> list[str]:
+    """Return what holds for a cell's words: how little was tuned, and where runs were cut off while they improved."""
+    rows = [
+        (part, comparison, row)
+        for part, comparison in found.comparisons.items()
+        for row in comparison.contenders
+        if row.standing.digest == digest
+    ]
+    tuning = dict.fromkeys(filter(None, (tuning_remark(comparison, row) for _, comparison, row in rows)))
+    cut = [f"{row.within} on {part}" for part, _, row in rows if row.within]
+    return [*tuning, *cut]

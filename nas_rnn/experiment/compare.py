@@ -65,12 +65,7 @@ def compare(
     inherited = inherit(CompareConfig, searches, values)
     settings, models = prepared = prepare(CompareConfig, {**inherited.values, **values}, runs)
     baseline = find_cell(settings.baseline, runs)
-    found = [
-        (str(getattr(asked, "name", asked)), cell)
-        for asked in cells or settings.cells
-        for cell in ([asked] if isinstance(asked, Cell) else find_cells(asked, runs, settings.top))
-    ]
-    contenders, notices = distinct(baseline, found)
+    contenders, notices = contenders_of(baseline, cells or settings.cells, runs, settings.top)
     models.match(baseline, settings.params)  # too few parameters show here
     # Their texts are kept: files and searches may change before the comparison is resumed.
     texts = [cell.to_text() for cell in (baseline, *contenders)]
@@ -85,11 +80,18 @@ def compare(
         return run_comparison(session, baseline, contenders, notices=notices)
 
 
-def distinct(baseline: Cell, found: Sequence[tuple[str, Cell]]) -> tuple[list[Cell], list[str]]:
+def contenders_of(
+    baseline: Cell, cells: Sequence[str | Cell], runs: Path, top: int
+) -> tuple[list[Cell], list[str]]:
     """Return cells of different digests, none of them the baseline's, and a line for each cell that is left out.
 
-    ``found`` are cells, each with the name under which it was asked for.
+    ``cells`` are what `compare` takes. Raises UserError where one is unknown, or none is left.
     """
+    found = [
+        (str(getattr(asked, "name", asked)), cell)
+        for asked in cells
+        for cell in ([asked] if isinstance(asked, Cell) else find_cells(asked, runs, top))
+    ]
     kept: dict[str, tuple[str, Cell]] = {}
     notices: list[str] = []
     for asked, cell in found:

@@ -8,28 +8,27 @@ from __future__ import annotations
 
 import time
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Unpack
 
-from nas_rnn.catalogue.cells import find_cell, find_cells
+from nas_rnn.catalogue.cells import find_cell
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.comparison import Comparison
 from nas_rnn.comparison.suite import SuiteComparison, judge_suite, suite_lines
 from nas_rnn.errors import UserError, suggest
-from nas_rnn.experiment.compare import compare, distinct
+from nas_rnn.experiment.compare import compare, contenders_of
 from nas_rnn.experiment.events import Observer, silent
 from nas_rnn.experiment.keywords import CompareOptions
 from nas_rnn.experiment.session import prepare
 from nas_rnn.report import render_suite
 from nas_rnn.run_folder.config import CompareConfig, load_toml
-from nas_rnn.run_folder.layout import REPORT, RunFolder
+from nas_rnn.run_folder.layout import REPORT, SUITE, RunFolder, names
 from nas_rnn.run_folder.lifecycle import merged
 from nas_rnn.run_folder.reader import COMPARISON, RunReader
 
-SUITE = "suite.json"
 FORMAT = 1
 _BUILT_IN = files("nas_rnn.experiment").joinpath("suites")
 _OF_PART = ("task", "data", "task_options")
@@ -161,13 +160,22 @@ def compare_suite(
     content = _plan(cells, read_suite(suite), given, runs)
     folder = RunFolder.create(runs, given.get("name"), "suite")
     with folder.held("compare", new=True):
-        if folder.read_json(SUITE) is not None:
-            raise UserError(
-                f"there is already a suite {folder.name!r} under {str(runs)!r}; go on with it with "
-                f"`nas-rnn compare --resume {folder.name}`, or give another --name"
-            )
+        _require_free(folder, content["parts"])
         folder.write_json(SUITE, content)
+    with folder.hold().held(
+        "compare", new=False
+    ):  # from here on it can be resumed, whatever happens to a part
         return _run(folder, observer)
+
+
+def _require_free(folder: RunFolder, parts: Iterable[str]) -> None:
+    """Raise UserError where the name of a part is taken: what lies there is not of this suite."""
+    taken = sorted({f"{folder.name}-{part}" for part in parts} & set(names(folder.runs)))
+    if taken:
+        raise UserError(
+            f"the parts of suite {folder.name!r} would be called {', '.join(taken)}, which there are already under "
+            f"{str(folder.runs)!r}; give another --name, or remove these"
+        )
 
 
 def is_suite(runs: Path, name: str) -> bool:
@@ -189,12 +197,7 @@ def _plan(cells: tuple[str | Cell, ...], suite: Suite, given: dict[str, Any], ru
         )
     top = given.pop("top", 1)
     baseline = find_cell(given.get("baseline", "lstm"), runs)
-    found = [
-        (str(getattr(asked, "name", asked)), cell)
-        for asked in cells
-        for cell in ([asked] if isinstance(asked, Cell) else find_cells(asked, runs, top))
-    ]
-    contenders, notices = distinct(baseline, found)
+    contenders, notices = contenders_of(baseline, cells, runs, top)
     own = {name: value for name, value in given.items() if name != "name"}
     parts = {name: {**part, **own} for name, part in suite.parts.items()}
     for name, part in parts.items():
@@ -220,10 +223,10 @@ def _run(folder: RunFolder, observer: Observer) -> SuiteResult:
     began = time.monotonic()
     content = folder.read_json(SUITE)
     cells = [parse_cell(text) for text in content["cells"]]
-    names = {part: f"{folder.name}-{part}" for part in content["parts"]}
+    parts = {part: f"{folder.name}-{part}" for part in content["parts"]}
     found: dict[str, Comparison] = {}
     status = "complete"
-    for part, name in names.items():
+    for part, name in parts.items():
         result = _part(folder.runs, name, cells, content["parts"][part], observer)
         if result is None:
             status = "interrupted"
@@ -234,14 +237,14 @@ def _run(folder: RunFolder, observer: Observer) -> SuiteResult:
     if comparison is not None:
         lines = (*content["notices"], *suite_lines(comparison))
         folder.write_json(COMPARISON, {**comparison.to_dict(), "lines": list(lines)})
-        folder.write(REPORT, render_suite(folder.name, comparison, lines, names))
+        folder.write(REPORT, render_suite(folder.name, comparison, lines, parts))
     return SuiteResult(
         name=folder.name,
         folder=str(folder.path),
         status=status,
         comparison=comparison,
         lines=lines,
-        parts=tuple(names.values()),
+        parts=tuple(parts.values()),
         seconds=time.monotonic() - began,
     )
 

@@ -20,6 +20,8 @@ from nas_rnn.training.files import LocalFiles
 from nas_rnn.training.storage import StoredFiles, make_stored_folder, open_storage
 
 REPORT = "report.html"
+SUITE = "suite.json"
+"""Says what a suite is made of; its comparisons lie in folders of their own."""
 FINAL = "final.json"
 """Says who is measured on the test part, from before the first of them is."""
 
@@ -46,6 +48,11 @@ class RunFolder:
         """
         make_folder(runs)
         folder = cls(runs, name) if name else _next_free(runs, stem)
+        if (folder.path / SUITE).exists():
+            raise UserError(
+                f"there is already a suite {name!r} under {str(runs)!r}; go on with it with "
+                f"`nas-rnn compare --resume {shlex.quote(folder.name)}`, or give another --name"
+            )
         if folder.config_path.exists():
             raise UserError(
                 f"there is already a search or comparison {name!r} under {str(runs)!r}; resume a search with "

@@ -113,3 +113,9 @@ def test_the_answer_goes_to_json_and_says_what_it_does_not_speak_of() -> None:
     lines = suite_lines(found)
     assert lines[0].startswith("`new` against the LSTM, on 2 tasks: better on 1, equivalent on 1")
     assert lines[-1].endswith("Nothing is said of other tasks.")
+    assert "; untuned." in lines[0]
+    (row,) = one.contenders
+    cut = replace(row, standing=replace(row.standing, converged=(False,) * 5, epochs=(7,) * 5))
+    base = replace(one.baseline, converged=(False,) * 5, epochs=(9,) * 5)
+    told = suite_lines(judge_suite({"a": replace(one, baseline=base, contenders=(cut,)), "b": one}))
+    assert "; untuned; within 9 epochs, still improving on a." in told[0]

@@ -11,7 +11,7 @@ import pytest
 
 import nas_rnn
 from nas_rnn.comparison.suite import SuiteComparison
-from nas_rnn.errors import UserError
+from nas_rnn.errors import NasRnnError, UserError
 from nas_rnn.experiment import SuiteResult
 from nas_rnn.experiment.events import Event, Progress, RunStarted
 from nas_rnn.experiment.suite import built_in_suites, read_suite
@@ -96,6 +96,28 @@ def test_a_suite_compares_on_each_task_judges_all_together_and_goes_on_where_it_
     assert "../both-text/report.html" in page and "<svg" in page
     again = nas_rnn.compare_suite(resume="both")
     assert answer(again).to_dict() == found.to_dict()
+    Path("two.toml").write_text(SUITE)
+    for taken in (
+        lambda: nas_rnn.compare_suite("gru", suite="two.toml", name="both", **OPTIONS),
+        lambda: nas_rnn.compare("gru", name="both", data="text.txt", **OPTIONS),
+    ):
+        with pytest.raises(UserError, match=r"there is already a suite 'both'.*compare --resume both"):
+            taken()
+    assert answer(nas_rnn.compare_suite(resume="both")).to_dict() == found.to_dict(), "nothing was lost"
+    Path("runs/both").rename("runs/moved")
+    with pytest.raises(UserError, match="would be called both-digits, both-text, which there are already"):
+        nas_rnn.compare_suite("gru", suite="two.toml", name="both", **OPTIONS)
+    assert not Path("runs/both").exists()
+
+
+def test_a_suite_of_which_a_part_fails_can_be_resumed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*cells: object, **given: object) -> None:
+        raise NasRnnError("no room")
+
+    monkeypatch.setattr("nas_rnn.experiment.suite.compare", fail)
+    with pytest.raises(NasRnnError, match=r"no room\. Finished work is kept: .*compare --resume both"):
+        nas_rnn.compare_suite("gru", suite="two.toml", name="both", **OPTIONS)
+    assert Path("runs/both/suite.json").is_file()
 
 
 def test_the_command_line_takes_precedence_over_the_suite() -> None:
