@@ -32,7 +32,7 @@ from nas_rnn.run_folder.config import SearchConfig, dump_toml, read_config
 from nas_rnn.run_folder.lifecycle import resumable
 from nas_rnn.run_folder.manifest import Manifest
 from nas_rnn.spaces.recipes import load_recipes
-from nas_rnn.tasks.glimpses.classes import read_class_folders
+from nas_rnn.tasks.picture_sets.folders import read_class_folders
 from nas_rnn.tracking import RunView, fenced, markdown_text, run_link
 from nas_rnn.tracking.writer import KEY_TAG
 from nas_rnn.training import RunSpec

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from nas_rnn.tasks.answers import likeliest, of_class, require_showable, spans
-from nas_rnn.tasks.glimpses.net import GlimpseModel
+from nas_rnn.tasks.picture_sets.text import in_characters
 from nas_rnn.tasks.task import PreviewOptions
 
-SHADES = " .:-=+*#%@"
 SHOWN = 3
 """Pictures on one screen."""
-WIDEST = 32
-"""Pictures are shown with at most so many pixels a side, each two characters wide."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,10 +27,8 @@ class Example:
     label: int
 
 
-@torch.no_grad()
 def describe(
-    model: GlimpseModel,
-    inputs_TBP: Tensor,
+    answers: Callable[[list[int]], Tensor],
     examples: Sequence[Example],
     meta: Mapping[str, Any],
     *,
@@ -43,17 +37,17 @@ def describe(
 ) -> str:
     """Return some of ``examples`` drawn by ``seed``, with the answers; the prompt may name the class that they are of.
 
+    ``answers`` gives the logits (T, B, C) after each look for the examples at B places.
+
     Raises:
         UserError: see `nas_rnn.tasks.glimpses.task.Glimpses.preview`.
     """
     require_showable(options)
     candidates = of_class([example.label for example in examples], options.prompt, meta["classes"], "picture")
     chosen = np.random.default_rng(seed).permutation(candidates)[: min(SHOWN, options.length)]
-    was_training = model.training
-    model.eval()
-    device = next(model.parameters()).device
-    logits_TBC = model.after_each_look(inputs_TBP[:, chosen].to(device)).double().cpu()
-    model.train(was_training)
+    if not len(chosen):
+        return ""
+    logits_TBC = answers(chosen.tolist()).double().cpu()
     pictures = [
         _one(examples[place], logits_TBC[:, column], meta, options.temperature)
         for column, place in enumerate(chosen)
@@ -68,14 +62,8 @@ def _one(example: Example, logits_TC: Tensor, meta: Mapping[str, Any], temperatu
     right = "right" if answers[-1] == classes[example.label] else "wrong"
     runs = [f"{answer} ({span})" for answer, span in spans(answers)]
     lines = [
-        _drawn(example.pixels, meta["white"]),
+        in_characters(example.pixels, meta["white"]),
         f"class {classes[example.label]}, answered {answers[-1]} with {share:.1%}: {right}",
         *textwrap.wrap("the answer after each look: " + ", ".join(runs), 80),
     ]
     return "\n".join(lines)
-
-
-def _drawn(pixels: NDArray[np.uint8], white: int) -> str:
-    step = -(-max(pixels.shape) // WIDEST)
-    levels = pixels[::step, ::step].astype(np.int64) * (len(SHADES) - 1) // white
-    return "\n".join("".join(SHADES[level] * 2 for level in row).rstrip() for row in levels)

@@ -19,20 +19,27 @@ from nas_rnn.tasks.batch import Batch
 from nas_rnn.tasks.classes import commonest, some_of_each
 from nas_rnn.tasks.data import PARTS, Arrays, Batching, Part, TaskData, symbol_dtype
 from nas_rnn.tasks.download import Download
-from nas_rnn.tasks.glimpses import net
-from nas_rnn.tasks.glimpses.downloads import DOWNLOADS
 from nas_rnn.tasks.glimpses.looks import ORDERS, looks
-from nas_rnn.tasks.glimpses.model import GlimpseClassifier
-from nas_rnn.tasks.glimpses.net import GlimpseModel
-from nas_rnn.tasks.glimpses.pictures import Pictures, embedded_digits, read_folder, split
+from nas_rnn.tasks.glimpses.places import (
+    FEATURES,
+    LOOKS,
+    ORDERS_OF_PLACES,
+    SPREAD,
+    side_of_look,
+)
+from nas_rnn.tasks.glimpses.reading import Boxes, InOrder, Reading, Wandering
 from nas_rnn.tasks.glimpses.showing import Example, describe
 from nas_rnn.tasks.metric import Mean, Metric, Statistics
 from nas_rnn.tasks.model import TaskModel
 from nas_rnn.tasks.notices import unlearnable
 from nas_rnn.tasks.options import option
+from nas_rnn.tasks.picture_sets.downloads import DOWNLOADS
+from nas_rnn.tasks.picture_sets.sets import Pictures, embedded_digits, read_folder, split
 from nas_rnn.tasks.pictures import moments
 from nas_rnn.tasks.task import MakeRnn, PlainNet, Preview, PreviewOptions, Regularisation, Task
 
+SHOWN_PLACES = 8
+"""Pictures on which learned or random places are drawn."""
 MOST_EXAMPLES, MOST_EXAMPLE_BYTES = 24, 1 << 16
 """How many validation pictures stay with a saved model, so that it can show what it does without the data."""
 
@@ -43,11 +50,27 @@ ACCURACY = Mean("accuracy", "% correct", "maximize", 0.5, "absolute", of="correc
 class Options:
     """The options of `glimpses`."""
 
-    order: str = option("rows", "how a picture is read", choices=tuple(ORDERS))
+    order: str = option(
+        "rows",
+        "how a picture is read; learned: where a policy looks next; random: anywhere",
+        choices=(*ORDERS, *ORDERS_OF_PLACES),
+    )
     patch: int = option(0, "rows or columns of a look, or a square's side; 0: what fits", low=0, high=4096)
-    overlap: int = option(0, "pixels that neighbouring looks share", low=0, high=4095)
+    overlap: int = option(0, "pixels that neighbouring looks share, in a fixed order", low=0, high=4095)
+    looks: int = option(0, f"looks at a picture, learned or random; 0: {LOOKS}", low=0, high=1024)
+    scales: int = option(
+        1,
+        "learned or random: squares of a look, each seeing twice as far with half the detail",
+        low=1,
+        high=8,
+    )
     size: int = option(0, "pictures are brought to size x size; 0: left as they are", low=0, high=1024)
-    embedding: int = option(0, "size of a linear embedding of a look; 0: none", low=0, high=65536)
+    embedding: int = option(
+        0,
+        f"size of a linear embedding of a look, 0: none; learned or random: features of one, 0: {FEATURES}",
+        low=0,
+        high=65536,
+    )
     answer: str = option(
         "last", "read after the last look, or from the mean over looks", choices=("last", "mean")
     )
@@ -71,10 +94,15 @@ class Glimpses(Task):
     on the embedded digits (by two points among three seeds), and more than an interval's width on some thousand
     test pictures, so that there it can be decided. It is absolute because a relative margin would mean the
     correct share, which hardly changes between 90 % and 99 %, while errors fall tenfold.
+
+    With the order "learned" the net chooses where to look (`nas_rnn.tasks.glimpses.attention`); "random" gives the same
+    net without the policy random places, which are drawn anew in every epoch and stay the same in evaluation.
     """
 
     name: ClassVar[str] = "glimpses"
-    summary: ClassVar[str] = "say what a picture shows after looking at it row by row or patch by patch"
+    summary: ClassVar[str] = (
+        "say what a picture shows after looks at it: rows, patches or where a policy says"
+    )
     metrics: ClassVar[tuple[Metric, ...]] = (ACCURACY,)
     monitor: ClassVar[Metric] = ACCURACY
     unit: ClassVar[str] = "pictures"
@@ -97,26 +125,28 @@ class Glimpses(Task):
         parts = split(pictures, int(self.options.train), float(self.options.valid))
         data = _parts(pictures, parts)
         meta = {**_meta(pictures, data["train"]["pictures"]), "examples": _examples(data["valid"])}
-        self._looks(meta)  # a patch that does not fit is said before anything is trained
+        self._reading(meta)  # a patch that does not fit is said before anything is trained
         return TaskData(data, meta)
 
-    def build(
-        self, meta: Mapping[str, Any], make_rnn: MakeRnn, regularisation: Regularisation
-    ) -> GlimpseClassifier:
-        """Build a `GlimpseModel`; option ``embedding`` is the size of a linear embedding of a look, 0 for none."""
-        return GlimpseClassifier(GlimpseModel(make_rnn, **self._sizes(meta), dropout=regularisation.dropout))
+    def build(self, meta: Mapping[str, Any], make_rnn: MakeRnn, regularisation: Regularisation) -> TaskModel:
+        """Build a model of a `GlimpseModel`, or of an `AttentionModel` where the places are learned or random."""
+        return self._reading(meta).model(make_rnn, len(meta["classes"]), regularisation.dropout)
 
     def batches(self, data: TaskData, part: Part, batching: Batching) -> Iterator[Batch]:
-        """Give looks (T, B, P) and labels (B,); the last batch may be smaller, and the length means nothing."""
+        """Give looks (T, B, P) and labels (B,), or pictures (B, H, W), with places (T, B, 2) where they are random.
+
+        The last batch may be smaller, and the length means nothing.
+        """
         pixels, labels = data.part(part)["pictures"], data.part(part)["labels"]
-        looks_TP = self._looks(data.meta)
-        order = np.arange(len(labels))
+        reading = self._reading(data.meta)
+        order, seed = np.arange(len(labels)), (PARTS.index(part),)
         if part == "train" and batching.seed is not None:
-            np.random.default_rng((batching.seed, batching.epoch)).shuffle(order)
+            seed = (batching.seed, batching.epoch)
+            np.random.default_rng(seed).shuffle(order)
         for first in range(0, len(order), batching.batch):
             chosen = order[first : first + batching.batch]
             yield Batch(
-                inputs=as_looks(pixels[chosen], looks_TP, data.meta),
+                inputs=reading.inputs(pixels[chosen], chosen, len(order), seed),
                 targets=torch.from_numpy(labels[chosen].astype(np.int64)),
                 items=torch.from_numpy(chosen),
             )
@@ -142,81 +172,104 @@ class Glimpses(Task):
 
         The prompt names a class, of which they then are. The temperature divides the logits before they are shown as
         per cent. Files are ``confusion.png`` of the validation part, and ``looks.png``: the looks on one of its
-        pictures.
+        pictures, or on some where each has its own.
 
         Raises:
             UserError: for a class that is not known or of which no picture is kept, or a negative temperature
                 or length.
         """
-        assert isinstance(model, GlimpseClassifier)
         meta = data.meta
         kept = meta["examples"]
         shape = (-1, meta["height"], meta["width"])
         pixels = np.frombuffer(base64.b64decode(kept["pixels"]), dtype=np.uint8).reshape(shape)
-        inputs = as_looks(pixels, self._looks(meta), meta)
         shown = [Example(*both) for both in zip(pixels, kept["labels"], strict=True)]
-        text = describe(model.net, inputs, shown, meta, seed=seed, options=options)
-        return Preview(text=text, files=self._figures(model, data, seed) if "valid" in data.parts else {})
-
-    def plain_net(self, meta: Mapping[str, Any]) -> PlainNet:
-        """Return the `GlimpseModel`, and what turns pictures into its looks."""
-        looks_TP = self._looks(meta)
-        return PlainNet(
-            modules=(net,),
-            name="GlimpseModel",
-            arguments=self._sizes(meta),
-            constants={
-                "CLASSES": list(meta["classes"]),
-                "PIXELS": looks_TP.ravel().tolist(),
-                "LOOKS": len(looks_TP),
-                "MEAN": meta["mean"],
-                "DEVIATION": meta["deviation"],
-            },
-            usage="inputs = looks(pictures, PIXELS, LOOKS, MEAN, DEVIATION)  # pictures (B, height, width)",
-        )
-
-    def _sizes(self, meta: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            "pixels": self._looks(meta).shape[1],
-            "classes": len(meta["classes"]),
-            "embedding": int(self.options.embedding),
-            "mean": self.options.answer == "mean",
-        }
-
-    def _figures(self, model: GlimpseClassifier, data: TaskData, seed: int) -> dict[str, bytes]:
-        from nas_rnn.tasks.figures import confusion
-        from nas_rnn.tasks.glimpses.figures import looks_on
-
-        answers = self._answers(model, data)
-        labels, classes = data.part("valid")["labels"].astype(np.int64), data.meta["classes"]
-        pixels = data.part("valid")["pictures"]
-        chosen = int(np.random.default_rng(seed).integers(len(labels)))
-        return {
-            "confusion.png": confusion(labels, answers, classes, "pictures"),
-            "looks.png": looks_on(pixels[chosen], self._looks(data.meta), str(self.options.order)),
-        }
-
-    @torch.no_grad()
-    def _answers(self, model: GlimpseClassifier, data: TaskData) -> NDArray[np.int64]:
-        """Return what the model answers on the validation part, (N,)."""
         was_training = model.training
         model.eval()
+        try:
+            text = describe(
+                lambda chosen: self._looked(model, meta, pixels, np.array(chosen))[0],
+                shown,
+                meta,
+                seed=seed,
+                options=options,
+            )
+            files = self._figures(model, data, seed) if "valid" in data.parts else {}
+        finally:
+            model.train(was_training)
+        return Preview(text=text, files=files)
+
+    def plain_net(self, meta: Mapping[str, Any]) -> PlainNet:
+        """Return the net, and what turns pictures into its inputs."""
+        return self._reading(meta).plain_net(list(meta["classes"]))
+
+    def _figures(self, model: TaskModel, data: TaskData, seed: int) -> dict[str, bytes]:
+        from nas_rnn.tasks.figures import confusion
+        from nas_rnn.tasks.glimpses.figures import looks_on, places_on
+
+        pixels = data.part("valid")["pictures"]
+        labels, classes = data.part("valid")["labels"].astype(np.int64), data.meta["classes"]
+        answers = self._answers(model, data)
+        mixed = np.random.default_rng(seed).permutation(len(labels))
+        _, boxes = self._looked(model, data.meta, pixels, mixed[:SHOWN_PLACES])
+        order = str(self.options.order)
+        if order in ORDERS_OF_PLACES:
+            told = [(classes[labels[place]], classes[answers[place]]) for place in mixed[: len(boxes)]]
+            drawn = places_on(pixels[mixed[: len(boxes)]], boxes, told, order)
+        else:
+            drawn = looks_on(pixels[mixed[0]], boxes[0], order)
+        return {"confusion.png": confusion(labels, answers, classes, "pictures"), "looks.png": drawn}
+
+    @torch.no_grad()
+    def _answers(self, model: TaskModel, data: TaskData) -> NDArray[np.int64]:
+        """Return what the model answers on the validation part, (N,)."""
         device = next(model.parameters()).device
         batches = (batch.to(device) for batch in self.batches(data, "valid", Batching(batch=256, length=1)))
-        answers = [model.net(batch.inputs)[0].argmax(-1).cpu().numpy() for batch in batches]
-        model.train(was_training)
-        return np.concatenate(answers)
+        return np.concatenate([model(batch.inputs)[0].argmax(-1).cpu().numpy() for batch in batches])
 
-    def _looks(self, meta: Mapping[str, Any]) -> NDArray[np.int64]:
-        own = self.options
-        return looks(meta["height"], meta["width"], order=own.order, patch=own.patch, overlap=own.overlap)
+    @torch.no_grad()
+    def _looked(
+        self, model: TaskModel, meta: Mapping[str, Any], pixels: NDArray[np.uint8], chosen: NDArray[np.int64]
+    ) -> tuple[Tensor, list[Boxes]]:
+        """Return what would be answered after each look at the chosen pictures, and where the looks are."""
+        reading, device = self._reading(meta), next(model.parameters()).device
+        inputs = reading.inputs(pixels[chosen], chosen, len(pixels), (PARTS.index("valid"),))
+        moved = (
+            inputs.to(device)
+            if isinstance(inputs, Tensor)
+            else {name: tensor.to(device) for name, tensor in inputs.items()}
+        )
+        return reading.after_each_look(model, moved)
 
+    def _reading(self, meta: Mapping[str, Any]) -> Reading:
+        """Return how pictures are read.
 
-def as_looks(pixels: NDArray[np.uint8], looks_TP: NDArray[np.int64], meta: Mapping[str, Any]) -> Tensor:
-    """Return pictures (B, H, W) as normalised looks (T, B, P)."""
-    pixels_TBP = pixels.reshape(len(pixels), -1)[:, looks_TP].swapaxes(0, 1)
-    looks_TBP = torch.from_numpy(np.ascontiguousarray(pixels_TBP)).to(torch.get_default_dtype())
-    return looks_TBP.sub_(meta["mean"]).div_(meta["deviation"])
+        Raises:
+            UserError: where the options do not fit each other or the pictures.
+        """
+        own, height, width = self.options, meta["height"], meta["width"]
+        scaled = {"mean": meta["mean"], "deviation": meta["deviation"], "over_looks": own.answer == "mean"}
+        if own.order in ORDERS_OF_PLACES:
+            if own.overlap:
+                raise UserError(
+                    f"overlap={own.overlap} is for looks in a fixed order, not for order={own.order}"
+                )
+            return Wandering(
+                learned=own.order == "learned",
+                patch=side_of_look(height, width, own.patch, own.scales),
+                scales=own.scales,
+                looks=own.looks or LOOKS,
+                features=own.embedding or FEATURES,
+                spread=SPREAD,
+                **scaled,
+            )
+        for name, unset in (("looks", 0), ("scales", 1)):
+            if getattr(own, name) != unset:
+                raise UserError(
+                    f"{name}={getattr(own, name)} is for order=learned or order=random; a picture read by "
+                    f"{own.order} is seen as a whole"
+                )
+        looks_TP = looks(height, width, order=own.order, patch=own.patch, overlap=own.overlap)
+        return InOrder(looks_TP=looks_TP, width=width, embedding=own.embedding, **scaled)
 
 
 def _parts(pictures: Pictures, parts: Mapping[Part, slice]) -> dict[Part, Arrays]:

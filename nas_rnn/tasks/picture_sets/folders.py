@@ -1,4 +1,4 @@
-"""Pictures in one sub-folder per class, and resizing, both through pillow."""
+"""Pictures in one sub-folder per class or in one folder, and resizing, all through pillow."""
 
 from __future__ import annotations
 
@@ -32,26 +32,45 @@ def read_class_folders(folder: Path, size: int) -> tuple[NDArray[np.uint8], NDAr
         UserError: for a class without pictures or with a control character in its name, a picture that cannot be
             read, or sizes that differ with ``size`` 0; and where pillow is missing.
     """
-    pillow = pillow_for(INSTALL)
-    suffixes = set(pillow.registered_extensions())
-    pictures, labels, first = list[NDArray[np.uint8]](), list[int](), None
+    found, labels = list[Path](), list[int]()
     folders = class_folders(folder)
     for label, class_folder in enumerate(folders):
         check_text(class_folder.name, f"the name of a class in {str(folder)!a}")
-        paths = sorted(path for path in class_folder.iterdir() if path.suffix.lower() in suffixes)
+        paths = _pictures_in(class_folder)
         if not paths:
             raise UserError(
                 f"{class_folder} holds no pictures; every class needs some (.png, .jpg and the like), or "
                 "remove the folder"
             )
-        for path in paths:
-            pixels = _bytes(_fit(read_picture(path, "L"), size))
-            first = first or (path, pixels.shape)
-            if pixels.shape != first[1]:
-                raise differing(*first, path, pixels.shape)
-            pictures.append(pixels)
-            labels.append(label)
-    return np.stack(pictures), np.array(labels), [path.name for path in folders]
+        found += paths
+        labels += [label] * len(paths)
+    return _read(found, size), np.array(labels), [path.name for path in folders]
+
+
+def read_flat_folder(folder: Path, size: int) -> NDArray[np.uint8] | None:
+    """Return the pictures (N, H, W) of a folder without classes, by name, as `read_class_folders`; None without any.
+
+    Raises:
+        UserError: for a picture that cannot be read, or sizes that differ with ``size`` 0; and where pillow is missing.
+    """
+    paths = _pictures_in(folder)
+    return _read(paths, size) if paths else None
+
+
+def _pictures_in(folder: Path) -> list[Path]:
+    suffixes = set(pillow_for(INSTALL).registered_extensions())
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes)
+
+
+def _read(paths: list[Path], size: int) -> NDArray[np.uint8]:
+    pictures, first = list[NDArray[np.uint8]](), None
+    for path in paths:
+        pixels = _bytes(_fit(read_picture(path, "L"), size))
+        first = first or (path, pixels.shape)
+        if pixels.shape != first[1]:
+            raise differing(*first, path, pixels.shape)
+        pictures.append(pixels)
+    return np.stack(pictures)
 
 
 def differing(first: Path, shape: tuple[int, ...], other: Path, other_shape: tuple[int, ...]) -> UserError:

@@ -16,8 +16,14 @@ from nas_rnn.errors import UserError
 from nas_rnn.tasks.classes import mixed_order
 from nas_rnn.tasks.data import Part
 from nas_rnn.tasks.digits import WHITE, handwritten_digits
-from nas_rnn.tasks.glimpses.classes import class_folders, differing, read_class_folders, resized
-from nas_rnn.tasks.glimpses.idx import read_labels, read_pictures
+from nas_rnn.tasks.picture_sets.folders import (
+    class_folders,
+    differing,
+    read_class_folders,
+    read_flat_folder,
+    resized,
+)
+from nas_rnn.tasks.picture_sets.idx import read_labels, read_pictures
 
 TEST_SHARE = 0.2
 """What is kept for the test where nothing else says so: on few pictures the test needs them the most."""
@@ -25,6 +31,10 @@ TEST_SHARE = 0.2
 MANY = 20
 """So many labels in ascending order are no coincidence."""
 
+WITHOUT_LABELS = (
+    "give a folder of pictures, one with a sub-folder of pictures for each class, or one with IDX files such as "
+    "train-images-idx3-ubyte and t10k-images-idx3-ubyte (.gz too)"
+)
 WHAT_WORKS = (
     "give a folder with one sub-folder of pictures for each class, or with IDX files: "
     "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, "
@@ -48,42 +58,48 @@ class Pictures:
     own_fit: int | None = None
 
 
-def embedded_digits(size: int) -> Pictures:
+def embedded_digits(size: int, otherwise: str = WHAT_WORKS) -> Pictures:
     """Return scikit-learn's 1,797 handwritten digits, 8 x 8 pixels of 17 greys (Alpaydin, Kaynak 1998), mixed.
 
     ``size`` brings them to size x size, 0 leaves them.
 
     Raises:
-        UserError: where scikit-learn is missing.
+        UserError: where scikit-learn is missing; ``otherwise`` says what works without it.
     """
-    images, labels = handwritten_digits(WHAT_WORKS)
-    pixels = resized(images, size)
+    images, labels = handwritten_digits(otherwise)
+    pixels = np.minimum(resized(images, size), WHITE)  # resizing overshoots at edges
     return mixed(Pictures("scikit-learn digits", pixels, labels, [str(i) for i in range(10)], white=WHITE))
 
 
-def read_folder(folder: Path, size: int) -> Pictures:
+def read_folder(folder: Path, size: int, *, labelled: bool = True) -> Pictures:
     """Read IDX files or classes' sub-folders; ``size`` brings pictures to size x size, 0 leaves them.
 
-    IDX files stay in their order; sub-folders are mixed.
+    IDX files stay in their order; sub-folders are mixed. Where pictures need not be ``labelled``, IDX files of labels
+    may be missing, and pictures may lie in the folder itself: then all are of one class without a name.
 
     Raises:
         UserError: when the folder cannot be used; the message names the file and says what would work.
     """
+    what_works = WHAT_WORKS if labelled else WITHOUT_LABELS
     if not folder.exists():
-        raise UserError(f"there is no folder {folder}; {WHAT_WORKS}")
+        raise UserError(f"there is no folder {folder}; {what_works}")
     if not folder.is_dir():
-        raise UserError(f"{folder} is a file; {WHAT_WORKS}")
+        raise UserError(f"{folder} is a file; {what_works}")
     try:
         files = _by_stem(path for path in folder.iterdir() if path.is_file())
         images = [path for path in files if _is(path, "images", "idx3")]
         labels = [path for path in files if _is(path, "labels", "idx1")]
+        if images and not labelled:
+            return _without_labels(folder, images, size)
         if class_folders(folder) and not (images and labels):
             return mixed(Pictures(folder.name, *read_class_folders(folder, size)))
-        if images or labels:
+        if labelled and (images or labels):
             return _from_idx(folder, images, labels, size)
+        if not labelled and (pixels := read_flat_folder(folder, size)) is not None:
+            return mixed(Pictures(folder.name, pixels, np.zeros(len(pixels), dtype=np.int64), [""]))
     except OSError as error:
         raise UserError(f"cannot read {folder}: {error.strerror}; give a folder that you may read") from error
-    raise UserError(f"{folder} holds no pictures; {WHAT_WORKS}")
+    raise UserError(f"{folder} holds no pictures; {what_works}")
 
 
 def mixed(pictures: Pictures) -> Pictures:
@@ -92,14 +108,15 @@ def mixed(pictures: Pictures) -> Pictures:
     return replace(pictures, pixels=pictures.pixels[order], labels=pictures.labels[order])
 
 
-def split(pictures: Pictures, train: int, valid_share: float) -> dict[Part, slice]:
+def split(pictures: Pictures, train: int, valid_share: float, *, labelled: bool = True) -> dict[Part, slice]:
     """Return the places of the parts: train, then valid, then test, without gaps where nothing says otherwise.
 
     ``train`` is how many of the first pictures train and validate, 0 for all but the source's own test part
     or else four fifths; the last ``valid_share`` of them validate.
 
     Raises:
-        UserError: when a part would be empty, or the training part has a single class.
+        UserError: when a part would be empty, or, where classes are ``labelled`` to be told apart, the training part
+            has a single one.
     """
     count = len(pictures.labels)
     most = pictures.own_fit if pictures.own_fit is not None else count - 1
@@ -115,7 +132,8 @@ def split(pictures: Pictures, train: int, valid_share: float) -> dict[Part, slic
             f"{pictures.source} has {count} pictures, {fit} of them to train and validate on, too few; give at "
             "least 10, better some thousand"
         )
-    _require_classes(pictures, fit, fit - valid)
+    if labelled:
+        _require_classes(pictures, fit, fit - valid)
     test = fit if pictures.own_fit is None else pictures.own_fit
     return {"train": slice(0, fit - valid), "valid": slice(fit - valid, fit), "test": slice(test, count)}
 
@@ -139,18 +157,42 @@ def _from_idx(folder: Path, images: list[Path], labels: list[Path], size: int) -
     if len(images) == len(labels) == 1:
         pixels, numbers = _pair(images[0], labels[0], size)
         return _numbered(folder.name, pixels, numbers)
-    roles = [[path for path in files if _is(path, *names)] for names in _ROLES for files in (images, labels)]
-    if [len(files) for files in roles] != [1, 1, 1, 1] or len(images) + len(labels) != 4:
-        found = ", ".join(path.name for path in sorted(images + labels))
-        raise UserError(f"cannot tell which IDX files of {folder} belong together: {found}; {WHAT_WORKS}")
-    fit, test = _pair(roles[0][0], roles[1][0], size), _pair(roles[2][0], roles[3][0], size)
-    if fit[0].shape[1:] != test[0].shape[1:]:
-        raise differing(roles[0][0], fit[0].shape[1:], roles[2][0], test[0].shape[1:])
-    pixels, numbers = (np.concatenate(both) for both in zip(fit, test, strict=True))
+    (fit_images, test_images), (fit_labels, test_labels) = _in_roles(folder, images, labels)
+    fit, test = _pair(fit_images, fit_labels, size), _pair(test_images, test_labels, size)
+    numbers = np.concatenate([fit[1], test[1]])
+    pixels = _joined((fit_images, fit[0]), (test_images, test[0]))
     return replace(_numbered(folder.name, pixels, numbers), own_fit=len(fit[1]))
 
 
+def _without_labels(folder: Path, images: list[Path], size: int) -> Pictures:
+    """Return the pictures of one IDX file, or of one to train on and one to test on, all of one class."""
+    own_fit = None
+    if len(images) == 1:
+        pixels = resized(read_pictures(images[0]), size)
+    else:
+        ((fit, test),) = _in_roles(folder, images)
+        own, others = resized(read_pictures(fit), size), resized(read_pictures(test), size)
+        pixels, own_fit = _joined((fit, own), (test, others)), len(own)
+    return Pictures(folder.name, pixels, np.zeros(len(pixels), dtype=np.int64), [""], own_fit=own_fit)
+
+
 _ROLES = (("train",), ("t10k", "test"))
+
+
+def _in_roles(folder: Path, *kinds: list[Path]) -> list[tuple[Path, Path]]:
+    """Return of each kind of files the one to train on and the one to test on."""
+    found = [[[path for path in files if _is(path, *names)] for names in _ROLES] for files in kinds]
+    if any(len(files) != 1 for roles in found for files in roles) or any(len(files) != 2 for files in kinds):
+        listed = ", ".join(path.name for path in sorted(path for files in kinds for path in files))
+        what_works = WHAT_WORKS if len(kinds) > 1 else WITHOUT_LABELS
+        raise UserError(f"cannot tell which IDX files of {folder} belong together: {listed}; {what_works}")
+    return [(fit[0], test[0]) for fit, test in found]
+
+
+def _joined(fit: tuple[Path, NDArray[np.uint8]], test: tuple[Path, NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    if fit[1].shape[1:] != test[1].shape[1:]:
+        raise differing(fit[0], fit[1].shape[1:], test[0], test[1].shape[1:])
+    return np.concatenate([fit[1], test[1]])
 
 
 def _numbered(source: str, pixels: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Pictures:
