@@ -3,10 +3,10 @@
     python benchmarks/learned_places.py --data mnist --train 8000 --seeds 3 --out places.jsonl
     python benchmarks/learned_places.py --out digits.jsonl                     # scikit-learn's digits
 
-The LSTM of the task glimpses with the orders "learned" and "random" (Mnih et al. 2014), trained until it stops improving, the
-same data order in each pair of seeds. Each run that has ended is a line of ``--out``; started again, the script goes on
-where it was. Told is the mean of each on the test part, and the paired difference with its interval over seeds and
-pictures.
+The LSTM of the task glimpses with the orders "learned" and "random" (Mnih et al. 2014), trained until it stops
+improving, the same data order in each pair of seeds. Each run that has ended is a line of ``--out``; started again, the
+script goes on where it was. Told is the mean of each on the test part, and the paired difference with its interval over
+seeds and pictures.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ from nas_rnn.training.trainer import Trainer
 ORDERS = ("learned", "random")
 
 
-def line(task: Glimpses, data: TaskData, given: argparse.Namespace, order: str, seed: int) -> dict[str, object]:
+def line(
+    task: Glimpses, data: TaskData, given: argparse.Namespace, order: str, seed: int
+) -> dict[str, object]:
     """Train one run; what it measured, as a line of the file."""
     options = TrainingOptions(
         device="cpu",
@@ -71,7 +73,9 @@ def line(task: Glimpses, data: TaskData, given: argparse.Namespace, order: str, 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--data", type=Path, help="IDX files or classes' folders; default: scikit-learn's digits")
+    parser.add_argument(
+        "--data", type=Path, help="IDX files or classes' folders; default: scikit-learn's digits"
+    )
     parser.add_argument("--train", type=int, default=0, help="pictures to train and validate on")
     parser.add_argument("--looks", type=int, default=6)
     parser.add_argument("--patch", type=int, default=0)
@@ -99,12 +103,20 @@ def main() -> None:
             told = {name: value for name, value in rows[-1].items() if name != "correct"}
             print(f"{np.mean(rows[-1]['correct']):.2f} % correct: {told}", flush=True)
     correct_SN = {
-        order: np.array([row["correct"] for row in sorted(rows, key=lambda row: row["seed"]) if row["order"] == order])
+        order: np.array(
+            [row["correct"] for row in sorted(rows, key=lambda row: row["seed"]) if row["order"] == order]
+        )
         for order in ORDERS
     }
     for order, own_SN in correct_SN.items():
-        print(f"{order}: {own_SN.mean():.2f} % ± {own_SN.mean(axis=1).std(ddof=1):.2f} over {len(own_SN)} seeds")
-    interval = paired_interval(correct_SN["learned"].astype(float), correct_SN["random"].astype(float), np.ones(correct_SN["random"].shape[1]))
+        print(
+            f"{order}: {own_SN.mean():.2f} % ± {own_SN.mean(axis=1).std(ddof=1):.2f} over {len(own_SN)} seeds"
+        )
+    interval = paired_interval(
+        correct_SN["learned"].astype(float),
+        correct_SN["random"].astype(float),
+        np.ones(correct_SN["random"].shape[1]),
+    )
     print(f"learned - random: {interval}")
 
 

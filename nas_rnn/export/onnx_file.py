@@ -116,6 +116,12 @@ def _whole(rnn: RNN, bundle: TaskModelBundle) -> onnx.ModelProto:
             f"the model of the task {bundle.task.name!r} cannot be exported to ONNX: {reason}"
         ) from error
     assert program is not None
+    calls = sum(node.domain == DOMAIN for node in program.model_proto.graph.node)
+    if calls != 1:
+        raise NasRnnError(
+            f"the model of the task {bundle.task.name!r} cannot be exported to ONNX, which needs recurrent layers that "
+            f"read a sequence in one call; here they are called {calls} times. --format torch has all of it"
+        )
     return _with_layers(program.model_proto, rnn, bundle.model.carries_state)
 
 

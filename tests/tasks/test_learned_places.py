@@ -43,7 +43,8 @@ def net(**sizes: Any) -> AttentionModel:
 
 
 @pytest.mark.parametrize(
-    "options", [{"order": "learned"}, {"order": "random"}, {"order": "learned", "scales": 2, "answer": "mean"}]
+    "options",
+    [{"order": "learned"}, {"order": "random"}, {"order": "learned", "scales": 2, "answer": "mean"}],
 )
 def test_it_keeps_what_a_task_must(source: Path, options: dict[str, Any]) -> None:
     assert check_task(partial(Glimpses, **options), source) == []
@@ -57,7 +58,9 @@ def centre(first: int, side: int, of: int) -> float:
 @pytest.mark.parametrize(("top", "left"), [(0, 0), (3, 5), (6, 4)])
 def test_a_look_is_the_pixels_at_its_place(top: int, left: int) -> None:
     pictures = torch.rand(2, 8, 9, dtype=torch.float64)
-    places = torch.tensor([[centre(top, 2, 8), centre(left, 2, 9)], [centre(1, 2, 8), centre(7, 2, 9)]]).double()
+    places = torch.tensor(
+        [[centre(top, 2, 8), centre(left, 2, 9)], [centre(1, 2, 8), centre(7, 2, 9)]]
+    ).double()
     seen = net().retina(pictures, places)
     wanted = torch.stack([pictures[0, top : top + 2, left : left + 2], pictures[1, 1:3, 7:9]]).flatten(1)
     torch.testing.assert_close(seen, wanted)
@@ -69,7 +72,9 @@ def test_between_pixels_it_is_their_weighted_mean_and_beyond_the_edge_the_border
     expected = (picture[:, 2:4, 3:5] + picture[:, 3:5, 3:5]) / 2
     torch.testing.assert_close(net().retina(picture, half), expected.flatten(1))
     corner = net().retina(picture, torch.tensor([[-1.0, 1.0]]).double())
-    torch.testing.assert_close(corner, torch.full((1, 4), 5.0, dtype=torch.float64))  # the last pixel of row 0
+    torch.testing.assert_close(
+        corner, torch.full((1, 4), 5.0, dtype=torch.float64)
+    )  # the last pixel of row 0
 
 
 def test_a_further_scale_sees_twice_as_far_with_half_the_detail() -> None:
@@ -140,7 +145,11 @@ def test_neither_the_answer_teaches_the_policy_nor_the_policy_the_layers() -> No
     batch = Batch(inputs=torch.rand(9, 7, 7, dtype=torch.float64), targets=torch.arange(9) % 3)
     torch.manual_seed(3)
     logits = own.answer(own.look(batch.inputs).hidden_TBN)[-1]
-    layers = {name: tensor for name, tensor in own.named_parameters() if "policy" not in name and "expected" not in name}
+    layers = {
+        name: tensor
+        for name, tensor in own.named_parameters()
+        if "policy" not in name and "expected" not in name
+    }
     answer = F.cross_entropy(logits, torch.arange(9) % 3)
     alone_ = torch.autograd.grad(answer, [*layers.values(), own.policy.bias], allow_unused=True)  # type: ignore[union-attr]
     assert alone_[-1] is None
@@ -212,7 +221,9 @@ def test_gradient_flow_goes_through_every_look(source: Path, order: str) -> None
     data = task.load(source)
     torch.manual_seed(0)
     model = task.build(data.meta, lambda size: RNN("lstm", size, 5, backend="eager"), Regularisation())
-    (flow,) = model_flows(model, next(iter(task.batches(data, "valid", Batching(batch=4, length=1)))), weights="fresh")
+    (flow,) = model_flows(
+        model, next(iter(task.batches(data, "valid", Batching(batch=4, length=1)))), weights="fresh"
+    )
     assert flow.steps == 3
     assert all(norm for norm in flow.paths[0].norms[:-1])
 
@@ -255,10 +266,19 @@ def test_an_export_looks_where_the_model_does(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"order": "learned", "overlap": 1}, "overlap=1 is for looks in a fixed order, not for order=learned"),
-        ({"order": "rows", "looks": 4}, "looks=4 is for order=learned or order=random; a picture read by rows"),
+        (
+            {"order": "learned", "overlap": 1},
+            "overlap=1 is for looks in a fixed order, not for order=learned",
+        ),
+        (
+            {"order": "rows", "looks": 4},
+            "looks=4 is for order=learned or order=random; a picture read by rows",
+        ),
         ({"order": "spiral", "scales": 2}, "scales=2 is for order=learned or order=random"),
-        ({"order": "random", "patch": 7}, r"patch=7 is larger than pictures of 6 x 6 pixels; use at most patch=6"),
+        (
+            {"order": "random", "patch": 7},
+            r"patch=7 is larger than pictures of 6 x 6 pixels; use at most patch=6",
+        ),
         ({"order": "learned", "patch": 4, "scales": 3}, r"would see 16 pixels a side.*use at most scales=2"),
     ],
 )

@@ -39,11 +39,15 @@ def completed_png(
     axes = figure.subplots()
     axes.imshow(whole, cmap="gray_r", vmin=0, vmax=levels - 1, interpolation="nearest")
     height = given_NHW.shape[1] + GAP
-    axes.set_yticks([GAP + height * row + (height - GAP) / 2 - 0.5 for row in range(len(rows))], names, fontsize=9)
+    axes.set_yticks(
+        [GAP + height * row + (height - GAP) / 2 - 0.5 for row in range(len(rows))], names, fontsize=9
+    )
     axes.set_xticks([])
     axes.tick_params(length=0, colors=INK)
     axes.spines[:].set_visible(False)
-    axes.set_title("Halves of validation pictures, and how the model goes on", loc="left", fontsize=10, color=INK)
+    axes.set_title(
+        "Halves of validation pictures, and how the model goes on", loc="left", fontsize=10, color=INK
+    )
     return png(figure)
 
 

@@ -1,4 +1,7 @@
-"""What can be said of a pixel without a memory, or with one of a single pixel. Shapes: N pictures of H x W, L levels."""
+"""What can be said of a pixel without a memory, or with one of a single pixel.
+
+Shapes: N pictures of H x W, L levels.
+"""
 
 from __future__ import annotations
 

@@ -55,7 +55,9 @@ def pieces(height: int, width: int, by: str, side: int = 0) -> Pieces:
     """
     if side and by != "patch":
         raise UserError(f"side={side} is that of a patch (by=patch); a picture drawn by {by} has none")
-    fitting = [number for number in range(1, min(height, width) + 1) if not (height % number or width % number)]
+    fitting = [
+        number for number in range(1, min(height, width) + 1) if not (height % number or width % number)
+    ]
     if side and side not in fitting:
         raise UserError(
             f"side={side} does not fit pictures of {height} x {width} pixels: some would never be drawn; use "
@@ -81,7 +83,9 @@ def levels_of(white: int, wanted: int) -> int:
     """
     there = white + 1
     if wanted > there:
-        raise UserError(f"levels={wanted} is more than the {there} greys of the pictures; use at most levels={there}")
+        raise UserError(
+            f"levels={wanted} is more than the {there} greys of the pictures; use at most levels={there}"
+        )
     return wanted or (there if there <= KEPT_LEVELS else FEWER_LEVELS)
 
 

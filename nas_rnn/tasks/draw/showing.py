@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nas_rnn.errors import UserError
 from nas_rnn.tasks.answers import of_class
 from nas_rnn.tasks.draw.net import DrawNet
 from nas_rnn.tasks.draw.pieces import Pieces
@@ -52,7 +53,14 @@ def show(
 
     require_drawable(options)
     height, width, levels = meta["height"], meta["width"], meta["levels"]
-    known = np.frombuffer(base64.b64decode(meta["examples"]["levels"]), dtype=np.uint8).reshape(-1, height, width)
+    known = np.frombuffer(base64.b64decode(meta["examples"]["levels"]), dtype=np.uint8).reshape(
+        -1, height, width
+    )
+    if options.prompt and meta["classes"] == [""]:
+        raise UserError(
+            f"the pictures of {meta['source']} have no classes, so the prompt {options.prompt!r} names none; leave "
+            "it out"
+        )
     of_it = of_class(meta["examples"]["labels"], options.prompt, meta["classes"], "picture")
     chosen = known[np.random.default_rng(seed).permutation(of_it)[:COMPLETED]]
 
@@ -75,7 +83,9 @@ def show(
     )
 
 
-def _text(samples: NDArray[np.uint8], completed: NDArray[np.uint8], given: int, length: int, levels: int) -> str:
+def _text(
+    samples: NDArray[np.uint8], completed: NDArray[np.uint8], given: int, length: int, levels: int
+) -> str:
     most = min(IN_TEXT, length)
     parts = [f"drawn:\n{in_characters(picture, levels - 1)}" for picture in samples[:most]]
     parts += [

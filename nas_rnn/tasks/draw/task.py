@@ -80,7 +80,9 @@ class Draw(Task):
         own = self.options
         size = int(own.size)
         found = (
-            embedded_digits(size, WITHOUT_LABELS) if source is None else read_folder(source, size, labelled=False)
+            embedded_digits(size, WITHOUT_LABELS)
+            if source is None
+            else read_folder(source, size, labelled=False)
         )
         parts = split(found, int(own.train), float(own.valid), labelled=False)
         levels = levels_of(found.white, int(own.levels))

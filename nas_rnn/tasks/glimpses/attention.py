@@ -14,7 +14,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-
 SLOW = 0.1
 """A factor on what the policy's layer gives. Adam's steps are as long however noisy a gradient is, and without it they
 carry the proposed places off to the edges before the layers can tell good ones from others."""
@@ -69,7 +68,7 @@ class AttentionModel(nn.Module):
         self.output = nn.Linear(self.rnn.hidden_size, classes)
         self.policy = nn.Linear(self.rnn.hidden_size, 2) if learned else None
         self.expected = nn.Linear(self.rnn.hidden_size, 1) if learned else None
-        """The probability that the right class will have, guessed after each look: what the policy is measured against."""
+        """Guesses after each look the probability that the right class will have, beside which a reward is judged."""
 
     def forward(self, inputs: Tensor | Mapping[str, Tensor], state: Any = None) -> tuple[Tensor, Any]:
         looked = self.look(inputs)

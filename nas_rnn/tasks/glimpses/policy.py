@@ -10,9 +10,8 @@ from nas_rnn.tasks.batch import Batch
 from nas_rnn.tasks.glimpses.attention import AttentionModel, Looked
 from nas_rnn.tasks.model import Loss, State, TaskModel
 
-
 POLICY = 0.1
-"""Of the policy's surrogate in the total: with 1 clipping by the norm leaves the layers little of their own gradient."""
+"""The share of the policy's surrogate in the total: with 1, clipping by the norm leaves little of the answer's."""
 
 
 class Attender(TaskModel):

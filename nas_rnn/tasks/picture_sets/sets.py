@@ -89,11 +89,11 @@ def read_folder(folder: Path, size: int, *, labelled: bool = True) -> Pictures:
         files = _by_stem(path for path in folder.iterdir() if path.is_file())
         images = [path for path in files if _is(path, "images", "idx3")]
         labels = [path for path in files if _is(path, "labels", "idx1")]
-        if images and not labelled:
+        if images and not labelled and len(labels) != len(images):
             return _without_labels(folder, images, size)
         if class_folders(folder) and not (images and labels):
             return mixed(Pictures(folder.name, *read_class_folders(folder, size)))
-        if labelled and (images or labels):
+        if images or (labels and labelled):
             return _from_idx(folder, images, labels, size)
         if not labelled and (pixels := read_flat_folder(folder, size)) is not None:
             return mixed(Pictures(folder.name, pixels, np.zeros(len(pixels), dtype=np.int64), [""]))
