@@ -13,8 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nas_rnn.errors import UserError
+from nas_rnn.errors import NasRnnError, UserError
 from nas_rnn.execution import RNN
+from nas_rnn.export import export_files
 from nas_rnn.tasks import Batch, Batching, PreviewOptions, Regularisation, TaskData
 from nas_rnn.tasks.glimpses import Glimpses
 from nas_rnn.tasks.glimpses.attention import SLOW, AttentionModel
@@ -261,6 +262,11 @@ def test_an_export_looks_where_the_model_does(tmp_path: Path) -> None:
         tmp_path,
     )
     np.testing.assert_allclose(np.array(json.loads(printed)), expected.numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_onnx_needs_layers_that_read_a_sequence_in_one_call() -> None:
+    with pytest.raises(NasRnnError, match="here they are called 3 times. --format torch has all of it"):
+        export_files(trained_on(Glimpses(order="learned", looks=3)), "onnx", Path("x.onnx"))
 
 
 @pytest.mark.parametrize(
