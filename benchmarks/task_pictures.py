@@ -2,6 +2,7 @@
 
     python benchmarks/task_pictures.py --out docs/tasks
     python benchmarks/task_pictures.py music speech --parameters 20000 --seed 1
+    python benchmarks/task_pictures.py glimpses --task-option order=learned --out pictures
 
 Runs end by themselves, or after ``--most-epochs``. The test part is read; these are no comparisons. A line goes to
 standard output for each task, and the files of its preview to ``--out``, called ``TASK-FILE``; texts are cut to their
@@ -71,13 +72,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("tasks", nargs="*", help="default: all")
     parser.add_argument("--parameters", type=int, default=20_000)
+    parser.add_argument("--task-option", action="append", default=[], help="KEY=TEXT, repeatable")
     parser.add_argument("--most-epochs", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="folder for the pictures; default: none are kept")
     given = parser.parse_args()
     registry = plugins.registry()
     for name in given.tasks or registry.names("task"):
-        task = registry.find("task", name).value()
+        task = registry.find("task", name).value(**dict(option.split("=") for option in given.task_option))
         print(trained(task, given.parameters, given.most_epochs, given.seed, given.out), flush=True)
 
 

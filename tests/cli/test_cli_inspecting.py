@@ -201,6 +201,7 @@ def test_tasks_are_listed_with_all_metrics_and_what_steers(
         ),
         "char-lm": ("bits_per_char (minimize)", ""),
         "classify": ("accuracy (maximize), macro F1 (maximize)", "loss (minimize)"),
+        "draw": ("bits_per_dim (minimize)", ""),
         "forecast": ("mae (minimize), rmse (minimize), mase (minimize)", ""),
         "glimpses": ("accuracy (maximize)", ""),
         "memory": ("solved (maximize), squared_error (minimize)", "loss (minimize)"),

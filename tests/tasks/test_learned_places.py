@@ -265,7 +265,7 @@ def test_an_export_looks_where_the_model_does(tmp_path: Path) -> None:
 
 
 def test_onnx_needs_layers_that_read_a_sequence_in_one_call() -> None:
-    with pytest.raises(NasRnnError, match="here they are called 3 times. --format torch has all of it"):
+    with pytest.raises(NasRnnError, match=r"here they are called 3 times\. --format torch has all of it"):
         export_files(trained_on(Glimpses(order="learned", looks=3)), "onnx", Path("x.onnx"))
 
 
