@@ -91,13 +91,13 @@ def test_looks_go_on_from_one_another_as_they_are_written_out() -> None:
     own = net(dropout=0.5).eval()
     pictures = torch.rand(5, 7, 7, dtype=torch.float64)
     looked, state, place = own.look(pictures), None, torch.zeros(5, 2, dtype=torch.float64)
-    assert own.policy is not None
+    assert own.policy is not None and own.path is not None
     for number in range(4):
         torch.testing.assert_close(looked.places_TB2[number], place)
         seen = torch.relu(own.pixels(own.retina(pictures, place)) + own.place(place))
         hidden, state = own.rnn(seen[None], state)
         torch.testing.assert_close(looked.hidden_TBN[number], hidden[0])
-        place = torch.tanh(SLOW * own.policy(hidden[0]))
+        place = torch.tanh(SLOW * own.policy(hidden[0]) + own.path[min(number, 2)])
     torch.testing.assert_close(own(pictures)[0], own.output(looked.hidden_TBN[-1]))
     own.mean = True
     torch.testing.assert_close(own(pictures)[0], own.output(looked.hidden_TBN.mean(0)))
@@ -119,7 +119,7 @@ def test_the_policy_s_gradient_is_that_of_reinforce() -> None:
     """Against the rule written out: reward less expectation, times the derivative of the log-density."""
     own = net()
     model = Attender(own).train()
-    assert own.policy is not None and own.expected is not None
+    assert own.policy is not None and own.path is not None and own.expected is not None
     pictures, labels = torch.rand(40, 7, 7, dtype=torch.float64), torch.arange(40) % 3
     batch = Batch(inputs=pictures, targets=labels)
     torch.manual_seed(3)
@@ -132,7 +132,7 @@ def test_the_policy_s_gradient_is_that_of_reinforce() -> None:
     expected = own.expected(hidden)[..., 0].detach()
     for picture in range(40):
         for step in range(1, own.looks):
-            proposed = torch.tanh(SLOW * own.policy(hidden[step - 1, picture])).detach()
+            proposed = torch.tanh(SLOW * own.policy(hidden[step - 1, picture]) + own.path[step - 1]).detach()
             surprise = float(reward[picture]) - float(expected[step - 1, picture])
             density = (looked.places_TB2[step, picture] - proposed) / own.spread**2
             wanted -= surprise * density * (1 - proposed**2) * SLOW / 40
@@ -149,7 +149,7 @@ def test_neither_the_answer_teaches_the_policy_nor_the_policy_the_layers() -> No
     layers = {
         name: tensor
         for name, tensor in own.named_parameters()
-        if "policy" not in name and "expected" not in name
+        if not name.startswith(("policy", "path", "expected"))
     }
     answer = F.cross_entropy(logits, torch.arange(9) % 3)
     alone_ = torch.autograd.grad(answer, [*layers.values(), own.policy.bias], allow_unused=True)  # type: ignore[union-attr]
@@ -181,14 +181,14 @@ def test_random_places_are_others_in_each_epoch_and_the_same_in_evaluation(sourc
 
 
 def signposts(folder: Path, count: int) -> Path:
-    """Write pictures whose middle says on which side the class stands; the other side shows another class."""
+    """Write pictures whose middle says whether the class stands above or below; the other place shows any class."""
     random = np.random.default_rng(5)
     pixels = random.integers(0, 40, size=(count, 12, 12))
-    labels, decoys, right = (random.integers(0, 2, count) for _ in range(3))
-    for picture, label, decoy, side in zip(pixels, labels, decoys, right, strict=True):
+    labels, decoys, below = (random.integers(0, 2, count) for _ in range(3))
+    for picture, label, decoy, side in zip(pixels, labels, decoys, below, strict=True):
         picture[5:7, 5:7] = 255 * side
-        for number, left in ((label, 2 + 5 * side), (decoy, 2 + 5 * (1 - side))):
-            picture[4:8, left : left + 3] = 255 * number
+        for number, top in ((label, 2 + 5 * side), (decoy, 2 + 5 * (1 - side))):
+            picture[top : top + 3, 7:11] = 255 * number
     for name, array in (("images-idx3-ubyte", pixels), ("labels-idx1-ubyte", labels)):
         (folder / name).write_bytes(idx(array))
     return folder
@@ -198,9 +198,9 @@ def signposts(folder: Path, count: int) -> Path:
 def test_the_policy_learns_to_look_where_the_answer_is(
     tmp_path: Path, order: str, least: float, most: float
 ) -> None:
-    """Two looks, of which the first says on which side the second finds the class: no fixed place does."""
+    """Two looks, of which the first says where the second finds the class: no fixed place does."""
     task = Glimpses(order=order, looks=2, patch=2, embedding=16)
-    training = TrainingOptions(batch=32, learning_rate=0.01, epochs=60, device="cpu")
+    training = TrainingOptions(batch=16, learning_rate=0.01, epochs=60, device="cpu")
     spec = RunSpec(
         id="1", role="final", name="lstm", cell="", hidden_size=24, task="glimpses", training=training, seed=1,
         data_seed=2, read_test=True,

@@ -36,6 +36,9 @@ class AttentionModel(nn.Module):
     another one names the class. The first look is at the middle. While training, a look lies around the proposed place,
     normally distributed with the deviation ``spread``; otherwise at it. Beyond the edge the picture's border goes on.
 
+    Unlike in the paper, a proposal has a bias of its own for each look, the ``path``, which begins on a ring around the
+    middle: proposals that all begin at one place stay near it.
+
     With ``learned`` False there is no policy, and the places come with the pictures.
 
     Forward: ``(pictures (B, H, W), state) -> (logits (B, C), state)``, or with a mapping of ``pictures`` and ``places``
@@ -67,6 +70,7 @@ class AttentionModel(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(self.rnn.hidden_size, classes)
         self.policy = nn.Linear(self.rnn.hidden_size, 2) if learned else None
+        self.path = nn.Parameter(ring(looks - 1)) if learned else None
         self.expected = nn.Linear(self.rnn.hidden_size, 1) if learned else None
         """Guesses after each look the probability that the right class will have, beside which a reward is judged."""
 
@@ -84,7 +88,7 @@ class AttentionModel(nn.Module):
             if given_TB2 is not None:
                 place_B2 = proposed_B2 = given_TB2[number]
             elif number:
-                proposed_B2, place_B2 = self.next_place(hidden[-1])
+                proposed_B2, place_B2 = self.next_place(hidden[-1], number)
             seen_BE = self.glimpse(pictures_BHW, place_B2)
             hidden_1BN, state = self.rnn(seen_BE[None], state)
             hidden.append(hidden_1BN[0])
@@ -92,10 +96,13 @@ class AttentionModel(nn.Module):
             proposed.append(proposed_B2)
         return Looked(torch.stack(hidden), torch.stack(places), torch.stack(proposed))
 
-    def next_place(self, hidden_BN: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the proposed place and the one to look at, (B, 2) both; no gradient goes back into the layers."""
-        assert self.policy is not None, "a net without a policy needs places"
-        proposed_B2 = torch.tanh(SLOW * self.policy(hidden_BN.detach()))
+    def next_place(self, hidden_BN: Tensor, number: int) -> tuple[Tensor, Tensor]:
+        """Return the proposed place of look ``number``, from 1, and the one to look at, (B, 2) both.
+
+        No gradient goes back into the layers.
+        """
+        assert self.policy is not None and self.path is not None, "a net without a policy needs places"
+        proposed_B2 = torch.tanh(SLOW * self.policy(hidden_BN.detach()) + self.path[number - 1])
         if not self.training:
             return proposed_B2, proposed_B2
         return proposed_B2, (proposed_B2 + self.spread * torch.randn_like(proposed_B2)).detach()
@@ -132,6 +139,12 @@ class AttentionModel(nn.Module):
             hidden_TBN = hidden_TBN.cumsum(0) / seen
         logits_TBC: Tensor = self.output(self.dropout(hidden_TBN))
         return logits_TBC
+
+
+def ring(count: int) -> Tensor:
+    """Return (count, 2): so many places, evenly on a ring around the middle, as tanh reads them."""
+    angle = torch.arange(count) * (2 * torch.pi / max(1, count))
+    return 0.5 * torch.stack([angle.sin(), angle.cos()], dim=1)
 
 
 def normalised(pictures: Tensor, mean: float, deviation: float) -> Tensor:
