@@ -70,9 +70,9 @@ class Run:
 class Trained:
     """Trains the LSTM of about ``parameters`` with settings of the tuning's ranges."""
 
-    def __init__(self, task: Task, data: TaskData, parameters: int) -> None:
+    def __init__(self, task: Task, data: TaskData, parameters: int, **own: float) -> None:
         self._task, self._data = task, data
-        given = {"batch": 32, "length": 32, **task.training_defaults, "epochs": "auto", "device": "cpu"}
+        given = {"batch": 32, "length": 32, **task.training_defaults, **own, "epochs": "auto", "device": "cpu"}
         cell = plugins.load_cell("lstm")
         self._entry = Entry(
             name="lstm",
@@ -310,6 +310,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--parameters", type=int, default=10_000)
     parser.add_argument("--characters", type=int, default=100_000, help="of the text, from its beginning")
+    parser.add_argument("--learning-rate", type=float, help="default: the task's")
+    parser.add_argument("--most-epochs", type=int, help="of a run; default: 100")
     parser.add_argument("--minutes", type=float, default=25, help="no run begins later; 0: tables only")
     parser.add_argument("--repeats", type=int, default=4000, help="comparisons a row; 0: no tables")
     parser.add_argument("--pools", type=int, default=40, help="redrawn pools for the standard error")
@@ -317,7 +319,9 @@ def main() -> None:
     given = parser.parse_args()
     options = {"characters": given.characters} if given.task == "char-lm" else {}
     task = plugins.registry().find("task", given.task).value(**options)
-    train(given.out, Trained(task, task.load(None), given.parameters), given.minutes)
+    own = {"learning_rate": given.learning_rate, "most_epochs": given.most_epochs}
+    known = {name: value for name, value in own.items() if value is not None}
+    train(given.out, Trained(task, task.load(None), given.parameters, **known), given.minutes)
     pool = read(given.out, given.task)
     if given.pool:
         own = np.stack([pool.runs[index].items for index in pool.by_setting[0]]).astype(np.float32)
