@@ -72,7 +72,14 @@ class Trained:
 
     def __init__(self, task: Task, data: TaskData, parameters: int, **own: float) -> None:
         self._task, self._data = task, data
-        given = {"batch": 32, "length": 32, **task.training_defaults, **own, "epochs": "auto", "device": "cpu"}
+        given = {
+            "batch": 32,
+            "length": 32,
+            **task.training_defaults,
+            **own,
+            "epochs": "auto",
+            "device": "cpu",
+        }
         cell = plugins.load_cell("lstm")
         self._entry = Entry(
             name="lstm",

@@ -140,6 +140,12 @@ def test_idx_and_embedded_pictures_are_resized_too(tmp_path: Path) -> None:
     assert Glimpses(size=4).load(None).part("test")["pictures"].shape == (359, 4, 4)
 
 
+@pytest.mark.parametrize("size", [8, 12, 28])
+def test_resized_digits_are_no_brighter_than_white(size: int) -> None:
+    data = Glimpses(size=size).load(None)
+    assert {int(data.part(part)["pictures"].max()) for part in PARTS} == {data.meta["white"]} == {16}
+
+
 def test_a_path_that_is_no_folder(tmp_path: Path) -> None:
     refused(tmp_path / "nothing", "there is no folder .*nothing; give a folder with one sub-folder")
     (tmp_path / "file").write_text("text")
