@@ -25,8 +25,8 @@ _RELATION = {
 def sentence(comparison: Comparison) -> str:
     """Return the answer, one sentence for each contender, with the figures it rests on.
 
-    For example: "`gated-3f2a` is worse than the LSTM: 2.310 against 2.250 UNIT, difference
-    +0.060 [+0.030, +0.090] (95 %, over 5 seeds and the test blocks; untuned)."
+    For example: "`gated-3f2a` is worse than the LSTM, both untuned: 2.310 against 2.250 UNIT, difference
+    +0.060 [+0.030, +0.090] (95 %, over 5 seeds and the test blocks)."
     """
     return " ".join(sentences(comparison)) or "Nothing was compared."
 
@@ -82,12 +82,16 @@ def _sentence(comparison: Comparison, row: ContenderRow) -> str:
     claim += "".join(f" and {cell_name(one.name)}" for one in both)
     within = next((one.within for one in both if one.within), "") if both else row.within
     claim += f" {within}" if within else ""
+    if tuning:  # a part of the claim: of cells with other settings it says nothing
+        controls = {one.standing.name for one in comparison.controls}
+        further = any(one.name in controls for one in both)
+        claim += f", {'the others' if further else 'all' if both else 'both'} {tuning}"
     if row.weak_baseline:
         floor = f"the {row.weak_baseline}"
         claim += f": {other} has not learned enough to be a baseline; it does not clearly beat {floor}"
     if row.difference is None:
         reason = row.reason or "none of its runs has a test result"
-        return f"{claim}: {'; '.join(filter(None, (reason, tuning)))}."
+        return f"{claim}: {reason}."
     remarks = [
         _cover(row),
         "negative is better" if comparison.direction == "maximize" else "",
@@ -95,7 +99,6 @@ def _sentence(comparison: Comparison, row: ContenderRow) -> str:
         _correction(comparison, row),
         _seeds_wanted(row),
         *(_against(comparison, row, one) for one in row.against),
-        tuning,
         row.reason,
     ]
     told = "; ".join(remark for remark in remarks if remark)
