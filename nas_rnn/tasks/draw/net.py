@@ -71,7 +71,7 @@ class DrawNet(nn.Module):
         found: Tensor = self.output(hidden)
         if self.within is not None:
             found = found + F.linear(self.scaled(piece, hidden.dtype), self.within.weight * self.earlier)
-        return found.unflatten(-1, (self.pixels, self.levels))
+        return found.view(*found.shape[:-1], self.pixels, self.levels)
 
     def scaled(self, levels: Tensor, dtype: torch.dtype) -> Tensor:
         """Return greys from -1 to 1."""

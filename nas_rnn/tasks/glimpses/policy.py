@@ -47,7 +47,8 @@ class Attender(TaskModel):
         off_TB2 = (looked.places_TB2[1:].detach() - looked.proposed_TB2[1:]) / self.net.spread
         density_TB = -off_TB2.square().sum(-1) / 2  # of its logarithm, what the policy can change
         policy = -(density_TB * surprise_TB).sum(0).mean()
-        return POLICY * policy + F.mse_loss(expected_TB, reward_B.expand_as(expected_TB))
+        surrogate: Tensor = POLICY * policy + F.mse_loss(expected_TB, reward_B.expand_as(expected_TB))
+        return surrogate
 
 
 @torch.no_grad()

@@ -139,7 +139,8 @@ class Glimpses(Task):
         """
         pixels, labels = data.part(part)["pictures"], data.part(part)["labels"]
         reading = self._reading(data.meta)
-        order, seed = np.arange(len(labels)), (PARTS.index(part),)
+        order = np.arange(len(labels))
+        seed: tuple[int, ...] = (PARTS.index(part),)
         if part == "train" and batching.seed is not None:
             seed = (batching.seed, batching.epoch)
             np.random.default_rng(seed).shuffle(order)
