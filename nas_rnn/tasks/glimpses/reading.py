@@ -66,7 +66,10 @@ class InOrder:
 
     def after_each_look(self, model: TaskModel, inputs: Any) -> tuple[Tensor, list[Boxes]]:
         assert isinstance(model, GlimpseClassifier)
-        found: Boxes = [(*map(float, box),) for box in boxes(self.looks_TP, self.width)]  # type: ignore[misc]
+        found: Boxes = [
+            (float(top), float(left), float(height), float(width))
+            for top, left, height, width in boxes(self.looks_TP, self.width)
+        ]
         return model.net.after_each_look(inputs), [found] * inputs.shape[1]
 
     def plain_net(self, classes: list[str]) -> PlainNet:

@@ -234,12 +234,8 @@ class Glimpses(Task):
         """Return what would be answered after each look at the chosen pictures, and where the looks are."""
         reading, device = self._reading(meta), next(model.parameters()).device
         inputs = reading.inputs(pixels[chosen], chosen, len(pixels), (PARTS.index("valid"),))
-        moved = (
-            inputs.to(device)
-            if isinstance(inputs, Tensor)
-            else {name: tensor.to(device) for name, tensor in inputs.items()}
-        )
-        return reading.after_each_look(model, moved)
+        batch = Batch(inputs=inputs, targets=torch.from_numpy(chosen)).to(device)
+        return reading.after_each_look(model, batch.inputs)
 
     def _reading(self, meta: Mapping[str, Any]) -> Reading:
         """Return how pictures are read.
