@@ -91,6 +91,7 @@ def gather(folder: RunFolder, task: Task | None = None) -> Report:
         control=_draws(reader.trials(CONTROL_JOURNAL), of_id, control=True),
         baseline_value=None if baseline is None else baseline.result.best_metric,
         cells=_cells(reader, comparison, runs),
+        previews=reader.previews(),
         flows=tuple(measured_flows(folder, without=controls)),
         parts=tuple(_parts(comparison, runs)),
         plugins=manifest.plugins,

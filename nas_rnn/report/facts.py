@@ -71,7 +71,7 @@ class Report:
     ``sentence`` is the answer in words, ``no_final`` why there will be none. ``changes`` says what was changed in each
     of an ablation's variants; ``draws`` are the search's candidates and ``control`` those of the random search beside
     it; ``baseline_value`` is the baseline's best validation metric in the search. ``cells`` has the baseline first,
-    then the contenders.
+    then the contenders. ``previews`` are pictures and texts of what the model that was kept does, files by name.
     """
 
     name: str
@@ -94,6 +94,7 @@ class Report:
     control: tuple[Draw, ...] = ()
     baseline_value: float | None = None
     cells: tuple[Cell, ...] = ()
+    previews: Mapping[str, bytes] = field(default_factory=dict)
     flows: tuple[tuple[str, list[GradientFlow]], ...] = ()
     parts: tuple[Part, ...] = ()
     checklist: tuple[Answer, ...] = ()

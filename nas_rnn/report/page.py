@@ -25,6 +25,7 @@ from nas_rnn.report.charts.learning import MOST
 from nas_rnn.report.facts import Report
 from nas_rnn.report.figures import count, duration, figure
 from nas_rnn.report.inline import drawing
+from nas_rnn.report.previews import previews
 from nas_rnn.report.tables import SHAPES
 from nas_rnn.run_folder.config import SMOKE_WARNING
 
@@ -106,6 +107,7 @@ def _content(report: Report) -> dict[str, Any]:
         "tuning": tables.tuning(report),
         "cards": cards(report),
         "flow_table": tables.flow(report),
+        "previews": previews(report.previews),
         "costs": tables.costs(report),
         "speed": tables.speed(report),
     }
@@ -143,6 +145,7 @@ def _sections(report: Report, shown: dict[str, Any]) -> list[tuple[str, str, boo
         ("learning", "Learning curves", bool(shown["learning"])),
         ("speed", "Learning speed", shown["speed"] is not None),
         ("cells", cell, bool(shown["cards"])),
+        ("preview", "What the model does", bool(shown["previews"])),
         ("flow", "Gradient flow", bool(shown["flow"])),
         ("search", "The search over its budget", bool(shown["anytime"]) or bool(report.draws)),
         ("pareto", "Quality and cost", bool(shown["pareto"])),

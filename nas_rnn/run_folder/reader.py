@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from nas_rnn.comparison import Comparison
@@ -122,6 +123,13 @@ class RunReader:
     def flows(self) -> list[dict[str, Any]]:
         """Return the gradient flows kept with the best model, by model."""
         return self._read(FLOW, lambda rows: [dict(row) for row in rows]) or []
+
+    def previews(self) -> dict[str, bytes]:
+        """Return the files that show what the best model does, pictures (.png) and texts (.txt), by name."""
+        if not self.folder.best.is_dir():
+            return {}
+        paths = [path for path in sorted(self.folder.best.iterdir()) if path.suffix in (".png", ".txt")]
+        return {path.name: path.read_bytes() for path in paths if path.stem != Path(FLOW).stem}
 
     def trials(self, journal: str = "study.journal") -> list[Trial]:
         """Return the trials of the search, or of the random search beside it; none where there was none."""

@@ -35,6 +35,7 @@ def test_a_comparison_ends_with_its_report(finished: Path) -> None:
         "learning",
         "speed",
         "cells",
+        "preview",
         "flow",
         "pareto",
         "tuning",

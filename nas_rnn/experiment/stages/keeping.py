@@ -89,7 +89,10 @@ def _keep_weights(task: Task, data: TaskData, folder: RunFolder, run: RunSpec, c
     for name, content in folder_files(ExportBundle(name=folder.name, rnn=first, task_model=bundle)).items():
         folder.write(f"best/{name}", content)
     preview = task.preview(model, data.without("test"), seed=spec.seed, options=PreviewOptions())
-    for name, content in preview.files.items():
+    files = dict(preview.files)
+    if preview.text and not any(name.endswith(".txt") for name in files):
+        files["preview.txt"] = preview.text.encode()
+    for name, content in files.items():
         folder.write(f"best/{name}", content)
 
 
