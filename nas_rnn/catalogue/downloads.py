@@ -25,9 +25,9 @@ _AT_ONCE = 1 << 20
 
 @dataclass(frozen=True)
 class Offer:
-    """A data set, and the task that it is for."""
+    """A data set, and the tasks that it is for."""
 
-    task: str
+    tasks: tuple[str, ...]
     download: Download
 
     @property
@@ -35,7 +35,7 @@ class Offer:
         """What is told of it in a list."""
         return {
             "name": self.download.name,
-            "task": self.task,
+            "task": ", ".join(self.tasks),
             "licence": self.download.licence,
             "summary": self.download.summary,
             "source": self.download.source,
@@ -51,15 +51,16 @@ class Brought:
 
 
 def offers() -> list[Offer]:
-    """Return every data set of every known task, by task and name."""
-    found = list[Offer]()
+    """Return every data set of every known task; one that several tasks have is there once, with all of them."""
+    found = dict[Download, list[str]]()
     for name in plugins.registry().names("task"):
         try:
             task = plugins.registry().find("task", name).value
         except UserError:  # two tasks of one name: `nas-rnn list tasks` says so
             continue
-        found += [Offer(name, download) for download in task.downloads]
-    return found
+        for download in task.downloads:
+            found.setdefault(download, []).append(name)
+    return [Offer(tuple(tasks), download) for download, tasks in found.items()]
 
 
 def find_offer(name: str) -> Offer:
@@ -71,8 +72,8 @@ def find_offer(name: str) -> Offer:
     found = [offer for offer in offers() if offer.download.name == name]
     if not found:
         raise unknown("data set", name, {offer.download.name for offer in offers()})
-    if len({offer.download for offer in found}) > 1:
-        tasks = " and ".join(offer.task for offer in found)
+    if len(found) > 1:
+        tasks = " and ".join(task for offer in found for task in offer.tasks)
         raise UserError(f"the tasks {tasks} have different data sets called {name!r}; rename one of them")
     return found[0]
 

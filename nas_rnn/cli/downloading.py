@@ -56,5 +56,8 @@ def download(
     folder = to or Path("data") / name
     brought = bring(offer.download, folder, on_file=lambda remote: emit(f"Fetching {remote.url}"))
     emit(
-        f"\nIt is in {folder}. Use it:\n  nas-rnn search --task {offer.task} --data {shlex.quote(str(brought.data))}"
+        f"\nIt is in {folder}. Use it:\n"
+        + "\n".join(
+            f"  nas-rnn search --task {task} --data {shlex.quote(str(brought.data))}" for task in offer.tasks
+        )
     )

@@ -21,6 +21,7 @@ from nas_rnn.catalogue.downloads import bring, offers
 from nas_rnn.errors import NasRnnError, UserError
 from nas_rnn.tasks import Download, RemoteFile
 from nas_rnn.tasks.char_lm import CharLM
+from nas_rnn.tasks.word_lm import WordLM
 from tests.cli.conftest import Run
 
 
@@ -228,3 +229,21 @@ def test_a_full_disk_is_one_line(
 def test_a_file_has_a_plain_name(url: str, tmp_path: Path) -> None:
     with pytest.raises(NasRnnError, match="no plain name of a file"):
         bring(data_set(RemoteFile(url=url, checksum="md5:0")), tmp_path / "to")
+
+
+def test_a_data_set_of_several_tasks_is_there_once_with_all_of_them(
+    served: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    shared = [offer for offer in offers() if offer.download.name == "mnist"]
+    assert [offer.tasks for offer in shared] == [("draw", "glimpses")]
+    assert shared[0].row["task"] == "draw, glimpses"
+    ours = data_set(remote(served, "a.txt", b"text"), use="a.txt")
+    monkeypatch.setattr(CharLM, "downloads", (ours,))
+    monkeypatch.setattr(WordLM, "downloads", (ours,))
+    printed = run("download", "toy", "--to", tmp_path / "to").out
+    for task in ("char-lm", "word-lm"):
+        assert f"nas-rnn search --task {task} --data {tmp_path / 'to' / 'a.txt'}" in printed
+    other = remote(served, "b.txt", b"another")
+    monkeypatch.setattr(WordLM, "downloads", (data_set(other),))
+    refused = run("download", "toy")
+    assert refused.code == 2 and "the tasks char-lm and word-lm have different data sets" in refused.err
