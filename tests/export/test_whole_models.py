@@ -18,8 +18,7 @@ from nas_rnn.export.onnx_file import onnx_bytes
 from nas_rnn.tasks import Task
 from nas_rnn.tasks.char_lm import CharLM
 from nas_rnn.tasks.classify import Classify
-from nas_rnn.tasks.glimpses.looks import looks
-from nas_rnn.tasks.glimpses.task import Glimpses, as_looks
+from nas_rnn.tasks.glimpses.task import Glimpses
 from tests.export.cases import LOAD_AND_COMPARE, alone, write_whole
 from tests.export.cases import trained_on as trained
 
@@ -58,7 +57,8 @@ def test_pictures_become_looks_as_in_training(tmp_path: Path) -> None:
     write_whole(whole, tmp_path)
     meta: Any = whole.task_model.meta
     pictures = np.random.default_rng(0).integers(0, 17, (3, 8, 8), dtype=np.uint8)
-    expected = as_looks(pictures, looks(8, 8, order="spiral", patch=4, overlap=0), meta)
+    assert (task.options.order, task.options.patch) == ("spiral", 4)
+    expected = task._reading(meta).inputs(pictures, np.arange(3), 3, (0,))
     np.save(tmp_path / "pictures.npy", pictures)
     printed = alone(
         "import numpy as np, torch\nfrom mine import CLASSES, DEVIATION, LOOKS, MEAN, PIXELS, looks\n"
