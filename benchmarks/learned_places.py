@@ -117,7 +117,9 @@ def main() -> None:
         correct_SN["random"].astype(float),
         np.ones(correct_SN["random"].shape[1]),
     )
-    print(f"learned - random: {interval}")
+    assert interval.ci95 is not None
+    low, high = interval.ci95
+    print(f"learned - random: {interval.difference:+.2f} [{low:+.2f}, {high:+.2f}] (95 %, {interval.covers})")
 
 
 if __name__ == "__main__":

@@ -73,7 +73,6 @@ def _sentence(comparison: Comparison, row: ContenderRow) -> str:
     """Return one row's sentence."""
     subject = f"`{row.standing.name}`"
     other = baseline_name(comparison.baseline)
-    tuning = tuning_remark(comparison, row)
     if row.verdict == "undecided":
         claim = f"It is undecided whether {subject} beats {other}"
     else:
@@ -82,10 +81,7 @@ def _sentence(comparison: Comparison, row: ContenderRow) -> str:
     claim += "".join(f" and {cell_name(one.name)}" for one in both)
     within = next((one.within for one in both if one.within), "") if both else row.within
     claim += f" {within}" if within else ""
-    if tuning:  # a part of the claim: of cells with other settings it says nothing
-        controls = {one.standing.name for one in comparison.controls}
-        further = any(one.name in controls for one in both)
-        claim += f", {'the others' if further else 'all' if both else 'both'} {tuning}"
+    claim += _few_settings(comparison, row, both)  # a part of the claim: of other settings it says nothing
     if row.weak_baseline:
         floor = f"the {row.weak_baseline}"
         claim += f": {other} has not learned enough to be a baseline; it does not clearly beat {floor}"
@@ -105,12 +101,28 @@ def _sentence(comparison: Comparison, row: ContenderRow) -> str:
     return f"{claim}{'; ' if row.weak_baseline else ': '}{_figures(comparison, row)} ({told})."
 
 
-def tuning_remark(comparison: Comparison, row: ContenderRow) -> str:
+def tuning_remark(standing: Standing) -> str:
     """Say where better settings might be found easily; "" after a tuning of some size."""
-    if not row.standing.tuned:
+    if not standing.tuned:
         return "untuned"
-    tried = min(row.standing.tried, comparison.baseline.tried)
-    return f"tuned with {tried} settings only" if 0 < tried < ENOUGH_SETTINGS else ""
+    return f"tuned with {standing.tried} settings only" if 0 < standing.tried < ENOUGH_SETTINGS else ""
+
+
+def _few_settings(comparison: Comparison, row: ContenderRow, beaten: Sequence[Against]) -> str:
+    """Return, after a comma, which of those that a claim names were tuned little: "both untuned", "the LSTM ..."."""
+    others = {one.standing.name: one.standing for one in (*comparison.references, *comparison.controls)}
+    named = {f"`{row.standing.name}`": row.standing, baseline_name(comparison.baseline): comparison.baseline}
+    named |= {cell_name(one.name): others[one.name] for one in beaten}
+    found: dict[str, list[str]] = {}
+    for name, standing in named.items():
+        found.setdefault(tuning_remark(standing), []).append(name)
+    found.pop("", None)
+    everyone = "both" if len(named) == 2 else "all"
+    whose = {
+        remark: everyone if len(names) == len(named) else " and ".join(names)
+        for remark, names in found.items()
+    }
+    return "".join(f", {names} {remark}" for remark, names in whose.items())
 
 
 def _figures(comparison: Comparison, row: ContenderRow) -> str:

@@ -170,6 +170,7 @@ def _limits(found: SuiteComparison, digest: str) -> list[str]:
         for row in comparison.contenders
         if row.standing.digest == digest
     ]
-    tuning = dict.fromkeys(filter(None, (tuning_remark(comparison, row) for _, comparison, row in rows)))
+    standings = [one for _, comparison, row in rows for one in (row.standing, comparison.baseline)]
+    tuning = dict.fromkeys(filter(None, map(tuning_remark, standings)))
     cut = [f"{row.within} on {part}" for part, _, row in rows if row.within]
     return [*tuning, *cut]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import shlex
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
@@ -118,6 +119,7 @@ def _content(report: Report) -> dict[str, Any]:
         "sections": [(id, title) for id, title, there in _sections(report, shown) if there],
         "verdict": _verdict(report),
         "shapes": SHAPES,
+        "sample": f"nas-rnn sample {shlex.quote(report.name)}",
         "sentences": [] if report.comparison is None else answer_lines(report.comparison, report.sentence),
         "smoke": f"This is {SMOKE_WARNING}." if report.settings.get("smoke") else "",
         "scale": _beside(report),

@@ -78,7 +78,7 @@ def test_what_is_equivalent_to_the_reference_is_not_better_than_it() -> None:
     (one,) = only(comparison).against
     assert one.ci95 is not None and one.ci95[1] < 0 and -one.ci95[0] < (comparison.margin or 0.0)
     assert only(comparison).verdict == "better" and not one.better_than_both
-    assert sentence(comparison).startswith("`x` is better than the LSTM, both untuned: ")
+    assert sentence(comparison).startswith("`x` is better than the LSTM, `x` untuned: ")
     assert "not shown to be better than the GRU, from which it differs by -0.005" in sentence(comparison)
     assert "], within the margin" in sentence(comparison)
 
@@ -94,10 +94,10 @@ def test_it_is_asked_only_of_what_is_better_than_the_baseline() -> None:
 
 def test_the_sentence_says_whom_it_beats() -> None:
     both = sentence(judged({"x": -0.06, "gru": -0.03}, "x"))
-    assert both.startswith("`x` is better than the LSTM and the GRU, all untuned: ")
+    assert both.startswith("`x` is better than the LSTM and the GRU, `x` and the GRU untuned: ")
     assert "difference from the GRU -0.03" in both
     one = sentence(judged({"x": -0.06, "gru": -0.06}, "x"))
-    assert one.startswith("`x` is better than the LSTM, both untuned: ")
+    assert one.startswith("`x` is better than the LSTM, `x` untuned: ")
     assert "not shown to be better than the GRU, from which it differs by " in one
 
 
@@ -130,10 +130,10 @@ def test_the_baseline_that_a_control_tuned_further_has_to_be_beaten_as_well(
     said = sentence(comparison)
     if beaten:
         assert said.startswith(
-            "`x` is better than the LSTM and the GRU and the LSTM tuned with all, the others untuned: "
+            "`x` is better than the LSTM and the GRU and the LSTM tuned with all, `x` and the GRU untuned: "
         )
     else:
-        assert said.startswith("`x` is better than the LSTM and the GRU, all untuned: ")
+        assert said.startswith("`x` is better than the LSTM and the GRU, `x` and the GRU untuned: ")
         assert "not shown to be better than the LSTM tuned with all, from which it differs by " in said
 
 
@@ -142,7 +142,7 @@ def test_a_limit_of_any_that_is_beaten_is_told() -> None:
     row = only(comparison)
     both = (replace(row.against[0], within=""), replace(row.against[0], within="within 4 epochs"))
     told = replace(comparison, contenders=(replace(row, against=both),))
-    assert " within 4 epochs, all untuned: " in sentence(told)
+    assert " within 4 epochs, `x` and the GRU untuned: " in sentence(told)
 
 
 def test_a_reference_that_diverged_is_not_compared_with() -> None:

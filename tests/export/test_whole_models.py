@@ -58,7 +58,7 @@ def test_pictures_become_looks_as_in_training(tmp_path: Path) -> None:
     meta: Any = whole.task_model.meta
     pictures = np.random.default_rng(0).integers(0, 17, (3, 8, 8), dtype=np.uint8)
     assert (task.options.order, task.options.patch) == ("spiral", 4)
-    expected = task._reading(meta).inputs(pictures, np.arange(3), 3, (0,))
+    expected = task._reading(meta).inputs(pictures, (0,))(np.arange(3))
     np.save(tmp_path / "pictures.npy", pictures)
     printed = alone(
         "import numpy as np, torch\nfrom mine import CLASSES, DEVIATION, LOOKS, MEAN, PIXELS, looks\n"

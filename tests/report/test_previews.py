@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from nas_rnn.experiment.stages.keeping import preview_files
 from nas_rnn.publishing.report_data import make_report
 from nas_rnn.report.previews import MOST_BYTES, MOST_LETTERS, previews
+from nas_rnn.tasks import Preview
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from folders import SCRIPT, full_search
@@ -44,6 +46,15 @@ def test_pictures_are_within_the_page_and_texts_are_texts(tmp_path: Path) -> Non
 def test_the_gradient_flow_s_own_pictures_are_no_previews(tmp_path: Path) -> None:
     text = page_with(tmp_path, {"gradient_flow.png": PNG})
     assert "preview" not in Page(text).sections
+
+
+def test_a_preview_s_text_is_a_file_where_it_has_none() -> None:
+    assert preview_files(Preview(text="ü", files={"a.png": PNG})) == {
+        "a.png": PNG,
+        "preview.txt": "ü".encode(),
+    }
+    assert preview_files(Preview(text="ü", files={"a.txt": b"x"})) == {"a.txt": b"x"}
+    assert preview_files(Preview(files={"a.png": PNG})) == {"a.png": PNG}
 
 
 @pytest.mark.parametrize("more", [0, 1])

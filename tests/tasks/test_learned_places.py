@@ -254,7 +254,7 @@ def test_an_export_looks_where_the_model_does(tmp_path: Path) -> None:
     bundle = whole.task_model
     assert bundle is not None
     pictures = task.load(None).part("test")["pictures"][:3]
-    inputs = task._reading(bundle.meta).inputs(pictures, np.arange(3), 3, (0,))
+    inputs = task._reading(bundle.meta).inputs(pictures, (0,))(np.arange(3))
     with torch.no_grad():
         expected, _ = bundle.model.eval()(inputs, None)
     printed = alone(

@@ -18,7 +18,7 @@ from nas_rnn.run_folder.environment import environment
 from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.run_folder.reader import COMPARISON, ENVIRONMENT, FLOW
 from nas_rnn.run_folder.trials import sign_of
-from nas_rnn.tasks import PreviewOptions, Task, TaskData
+from nas_rnn.tasks import Preview, PreviewOptions, Task, TaskData
 from nas_rnn.training import RunResult, RunSpec
 
 if TYPE_CHECKING:  # loads torch
@@ -89,11 +89,16 @@ def _keep_weights(task: Task, data: TaskData, folder: RunFolder, run: RunSpec, c
     for name, content in folder_files(ExportBundle(name=folder.name, rnn=first, task_model=bundle)).items():
         folder.write(f"best/{name}", content)
     preview = task.preview(model, data.without("test"), seed=spec.seed, options=PreviewOptions())
+    for name, content in preview_files(preview).items():
+        folder.write(f"best/{name}", content)
+
+
+def preview_files(preview: Preview) -> dict[str, bytes]:
+    """Return the files of a preview; its text is one too, where no text is among them."""
     files = dict(preview.files)
     if preview.text and not any(name.endswith(".txt") for name in files):
         files["preview.txt"] = preview.text.encode()
-    for name, content in files.items():
-        folder.write(f"best/{name}", content)
+    return files
 
 
 def _keep_flow(models: Models, folder: RunFolder, notify: Notifier, plan: FinalPlan, pair: int) -> None:

@@ -18,8 +18,8 @@ class DrawNet(nn.Module):
     """Draws the next piece of a picture from those before it, pixel by pixel (van den Oord et al. 2016, section 2).
 
     A piece of one pixel is read one-hot, with one place more for "nothing yet"; one of several by its greys from -1 to
-    1. Beside it stand features of the row and of the column where the next piece belongs. Recurrent layers and dropout
-    follow, then a linear layer to a distribution over levels for each pixel. Within a piece a pixel depends also on
+    1, nothing by 0. Beside it stand features of the row and of the column where the next piece belongs. Recurrent
+    layers and dropout follow, then a linear layer to a distribution over levels for each pixel. Within a piece a pixel depends also on
     those before it, by a linear layer whose weights from later ones are masked (Germain et al. 2015, MADE).
 
     Forward: ``({before (T, B, P), place (T, B, 2), piece (T, B, P)}, state) -> (logits (T, B, P, L), state)``: levels
@@ -61,8 +61,8 @@ class DrawNet(nn.Module):
         if self.pixels == 1:
             seen_TBI = F.one_hot(before_TBP[..., 0], self.levels + 1).to(where_TBF.dtype)
         else:
-            seen_TBI = self.scaled(before_TBP.clamp(max=self.levels - 1), where_TBF.dtype)
-            seen_TBI = seen_TBI * (before_TBP < self.levels)
+            greys_TBP = self.scaled(before_TBP, where_TBF.dtype)
+            seen_TBI = greys_TBP.masked_fill(before_TBP == self.levels, 0.0)
         hidden_TBH, state = self.rnn(torch.cat([seen_TBI, where_TBF], dim=-1), state)
         return self.dropout(hidden_TBH), state
 

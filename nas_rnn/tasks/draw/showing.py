@@ -5,7 +5,6 @@ Shapes: T pieces of P pixels, N pictures of H x W, L levels.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,28 +16,17 @@ from nas_rnn.tasks.answers import of_class
 from nas_rnn.tasks.draw.net import DrawNet
 from nas_rnn.tasks.draw.pieces import Pieces
 from nas_rnn.tasks.draw.sampling import draw_pieces
+from nas_rnn.tasks.picture_sets.examples import examples
 from nas_rnn.tasks.picture_sets.text import in_characters
 from nas_rnn.tasks.sampling import require_drawable
 from nas_rnn.tasks.task import Preview, PreviewOptions
 
-MOST_EXAMPLES, MOST_EXAMPLE_BYTES = 20, 1 << 16
-"""How many validation pictures stay with a saved model, so that it can complete them without the data."""
 DRAWN, COMPLETED, TIMES = 40, 10, 3
 """Pictures on a sheet of samples, halves on one of completed ones, and how often each is completed."""
 BESIDE = 10
 """True pictures below the samples."""
 IN_TEXT = 3
 """Pictures in the text."""
-
-
-def kept(levels_NHW: NDArray[np.uint8], labels_N: NDArray[Any], places: list[int]) -> dict[str, Any]:
-    """Return the pictures at ``places`` as plain JSON."""
-    most = max(1, min(MOST_EXAMPLES, MOST_EXAMPLE_BYTES // levels_NHW[0].size))
-    chosen = places[:most]
-    return {
-        "levels": base64.b64encode(levels_NHW[chosen].tobytes()).decode(),
-        "labels": [int(label) for label in labels_N[chosen]],
-    }
 
 
 def show(
@@ -53,15 +41,13 @@ def show(
 
     require_drawable(options)
     height, width, levels = meta["height"], meta["width"], meta["levels"]
-    known = np.frombuffer(base64.b64decode(meta["examples"]["levels"]), dtype=np.uint8).reshape(
-        -1, height, width
-    )
+    known, labels = examples(meta)
     if options.prompt and meta["classes"] == [""]:
         raise UserError(
             f"the pictures of {meta['source']} have no classes, so the prompt {options.prompt!r} names none; leave "
             "it out"
         )
-    of_it = of_class(meta["examples"]["labels"], options.prompt, meta["classes"], "picture")
+    of_it = of_class(labels, options.prompt, meta["classes"], "picture")
     chosen = known[np.random.default_rng(seed).permutation(of_it)[:COMPLETED]]
 
     def drawn(given_GNP: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:

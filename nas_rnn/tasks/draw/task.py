@@ -13,7 +13,6 @@ import torch
 
 from nas_rnn.errors import UserError
 from nas_rnn.tasks.batch import Batch
-from nas_rnn.tasks.classes import some_of_each
 from nas_rnn.tasks.data import Batching, Part, TaskData, symbol_dtype
 from nas_rnn.tasks.download import Download
 from nas_rnn.tasks.draw import net
@@ -21,11 +20,12 @@ from nas_rnn.tasks.draw.floors import after_the_left, by_position
 from nas_rnn.tasks.draw.model import Drawer
 from nas_rnn.tasks.draw.net import DrawNet
 from nas_rnn.tasks.draw.pieces import WAYS, Pieces, levels_of, pieces, quantised
-from nas_rnn.tasks.draw.showing import MOST_EXAMPLES, kept, show
+from nas_rnn.tasks.draw.showing import show
 from nas_rnn.tasks.metric import Mean, Metric, Statistics
 from nas_rnn.tasks.model import TaskModel
 from nas_rnn.tasks.options import option
 from nas_rnn.tasks.picture_sets.downloads import DOWNLOADS
+from nas_rnn.tasks.picture_sets.examples import kept
 from nas_rnn.tasks.picture_sets.sets import WITHOUT_LABELS, embedded_digits, read_folder, split
 from nas_rnn.tasks.task import MakeRnn, PlainNet, Preview, PreviewOptions, Regularisation, Task
 
@@ -93,7 +93,6 @@ class Draw(Task):
             part: {"levels": quantised(found.pixels[places], found.white, levels), "labels": labels[places]}
             for part, places in parts.items()
         }
-        valid = data["valid"]
         height, width = found.pixels.shape[1:]
         meta = {
             "source": found.source,
@@ -101,7 +100,7 @@ class Draw(Task):
             "width": width,
             "levels": levels,
             "classes": found.classes,
-            "examples": kept(valid["levels"], valid["labels"], some_of_each(valid["labels"], MOST_EXAMPLES)),
+            "examples": kept(data["valid"]["levels"], data["valid"]["labels"]),
         }
         self._pieces(meta)  # what does not fit is said before anything is trained
         return TaskData(data, meta)

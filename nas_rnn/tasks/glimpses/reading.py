@@ -5,6 +5,7 @@ Shapes: N pictures, B of a batch, of H x W pixels, T looks, P pixels of a look, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -24,6 +25,8 @@ from nas_rnn.tasks.model import TaskModel
 from nas_rnn.tasks.task import MakeRnn, PlainNet
 
 Pixels = NDArray[np.uint8]
+Inputs = Callable[[NDArray[np.int64]], Tensor | dict[str, Tensor]]
+"""From the numbers (B,) of some of the pictures to what the net is given of them."""
 Boxes = list[tuple[float, float, float, float]]
 """The top, left, height and width of each look, in pixels."""
 
@@ -31,8 +34,8 @@ Boxes = list[tuple[float, float, float, float]]
 class Reading(Protocol):
     """How pictures are read: what a net is given, which net it is, and where it looked."""
 
-    def inputs(self, pixels_BHW: Pixels, chosen_B: NDArray[np.int64], of: int, seed: tuple[int, ...]) -> Any:
-        """Return what the net is given of the pictures number ``chosen_B`` among ``of``; ``seed`` draws places."""
+    def inputs(self, pixels_NHW: Pixels, seed: tuple[int, ...]) -> Inputs:
+        """Return, for a pass over N pictures, what gives the net's inputs of any of them; ``seed`` draws places."""
 
     def model(self, make_rnn: MakeRnn, classes: int, dropout: float) -> TaskModel:
         """Return a model of the net."""
@@ -55,11 +58,13 @@ class InOrder:
     embedding: int
     over_looks: bool
 
-    def inputs(self, pixels_BHW: Pixels, chosen_B: NDArray[np.int64], of: int, seed: tuple[int, ...]) -> Any:
-        del chosen_B, of, seed
-        pixels_TBP = pixels_BHW.reshape(len(pixels_BHW), -1)[:, self.looks_TP].swapaxes(0, 1)
-        looks_TBP = torch.from_numpy(np.ascontiguousarray(pixels_TBP)).to(torch.get_default_dtype())
-        return looks_TBP.sub_(self.mean).div_(self.deviation)
+    def inputs(self, pixels_NHW: Pixels, seed: tuple[int, ...]) -> Inputs:
+        def of(chosen_B: NDArray[np.int64]) -> Tensor:
+            pixels_TBP = pixels_NHW[chosen_B].reshape(len(chosen_B), -1)[:, self.looks_TP].swapaxes(0, 1)
+            looks_TBP = torch.from_numpy(np.ascontiguousarray(pixels_TBP)).to(torch.get_default_dtype())
+            return looks_TBP.sub_(self.mean).div_(self.deviation)
+
+        return of
 
     def model(self, make_rnn: MakeRnn, classes: int, dropout: float) -> TaskModel:
         return GlimpseClassifier(GlimpseModel(make_rnn, **self._sizes(classes), dropout=dropout))
@@ -110,12 +115,17 @@ class Wandering:
     deviation: float
     over_looks: bool
 
-    def inputs(self, pixels_BHW: Pixels, chosen_B: NDArray[np.int64], of: int, seed: tuple[int, ...]) -> Any:
-        pictures_BHW = attention.normalised(torch.from_numpy(pixels_BHW), self.mean, self.deviation)
+    def inputs(self, pixels_NHW: Pixels, seed: tuple[int, ...]) -> Inputs:
+        def pictures(chosen_B: NDArray[np.int64]) -> Tensor:
+            return attention.normalised(torch.from_numpy(pixels_NHW[chosen_B]), self.mean, self.deviation)
+
         if self.learned:
-            return pictures_BHW
-        places_TB2 = torch.from_numpy(random_places(of, self.looks, seed)[:, chosen_B])
-        return {"pictures": pictures_BHW, "places": places_TB2.to(pictures_BHW.dtype)}
+            return pictures
+        places_TN2 = torch.from_numpy(random_places(len(pixels_NHW), self.looks, seed))
+        return lambda chosen_B: {
+            "pictures": pictures(chosen_B),
+            "places": places_TN2[:, chosen_B].to(torch.get_default_dtype()),
+        }
 
     def model(self, make_rnn: MakeRnn, classes: int, dropout: float) -> TaskModel:
         return Attender(AttentionModel(make_rnn, **self._sizes(classes), dropout=dropout))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from nas_rnn.errors import UserError
 from nas_rnn.tasks.batch import Batch
-from nas_rnn.tasks.classes import commonest, some_of_each
+from nas_rnn.tasks.classes import commonest
 from nas_rnn.tasks.data import PARTS, Arrays, Batching, Part, TaskData, symbol_dtype
 from nas_rnn.tasks.download import Download
 from nas_rnn.tasks.glimpses.looks import ORDERS, looks
@@ -34,14 +33,13 @@ from nas_rnn.tasks.model import TaskModel
 from nas_rnn.tasks.notices import unlearnable
 from nas_rnn.tasks.options import option
 from nas_rnn.tasks.picture_sets.downloads import DOWNLOADS
+from nas_rnn.tasks.picture_sets.examples import examples, kept
 from nas_rnn.tasks.picture_sets.sets import Pictures, embedded_digits, read_folder, split
 from nas_rnn.tasks.pictures import moments
 from nas_rnn.tasks.task import MakeRnn, PlainNet, Preview, PreviewOptions, Regularisation, Task
 
 SHOWN_PLACES = 8
 """Pictures on which learned or random places are drawn."""
-MOST_EXAMPLES, MOST_EXAMPLE_BYTES = 24, 1 << 16
-"""How many validation pictures stay with a saved model, so that it can show what it does without the data."""
 
 ACCURACY = Mean("accuracy", "% correct", "maximize", 0.5, "absolute", of="correct")
 
@@ -124,7 +122,10 @@ class Glimpses(Task):
         pictures = embedded_digits(size) if source is None else read_folder(source, size)
         parts = split(pictures, int(self.options.train), float(self.options.valid))
         data = _parts(pictures, parts)
-        meta = {**_meta(pictures, data["train"]["pictures"]), "examples": _examples(data["valid"])}
+        meta = {
+            **_meta(pictures, data["train"]["pictures"]),
+            "examples": kept(data["valid"]["pictures"], data["valid"]["labels"]),
+        }
         self._reading(meta)  # a patch that does not fit is said before anything is trained
         return TaskData(data, meta)
 
@@ -144,10 +145,11 @@ class Glimpses(Task):
         if part == "train" and batching.seed is not None:
             seed = (batching.seed, batching.epoch)
             np.random.default_rng(seed).shuffle(order)
+        inputs = reading.inputs(pixels, seed)
         for first in range(0, len(order), batching.batch):
             chosen = order[first : first + batching.batch]
             yield Batch(
-                inputs=reading.inputs(pixels[chosen], chosen, len(order), seed),
+                inputs=inputs(chosen),
                 targets=torch.from_numpy(labels[chosen].astype(np.int64)),
                 items=torch.from_numpy(chosen),
             )
@@ -180,10 +182,8 @@ class Glimpses(Task):
                 or length.
         """
         meta = data.meta
-        kept = meta["examples"]
-        shape = (-1, meta["height"], meta["width"])
-        pixels = np.frombuffer(base64.b64decode(kept["pixels"]), dtype=np.uint8).reshape(shape)
-        shown = [Example(*both) for both in zip(pixels, kept["labels"], strict=True)]
+        pixels, labels = examples(meta)
+        shown = [Example(*both) for both in zip(pixels, labels, strict=True)]
         was_training = model.training
         model.eval()
         try:
@@ -233,7 +233,7 @@ class Glimpses(Task):
     ) -> tuple[Tensor, list[Boxes]]:
         """Return what would be answered after each look at the chosen pictures, and where the looks are."""
         reading, device = self._reading(meta), next(model.parameters()).device
-        inputs = reading.inputs(pixels[chosen], chosen, len(pixels), (PARTS.index("valid"),))
+        inputs = reading.inputs(pixels, (PARTS.index("valid"),))(chosen)
         batch = Batch(inputs=inputs, targets=torch.from_numpy(chosen)).to(device)
         return reading.after_each_look(model, batch.inputs)
 
@@ -289,14 +289,4 @@ def _meta(pictures: Pictures, train: NDArray[np.uint8]) -> dict[str, Any]:
         "white": pictures.white,
         "mean": mean,
         "deviation": deviation,
-    }
-
-
-def _examples(valid: Arrays) -> dict[str, Any]:
-    pixels, labels = valid["pictures"], valid["labels"]
-    most = max(1, min(MOST_EXAMPLES, MOST_EXAMPLE_BYTES // pixels[0].size))
-    places = some_of_each(labels, most)
-    return {
-        "pixels": base64.b64encode(pixels[places].tobytes()).decode(),
-        "labels": labels[places].tolist(),
     }
