@@ -19,8 +19,9 @@ class DrawNet(nn.Module):
 
     A piece of one pixel is read one-hot, with one place more for "nothing yet"; one of several by its greys from -1 to
     1, nothing by 0. Beside it stand features of the row and of the column where the next piece belongs. Recurrent
-    layers and dropout follow, then a linear layer to a distribution over levels for each pixel. Within a piece a pixel depends also on
-    those before it, by a linear layer whose weights from later ones are masked (Germain et al. 2015, MADE).
+    layers and dropout follow, then a linear layer to a distribution over levels for each pixel. Within a piece a pixel
+    depends also on those before it, by a linear layer whose weights from later ones are masked (Germain et al. 2015,
+    MADE).
 
     Forward: ``({before (T, B, P), place (T, B, 2), piece (T, B, P)}, state) -> (logits (T, B, P, L), state)``: levels
     of the piece before, `L` where there is none; where the next one stands; and its own levels, of which each pixel's
