@@ -19,7 +19,7 @@ from nas_rnn.experiment.session import Session, new_session, prepare, resumed_se
 from nas_rnn.experiment.stages.candidates import Candidates
 from nas_rnn.experiment.stages.costs import Costs
 from nas_rnn.experiment.stages.dead_end import forget_dead_end, keep_dead_end
-from nas_rnn.experiment.stages.earlier import keep_earlier, kept_earlier, learned_by
+from nas_rnn.experiment.stages.earlier import HINTS, keep_earlier, kept_earlier, learned_by
 from nas_rnn.experiment.stages.final import Final
 from nas_rnn.experiment.stages.listening import RunListener
 from nas_rnn.experiment.stages.lstm_control import lstm_with_all
@@ -109,7 +109,9 @@ def _run(session: Session[SearchConfig]) -> Result:
     study = Study.resume(folder.study_path, STUDY)
     before = sum(trial.ending is not None for trial in study.trials())
     notify(started("search", config, folder, models, finished_before=before))
-    notify.warn_once(filter(None, [SMOKE_WARNING if config.smoke else "", models.few_seeds]))
+    earlier = kept_earlier(folder)
+    hints = HINTS if any(one.hint for one in earlier) else ""
+    notify.warn_once(filter(None, [SMOKE_WARNING if config.smoke else "", models.few_seeds, hints]))
     lstm = plugins.load_cell("lstm")
     random_search = has_random_search(config)
     workload = Workload(
@@ -138,7 +140,7 @@ def _run(session: Session[SearchConfig]) -> Result:
             standard=baseline,
             on_source=sync.follow,
             length=tuned.length,
-            earlier=kept_earlier(folder),
+            earlier=earlier,
         )
         rungs = yield from candidates.run(config.trials)
         best = best_entries(models, folder, notify, study, baseline)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,17 @@ def test_the_best_come_first_and_nothing_else_is_tried_again(place: Path, strate
     assert {trial.digest for trial in new[:3]} == {trial.digest for trial in best}
     assert not {trial.digest for trial in new[3:]} & set(earlier)
     assert len(new) == 8
+
+
+def test_of_a_search_that_was_trained_otherwise_only_the_best_cells_are_taken_over(place: Path) -> None:
+    with in_process():
+        result = again(place, start_from="first", batch=16, trials=4, name="otherwise", seed=1)
+    assert any("was trained with other options" in notice for notice in result.notices)
+    ended = [t for t in trials(place, "first") if t.ending == "finished" and t.copy_of is None]
+    best = sorted(ended, key=lambda trial: trial.value or 99.0)[:3]
+    assert {trial.digest for trial in trials(place, "otherwise")[:3]} == {trial.digest for trial in best}
+    kept = json.loads((place / "runs/otherwise/earlier.json").read_text())
+    assert [row["loss"] for row in kept] == [None] * 3
 
 
 def test_a_resume_needs_no_earlier_search(place: Path) -> None:

@@ -15,7 +15,7 @@ class Costs:
     """Adds up what the runs of each part took."""
 
     def __init__(self, folder: RunFolder) -> None:
-        self._store = folder.store
+        self._store, self._ended = folder.store, folder.ended
         self._results: dict[str, dict[str, RunResult]] = {}
 
     def add(self, part: str, results: Iterable[RunResult]) -> None:
@@ -25,6 +25,14 @@ class Costs:
     def add_stored(self, part: str, runs: Iterable[str]) -> None:
         """Count those of ``runs`` that have a result in the folder."""
         self.add(part, filter(None, (self._store(run).read_result() for run in runs)))
+
+    def add_unchosen(self, part: str, prefix: str, but: str | None = None) -> None:
+        """Count the runs whose ids begin with ``prefix``, and not with ``but``, whatever cells they are of.
+
+        A search that was extended may have chosen other cells before.
+        """
+        runs = [run for run in self._ended() if run.startswith(prefix)]
+        self.add_stored(part, (run for run in runs if but is None or not run.startswith(but)))
 
     def parts(self) -> list[Cost]:
         """Return what each part cost, in their order."""

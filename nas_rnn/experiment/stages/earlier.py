@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from nas_rnn.cells import parse_cell
 from nas_rnn.errors import UserError, unknown
@@ -18,17 +19,32 @@ from nas_rnn.run_folder.layout import RunFolder, names
 from nas_rnn.run_folder.reader import EARLIER, RunReader
 from nas_rnn.run_folder.trials import ranked, sign_of
 from nas_rnn.spaces import Candidate
+from nas_rnn.training import TrainingOptions
+from nas_rnn.training.options import TUNED
 
 _MUST_AGREE = ("task", "task_options", "space", "params")
+_NO_MATTER = {"threads", "device", "backend", "longer", "most_epochs"}
+"""Training options with which a candidate has the same loss."""
+HINTS = (
+    "the earlier search was trained with other options, so its losses say nothing here: "
+    "only its best cells are taken over, and tried first"
+)
 
 
 @dataclass(frozen=True)
 class Earlier:
-    """A candidate of an earlier search, its loss there (None: it diverged or failed), and whether it is tried anew."""
+    """A candidate of an earlier search, its loss there (None: it diverged or failed), and whether it is tried anew.
+
+    One that is tried anew and has no loss is a hint: it was among the best where runs were trained otherwise.
+    """
 
     candidate: Candidate
     loss: float | None
     again: bool = False
+
+    @property
+    def hint(self) -> bool:
+        return self.again and self.loss is None
 
 
 def keep_earlier(folder: RunFolder, rows: Sequence[Earlier]) -> None:
@@ -56,10 +72,10 @@ def kept_earlier(folder: RunFolder) -> list[Earlier]:
 
 
 def learned_by(name: str, runs: Path, config: SearchConfig, models: Models) -> list[Earlier]:
-    """Return the trials of the search ``name``, its best few first.
+    """Return the trials of the search ``name``, its best few first; these alone where it was trained otherwise.
 
-    Raises UserError where there is no such search, or where its losses say nothing here: it had another task, other
-    data or another size.
+    Raises UserError where there is no such search, or where it says nothing here: it had another task, other data or
+    another size.
     """
     if name not in names(runs):
         raise unknown("search", name, names(runs))
@@ -88,6 +104,8 @@ def learned_by(name: str, runs: Path, config: SearchConfig, models: Models) -> l
     sign = sign_of(models.measures.monitor)
     best = {trial.number for trial in ranked(trials, models.measures.monitor)[:TOP]}
     trials.sort(key=lambda trial: trial.number not in best)
+    if _trained_otherwise(theirs, config):
+        return [Earlier(trial.candidate, None, True) for trial in trials if trial.number in best]
     return [
         Earlier(
             trial.candidate,
@@ -98,3 +116,10 @@ def learned_by(name: str, runs: Path, config: SearchConfig, models: Models) -> l
         )
         for trial in trials
     ]
+
+
+def _trained_otherwise(theirs: Mapping[str, Any], config: SearchConfig) -> bool:
+    """Whether the candidates of a search were trained with other options; what is tuned is asked where nothing was."""
+    tuned = TUNED if theirs.get("tune") and config.tune else ()
+    names = {option.name for option in fields(TrainingOptions)} - _NO_MATTER - set(tuned)
+    return any(name in theirs and theirs[name] != getattr(config, name) for name in names)

@@ -74,7 +74,8 @@ class SearchSource:
         self.role: Role = "control" if self.control else "candidate"
         self._begin_baseline()
         for one in self.earlier:
-            self._tell(self._replayed(one.candidate), one.loss)
+            if not one.hint:
+                self._tell(self._replayed(one.candidate), one.loss)
         for trial in self.study.trials():
             self._resume(trial)
 

@@ -50,6 +50,7 @@ def select(
         yield runs
         results = runs.results
     costs.add("selection", results.values())
+    costs.add_unchosen("selection", "select-")
     winner = pick_winner(plan, results, monitor)
     if winner.entry is None:
         listener.notify.warn(f"there is no {control or 'final'}: {winner.reason}")
