@@ -17,44 +17,18 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from sized_runs import run_of, sized, trained
 
 from nas_rnn import plugins
-from nas_rnn.comparison import nearest_hidden_size
 from nas_rnn.tasks import Mean, Task, TaskData
-from nas_rnn.training import RunSpec, TrainingOptions
-from nas_rnn.training.model import count_parameters
-from nas_rnn.training.trainer import Trainer
-
-
-def run_spec(task: Task, cell: str, options: TrainingOptions, hidden_size: int, seed: int) -> RunSpec:
-    """Return run number ``seed`` of ``cell``."""
-    return RunSpec(
-        id=f"{cell}-{seed}",
-        role="final",
-        name=cell,
-        cell=plugins.load_cell(cell).to_text(),
-        hidden_size=hidden_size,
-        task=task.name,
-        training=options,
-        seed=2 * seed,
-        data_seed=2 * seed + 1,
-        read_test=True,
-    )
+from nas_rnn.training import TrainingOptions
 
 
 def measured(
     task: Task, data: TaskData, cell: str, options: TrainingOptions, parameters: int, seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Train one model of about ``parameters``; return the value and the weight of each test item, (N,)."""
-
-    def count(size: int) -> int:
-        return count_parameters(run_spec(task, cell, options, size, seed), task, data.meta)
-
-    size = nearest_hidden_size(count, parameters).hidden_size
-    trainer = Trainer(run_spec(task, cell, options, size, seed), task, data)
-    while not trainer.finished:
-        trainer.run_epoch()
-    result = trainer.result()
+    result = trained(sized(run_of(cell, task, options, seed), task, data, parameters), task, data).result()
     assert result.test_statistics is not None
     metric = task.measures(data.meta).metric
     assert isinstance(metric, Mean)

@@ -34,18 +34,17 @@ from pathlib import Path
 import numpy as np
 from calibration import Pool, crossed
 from numpy.typing import NDArray
+from sized_runs import run_of, sized, trained
 
 from nas_rnn import plugins
 from nas_rnn.cells import gate_bias, parse_cell, with_gate_bias
-from nas_rnn.comparison import Entry, nearest_hidden_size
+from nas_rnn.comparison import Entry
 from nas_rnn.experiment.stages.halving import LEAST_RUNG, REDUCTION
 from nas_rnn.experiment.stages.ranges import ranges
 from nas_rnn.strategies.settings import Settings, SettingsStudy
 from nas_rnn.tasks import Mean, Task, TaskData
 from nas_rnn.training import RunSpec, TrainingOptions
 from nas_rnn.training.errors import Diverged
-from nas_rnn.training.model import count_parameters
-from nas_rnn.training.trainer import Trainer
 
 DEFAULT_RUNS, DRAWN_SETTINGS, DRAWN_RUNS = 32, 14, 2
 TRIALS = (6, 8)
@@ -91,11 +90,8 @@ class Trained:
             gate_bias=gate_bias(cell),
         )
 
-        def count(size: int) -> int:
-            return count_parameters(replace(self._spec(0, 0), hidden_size=size), task, data.meta)
-
         self._size = 1
-        self._size = nearest_hidden_size(count, parameters).hidden_size
+        self._size = sized(self._spec(0, 0), task, data, parameters).hidden_size
 
     def settings(self, number: int) -> Settings:
         """Return setting ``number``: 0 is the task's own; each seven more are from a sequence of their own."""
@@ -105,31 +101,18 @@ class Trained:
 
     def _spec(self, number: int, seed: int) -> RunSpec:
         entry = self._entry.with_settings(self.settings(number))
-        return RunSpec(
-            id=f"setting-{number}-{seed}",
-            role="final",
-            name="lstm",
-            cell=with_gate_bias(parse_cell(entry.cell), entry.gate_bias or 0.0).to_text(),
-            hidden_size=self._size,
-            task=self._task.name,
-            training=entry.training,
-            seed=2 * seed,
-            data_seed=2 * seed + 1,
-            read_test=True,
-        )
+        run = run_of("lstm", self._task, entry.training, seed, self._size, id=f"setting-{number}-{seed}")
+        return replace(run, cell=with_gate_bias(parse_cell(entry.cell), entry.gate_bias or 0.0).to_text())
 
     def line(self, number: int, seed: int) -> dict[str, object]:
         """Train one run; what it measured, as a line of the pool's file."""
-        trainer = Trainer(self._spec(number, seed), self._task, self._data)
         measures = self._task.measures(self._data.meta)
         sign = -1.0 if measures.monitor.direction == "maximize" else 1.0
         line: dict[str, object] = {"setting": number, "seed": seed, "settings": self.settings(number)}
         try:
-            while not trainer.finished:
-                trainer.run_epoch()
+            result = trained(self._spec(number, seed), self._task, self._data).result()
         except Diverged as error:
             return line | {"diverged": str(error)}
-        result = trainer.result()
         assert isinstance(measures.metric, Mean) and result.test_statistics is not None
         values, weights = measures.metric.items(
             {name: np.asarray(rows) for name, rows in result.test_statistics.items()}
@@ -329,6 +312,8 @@ def main() -> None:
     own = {"learning_rate": given.learning_rate, "most_epochs": given.most_epochs}
     known = {name: value for name, value in own.items() if value is not None}
     train(given.out, Trained(task, task.load(None), given.parameters, **known), given.minutes)
+    if not given.repeats and not given.pool:
+        return
     pool = read(given.out, given.task)
     if given.pool:
         own = np.stack([pool.runs[index].items for index in pool.by_setting[0]]).astype(np.float32)

@@ -24,11 +24,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from sized_runs import sized
 from torch import Tensor
 
 from nas_rnn import plugins
 from nas_rnn.cells import Cell
-from nas_rnn.comparison import nearest_hidden_size
 from nas_rnn.tasks import Task, TaskData
 from nas_rnn.tasks.data import EVALUATION
 from nas_rnn.tasks.model import TaskModel
@@ -36,7 +36,7 @@ from nas_rnn.training import RunSpec, TrainingOptions
 from nas_rnn.training.ending import WINDOW, End, end_of
 from nas_rnn.training.errors import Diverged
 from nas_rnn.training.loop import scoring_pass
-from nas_rnn.training.model import build_model, count_parameters
+from nas_rnn.training.model import build_model
 from nas_rnn.training.trainer import Trainer
 
 RANDOM_CELLS = 6
@@ -71,11 +71,7 @@ class Problem:
             seed=2 * seed,
             data_seed=2 * seed + 1,
         )
-
-        def count(size: int) -> int:
-            return count_parameters(replace(spec, hidden_size=size), self.task, self.data.meta)
-
-        return replace(spec, hidden_size=nearest_hidden_size(count, self.parameters).hidden_size)
+        return sized(spec, self.task, self.data, self.parameters)
 
     def sign(self) -> float:
         return -1.0 if self.task.measures(self.data.meta).monitor.direction == "maximize" else 1.0

@@ -17,14 +17,12 @@ import time
 from pathlib import Path
 
 import numpy as np
+from sized_runs import run_of, sized
 
-from nas_rnn import plugins
-from nas_rnn.comparison import nearest_hidden_size
 from nas_rnn.comparison.statistics import paired_interval
 from nas_rnn.tasks import TaskData
 from nas_rnn.tasks.glimpses import Glimpses
-from nas_rnn.training import RunSpec, TrainingOptions
-from nas_rnn.training.model import count_parameters
+from nas_rnn.training import TrainingOptions
 from nas_rnn.training.trainer import Trainer
 
 ORDERS = ("learned", "random")
@@ -42,18 +40,8 @@ def line(
         learning_rate=given.rate,
         length=32,
     )
-    cell = plugins.load_cell("lstm").to_text()
-
-    def spec(size: int) -> RunSpec:
-        return RunSpec(
-            id=f"{order}-{seed}", role="final", name="lstm", cell=cell, hidden_size=size, task="glimpses",
-            training=options, seed=2 * seed, data_seed=2 * seed + 1, read_test=True,
-        )  # fmt: skip
-
-    size = nearest_hidden_size(
-        lambda hidden: count_parameters(spec(hidden), task, data.meta), given.parameters
-    ).hidden_size
-    trainer, began = Trainer(spec(size), task, data), time.perf_counter()
+    spec = sized(run_of("lstm", task, options, seed, id=f"{order}-{seed}"), task, data, given.parameters)
+    trainer, began = Trainer(spec, task, data), time.perf_counter()
     while not trainer.finished:
         record = trainer.run_epoch()
         if given.verbose:
@@ -63,7 +51,7 @@ def line(
     return {
         "order": order,
         "seed": seed,
-        "hidden": size,
+        "hidden": spec.hidden_size,
         "epochs": len(result.epochs),
         "ended": result.ended_because,
         "seconds": round(time.perf_counter() - began),

@@ -19,14 +19,13 @@ from statistics import fmean, stdev
 from typing import Any
 
 import torch
+from sized_runs import sized
 
 from nas_rnn.cells import Cell
-from nas_rnn.comparison import nearest_hidden_size
 from nas_rnn.plugins import load_cell
 from nas_rnn.tasks import TaskData
 from nas_rnn.tasks.char_lm import CharLM
 from nas_rnn.training import Diverged, RunSpec, TrainingOptions
-from nas_rnn.training.model import count_parameters
 from nas_rnn.training.trainer import Trainer
 
 RATES: dict[str, tuple[float, ...]] = {
@@ -43,7 +42,7 @@ def settings() -> list[tuple[str, float]]:
     return [NONE, *((name, rate) for name, rates in RATES.items() for rate in rates)]
 
 
-def sized(cell: Cell, task: CharLM, data: TaskData, args: argparse.Namespace) -> RunSpec:
+def plain(cell: Cell, task: CharLM, data: TaskData, args: argparse.Namespace) -> RunSpec:
     """Return a run of ``cell`` without regulariser, of the size asked for."""
     training = TrainingOptions(
         epochs=args.epochs, most_epochs=args.most_epochs, layers=args.layers, batch=args.batch, device="cpu"
@@ -52,10 +51,7 @@ def sized(cell: Cell, task: CharLM, data: TaskData, args: argparse.Namespace) ->
         id=cell.name, role="candidate", name=cell.name, cell=cell.to_text(), hidden_size=8, task=task.name,
         training=training, seed=0, data_seed=0,
     )  # fmt: skip
-    size = nearest_hidden_size(
-        lambda hidden: count_parameters(replace(spec, hidden_size=hidden), task, data.meta), args.params
-    )
-    return replace(spec, hidden_size=size.hidden_size)
+    return sized(spec, task, data, args.params)
 
 
 def wanted(specs: dict[str, RunSpec], seeds: int) -> Iterator[tuple[dict[str, Any], RunSpec]]:
@@ -139,7 +135,7 @@ def main() -> None:
     task = CharLM() if args.data else CharLM(characters=args.characters)
     data = task.load(args.data)
     name = str(args.data.resolve()) if args.data else f"embedded, {args.characters}"
-    specs = {cell: sized(load_cell(cell), task, data, args) for cell in args.cell or ["lstm"]}
+    specs = {cell: plain(load_cell(cell), task, data, args) for cell in args.cell or ["lstm"]}
     rows, asked = earlier(args.out, name), []
     for key, spec in wanted(specs, args.seeds):
         key["data"] = name

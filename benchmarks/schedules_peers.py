@@ -15,10 +15,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from sized_runs import run_of, sized
 from torch import Tensor, nn
 
-from nas_rnn import plugins
-from nas_rnn.comparison import nearest_hidden_size
 from nas_rnn.tasks import Batching, Task, TaskData
 from nas_rnn.tasks.data import EVALUATION
 from nas_rnn.tasks.model import TaskModel
@@ -27,7 +26,7 @@ from nas_rnn.training.averaging import AveragedWeights
 from nas_rnn.training.ending import end_of
 from nas_rnn.training.errors import Diverged
 from nas_rnn.training.loop import scoring_pass, train_pass, validation_pass
-from nas_rnn.training.model import build_model, count_parameters
+from nas_rnn.training.model import build_model
 from nas_rnn.training.schedule import WARM_UP_STEPS
 from nas_rnn.training.trainer import BETAS
 
@@ -54,26 +53,12 @@ class Problem:
     @classmethod
     def of(cls, name: str, task: Task, data: TaskData, parameters: int) -> Problem:
         options = {"batch": 32, "length": 32, **task.training_defaults, "epochs": "auto", "device": "cpu"}
-        own = cls(name, task, data, TrainingOptions(**options), 1)
+        chosen = TrainingOptions(**options)
+        spec = sized(run_of("lstm", task, chosen, 0), task, data, parameters)
+        return cls(name, task, data, chosen, spec.hidden_size)
 
-        def count(size: int) -> int:
-            return count_parameters(own.spec(0, size), task, data.meta)
-
-        return cls(name, task, data, own.options, nearest_hidden_size(count, parameters).hidden_size)
-
-    def spec(self, seed: int, hidden_size: int | None = None) -> RunSpec:
-        return RunSpec(
-            id=f"lstm-{seed}",
-            role="final",
-            name="lstm",
-            cell=plugins.load_cell("lstm").to_text(),
-            hidden_size=hidden_size or self.hidden_size,
-            task=self.task.name,
-            training=self.options,
-            seed=2 * seed,
-            data_seed=2 * seed + 1,
-            read_test=True,
-        )
+    def spec(self, seed: int) -> RunSpec:
+        return run_of("lstm", self.task, self.options, seed, self.hidden_size)
 
     def loss(self, metric: float) -> float:
         """Return the monitor's value such that less is better."""

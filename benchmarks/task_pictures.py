@@ -13,39 +13,28 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from sized_runs import run_of, sized, trained
 
 from nas_rnn import plugins
-from nas_rnn.comparison import nearest_hidden_size
 from nas_rnn.tasks import PreviewOptions, Statistics, Task
 from nas_rnn.tasks.metric import figure_of
-from nas_rnn.training import RunSpec, TrainingOptions
-from nas_rnn.training.model import count_parameters
-from nas_rnn.training.trainer import Trainer
+from nas_rnn.training import TrainingOptions
 
 LINES = 12
 
 
-def trained(task: Task, parameters: int, most_epochs: int, seed: int, out: Path | None) -> str:
+def shown(task: Task, parameters: int, most_epochs: int, seed: int, out: Path | None) -> str:
     """Train, keep the preview's files, and return a line that says what came of it."""
     data = task.load(None)
     options = TrainingOptions(**{**task.training_defaults, "most_epochs": most_epochs})  # type: ignore[arg-type]
 
-    def spec(size: int) -> RunSpec:
-        return RunSpec(
-            id="run", role="final", name="lstm", cell=plugins.load_cell("lstm").to_text(), hidden_size=size,
-            task=task.name, training=options, seed=seed, data_seed=seed, read_test=True,
-        )  # fmt: skip
-
-    size = nearest_hidden_size(
-        lambda size: count_parameters(spec(size), task, data.meta), parameters
-    ).hidden_size
+    spec = replace(run_of("lstm", task, options, seed), seed=seed, data_seed=seed)
     began = time.monotonic()
-    trainer = Trainer(spec(size), task, data)
-    while not trainer.finished:
-        trainer.run_epoch()
+    trainer = trained(sized(spec, task, data, parameters), task, data)
     result = trainer.result()
     took = time.monotonic() - began
     if out is not None:
@@ -80,7 +69,7 @@ def main() -> None:
     registry = plugins.registry()
     for name in given.tasks or registry.names("task"):
         task = registry.find("task", name).value(**dict(option.split("=") for option in given.task_option))
-        print(trained(task, given.parameters, given.most_epochs, given.seed, given.out), flush=True)
+        print(shown(task, given.parameters, given.most_epochs, given.seed, given.out), flush=True)
 
 
 if __name__ == "__main__":
