@@ -20,6 +20,7 @@ import numpy as np
 from sized_runs import run_of, sized, trained
 
 from nas_rnn import plugins
+from nas_rnn.cli.parsing import key_values
 from nas_rnn.tasks import PreviewOptions, Statistics, Task
 from nas_rnn.tasks.metric import figure_of
 from nas_rnn.training import TrainingOptions
@@ -61,14 +62,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("tasks", nargs="*", help="default: all")
     parser.add_argument("--parameters", type=int, default=20_000)
-    parser.add_argument("--task-option", action="append", default=[], help="KEY=TEXT, repeatable")
+    parser.add_argument("--task-option", action="append", default=[], help="KEY=VALUE, repeatable")
     parser.add_argument("--most-epochs", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="folder for the pictures; default: none are kept")
     given = parser.parse_args()
     registry = plugins.registry()
     for name in given.tasks or registry.names("task"):
-        task = registry.find("task", name).value(**dict(option.split("=") for option in given.task_option))
+        task = registry.find("task", name).value(**key_values(given.task_option, "--task-option"))
         print(shown(task, given.parameters, given.most_epochs, given.seed, given.out), flush=True)
 
 

@@ -170,8 +170,14 @@ def preview(prompt: str = "he", temperature: float = 1.0, seed: int = 1, length:
     meta = {"vocabulary": "\n dehlorw"}
     torch.manual_seed(0)
     options = PreviewOptions(length=length, prompt=prompt, temperature=temperature)
-    shown = task.preview(built(task, meta), TaskData({}, meta), seed=seed, options=options)
-    assert shown.files == {"sample.txt": shown.text.encode()}
+    model = built(task, meta)
+    shown = task.preview(model, TaskData({}, meta), seed=seed, options=options)
+    assert set(shown.files) == {"sample.txt", "sample.png"}
+    assert shown.files["sample.txt"] == shown.text.encode()
+    data = TaskData({"valid": {"codes": np.arange(300, dtype=np.uint8) % 9}}, meta)
+    full = task.preview(model, data, seed=seed, options=options)
+    assert full.text == shown.text
+    assert full.files["surprise.png"].startswith(b"\x89PNG")
     return shown.text
 
 

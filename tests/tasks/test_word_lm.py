@@ -19,6 +19,7 @@ from torch import nn
 
 from nas_rnn.errors import UserError
 from nas_rnn.tasks import Batch, Batching, PreviewOptions, Regularisation, TaskData, texts
+from nas_rnn.tasks.coloured import Shown
 from nas_rnn.tasks.data import EVALUATION, PARTS
 from nas_rnn.tasks.metric import totals_of
 from nas_rnn.tasks.streams import IGNORED
@@ -26,7 +27,7 @@ from nas_rnn.tasks.word_lm import WordLM, sources
 from nas_rnn.tasks.word_lm.floors import best_weight, bigram_shares, interpolated, unigram_shares
 from nas_rnn.tasks.word_lm.model import WordModel
 from nas_rnn.tasks.word_lm.net import LanguageModel, decode, encode
-from nas_rnn.tasks.word_lm.showing import Shown, coloured, written
+from nas_rnn.tasks.word_lm.showing import pictured, written
 from nas_rnn.tasks.word_lm.words import EOS, UNKNOWN, Splitting
 from nas_rnn.testing.tasks import check_task
 
@@ -371,18 +372,9 @@ def test_marks_stand_where_people_write_them() -> None:
     assert written(words) == "God said, (behold)!\nAnd\n"
 
 
-@pytest.mark.filterwarnings("error")
-def test_pictures_of_any_words() -> None:
-    """Long, empty of glyphs, of markup, impossible: none fails or warns."""
-    words = [
-        Shown("w" * 400, 0.0),
-        Shown("$\\frac$", 1.0, "<b>"),
-        Shown("中文", 1e-3),
-        Shown("\x1b[0m", 0.5),
-        Shown(EOS, 1),
-    ]
-    assert coloured(words * 200, "title").startswith(b"\x89PNG")
-    assert coloured([], "nothing").startswith(b"\x89PNG")
+def test_the_end_of_a_line_is_drawn_as_a_mark_and_ends_it() -> None:
+    assert pictured(EOS, 0.5, "And") == Shown("¶", 0.5, "And", ends_line=True)
+    assert pictured("God", 0.5, EOS) == Shown("God", 0.5, "¶")
 
 
 def test_an_exported_net_has_what_turns_text_into_its_words() -> None:

@@ -15,6 +15,7 @@ from nas_rnn.tasks.char_lm.floors import bigram_bits, by_block, unigram_bits
 from nas_rnn.tasks.char_lm.model import CharModel
 from nas_rnn.tasks.char_lm.net import LanguageModel
 from nas_rnn.tasks.char_lm.text import Vocabulary, encoded
+from nas_rnn.tasks.coloured import Shown, coloured, seen_in
 from nas_rnn.tasks.data import EVALUATION, PARTS, Arrays, Batching, Part, TaskData
 from nas_rnn.tasks.download import Download
 from nas_rnn.tasks.metric import Mean, Metric, Statistics
@@ -32,6 +33,10 @@ FEWEST_CHARACTERS = 20
 BITS_PER_CHAR = Mean(
     "bits_per_char", "bits per character", "minimize", 0.01, "relative", of="bits", per="characters"
 )
+
+WRITTEN, PICTURED = 1200, 700
+"""Characters at most in the picture of what the model writes, and of the validation part."""
+MARKS = {"\n": "¶", "\t": "→"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +128,9 @@ class CharLM(Task):
     def preview(self, model: TaskModel, data: TaskData, *, seed: int, options: PreviewOptions) -> Preview:
         """Return the prompt and ``length`` characters that the model writes after it, also as ``sample.txt``.
 
-        An empty prompt stands for the start of a line. Temperature 0 always takes the likeliest character.
+        An empty prompt stands for the start of a line. Temperature 0 always takes the likeliest character. Files are
+        pictures, too: ``sample.png`` of what was written and ``surprise.png`` of a stretch of the validation part, each
+        character on a colour that says how likely the model held it.
 
         Raises:
             UserError: for a character that the vocabulary lacks, or a negative temperature or length.
@@ -135,7 +142,15 @@ class CharLM(Task):
         start = vocabulary.encode(options.prompt or opening).tolist()
         drawn = draw(model.net, start, length=options.length, temperature=options.temperature, seed=seed)
         text = options.prompt + vocabulary.decode([one.symbol for one in drawn])
-        return Preview(text=text, files={"sample.txt": text.encode()})
+        title = f"What the model writes, at temperature {options.temperature:g}"
+        written = [_pictured(vocabulary, one.symbol, one.probability) for one in drawn[:WRITTEN]]
+        files = {"sample.txt": text.encode(), "sample.png": coloured(written, title, "character")}
+        if "valid" in data.parts:
+            title = "The validation text, and how likely the model held each character"
+            seen = seen_in(model.net, data.part("valid")["codes"], most=PICTURED, seed=seed)
+            read = [_pictured(vocabulary, one.symbol, one.probability, one.likelier) for one in seen]
+            files["surprise.png"] = coloured(read, title, "character")
+        return Preview(text=text, files=files)
 
     def plain_net(self, meta: Mapping[str, Any]) -> PlainNet:
         """Return the `LanguageModel`, and what turns text into its symbols and back."""
@@ -149,6 +164,16 @@ class CharLM(Task):
 
     def _sizes(self, meta: Mapping[str, Any]) -> dict[str, int]:
         return {"symbols": len(meta["vocabulary"]), "embedding": int(self.options.embedding)}
+
+
+def _pictured(vocabulary: Vocabulary, symbol: int, probability: float, likelier: int | None = None) -> Shown:
+    """Return a character for a picture; the end of a line and a tab are drawn as marks."""
+
+    def mark(number: int | None) -> str:
+        character = "" if number is None else vocabulary.characters[number]
+        return MARKS.get(character, character)
+
+    return Shown(mark(symbol), probability, mark(likelier), vocabulary.characters[symbol] == "\n")
 
 
 def python_reference() -> str:

@@ -9,9 +9,9 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 
 from nas_rnn.tasks.batch import Batch
+from nas_rnn.tasks.coloured import Shown, coloured, seen_in
 from nas_rnn.tasks.corpus import Perplexity
 from nas_rnn.tasks.data import EVALUATION, PARTS, Batching, Part, TaskData
 from nas_rnn.tasks.download import Download
@@ -27,7 +27,7 @@ from nas_rnn.tasks.word_lm.downloads import DOWNLOADS
 from nas_rnn.tasks.word_lm.floors import interpolated, unigram_shares
 from nas_rnn.tasks.word_lm.model import WordModel
 from nas_rnn.tasks.word_lm.net import LanguageModel
-from nas_rnn.tasks.word_lm.showing import Shown, coloured, written
+from nas_rnn.tasks.word_lm.showing import pictured, written
 from nas_rnn.tasks.word_lm.sources import EMBEDDED, Wanted, read_words, unknown_share
 from nas_rnn.tasks.word_lm.words import EOS, SPLITS, UNKNOWN, Splitting, numbers_in
 
@@ -49,8 +49,8 @@ EMBEDDED_WORDS, EMBEDDED_VOCABULARY = 40_000, 400
 FULL = 20_000
 """Words up to which all are scored at once; with more, "auto" takes an adaptive softmax."""
 
-PICTURED, READ_BEFORE = 130, 64
-"""Words of the validation part in a picture, and those that the model reads before."""
+PICTURED = 130
+"""Words of the validation part in a picture."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,14 +197,13 @@ class WordLM(Task):
             seed=seed,
             never=[vocabulary.index(UNKNOWN)],
         )
-        words = [Shown(vocabulary[one.symbol], one.probability) for one in drawn]
-        text = written([*prompt, *(one.word for one in words)])
+        words = [pictured(vocabulary[one.symbol], one.probability) for one in drawn]
+        text = written([*prompt, *(vocabulary[one.symbol] for one in drawn)])
         title = f"What the model writes, at temperature {options.temperature:g}"
-        files = {"sample.txt": text.encode(), "sample.png": coloured(words[:300], title)}
+        files = {"sample.txt": text.encode(), "sample.png": coloured(words[:300], title, "word")}
         if "valid" in data.parts:
-            files["surprise.png"] = coloured(
-                _surprises(model, data, seed), "The validation text, and how likely the model held each word"
-            )
+            title = "The validation text, and how likely the model held each word"
+            files["surprise.png"] = coloured(_surprises(model, data, seed), title, "word")
         return Preview(text=text, files=files)
 
     def plain_net(self, meta: Mapping[str, Any]) -> PlainNet:
@@ -233,22 +232,16 @@ def _cutoffs(words: int) -> list[int]:
     return sorted({cutoff for cutoff in (words // 15, words // 5) if 0 < cutoff < words - 1}) or [1]
 
 
-@torch.no_grad()
 def _surprises(model: WordModel, data: TaskData, seed: int) -> list[Shown]:
     """Return a stretch of the validation part as the model sees it, with what it held for likelier."""
-    codes, vocabulary = data.part("valid")["codes"].astype(np.int64), data.meta["vocabulary"]
-    last = max(1, len(codes) - PICTURED - READ_BEFORE)
-    first = int(np.random.default_rng(seed).integers(last))
-    chosen = torch.from_numpy(codes[first : first + READ_BEFORE + PICTURED])
-    was_training = model.training
-    model.eval()
-    device = next(model.parameters()).device
-    scores_T1V, _ = model.net(chosen[:-1, None].to(device), None)
-    model.train(was_training)
-    shares_TV = scores_T1V[:, 0].double().softmax(-1).cpu()
-    found, unknown = [], vocabulary.index(UNKNOWN)
-    for shares_V, word in zip(shares_TV, chosen[1:].tolist(), strict=True):
-        best = int(shares_V.index_fill(0, torch.tensor([unknown]), -1.0).argmax())  # <unk> is no word to show
-        likelier = vocabulary[best] if shares_V[best] > shares_V[word] else ""
-        found.append(Shown(vocabulary[word], float(shares_V[word]), likelier))
-    return found[min(READ_BEFORE, len(found) // 2) :]
+    vocabulary = data.meta["vocabulary"]
+    never = [vocabulary.index(UNKNOWN)]  # <unk> is no word to show
+    seen = seen_in(model.net, data.part("valid")["codes"], most=PICTURED, seed=seed, never=never)
+    return [
+        pictured(
+            vocabulary[one.symbol],
+            one.probability,
+            "" if one.likelier is None else vocabulary[one.likelier],
+        )
+        for one in seen
+    ]
