@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nas_rnn.cells import Cell
 from nas_rnn.execution import RNN
 from nas_rnn.export import ExportBundle, TaskModelBundle, example_inputs, export_files
+from nas_rnn.export.plain_net import net_call, net_source
 from nas_rnn.plugins import load_cell
-from nas_rnn.tasks import Task
+from nas_rnn.tasks import PlainNet, Task
 from nas_rnn.training import RunSpec, TrainingOptions
 from nas_rnn.training.model import build_model, recurrent_nets
 
@@ -124,6 +126,18 @@ def trained_on(task: Task, layers: int = 1) -> ExportBundle:
         rnn=next(iter(recurrent_nets(model).values())),
         task_model=TaskModelBundle(task=task, model=model, spec=spec, meta=data.meta, example=example),
     )
+
+
+def plain_copy(
+    net: nn.Module, plain: PlainNet, make_rnn: Callable[..., nn.Module]
+) -> tuple[nn.Module, dict[str, Any]]:
+    """Return the net that the exported source of ``net`` makes, with its weights, and the names of that source."""
+    imports, source = net_source(plain)
+    namespace: dict[str, Any] = {"RNN": make_rnn}
+    exec("\n".join(["from __future__ import annotations", *imports, source]), namespace)
+    copy: nn.Module = eval(net_call(plain), namespace).eval()
+    copy.load_state_dict(net.state_dict())
+    return copy, namespace
 
 
 LOAD_AND_COMPARE = """

@@ -25,10 +25,9 @@ from nas_rnn.tasks.behavior.shop import DEPARTMENTS, ITEMS, LONGEST, SHORTEST, U
 from nas_rnn.tasks.data import EVALUATION
 from nas_rnn.tasks.metric import figure_of
 from nas_rnn.testing.tasks import check_task
-from nas_rnn.training import RunSpec, TrainingOptions
-from nas_rnn.training.trainer import Trainer
 from tests.export.cases import alone, trained_on, write_whole
 from tests.tasks.behavior_files import alternating
+from tests.tasks.small_runs import trained
 
 WHOLE = Batching(batch=8, length=64, seed=1)
 
@@ -300,26 +299,7 @@ def test_memory_of_a_session_helps_in_the_shop() -> None:
 def test_it_learns_what_no_table_of_transitions_knows(source: Path) -> None:
     task = own(top=1)
     data = task.load(source)
-    options = TrainingOptions(
-        **{**task.training_defaults, "learning_rate": 0.03, "batch": 8, "epochs": 30, "device": "cpu"}
-    )
-    spec = RunSpec(
-        id="1",
-        role="final",
-        name="lstm",
-        cell="",
-        hidden_size=12,
-        task="behavior",
-        training=options,
-        seed=1,
-        data_seed=2,
-        read_test=True,
-    )
-    trainer = Trainer(spec, task, data, make_rnn=lambda spec, size, **how: lstm(size, **how))
-    while not trainer.finished:
-        trainer.run_epoch()
-    statistics = trainer.result().test_statistics
-    assert statistics is not None
+    statistics = trained(task, data, learning_rate=0.03, batch=8, epochs=30)
     metric = task.measures(data.meta).metric
     recall = figure_of(metric, statistics)
     floors = [figure_of(metric, floor) for floor in task.floors(data).values()]

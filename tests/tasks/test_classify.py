@@ -22,10 +22,9 @@ from nas_rnn.tasks.series.figures import typical
 from nas_rnn.tasks.series.model import SeriesClassifier
 from nas_rnn.tasks.series.net import SeriesModel
 from nas_rnn.testing.tasks import check_task
-from nas_rnn.training import RunSpec, TrainingOptions
-from nas_rnn.training.trainer import Trainer
 from tests.export.cases import alone, trained_on, write_whole
 from tests.tasks.series_files import CLASSES, write_pair
+from tests.tasks.small_runs import trained
 
 KINDS: dict[str, dict[str, Any]] = {
     "last": {},
@@ -173,27 +172,8 @@ def test_scores_add_up_to_accuracy_and_macro_f1(source: Path) -> None:
 @pytest.mark.parametrize("kind", ["last", "both directions"])
 def test_it_learns(source: Path, kind: str) -> None:
     task = Classify(**KINDS[kind])
-    options = TrainingOptions(
-        **{**task.training_defaults, "learning_rate": 0.03, "batch": 8, "epochs": 12, "device": "cpu"}
-    )
-    spec = RunSpec(
-        id="1",
-        role="final",
-        name="lstm",
-        cell="",
-        hidden_size=8,
-        task="classify",
-        training=options,
-        seed=1,
-        data_seed=2,
-        read_test=True,
-    )
-    trainer = Trainer(spec, task, task.load(source), make_rnn=lambda spec, size, **how: lstm(size, **how))
-    while not trainer.finished:
-        trainer.run_epoch()
-    result = trainer.result()
-    assert result.test_statistics is not None
-    assert np.mean(result.test_statistics["correct"]) > 85.0
+    statistics = trained(task, task.load(source), 8, learning_rate=0.03, batch=8, epochs=12)
+    assert np.mean(statistics["correct"]) > 85.0
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -28,10 +28,9 @@ from nas_rnn.tasks.draw.pieces import levels_of, pieces, quantised
 from nas_rnn.tasks.draw.sampling import draw_pieces
 from nas_rnn.tasks.metric import figure_of
 from nas_rnn.testing.tasks import check_task
-from nas_rnn.training import RunSpec, TrainingOptions
-from nas_rnn.training.trainer import Trainer
 from tests.export.cases import alone, trained_on
 from tests.tasks.picture_files import bars, idx, write_mnist
+from tests.tasks.small_runs import trained
 
 WAYS = [{"by": "pixel"}, {"by": "row"}, {"by": "patch", "side": 3}]
 
@@ -266,16 +265,7 @@ def test_floors_by_hand() -> None:
 def test_it_learns_what_no_histogram_knows(source: Path, options: dict[str, Any]) -> None:
     task = Draw(levels=2, **options)
     data = task.load(source)
-    training = TrainingOptions(batch=8, learning_rate=0.02, length=64, epochs=25, device="cpu")
-    spec = RunSpec(
-        id="1", role="final", name="lstm", cell="", hidden_size=10, task="draw", training=training, seed=1,
-        data_seed=2, read_test=True,
-    )  # fmt: skip
-    trainer = Trainer(spec, task, data, make_rnn=lambda spec, size, **how: lstm(size, **how))
-    while not trainer.finished:
-        trainer.run_epoch()
-    statistics = trainer.result().test_statistics
-    assert statistics is not None
+    statistics = trained(task, data, 10, batch=8, learning_rate=0.02, length=64, epochs=25)
     bits = figure_of(task.metrics[0], statistics)
     floors = {name: figure_of(task.metrics[0], floor) for name, floor in task.floors(data).items()}
     assert bits is not None and bits < 0.5 * min(floor for floor in floors.values() if floor is not None)

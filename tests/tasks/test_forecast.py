@@ -23,10 +23,9 @@ from nas_rnn.tasks.forecast.model import Forecaster
 from nas_rnn.tasks.forecast.net import in_own_units, standardised
 from nas_rnn.tasks.metric import totals_of
 from nas_rnn.testing.tasks import check_task
-from nas_rnn.training import RunSpec, TrainingOptions
-from nas_rnn.training.trainer import Trainer
 from tests.export.cases import LOAD_AND_COMPARE, alone, trained_on, write_whole
 from tests.tasks.hourly_files import lines, waves, write
+from tests.tasks.small_runs import trained
 
 
 @pytest.fixture
@@ -253,30 +252,11 @@ def test_an_anchored_forecast_moves_with_its_level(level: float, decoding: str) 
     assert (moved - level).abs().max() < 1e-12
 
 
-def spec(epochs: int, **changes: Any) -> RunSpec:
-    training = TrainingOptions(
-        **{**Forecast.training_defaults, "epochs": epochs, "batch": 16, "device": "cpu"}
-    )
-    values: dict[str, Any] = {
-        "hidden_size": 8,
-        "cell": "",
-        "seed": 1,
-        "data_seed": 2,
-        "name": "lstm",
-        "id": "1",
-    }
-    return RunSpec(role="final", task="forecast", training=training, read_test=True, **values | changes)
-
-
 @pytest.mark.parametrize("decoding", ["direct", "recursive"])
 def test_it_learns(source: Path, decoding: str) -> None:
     task = Forecast(horizon=6, window=24, target="load", decoding=decoding)
     data = task.load(source)
-    trainer = Trainer(spec(12), task, data, make_rnn=lambda spec, size: lstm(size))
-    while not trainer.finished:
-        trainer.run_epoch()
-    found = trainer.result().test_statistics
-    assert found is not None
+    found = trained(task, data, 8, epochs=12, batch=16)
     mae = task.measures(data.meta).metric
     own = mae.value(totals_of({name: np.array(values) for name, values in found.items()}))
     floors = {name: mae.value(totals_of(statistics)) for name, statistics in task.floors(data).items()}

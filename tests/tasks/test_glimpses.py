@@ -17,9 +17,8 @@ from nas_rnn.tasks.glimpses.looks import ORDERS, looks
 from nas_rnn.tasks.glimpses.model import GlimpseClassifier
 from nas_rnn.tasks.metric import totals_of
 from nas_rnn.testing.tasks import check_task
-from nas_rnn.training import RunSpec, TrainingOptions
-from nas_rnn.training.trainer import Trainer
 from tests.tasks.picture_files import bars, write_mnist
+from tests.tasks.small_runs import trained
 
 
 @pytest.fixture
@@ -135,30 +134,11 @@ def test_the_floor_always_answers_what_is_commonest_in_training(source: Path) ->
     assert 0.0 < np.mean(floors[name]["correct"]) < 100.0
 
 
-def spec(epochs: int, **changes: Any) -> RunSpec:
-    options = TrainingOptions(
-        **{**Glimpses.training_defaults, "learning_rate": 0.03, "batch": 8, "epochs": epochs, "device": "cpu"}
-    )
-    values: dict[str, Any] = {
-        "hidden_size": 12,
-        "cell": "",
-        "seed": 1,
-        "data_seed": 2,
-        "name": "lstm",
-        "id": "1",
-    }
-    return RunSpec(role="final", task="glimpses", training=options, read_test=True, **values | changes)
-
-
 def test_it_learns(source: Path) -> None:
     task = Glimpses()
-    trainer = Trainer(spec(12), task, task.load(source), make_rnn=lambda spec, size: lstm(size))
-    while not trainer.finished:
-        trainer.run_epoch()
-    result = trainer.result()
-    assert result.test_statistics is not None
-    assert len(result.test_statistics["correct"]) == 20
-    assert np.mean(result.test_statistics["correct"]) > 90.0
+    statistics = trained(task, task.load(source), learning_rate=0.03, batch=8, epochs=12)
+    assert len(statistics["correct"]) == 20
+    assert np.mean(statistics["correct"]) > 90.0
 
 
 def shown(source: Path, **how: Any) -> str:

@@ -22,10 +22,9 @@ from nas_rnn.tasks.glimpses.attention import SLOW, AttentionModel
 from nas_rnn.tasks.glimpses.places import random_places, side_of_look
 from nas_rnn.tasks.glimpses.policy import POLICY, Attender
 from nas_rnn.testing.tasks import check_task
-from nas_rnn.training import RunSpec, TrainingOptions
-from nas_rnn.training.trainer import Trainer
 from tests.export.cases import alone, trained_on, write_whole
 from tests.tasks.picture_files import idx, write_mnist
+from tests.tasks.small_runs import trained
 
 
 @pytest.fixture
@@ -202,18 +201,9 @@ def test_the_policy_learns_to_look_where_the_answer_is(
 ) -> None:
     """Two looks, of which the first says where the second finds the class: no fixed place does."""
     task = Glimpses(order=order, looks=2, patch=2, embedding=16)
-    training = TrainingOptions(batch=16, learning_rate=0.01, epochs=epochs, device="cpu")
-    spec = RunSpec(
-        id="1", role="final", name="lstm", cell="", hidden_size=24, task="glimpses", training=training, seed=1,
-        data_seed=2, read_test=True,
-    )  # fmt: skip
     data = task.load(signposts(tmp_path, 800))
-    trainer = Trainer(spec, task, data, make_rnn=lambda spec, size: nn.LSTM(size, 24))
-    while not trainer.finished:
-        trainer.run_epoch()
-    result = trainer.result()
-    assert result.test_statistics is not None
-    assert least <= np.mean(result.test_statistics["correct"]) <= most
+    statistics = trained(task, data, 24, batch=16, learning_rate=0.01, epochs=epochs)
+    assert least <= np.mean(statistics["correct"]) <= most
 
 
 @pytest.mark.parametrize("order", ["learned", "random"])

@@ -22,8 +22,7 @@ from nas_rnn.tasks.memory.series import Series
 from nas_rnn.tasks.memory.showing import remembered
 from nas_rnn.tasks.metric import totals_of
 from nas_rnn.testing.tasks import check_task
-from nas_rnn.training import RunSpec, TrainingOptions
-from nas_rnn.training.trainer import Trainer
+from tests.tasks.small_runs import trained
 
 SMALL: dict[str, Any] = {"items": 60, "tests": 16, "steps": 12}
 KINDS: dict[str, dict[str, Any]] = {
@@ -392,17 +391,6 @@ def test_it_says_up_to_which_length_a_cell_remembers() -> None:
 
 def test_it_learns() -> None:
     task, data = made("adding", steps=4, items=600, tests=50, lengths="4")
-    options = TrainingOptions(
-        **{**Memory.training_defaults, "learning_rate": 0.03, "epochs": 12, "device": "cpu"}
-    )
-    spec = RunSpec(
-        role="final", task="memory", training=options, read_test=True,
-        hidden_size=16, cell="", seed=1, data_seed=2, name="lstm", id="1",
-    )  # fmt: skip
-    trainer = Trainer(spec, task, data, make_rnn=lambda spec, size: nn.LSTM(size, 16))
-    while not trainer.finished:
-        trainer.run_epoch()
-    found = trainer.result().test_statistics
-    assert found is not None
+    found = trained(task, data, 16, learning_rate=0.03, epochs=12)
     assert len(found["solved"]) == 50
     assert np.mean(found["error"]) < 0.01 < floor("adding", steps=4, lengths="4")["squared_error"]

@@ -30,10 +30,9 @@ from nas_rnn.tasks.music.rolls import from_numbers, packed, roll_of, unpacked
 from nas_rnn.tasks.music.scores import ACCURACY
 from nas_rnn.tasks.music.showing import MOST_WRITTEN, prompted, write
 from nas_rnn.testing.tasks import check_task
-from nas_rnn.training import RunSpec, TrainingOptions
-from nas_rnn.training.trainer import Trainer
 from tests.export.cases import alone, trained_on, write_whole
 from tests.tasks.music_files import wheels_mat, write_mat
+from tests.tasks.small_runs import trained
 
 WHOLE, CUT = Batching(batch=8, length=64, seed=1), Batching(batch=8, length=5, seed=1)
 
@@ -275,26 +274,7 @@ def test_floors_by_hand() -> None:
 def test_it_learns_what_no_table_of_notes_knows(source: Path) -> None:
     task = Music()
     data = task.load(source)
-    options = TrainingOptions(
-        **{**task.training_defaults, "learning_rate": 0.03, "batch": 8, "epochs": 30, "device": "cpu"}
-    )
-    spec = RunSpec(
-        id="1",
-        role="final",
-        name="lstm",
-        cell="",
-        hidden_size=12,
-        task="music",
-        training=options,
-        seed=1,
-        data_seed=2,
-        read_test=True,
-    )
-    trainer = Trainer(spec, task, data, make_rnn=lambda spec, size, **how: lstm(size, **how))
-    while not trainer.finished:
-        trainer.run_epoch()
-    statistics = trainer.result().test_statistics
-    assert statistics is not None
+    statistics = trained(task, data, learning_rate=0.03, batch=8, epochs=30)
     nats, accuracy = (figure_of(metric, statistics) for metric in task.metrics)
     floors = [figure_of(task.metrics[0], floor) for floor in task.floors(data).values()]
     assert nats is not None and nats < 0.5 * min(floor for floor in floors if floor is not None)

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 from nas_rnn.errors import UserError
 from nas_rnn.execution import RNN
-from nas_rnn.export.plain_net import net_call, net_source
 from nas_rnn.plugins import load_space
 from nas_rnn.tasks import Batch, Batching, PreviewOptions, Regularisation, TaskData
 from nas_rnn.tasks.metric import totals_of
@@ -31,6 +30,7 @@ from nas_rnn.tasks.vocabulary import SPECIAL, cut, join, texts_of
 from nas_rnn.testing.tasks import check_task
 from nas_rnn.training import RunSpec, TrainingOptions
 from nas_rnn.training.trainer import Trainer
+from tests.export.cases import plain_copy
 
 ATTENTION = ("none", "additive", "dot")
 SMALL = Batching(batch=8, length=1)
@@ -496,14 +496,12 @@ def test_the_whole_model_is_exported_as_plain_torch(tmp_path: Path) -> None:
     data = task.load(None)
     model = made(task, data, lambda size: RNN("slstm", size, 6, backend="eager")).eval()
     plain = task.plain_net(data.meta)
-    imports, source = net_source(plain)
-    namespace: dict[str, Any] = {"RNN": lambda size, bidirectional: RNN("slstm", size, 6, backend="eager")}
-    exec("\n".join(["from __future__ import annotations", *imports, source]), namespace)
-    own = eval(net_call(plain), namespace).eval()
-    own.load_state_dict(model.net.state_dict())
+    own, names = plain_copy(
+        model.net, plain, lambda size, bidirectional: RNN("slstm", size, 6, backend="eager")
+    )
     (batch, *_) = task.batches(data, "valid", SMALL)
     assert torch.equal(own(batch.inputs)[0], model(batch.inputs)[0])
-    assert namespace["TARGET_TOKENS"][:4] == [*SPECIAL]
+    assert names["TARGET_TOKENS"][:4] == [*SPECIAL]
 
 
 def test_a_fresh_test_part_is_refused_where_a_source_has_several_targets(tmp_path: Path) -> None:

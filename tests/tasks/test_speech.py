@@ -27,9 +27,8 @@ from nas_rnn.tasks.speech.model import Transcriber
 from nas_rnn.tasks.speech.rows import SPEAKERS, InRows
 from nas_rnn.tasks.speech.scores import aligned, told_statistics
 from nas_rnn.testing.tasks import check_task
-from nas_rnn.training import RunSpec, TrainingOptions
-from nas_rnn.training.trainer import Trainer
 from tests.export.cases import alone, trained_on, write_whole
+from tests.tasks.small_runs import trained
 from tests.tasks.speech_files import WORDS, write_sentences, write_words
 
 FEW: dict[str, Any] = {"bands": 12, "test_where": "take=0"}
@@ -288,27 +287,8 @@ def test_labels_that_training_lacks_are_told(sentences: Path, tmp_path: Path) ->
 )
 def test_it_learns(words: Path, options: dict[str, Any], epochs: int, least: float) -> None:
     task = Speech(**options)
-    training = TrainingOptions(
-        **{**task.training_defaults, "learning_rate": 0.03, "batch": 8, "epochs": epochs, "device": "cpu"}
-    )
-    spec = RunSpec(
-        id="1",
-        role="final",
-        name="lstm",
-        cell="",
-        hidden_size=12,
-        task="speech",
-        training=training,
-        seed=1,
-        data_seed=2,
-        read_test=True,
-    )
     data = task.load(words)
-    trainer = Trainer(spec, task, data, make_rnn=lambda spec, size, **how: lstm(size, **how))
-    while not trainer.finished:
-        trainer.run_epoch()
-    statistics = trainer.result().test_statistics
-    assert statistics is not None
+    statistics = trained(task, data, learning_rate=0.03, batch=8, epochs=epochs)
     metric = task.measures(data.meta).metric
     figure = figure_of(metric, statistics)
     assert figure is not None

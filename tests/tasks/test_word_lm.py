@@ -407,15 +407,14 @@ def test_a_fresh_test_part_follows_the_training_text(tmp_path: Path) -> None:
 
 
 def test_adaptive_softmax_learns(tmp_path: Path) -> None:
-    """A dozen steps on a text of a pattern lower the loss in every cluster."""
+    """An epoch of a text that repeats itself lowers the loss."""
+    torch.manual_seed(0)
     data = data_of(" ".join(f"w{i % 40}" for i in range(4000)), tmp_path)
     task = WordLM(softmax="adaptive")
     model = task.build(data.meta, lstm, Regularisation())
     optimiser = torch.optim.Adam(model.parameters(), lr=0.05)
     losses = []
-    for batch, _ in zip(
-        task.batches(data, "train", Batching(batch=8, length=20, seed=1)), range(15), strict=False
-    ):
+    for batch in task.batches(data, "train", Batching(batch=8, length=20, seed=1)):
         loss, _ = model.loss(batch, None)
         optimiser.zero_grad()
         loss.total.backward()  # type: ignore[no-untyped-call]
