@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.panel import Panel
@@ -104,12 +106,17 @@ def _print_settings(console: Console, comparison: Comparison) -> None:
     if tuned:
         console.print("\nTuned on validation data:", style="bold")
     for standing in tuned:
-        settings = ", ".join(
-            f"{name.replace('_', ' ')} {value if isinstance(value, int) else f'{value:.3g}'}"
-            for name, value in standing.training.items()
-            if value is not None
-        )
-        console.print(f"  {one_line(standing.name)}: {settings}", soft_wrap=True)
+        console.print(f"  {one_line(standing.name)}: {_settings(standing.training)}", soft_wrap=True)
+        if standing.second:
+            console.print(f"    and in every second run: {_settings(standing.second)}", soft_wrap=True)
+
+
+def _settings(settings: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{name.replace('_', ' ')} {value if isinstance(value, int) else f'{value:.3g}'}"
+        for name, value in settings.items()
+        if value is not None
+    )
 
 
 def _print_ablation(console: Console, result: Result) -> None:

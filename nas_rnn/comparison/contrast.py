@@ -17,7 +17,14 @@ import numpy as np
 from nas_rnn.comparison.corpus import TOO_FEW, corpus_interval
 from nas_rnn.comparison.outcomes import Outcome, compared_by_ratio, level_of
 from nas_rnn.comparison.plan import direction_sign
-from nas_rnn.comparison.statistics import Floats, Labels, PairedInterval, paired_interval
+from nas_rnn.comparison.statistics import (
+    Floats,
+    Labels,
+    PairedInterval,
+    paired_interval,
+    settings_variance,
+    widened,
+)
 from nas_rnn.errors import NasRnnError
 from nas_rnn.tasks import Corpus, Mean, Metric
 
@@ -72,6 +79,7 @@ def contrast(
     Raises NasRnnError when they were not measured on the same test items, or ``groups`` are those of others.
     """
     _require_same_items(metric, pairs, groups)
+    by_settings = sum(_settings_variance(metric, runs) for runs in zip(*pairs, strict=True))
     sign, level = direction_sign(metric), level_of(metric, [other.figure for _, other in pairs])
     if isinstance(metric, Mean):
         weights_N = metric.items(pairs[0][0].statistics)[1]
@@ -81,7 +89,7 @@ def contrast(
         interval = paired_interval(
             candidate_SN, baseline_SN, weights_N, item=item, alpha=alpha, groups=groups
         )
-        return Contrast(metric, level, interval.difference, interval)
+        return Contrast(metric, level, interval.difference, widened(interval, by_settings, alpha))
     if not isinstance(metric, Corpus):
         raise TypeError(f"{metric.name} is neither a Mean nor a Corpus, so it cannot be compared")
     found = corpus_interval(
@@ -95,8 +103,8 @@ def contrast(
     )
     mean = float(np.mean([_step(metric, run.figure, other.figure) for run, other in pairs]))
     difference = _in_units(metric, sign * mean, level)
-    if not found.problem:
-        return Contrast(metric, level, difference, found.interval)
+    if found.interval is not None and not found.problem:
+        return Contrast(metric, level, difference, widened(found.interval, by_settings, alpha))
     instead = f"; {metric.instead} can decide" if metric.instead else ""
     return Contrast(metric, level, difference, None, f"{TOO_FEW} ({found.problem}{instead})")
 
@@ -115,6 +123,16 @@ def seed_differences(
         None if pair is None else _in_units(metric, sign * _step(metric, *pair), level) for pair in known
     ]
     return tuple(None if step is None or not math.isfinite(step) else step for step in steps)
+
+
+def _settings_variance(metric: Metric, runs: Sequence[Outcome]) -> float:
+    """Return the variance of the mean of one cell's runs by the choice of settings, on the scale of the comparison."""
+    figures = [run.figure for run in runs]
+    if compared_by_ratio(metric):
+        if min(figures) <= 0:
+            return 0.0  # there is no interval either
+        figures = [math.log(figure) for figure in figures]
+    return settings_variance(figures, [run.setting for run in runs])
 
 
 def _step(metric: Metric, value: float, baseline: float) -> float:

@@ -11,7 +11,7 @@ from nas_rnn.comparison.costs import cost_of
 from nas_rnn.comparison.floors import floors_of
 from nas_rnn.comparison.outcomes import Outcome, outcomes_of, standing, without_interval
 from nas_rnn.comparison.plan import FinalPlan, Planned
-from nas_rnn.comparison.power import Levels, items_too_few, more_seeds
+from nas_rnn.comparison.power import Levels, hopeless, more_seeds
 from nas_rnn.comparison.result import (
     Against,
     Comparison,
@@ -28,6 +28,8 @@ from nas_rnn.comparison.testing import holm, p_values
 from nas_rnn.comparison.verdict import verdict_of
 from nas_rnn.tasks import Metric, Statistics
 from nas_rnn.training import RunResult
+
+SETTINGS_APART = "the two best settings of one cell lie too far apart"
 
 
 @dataclass(frozen=True)
@@ -305,6 +307,8 @@ def _with_more_seeds(
     """Return an undecided row with what more seeds would do."""
     if interval is None or row.verdict != "undecided":
         return row
-    if items_too_few(interval, levels):
-        return replace(row, more_seeds_reason=f"the test part has too few {test.scarce}")
+    why = hopeless(interval, levels)
+    if why:
+        reason = SETTINGS_APART if why == "settings" else f"the test part has too few {test.scarce}"
+        return replace(row, more_seeds_reason=reason)
     return replace(row, more_seeds=more_seeds(interval, levels))

@@ -22,7 +22,8 @@ class Outcome:
     """One final run as far as judging needs it.
 
     ``statistics`` are those of the N test items, ``figure`` is the metric of all of them; both are there when it
-    ``finished``, else empty and NaN. ``epochs``, ``ended_because`` and ``converged`` are as in a `Standing`.
+    ``finished``, else empty and NaN. ``setting`` numbers the settings that it was trained with. ``epochs``,
+    ``ended_because`` and ``converged`` are as in a `Standing`.
     """
 
     id: str
@@ -30,6 +31,7 @@ class Outcome:
     reason: str = ""
     statistics: Statistics = field(default_factory=dict)
     figure: float = math.nan
+    setting: int = 0
     epochs: int = 0
     ended_because: str | None = None
     converged: bool | None = None
@@ -43,8 +45,8 @@ class Outcome:
 def outcomes_of(metric: Metric, planned: Planned, results: Mapping[str, RunResult]) -> list[Outcome]:
     """Return how each planned run ended."""
     return [
-        _length(_run(metric, spec.id, found), spec, found)
-        for spec in planned.specs
+        replace(_length(_run(metric, spec.id, found), spec, found), setting=planned.entry.setting_of(number))
+        for number, spec in enumerate(planned.specs)
         for found in [results.get(spec.id)]
     ]
 
@@ -126,6 +128,7 @@ def standing(metrics: Sequence[Metric], planned: Planned, runs: list[Outcome]) -
         std=own.std,
         diverged=diverged,
         training=entry.settings,
+        second=dict(entry.second or {}),
         control=entry.control,
         reference=entry.reference,
         others={

@@ -38,7 +38,8 @@ class Entry:
 
     ``parameters`` counts the whole model and ``mismatch`` is its relative distance from the baseline's;
     ``training`` holds the full budget, and the tuned learning rate and so on where ``tuned``, when ``gate_bias``
-    is where the biases start that do not start at zero (None: where the cell says). ``tried`` counts the settings
+    is where the biases start that do not start at zero (None: where the cell says). ``second`` are the settings that
+    tuning found second best (None: there are none): every second final run has them. ``tried`` counts the settings
     of the tuning, ``tuned_over`` are the options that it sets besides. ``score`` is the validation metric of the search
     (None: it never got one).
     ``control`` says what the entry is a control for ("": it is none); with ``members`` its run p is member p's. A
@@ -55,6 +56,7 @@ class Entry:
     tuned: bool = False
     tried: int = 0
     gate_bias: float | None = None
+    second: Mapping[str, float] | None = None
     tuned_over: tuple[str, ...] = TUNED
     score: float | None = None
     control: str = ""
@@ -71,6 +73,10 @@ class Entry:
         """What tuning may set, as it is: the options of ``tuned_over``, and ``gate_bias`` where there is one."""
         found: dict[str, float] = {name: getattr(self.training, name) for name in self.tuned_over}
         return found if self.gate_bias is None else {**found, "gate_bias": self.gate_bias}
+
+    def setting_of(self, run: int) -> int:
+        """Return which settings final run number ``run`` has: 0 the best, 1 the second best."""
+        return 0 if self.second is None else run % 2
 
     @property
     def trained_cell(self) -> str:
@@ -162,9 +168,10 @@ def final_specs(
 ) -> FinalPlan:
     """Return the paired final runs of the baseline and each contender: the only ones to read the test part.
 
-    Pair p of all entries shares one data order. Weights start from seeds of their own even within a pair:
-    shared ones would mean something only for equal cells, whose comparison they would make a comparison of
-    nothing. More seeds, or more contenders, leave the earlier runs as they were.
+    Where tuning found two settings for an entry, its runs have the one and the other in turn, so that the interval can
+    cover which were found. Pair p of all entries shares one data order. Weights start from seeds of their own even
+    within a pair: shared ones would mean something only for equal cells, whose comparison they would make a comparison
+    of nothing. More seeds, or more contenders, leave the earlier runs as they were.
     """
     entries = [baseline, *contenders]
     planned = _planned(entries, part="final", verb="final", task=task, seed=seed, seeds=seeds)
@@ -244,7 +251,7 @@ def _planned(
     for position, (entry, stem) in enumerate(zip(entries, stems, strict=True)):
         specs = tuple(
             _spec(
-                _member(entry, run),
+                _final(entry, run) if part == "final" else _member(entry, run),
                 f"{stem}-s{run}",
                 part=part,
                 task=task,
@@ -257,8 +264,14 @@ def _planned(
     return tuple(plan)
 
 
+def _final(entry: Entry, run: int) -> Entry:
+    """Return what final run ``run`` of an entry trains."""
+    member = _member(entry, run)
+    return member.with_settings(entry.second) if entry.second and entry.setting_of(run) else member
+
+
 def _member(entry: Entry, run: int) -> Entry:
-    """Return what run ``run`` of an entry trains."""
+    """Return what run ``run`` of an entry trains, with its best settings."""
     if not entry.members:
         return entry
     member = entry.members[run % len(entry.members)]

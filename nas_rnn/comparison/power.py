@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,13 +37,14 @@ class Spread:
     ``seed`` is that of the mean of one pair of seeds over all items, which holds ``rest``, the share that
     belongs to neither seeds nor items; ``item`` is what the choice of the items gives the mean of very many
     seeds, None where a single item leaves it out. ``item_freedom`` are the degrees of freedom of its
-    estimate.
+    estimate. ``settings`` is that of the choice of settings, which stays whatever the number of seeds.
     """
 
     seed: float
     item: float | None
     rest: float
     item_freedom: float
+    settings: float = 0.0
 
     @classmethod
     def seen(cls, interval: PairedInterval) -> Spread | None:
@@ -55,6 +57,7 @@ class Spread:
             item=None if item is None else max(0.0, item - interval.rest_variance / interval.seeds),
             rest=interval.rest_variance,
             item_freedom=interval.item_freedom,
+            settings=interval.settings_variance,
         )
 
 
@@ -80,8 +83,9 @@ def power(effect: float, spread: Spread, seeds: int, levels: Levels, *, same_ite
         expected = spread.item + spread.rest / seeds
         parts.append((expected * _chi_square(spread.item_freedom)[None, :], spread.item_freedom))
         true += 0.0 if same_items else spread.item
+    true += 0.0 if same_items else spread.settings
     freedom = satterthwaite(parts)
-    error = np.sqrt(sum(variance for variance, _ in parts))
+    error = np.sqrt(sum(variance for variance, _ in parts) + spread.settings)
     half = error * special.stdtrit(freedom, 1 - levels.difference / 2)
     reach = levels.margin - error * special.stdtrit(freedom, 1 - levels.equivalence / 2)
     deviation = math.sqrt(true)
@@ -117,23 +121,38 @@ def more_seeds(interval: PairedInterval, levels: Levels) -> int | None:
     return high - seeds
 
 
-def items_too_few(interval: PairedInterval, levels: Levels) -> bool:
-    """Return whether no number of seeds can decide it on these test items.
+def hopeless(interval: PairedInterval, levels: Levels) -> Literal["", "items", "settings"]:
+    """Return what it is for which no number of seeds can decide a comparison, "" where one may.
 
     That is so where the interval of infinitely many seeds would neither exclude zero nor lie within the
-    margin, even if the difference went to whichever end of its interval over seeds alone suits best.
+    margin, even if the difference went to whichever end of its interval over seeds alone suits best: for the test
+    items alone, or for them and what the choice of settings adds.
     """
     spread = Spread.seen(interval)
-    if spread is None or spread.item is None or interval.seed_variance is None:
-        return False
-    error, freedom = math.sqrt(spread.item), spread.item_freedom
-    half = error * float(special.stdtrit(freedom, 1 - levels.difference / 2))
-    reach = levels.margin - error * float(special.stdtrit(freedom, 1 - levels.equivalence / 2))
-    move = math.sqrt(interval.seed_variance) * float(
-        special.stdtrit(interval.seeds - 1, 1 - levels.difference / 2)
+    if spread is None or interval.seed_variance is None:
+        return ""
+    items = spread.item or 0.0
+    if spread.item is not None and _never_decides(interval, items, spread.item_freedom, levels):
+        return "items"
+    freedom = spread.item_freedom if items else math.inf
+    if spread.settings and _never_decides(interval, items + spread.settings, freedom, levels):
+        return "settings"
+    return ""
+
+
+def _never_decides(interval: PairedInterval, variance: float, freedom: float, levels: Levels) -> bool:
+    """Whether an interval of this variance decides nothing, wherever more seeds may move the difference."""
+    half, reach, own = (
+        float(special.stdtrit(free, 1 - level / 2))
+        for free, level in (
+            (freedom, levels.difference),
+            (freedom, levels.equivalence),
+            (interval.seeds - 1, levels.difference),
+        )
     )
+    error, move = math.sqrt(variance), own * math.sqrt(interval.seed_variance or 0.0)
     distance = abs(interval.difference)
-    return distance + move <= half and max(0.0, distance - move) > reach
+    return distance + move <= half * error and max(0.0, distance - move) > levels.margin - reach * error
 
 
 def _chi_square(freedom: float) -> Floats:

@@ -40,10 +40,10 @@ class Standing:
     ``mean`` is None when a run diverged (its loss is infinite) or none finished; ``std`` is over
     seeds (n - 1), and None for fewer than two of them. ``diverged`` counts the runs that did.
     ``tried`` counts the settings that tuning tried (0: none, or nobody knows). ``training`` has the options that tuning
-    may set, by their names. ``control`` says what stands here for
-    scale ("the mean of random cells"); it is empty for a cell somebody asked about. ``reference`` says that it is a
-    well-known cell beside the baseline. ``others`` has the metrics
-    that decide nothing, by name.
+    may set, by their names, and ``second`` those that every second run had, where there are two settings. ``control``
+    says what stands here for scale ("the mean of random cells"); it is empty for a cell somebody asked about.
+    ``reference`` says that it is a well-known cell beside the baseline. ``others`` has the metrics that decide nothing,
+    by name.
 
     ``epochs`` has how long each seed's run was trained, ``ended_because`` why no longer
     (`nas_rnn.training.RunResult`), ``converged`` whether it had stopped improving: None where nobody knows, as of
@@ -64,6 +64,7 @@ class Standing:
     std: float | None
     diverged: int
     training: dict[str, Any] = field(default_factory=dict)
+    second: dict[str, Any] = field(default_factory=dict)
     control: str = ""
     others: dict[str, Reading] = field(default_factory=dict)
     epochs: tuple[int, ...] = ()

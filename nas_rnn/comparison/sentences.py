@@ -89,7 +89,7 @@ def _sentence(comparison: Comparison, row: ContenderRow) -> str:
         reason = row.reason or "none of its runs has a test result"
         return f"{claim}: {reason}."
     remarks = [
-        _cover(row),
+        _cover(comparison, row),
         "negative is better" if comparison.direction == "maximize" else "",
         _margin(comparison, row),
         _correction(comparison, row),
@@ -192,12 +192,14 @@ def percent(level: float) -> str:
     return f"{100 * level:.3g} %"
 
 
-def _cover(row: ContenderRow) -> str:
+def _cover(comparison: Comparison, row: ContenderRow) -> str:
     """Say what the interval covers, and how surely."""
     if row.ci95 is None:
         refused = row.more_seeds_reason != ""  # `reason` says why
         return "" if refused else "no interval: one seed, and one test item or one group of items"
     seeds, level = f"{row.pairs} seeds", percent(row.level)
+    if row.standing.second or comparison.baseline.second:
+        seeds += ", two settings of each cell"
     if row.level > 0.95:
         level = f"95 % whenever the comparison ends, {level} at this look"
     if row.covers.startswith("seeds and "):

@@ -48,12 +48,18 @@ Items of one group (a speaker, a user) resemble each other wherever they stand. 
 what is joined, in the order in which they first appear: no group falls into two blocks, and where there are fewer
 groups than blocks each is one. The spread between groups then stands for that of groups not seen (the cluster-level
 mean; Donner & Klar, *Design and Analysis of Cluster Randomization Trials*, 2000, chapter 6).
+
+Which settings a tuning finds is chance as well. A cell whose runs have K settings, share q[k] of them each, with
+means m[k], has a mean whose variance by the choice of its settings is taken to be var(m) * sum q[k]^2, which holds a
+part of the seeds' too. That of both cells is added (`widened`). Its few degrees of freedom are not counted: Student's t
+with two would make intervals so wide that they say nothing, and how often a word is wrong without is measured
+(docs/statistics.md).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -76,6 +82,7 @@ class PairedInterval:
     parts of the variance of ``difference``, None where there is one seed, or one item. ``rest_variance`` is
     var_rest / N, which is in the first S times less and in the second as well: the share of ``item_variance``
     that more seeds make smaller. ``item_freedom`` are the degrees of freedom of ``item_variance``.
+    ``settings_variance`` is what the choice of the settings adds to both.
     """
 
     difference: float
@@ -88,6 +95,7 @@ class PairedInterval:
     item_freedom: float
     super_blocks: int
     covers: str
+    settings_variance: float = 0.0
 
     @property
     def seeds(self) -> int:
@@ -97,7 +105,7 @@ class PairedInterval:
     @property
     def variance(self) -> float:
         """The variance of ``difference``."""
-        return (self.seed_variance or 0.0) + (self.item_variance or 0.0)
+        return (self.seed_variance or 0.0) + (self.item_variance or 0.0) + self.settings_variance
 
 
 def paired_interval(
@@ -163,6 +171,25 @@ def interval_of_blocks(
         super_blocks=len(weights_B),
         covers=_covers(seeds > 1, blocks is not None, item),
     )
+
+
+def settings_variance(values: Sequence[float], settings: Sequence[int]) -> float:
+    """Return the variance that the choice of settings gives the mean of runs, by the number of each run's settings."""
+    values_S, settings_S = np.asarray(values, dtype=np.float64), np.asarray(settings)
+    groups = [values_S[settings_S == setting] for setting in np.unique(settings_S)]
+    if len(groups) < 2:
+        return 0.0
+    shares_K = np.array([len(group) for group in groups]) / len(values_S)
+    return float(np.var([group.mean() for group in groups], ddof=1) * (shares_K**2).sum())
+
+
+def widened(interval: PairedInterval, by: float, alpha: float = 0.05) -> PairedInterval:
+    """Return an interval with the variance ``by`` that the choice of settings adds."""
+    found = replace(interval, settings_variance=by)
+    if interval.ci95 is None or by == 0.0:
+        return found
+    half = float(special.stdtrit(found.degrees_of_freedom, 1 - alpha / 2)) * found.variance**0.5
+    return replace(found, ci95=(found.difference - half, found.difference + half))
 
 
 def _checked(

@@ -169,7 +169,7 @@ class Models:
 
     def as_given(self, entry: Entry) -> Entry:
         """Return ``entry`` with the training that was configured."""
-        return replace(entry, training=self.config.training())
+        return replace(entry, training=self.config.training(), second=None)
 
     def spec_of(self, entry: Entry) -> RunSpec:
         """Return the spec of a run that only measures ``entry``."""

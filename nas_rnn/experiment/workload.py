@@ -17,6 +17,7 @@ from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.session import cluster_address
 from nas_rnn.experiment.stages.halving import FEWEST, rungs_of, third_of, tuning_epochs
 from nas_rnn.experiment.stages.selection import SEEDS, TOP
+from nas_rnn.experiment.stages.tuning import FINALISTS
 from nas_rnn.run_folder.config import CompareConfig, SearchConfig
 from nas_rnn.tasks import Batching
 from nas_rnn.training.ending import SHORTEST
@@ -87,7 +88,7 @@ class Workload:
         rungs = rungs_of(self.config.training(), length, most=1) if self.config.epochs == "auto" else ()
         if not rungs:
             return {phase: Work(tries * cells, length)}
-        going_on = min(tries, third_of(tries) + 1)  # with the settings that were given
+        going_on = min(tries, max(FINALISTS, third_of(tries)) + 1)  # with the settings that were given
         further = going_on * (length - rungs[0]) / tries
         return {phase: Work(tries * cells, rungs[0] + max(0.0, further))}
 

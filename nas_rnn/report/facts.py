@@ -129,15 +129,20 @@ class Report:
         names = [run.spec.name for run in self.of_role("tuning")]
         return Counter(name for name in names if name in held or not held)
 
-    def tuned_to(self, runs: Sequence[Run]) -> Run | None:
-        """Return which of one cell's tuning runs its settings come from; None where all diverged or failed.
+    def tuned_to(self, runs: Sequence[Run]) -> list[Run]:
+        """Return which of one cell's tuning runs its settings come from, the best first; none where all diverged.
 
-        A run that was stopped at a rung decided nothing, nor did one that diverged, however good it was before.
+        They are two where every second final run had settings of its own. A run that was stopped at a rung decided
+        nothing, nor did one that diverged, however good it was before.
         """
         ended = [run for run in runs if run.ending(self.settings.get("epochs")) == "finished"]
         known = [run for run in ended if run.result.best_metric is not None]
         sign = 1 if self.measures.monitor.direction == "minimize" else -1
-        return min(known, key=lambda run: sign * (run.result.best_metric or 0.0), default=None)
+        known.sort(key=lambda run: sign * (run.result.best_metric or 0.0))
+        two = any(
+            standing.second for standing in self.standings if standing.name in {r.spec.name for r in runs}
+        )
+        return known[: 2 if two else 1]
 
     def gap(self, value: float | None) -> float | None:
         """Return a validation metric relative to the baseline's in the search; negative is better."""

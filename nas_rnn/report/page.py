@@ -106,6 +106,7 @@ def _content(report: Report) -> dict[str, Any]:
         "chart": pictures.comparison_chart(report),
         "selection": tables.selection(report),
         "tuning": tables.tuning(report),
+        "two_settings": any(standing.second for standing in report.standings),
         "cards": cards(report),
         "flow_table": tables.flow(report),
         "previews": previews(report.previews),

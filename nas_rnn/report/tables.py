@@ -207,7 +207,8 @@ def tuning(report: Report) -> Table | None:
 
     rows, best = [], set()
     ordered = sorted(runs, key=order)
-    chosen = [report.tuned_to([run for run in runs if run.spec.name == name]) for name in cells]
+    of_cells = [[run for run in runs if run.spec.name == name] for name in cells]
+    chosen = [run for own in of_cells for run in report.tuned_to(own)]
     for number, run in enumerate(ordered):
         if run in chosen:
             best.add(number)

@@ -85,6 +85,7 @@ def _others_with_final(folder: RunFolder) -> list[RunFolder]:
 
 
 def _plain(entry: Entry) -> dict[str, Any]:
+    second = {} if entry.second is None else {"second": dict(entry.second)}
     return {
         "name": entry.name,
         "cell": entry.cell,
@@ -92,4 +93,5 @@ def _plain(entry: Entry) -> dict[str, Any]:
         "gate_bias": entry.gate_bias,
         "training": entry.training.to_dict(),
         "members": [[member.cell, member.hidden_size] for member in entry.members],
+        **second,
     }

@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from nas_rnn.comparison import Levels, Spread, more_seeds, p_values, paired_interval, power, verdict_of
-from nas_rnn.comparison.power import PROMISED, items_too_few
+from nas_rnn.comparison.power import PROMISED, hopeless
+from nas_rnn.comparison.statistics import widened
 
 Floats = NDArray[np.float64]
 BLOCKS = 16
@@ -107,15 +108,23 @@ def test_smaller_differences_and_stricter_tests_need_more() -> None:
 def test_where_the_items_are_too_few_no_number_of_seeds_helps() -> None:
     interval = interval_of(0.1, (0.2, 3.0, 0.2), 5)
     assert more_seeds(interval, LEVELS) is None
-    assert items_too_few(interval, LEVELS)
-    assert not items_too_few(interval_of(0.1, (3.0, 0.2, 0.2), 5), LEVELS)
+    assert hopeless(interval, LEVELS) == "items"
+    assert hopeless(interval_of(0.1, (3.0, 0.2, 0.2), 5), LEVELS) == ""
     wide = Levels(difference=0.05, equivalence=0.05, margin=20.0)
-    assert not items_too_few(interval, wide)
+    assert hopeless(interval, wide) == ""
+
+
+def test_where_settings_lie_too_far_apart_no_number_of_seeds_helps() -> None:
+    interval = interval_of(0.6, (1.0, 0.0, 0.3), 5)
+    assert hopeless(interval, LEVELS) == "" and more_seeds(interval, LEVELS) is not None
+    apart = widened(interval, 4.0)
+    assert hopeless(apart, LEVELS) == "settings" and more_seeds(apart, LEVELS) is None
+    assert hopeless(widened(interval_of(0.1, (0.2, 3.0, 0.2), 5), 4.0), LEVELS) == "items"
 
 
 def test_one_pair_of_seeds_does_not_say() -> None:
     interval = paired_interval([[1.0, 2.0, 4.0]], [[0.0, 0.5, 5.0]], np.ones(3))
-    assert more_seeds(interval, LEVELS) is None and not items_too_few(interval, LEVELS)
+    assert more_seeds(interval, LEVELS) is None and hopeless(interval, LEVELS) == ""
 
 
 def test_seeds_alone_without_items() -> None:

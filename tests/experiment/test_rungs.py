@@ -17,7 +17,8 @@ from nas_rnn.experiment.stages.halving import (
     share_of_first,
     stopped_at,
 )
-from nas_rnn.experiment.stages.tuning import TuneSource, _Tuned
+from nas_rnn.experiment.stages.ranges import ranges
+from nas_rnn.experiment.stages.tuning import TuneSource, _Tuned, _without_bias
 from nas_rnn.strategies.settings import SettingsStudy
 from nas_rnn.training import EpochRecord, RunResult, RunSpec, TrainingOptions
 
@@ -147,8 +148,9 @@ def test_settings_known_to_their_end_count_also_where_the_rung_left_them_behind(
     entry = Entry(name="n", cell="", digest="", hidden_size=1, parameters=1, training=TrainingOptions())
     study = SettingsStudy({}, {}, seed=0)
     tuned = _Tuned(entry, study, settings=[{}, {}, {}], results=results, promoted=[2])
-    assert source._chosen(tuned) == 0
-    assert source._chosen(replace(tuned, results={**results, 0: replace(results[0], status="diverged")})) == 2
+    assert source._ranked(tuned) == [0, 2]
+    diverged = {**results, 0: replace(results[0], status="diverged")}
+    assert source._ranked(replace(tuned, results=diverged)) == [2]
 
 
 @pytest.mark.parametrize(
@@ -175,3 +177,39 @@ def test_given_settings_are_trained_to_their_end(
     }.items():
         monkeypatch.setattr(source, name, value, raising=False)
     assert source.promoted() == going_on == tuned.promoted
+
+
+def test_the_final_has_the_two_best_settings_of_each_cell() -> None:
+    source = TuneSource.__new__(TuneSource)
+    source._rung, source._sign, source._trials = None, 1, 3
+    entry = Entry(name="n", cell="", digest="", hidden_size=1, parameters=1, training=TrainingOptions())
+    source._ranges, source._listener = (
+        ranges([entry]),
+        SimpleNamespace(notify=SimpleNamespace(warn_once=list)),
+    )
+    settings: list[Any] = [{"learning_rate": rate} for rate in (0.1, 0.2, 0.3)]
+    results = {number: result([loss]) for number, loss in enumerate([2.0, 1.5, 1.0])}
+    tuned = _Tuned(entry, SettingsStudy({}, {}, seed=0), settings=settings, results=results)
+    best = source._best(tuned)
+    assert best.tuned and best.training.learning_rate == 0.3 and best.second == {"learning_rate": 0.2}
+    lost = {number: replace(run, status="diverged") for number, run in results.items() if number != 2}
+    alone = source._best(replace(tuned, results={**results, **lost}))
+    assert alone.training.learning_rate == 0.3 and alone.second is None
+    assert _without_bias({"learning_rate": 0.2, "gate_bias": 1.0}) == {"learning_rate": 0.2}
+    assert _without_bias(None) is None
+
+
+@pytest.mark.parametrize(("trials", "going_on"), [(2, [0, 1]), (3, [0, 1, 2])])
+def test_at_least_two_settings_go_on(
+    trials: int, going_on: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = TuneSource.__new__(TuneSource)
+    tuned = SimpleNamespace(settings=[{}] * trials, promoted=[])
+    for name, value in {
+        "_trials": trials,
+        "_tuned": [tuned],
+        "_told": lambda tuned: [({}, loss) for loss in [3.0, 2.0, 2.5][:trials]],
+        "_spec": lambda position, number, settings, to_the_end: number,
+    }.items():
+        monkeypatch.setattr(source, name, value, raising=False)
+    assert source.promoted() == going_on

@@ -300,7 +300,7 @@ def test_the_best_settings_are_those_that_decided(tmp_path: Path) -> None:
         ("lstm", "2.500", "finished"),
     ]
     assert table.chosen == {2} and table.of_chosen.rows[0][-1] == "0.04"
-    assert report.tuned_to(report.of_role("tuning")[:2]) is None
+    assert report.tuned_to(report.of_role("tuning")[:2]) == []
 
 
 def test_a_control_with_a_budget_of_its_own_is_no_unequal_tuning(tmp_path: Path) -> None:

@@ -33,6 +33,8 @@ from nas_rnn.run_folder.trials import sign_of
 from nas_rnn.strategies.settings import Settings, SettingsStudy
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
 
+FINALISTS = 2
+"""Settings of each cell that go to the final."""
 _SAMPLER_INDEX = (1 << 18) - 1  # beyond those of the runs
 
 
@@ -83,7 +85,13 @@ def tune(
     in_order, leader = iter(tuned), tuned[min(1, len(tuned) - 1)]
     return Tuning(
         [
-            replace(entry, training=leader.training, tuned=leader.tuned, tried=leader.tried)
+            replace(
+                entry,
+                training=leader.training,
+                tuned=leader.tuned,
+                tried=leader.tried,
+                second=_without_bias(leader.second),
+            )
             if entry.members
             else next(in_order)
             for entry in entries
@@ -91,6 +99,13 @@ def tune(
         source.length,
         decided,
     )
+
+
+def _without_bias(settings: Mapping[str, float] | None) -> dict[str, float] | None:
+    """Return the settings of training alone: each of several cells has a gate bias of its own."""
+    if settings is None:
+        return None
+    return {name: value for name, value in settings.items() if name != "gate_bias"}
 
 
 def _to_the_end(listener: RunListener, source: TuneSource, rung: int) -> Generator[RunSource, None, Rung]:
@@ -230,13 +245,16 @@ class TuneSource:
     def promoted(self, thirds: int = 1) -> list[RunSpec]:
         """Return the runs to be trained to their end: so many thirds of each cell's settings, the best at the rung.
 
+        At least two of each go on, since the final has the two best.
         The settings that were given go on as well, so that no cell is worse off for a rung that takes fast starters.
         """
         chosen = []
         for position, tuned in enumerate(self._tuned):
             losses = {number: loss for number, (_, loss) in enumerate(self._told(tuned))}
             given = {0} if losses.get(0) is not None else set[int]()
-            tuned.promoted = sorted(given.union(best_of(losses, thirds * third_of(self._trials))))
+            tuned.promoted = sorted(
+                given.union(best_of(losses, max(FINALISTS, thirds * third_of(self._trials))))
+            )
             chosen += [
                 self._spec(position, number, tuned.settings[number], to_the_end=True)
                 for number in tuned.promoted
@@ -275,41 +293,47 @@ class TuneSource:
     @property
     def length(self) -> int | None:
         """How many epochs the baseline needed with its best settings, once all have run; None if it never got there."""
-        chosen = self._chosen(self._tuned[0])
-        return None if chosen is None else len(self._tuned[0].results[chosen].epochs)
+        best = self._ranked(self._tuned[0])
+        return len(self._tuned[0].results[best[0]].epochs) if best else None
 
     def best(self) -> list[Entry]:
-        """Return the entries with the settings that were best on validation data, once all have run.
+        """Return the entries with the settings that were best and second best on validation data, once all have run.
 
         Where every run of a cell diverged it keeps the settings that were given, and is not tuned.
         """
         return [self._best(tuned) for tuned in self._tuned]
 
     def _best(self, tuned: _Tuned) -> Entry:
-        chosen = self._chosen(tuned)
-        if chosen is None:
+        best = self._ranked(tuned)
+        if not best:
             which = (
                 "every run of its tuning"
                 if self._rung is None
                 else "every setting that was trained to the end"
             )
             self._listener.notify.warn_once([f"{tuned.entry.name}: {which} diverged or failed"])
-        settings = tuned.settings[chosen or 0]
-        if chosen is not None:
+        settings = tuned.settings[best[0] if best else 0]
+        if best:
             self._tell_edge(tuned, settings)
-        entry = tuned.entry.with_settings(settings)
-        return replace(entry, tuned=chosen is not None and self._trials > 1, tried=len(tuned.settings))
+        second = tuned.settings[best[1]] if len(best) > 1 else None
+        return replace(
+            tuned.entry.with_settings(settings),
+            tuned=bool(best) and self._trials > 1,
+            tried=len(tuned.settings),
+            second=second,
+        )
 
-    def _chosen(self, tuned: _Tuned) -> int | None:
-        """Return the number of the settings that were best at the end; None where all diverged or failed.
+    def _ranked(self, tuned: _Tuned) -> list[int]:
+        """Return the numbers of the settings that were best and second best at the end, of those that did not diverge.
 
         Those that an earlier stage trained to their end count as well: what is known of the baseline is not left aside
         because its rank at the rung was low among others this time.
         """
         everyone = range(len(tuned.settings))
         ended = [n for n in everyone if n in tuned.promoted or self._is_at_end(tuned.results[n])]
-        best = best_of({number: loss_at(tuned.results[number], self._sign) for number in ended}, 1)
-        return best[0] if best else None
+        losses = ((loss_at(tuned.results[number], self._sign), number) for number in ended)
+        known = sorted((loss, number) for loss, number in losses if loss is not None)
+        return [number for _, number in known[:FINALISTS]]
 
     def _is_at_end(self, result: RunResult) -> bool:
         """Whether a run came to its own end, and not only to the rung."""

@@ -26,10 +26,9 @@ def tuning(report: Report) -> list[Panel]:
             [rate for rate, _ in points], [value for _, value in points], s=34, marker=marker, facecolors="none",
             edgecolors=colour, linewidths=1.4, label=short(name), zorder=3,
         )  # fmt: skip
-        best = report.tuned_to(runs)
-        if best is not None:
+        for best in report.tuned_to(runs):
             at = best.spec.training.learning_rate, best.result.best_metric or 0.0
             axes.scatter([at[0]], [at[1]], s=70, marker=marker, color=colour, zorder=4)
     axes.legend(frameon=False, fontsize=9)
     told = ", ".join(f"{name} {len(runs)} runs" for name, runs in of_cell.items())
-    return [finish(figure, "tuning-rate", "Learning rates tried, the best of each cell filled", f"{told}.")]
+    return [finish(figure, "tuning-rate", "Learning rates tried, those of the final filled", f"{told}.")]

@@ -1,0 +1,117 @@
+"""Final runs with the two best settings of each cell, in turn, and how their spread widens the interval."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import special
+
+from nas_rnn.comparison import Entry, FinalPlan, TaskChoice, final_specs, judge, paired_interval, sentence
+from nas_rnn.comparison.statistics import settings_variance, widened
+from nas_rnn.tasks import Mean, Metric, Perplexity
+from nas_rnn.training import RunResult, TrainingOptions
+
+BITS = Mean("bits", "bits", "minimize", 0.005, "relative", of="value", per="weight")
+PERPLEXITY = Perplexity("perplexity", "perplexity", "minimize", 0.01, "relative", of="value", per="weight")
+TASK = TaskChoice("char-lm", {})
+SECOND = {"learning_rate": 0.5, "weight_decay": 0.25}
+
+
+def entry(name: str, second: dict[str, float] | None = SECOND) -> Entry:
+    return Entry(
+        name=name, cell="", digest=name, hidden_size=4, parameters=100, training=TrainingOptions(learning_rate=0.1),
+        tuned=True, tried=8, second=second,
+    )  # fmt: skip
+
+
+def plan(seeds: int, second: dict[str, float] | None = SECOND) -> FinalPlan:
+    return final_specs(entry("lstm", second), [entry("own", second)], task=TASK, seed=0, seeds=seeds)
+
+
+def results(
+    given: FinalPlan, shifts: dict[tuple[str, float], float], noise: float = 0.0
+) -> dict[str, RunResult]:
+    """Results of 60 items, shifted by cell and learning rate."""
+    rng = np.random.default_rng(1)
+    items = rng.normal(2.0, 0.1, 60)
+    found = {}
+    for spec in given.specs:
+        values = items + shifts[spec.name, spec.training.learning_rate] + rng.normal(0, noise or 1e-9, 60)
+        found[spec.id] = RunResult(
+            id=spec.id, status="finished", reason=None, epochs=[], best_epoch=1, best_metric=2.0, parameters=100,
+            test_statistics={"value": (8 * values).tolist(), "weight": [8.0] * 60}, seconds=1.0,
+        )  # fmt: skip
+    return found
+
+
+def test_runs_have_the_one_and_the_other_in_turn() -> None:
+    made = plan(5)
+    for planned in (made.baseline, *made.contenders):
+        assert [spec.training.learning_rate for spec in planned.specs] == [0.1, 0.5, 0.1, 0.5, 0.1]
+        assert [spec.training.weight_decay for spec in planned.specs] == [0.0, 0.25, 0.0, 0.25, 0.0]
+        assert [planned.entry.setting_of(run) for run in range(5)] == [0, 1, 0, 1, 0]
+    assert len({spec.training for spec in plan(5, None).specs}) == 1
+    assert [spec.seed for spec in plan(5, None).specs] == [spec.seed for spec in made.specs]
+
+
+def test_the_variance_of_the_mean_by_the_choice_of_settings() -> None:
+    assert settings_variance([1.0, 3.0], [0, 1]) == pytest.approx(2.0 / 2)
+    assert settings_variance([1.0, 4.0, 2.0], [0, 1, 0]) == pytest.approx(2.5**2 / 2 * (4 + 1) / 9)
+    assert settings_variance([1.0, 4.0], [0, 0]) == settings_variance([1.0], [1]) == 0.0
+
+
+def test_two_settings_that_are_drawn_have_a_mean_of_that_variance() -> None:
+    rng = np.random.default_rng(0)
+    settings = rng.normal(0, 1, (20_000, 2))
+    values = settings[:, [0, 1, 0, 1, 0]]
+    expected = np.mean([settings_variance(row, [0, 1, 0, 1, 0]) for row in values.tolist()])
+    assert values.mean(axis=1).var() == pytest.approx(expected, rel=0.05)
+
+
+def test_an_interval_is_widened_around_its_middle() -> None:
+    rng = np.random.default_rng(0)
+    found = paired_interval(rng.normal(0.5, 1, (5, 40)), rng.normal(0, 1, (5, 40)), np.ones(40))
+    wide = widened(found, 0.3, alpha=0.1)
+    assert wide.variance == pytest.approx(found.variance + 0.3)
+    assert wide.ci95 is not None
+    half = special.stdtrit(found.degrees_of_freedom, 0.95) * (found.variance + 0.3) ** 0.5
+    assert wide.ci95 == pytest.approx((found.difference - half, found.difference + half))
+    assert widened(found, 0.0).ci95 == found.ci95
+
+
+@pytest.mark.parametrize("metric", [BITS, PERPLEXITY], ids=["a mean", "by its ratio"])
+def test_settings_that_lie_apart_leave_undecided_what_their_seeds_alone_would_decide(metric: Metric) -> None:
+    apart = {("lstm", 0.1): 0.0, ("lstm", 0.5): 0.2, ("own", 0.1): -0.05, ("own", 0.5): 0.15}
+    made = plan(4)
+    found = judge((metric,), made, results(made, apart, 0.01))
+    (row,) = found.contenders
+    assert row.verdict == "undecided"
+    assert row.more_seeds_reason == "the two best settings of one cell lie too far apart"
+    assert "over 4 seeds, two settings of each cell and the test items" in sentence(found)
+    assert found.baseline.second == SECOND and row.standing.second == SECOND
+    near = {**apart, ("lstm", 0.5): 0.0, ("own", 0.5): -0.05}
+    assert judge((metric,), made, results(made, near, 0.01)).contenders[0].verdict == "better"
+
+
+def test_the_width_is_that_of_both_cells_settings() -> None:
+    apart = {("lstm", 0.1): 0.0, ("lstm", 0.5): 0.2, ("own", 0.1): 0.0, ("own", 0.5): 0.2}
+    made = plan(4)
+    row = judge((BITS,), made, results(made, apart)).contenders[0]
+    assert row.difference == pytest.approx(0.0, abs=1e-6)
+    assert row.in_margins is not None
+    margin = 0.005 * (2.0 + 0.1)  # about: the items' own mean is near 2
+    # Each cell's settings lie 0.2 apart: a variance of 0.2 ** 2 / 4 each.
+    assert row.in_margins.error * margin == pytest.approx((2 * 0.2**2 / 4) ** 0.5, rel=0.02)
+
+
+def test_of_pairs_that_are_left_only_with_one_setting_nothing_is_added() -> None:
+    made = plan(4)
+    found = results(
+        made, dict.fromkeys([("lstm", 0.1), ("own", 0.1), ("lstm", 0.5), ("own", 0.5)], 0.0), 0.01
+    )
+    for spec in made.contenders[0].specs[1::2]:
+        found[spec.id] = replace(found[spec.id], status="failed", test_statistics=None)
+    row = judge((BITS,), made, found).contenders[0]
+    assert row.pairs == 2 and row.ci95 is not None
