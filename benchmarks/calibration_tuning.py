@@ -4,14 +4,15 @@
     python benchmarks/calibration_tuning.py char-lm --out char-lm.jsonl --minutes 0 --pool runs/char-lm.npz
 
 It trains a pool of LSTMs that all end by the rule: with the task's settings, and two each with settings drawn as
-tuning draws them. From it comparisons are drawn. Each of two contenders tunes, by one run of each of six settings
-(the task's own and five drawn ones): the best third after a third of the epochs is trained to its end, and the best
-on validation is taken. Then come the final runs, on a drawn test part. Neither contender is the better cell, so that
-"better" and "worse" are both wrong.
+tuning draws them. From it comparisons are drawn. Each of two contenders tunes, by one run of each of some settings
+(the task's own and drawn ones): the best third after a third of the epochs is trained to its end, with the task's
+own, and the two best on validation are taken. Then come the final runs, with the one and the other in turn, on a drawn
+test part. Neither contender is the better cell, so that "better" and "worse" are both wrong. "The best alone" is what
+it would be had the final runs the best settings alone; a search has both contenders try the same settings, at first.
 
 A pool has too few runs of a setting for two contenders' final runs. So a final run is the mean of its setting's and
 what some run of any setting that tuning takes deviates from the mean of its own (no run serves twice in a
-comparison). Means of few runs lie further apart than settings do; they are drawn together until their variance is
+comparison, as long as there are enough). Means of few runs lie further apart than settings do; they are drawn together until their variance is
 what is left without that of the seeds. "Not tuned" is the control: both contenders with the task's settings.
 
 The standard error is the deviation over pools whose settings, and runs with the task's own, are drawn from the pool
@@ -32,16 +33,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from calibration import Pool, crossed
+from calibration import Pool
 from numpy.typing import NDArray
 from sized_runs import run_of, sized, trained
 
 from nas_rnn import plugins
 from nas_rnn.cells import gate_bias, parse_cell, with_gate_bias
-from nas_rnn.comparison import Entry
+from nas_rnn.comparison import Entry, paired_interval
+from nas_rnn.comparison.statistics import settings_variance, widened
 from nas_rnn.experiment.stages.halving import LEAST_RUNG, REDUCTION
 from nas_rnn.experiment.stages.ranges import ranges
-from nas_rnn.strategies.settings import Settings, SettingsStudy
+from nas_rnn.experiment.stages.tuning import FINALISTS
+from nas_rnn.strategies.settings import Settings as Proposed
+from nas_rnn.strategies.settings import SettingsStudy
 from nas_rnn.tasks import Mean, Task, TaskData
 from nas_rnn.training import RunSpec, TrainingOptions
 from nas_rnn.training.errors import Diverged
@@ -93,7 +97,7 @@ class Trained:
         self._size = 1
         self._size = sized(self._spec(0, 0), task, data, parameters).hidden_size
 
-    def settings(self, number: int) -> Settings:
+    def settings(self, number: int) -> Proposed:
         """Return setting ``number``: 0 is the task's own; each seven more are from a sequence of their own."""
         block, index = divmod(max(number - 1, 0), SettingsStudy.START - 1)
         study = SettingsStudy(ranges([self._entry]), self._entry.settings, seed=block)
@@ -143,7 +147,7 @@ class Tuned:
     def _model(self) -> None:
         """Find the settings' means, drawn together as far as seeds have set them apart, and the runs' deviations."""
         rng = np.random.default_rng(20_269)
-        taken = Counter(self.tune(rng, self.settings(rng, min(TRIALS)))[0] for _ in range(1000))
+        taken = Counter(self.tune(rng, self.settings(rng, min(TRIALS)))[0][0] for _ in range(1000))
         share = {setting: count / 1000 for setting, count in taken.items() if count >= 1000 * OFTEN}
         total = sum(share.values())
         items = {s: np.stack([self.runs[i].items for i in own]) for s, own in self.by_setting.items()}
@@ -178,47 +182,64 @@ class Tuned:
         others = [setting for setting in self.by_setting if setting != 0]
         return [0, *rng.permutation(others)[: trials - 1].tolist()]
 
-    def tune(self, rng: Random, settings: Sequence[int], taken: Sequence[int] = ()) -> tuple[int, list[int]]:
-        """Return the setting that tuning takes, and the runs that it was tried by: none of those ``taken``."""
+    def tune(
+        self, rng: Random, settings: Sequence[int], taken: Sequence[int] = ()
+    ) -> tuple[list[int], list[int]]:
+        """Return the settings that tuning takes, the best first, and the runs that it tried, none of those ``taken``."""
         tried = [int(rng.choice([i for i in self.by_setting[s] if i not in taken])) for s in settings]
         rung = max(LEAST_RUNG, math.ceil(len(self.runs[tried[0]].curve) / REDUCTION))
         ranked = sorted(tried, key=lambda index: self.runs[index].at(rung))
-        best = min(ranked[: math.ceil(len(tried) / REDUCTION)], key=lambda index: self.runs[index].at())
-        return self.runs[best].setting, tried
+        going_on = {tried[0], *ranked[: max(FINALISTS, math.ceil(len(tried) / REDUCTION))]}
+        best = sorted(going_on, key=lambda index: self.runs[index].at())
+        return [self.runs[index].setting for index in best[:FINALISTS]], tried
 
-    def finals(self, rng: Random, chosen: Sequence[int], seeds: int) -> list[Floats]:
-        """Return each contender's final runs, (S, N)."""
-        rows = self.deviations[rng.permutation(len(self.deviations))[: seeds * len(chosen)]]
-        return [self.means[s] + own for s, own in zip(chosen, np.split(rows, len(chosen)), strict=True)]
+    def finals(self, rng: Random, chosen: Sequence[Sequence[int]], seeds: int) -> list[Floats]:
+        """Return each contender's final runs, (S, N), with its settings in turn."""
+        needed, there = seeds * len(chosen), len(self.deviations)
+        rows = self.deviations[rng.choice(there, needed, replace=there < needed)]
+        means = [np.stack([self.means[own[run % len(own)]] for run in range(seeds)]) for own in chosen]
+        return [level + own for level, own in zip(means, np.split(rows, len(chosen)), strict=True)]
 
-    def interval(self, rng: Random, cells: Sequence[Floats]) -> tuple[float, float]:
+    def interval(
+        self, rng: Random, chosen: Sequence[Sequence[int]], cells: Sequence[Floats]
+    ) -> tuple[float, float]:
         items = self._items.items(rng)
+        weights = self.weights[items]
         baseline, candidate = (cell[:, items] for cell in cells)
-        return crossed(candidate, baseline, self.weights[items], rng)
+        by_settings = sum(
+            settings_variance(
+                np.average(cell[:, items], axis=1, weights=weights).tolist(),
+                [run % len(own) for run in range(len(cell))],
+            )
+            for own, cell in zip(chosen, cells, strict=True)
+        )
+        return widened(paired_interval(candidate, baseline, weights), by_settings).ci95 or (0.0, 0.0)
 
 
-Draw = Callable[[Tuned, Random], tuple[int, int]]
+Settings = tuple[Sequence[int], Sequence[int]]
+Draw = Callable[[Tuned, Random], Settings]
 """Draws the settings of the two contenders' final runs."""
 
 
-def untuned(pool: Tuned, rng: Random) -> tuple[int, int]:
-    return 0, 0
+def untuned(pool: Tuned, rng: Random) -> Settings:
+    return [0], [0]
 
 
-def tuned(trials: int, *, same: bool) -> Draw:
-    """Both contenders tune, over the ``same`` settings or each over its own."""
+def tuned(trials: int, *, same: bool, finalists: int = FINALISTS) -> Draw:
+    """Both contenders tune, over the ``same`` settings or each over its own; so many of them go to the final."""
 
-    def draw(pool: Tuned, rng: Random) -> tuple[int, int]:
+    def draw(pool: Tuned, rng: Random) -> Settings:
         settings = pool.settings(rng, trials)
         first, tried = pool.tune(rng, settings)
-        return first, pool.tune(rng, settings if same else pool.settings(rng, trials), tried)[0]
+        second, _ = pool.tune(rng, settings if same else pool.settings(rng, trials), tried)
+        return first[:finalists], second[:finalists]
 
     return draw
 
 
 @dataclass(frozen=True)
 class Rate:
-    """How often "better" or "worse" was said, how often the settings were unlike, and the mean half width."""
+    """How often "better" or "worse" was said, how often the best settings were unlike, and the mean half width."""
 
     wrong: float
     unlike: float
@@ -229,9 +250,9 @@ def rate_of(pool: Tuned, draw: Draw, seeds: int, repeats: int, rng: Random) -> R
     wrong, unlike, width = 0, 0, 0.0
     for _ in range(repeats):
         chosen = draw(pool, rng)
-        low, high = pool.interval(rng, pool.finals(rng, chosen, seeds))
+        low, high = pool.interval(rng, chosen, pool.finals(rng, chosen, seeds))
         wrong += low > 0 or high < 0
-        unlike += chosen[0] != chosen[1]
+        unlike += chosen[0][0] != chosen[1][0]
         width += (high - low) / 2
     return Rate(wrong / repeats, unlike / repeats, width / repeats)
 
@@ -281,8 +302,9 @@ def print_tables(pool: Tuned, repeats: int, pools: int) -> None:
     print("|---|---|---|---|---|")
     draws = {"not tuned": untuned}
     for trials in TRIALS:
-        draws[f"{trials} settings each"] = tuned(trials, same=False)
         draws[f"{trials} settings, the same"] = tuned(trials, same=True)
+        draws[f"{trials} settings, each its own"] = tuned(trials, same=False)
+        draws[f"{trials} settings, the same, the best alone"] = tuned(trials, same=True, finalists=1)
     for name, draw in draws.items():
         for seeds in (3, 5, 8):
             rate = rate_of(pool, draw, seeds, repeats, np.random.default_rng(20_267))

@@ -182,7 +182,8 @@ def test_given_settings_are_trained_to_their_end(
 def test_the_final_has_the_two_best_settings_of_each_cell() -> None:
     source = TuneSource.__new__(TuneSource)
     source._rung, source._sign, source._trials = None, 1, 3
-    entry = Entry(name="n", cell="", digest="", hidden_size=1, parameters=1, training=TrainingOptions())
+    cell = "@cell\ndef n(x, h):\n    return tanh(linear(x, h))\n"
+    entry = Entry(name="n", cell=cell, digest="", hidden_size=1, parameters=1, training=TrainingOptions())
     source._ranges, source._listener = (
         ranges([entry]),
         SimpleNamespace(notify=SimpleNamespace(warn_once=list)),
