@@ -11,9 +11,10 @@ test part. Neither contender is the better cell, so that "better" and "worse" ar
 it would be had the final runs the best settings alone; a search has both contenders try the same settings, at first.
 
 A pool has too few runs of a setting for two contenders' final runs. So a final run is the mean of its setting's and
-what some run of any setting that tuning takes deviates from the mean of its own (no run serves twice in a
-comparison, as long as there are enough). Means of few runs lie further apart than settings do; they are drawn together until their variance is
-what is left without that of the seeds. "Not tuned" is the control: both contenders with the task's settings.
+what some run of any setting that tuning takes deviates from the mean of its own; no run serves twice in a comparison,
+as long as there are enough. Means of few runs lie further apart than settings do; they are drawn together until their
+variance is what is left without that of the seeds. "Not tuned" is the control: both contenders with the task's
+settings.
 
 The standard error is the deviation over pools whose settings, and runs with the task's own, are drawn from the pool
 with repetition, less the part that comes from so few comparisons in each.
@@ -185,7 +186,7 @@ class Tuned:
     def tune(
         self, rng: Random, settings: Sequence[int], taken: Sequence[int] = ()
     ) -> tuple[list[int], list[int]]:
-        """Return the settings that tuning takes, the best first, and the runs that it tried, none of those ``taken``."""
+        """Return the settings that tuning takes, the best first, and the runs it tried, none of those ``taken``."""
         tried = [int(rng.choice([i for i in self.by_setting[s] if i not in taken])) for s in settings]
         rung = max(LEAST_RUNG, math.ceil(len(self.runs[tried[0]].curve) / REDUCTION))
         ranked = sorted(tried, key=lambda index: self.runs[index].at(rung))
