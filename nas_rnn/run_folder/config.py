@@ -122,7 +122,7 @@ class _Config(TrainingOptions):
         Le(1000),
         Option(
             "Tuning trials per cell, LSTM included "
-            "(learning rate, variational dropout, weight decay, gate bias); 0: none.",
+            "(learning rate, variational dropout, weight decay, gate bias); the two best go to the final; 0: none.",
             BUDGET,
         ),
     ] = 8
