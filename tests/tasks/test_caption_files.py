@@ -143,6 +143,13 @@ def test_a_picture_of_a_few_pixels_is_refused(tmp_path: Path, size: int) -> None
     assert Caption(size=4, colour=False).load(path).meta["shape"] == [1, 4, 4]
 
 
+def test_a_quoted_caption_may_have_several_lines(tmp_path: Path) -> None:
+    names = write_pictures(tmp_path / "images", 30)
+    rows = [f'{name},"{texts_of(n, 1)[0].replace(" ", chr(10), 1)}"' for n, name in enumerate(names)]
+    (tmp_path / "captions.txt").write_text("\n".join(["image,caption", *rows]) + "\n")
+    assert pairs(load(tmp_path)) == expected(30, 1)
+
+
 def test_pictures_may_lie_elsewhere(tmp_path: Path) -> None:
     (tmp_path / "texts").mkdir()
     path = write_coco(tmp_path / "texts")

@@ -163,7 +163,9 @@ def _tokens(path: Path, lines: list[str]) -> Iterator[tuple[int, str, str]]:
 def _table(path: Path, lines: list[str], first: str) -> Iterator[tuple[int, str, str]]:
     import csv
 
-    reader = csv.reader(lines, strict=True)
+    reader = csv.reader(
+        (f"{line}\n" for line in lines), strict=True
+    )  # a quoted caption may have several lines
     try:
         rows = ((reader.line_num, row) for row in reader if row)
         _, header = next(rows)
