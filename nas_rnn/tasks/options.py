@@ -58,12 +58,15 @@ def picked(kind: type[Picked], options: Any) -> Picked:
 
 def require_no_reading(options: Any, names: Iterable[str]) -> None:
     """Raise UserError for an option of ``names``, which say how a file is read, that is set where there is none."""
+    require_unset(options, names, "says how a file is read; give one (--data), or leave the option out")
+
+
+def require_unset(options: Any, names: Iterable[str], why: str) -> None:
+    """Raise UserError for an option of ``names`` that is set where it has no effect; ``why`` ends the sentence."""
     known = option_fields(type(options))
     for name in names:
         if getattr(options, name) != known[name].default:
-            raise UserError(
-                f"option {name!r} says how a file is read; give one (--data), or leave the option out"
-            )
+            raise UserError(f"option {name!r} {why}")
 
 
 def read_options(kind: type, given: Mapping[str, Option], task: str) -> Any:

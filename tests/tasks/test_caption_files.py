@@ -98,6 +98,58 @@ def test_flickrs_files(tmp_path: Path, kind: str) -> None:
     assert pairs(load(tmp_path)) == expected(30, 3)
 
 
+def test_parts_that_share_a_folder_leave_no_picture_out(tmp_path: Path) -> None:
+    names = write_pictures(tmp_path / "images", 53)
+    for part, own in (("train", names[:40]), ("val", names[40:52])):
+        (tmp_path / f"captions_{part}.json").write_text(json.dumps(coco(own)))
+    task = Caption(size=16)
+    data = task.load(tmp_path)
+    assert counts(data) == [36, 4, 12]
+    (told,) = (one for one in task.notices(data) if "left out" in one)
+    assert told.startswith("1 pictures have no caption")
+
+
+def test_a_folder_is_that_of_most_pictures_whichever_are_missing(tmp_path: Path) -> None:
+    path = write_coco(tmp_path)
+    for number in range(25):
+        (tmp_path / "images" / f"{number:04}.png").unlink()
+    write_pictures(tmp_path / "Images", 1)
+    assert sum(counts(load(path))) == 35
+
+
+def test_a_name_may_have_a_colon(tmp_path: Path) -> None:
+    names = write_pictures(tmp_path / "images", 30)
+    (tmp_path / "images" / names[0]).rename(tmp_path / "images" / "10:30.png")
+    path = tmp_path / "captions.json"
+    path.write_text(json.dumps(coco(["10:30.png", *names[1:]])))
+    assert pairs(load(path)) == expected(30, 2)
+
+
+def test_options_that_would_have_no_effect(tmp_path: Path) -> None:
+    for name, value in (("images", "foo"), ("colour", False), ("pictures", 7)):
+        with pytest.raises(UserError, match=f"option '{name}' says how a file is read; give one"):
+            Caption(**{name: value}).load(None)
+    path = write_coco(tmp_path, 20)
+    refused(
+        path, "option 'weights' names the weights of an extractor; set one (option extractor)", weights="/no"
+    )
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_picture_of_a_few_pixels_is_refused(tmp_path: Path, size: int) -> None:
+    path = write_coco(tmp_path, 20)
+    with pytest.raises(UserError, match=f"size={size} leaves too little .* use 0, or at least 4"):
+        Caption(size=size).load(path)
+    assert Caption(size=4, colour=False).load(path).meta["shape"] == [1, 4, 4]
+
+
+def test_a_quoted_caption_may_have_several_lines(tmp_path: Path) -> None:
+    names = write_pictures(tmp_path / "images", 30)
+    rows = [f'{name},"{texts_of(n, 1)[0].replace(" ", chr(10), 1)}"' for n, name in enumerate(names)]
+    (tmp_path / "captions.txt").write_text("\n".join(["image,caption", *rows]) + "\n")
+    assert pairs(load(tmp_path)) == expected(30, 1)
+
+
 def test_pictures_may_lie_elsewhere(tmp_path: Path) -> None:
     (tmp_path / "texts").mkdir()
     path = write_coco(tmp_path / "texts")
@@ -174,6 +226,7 @@ WRONG: list[tuple[Any, str]] = [
     ({"images": [{"id": True, "file_name": "a.png"}], "annotations": []}, "images[0] must be an object"),
     ({"images": [{"id": 1, "file_name": "../../a.png"}], "annotations": []}, "leads out of the folder"),
     ({"images": [{"id": 1, "file_name": "/etc/a.png"}], "annotations": []}, "leads out of the folder"),
+    ({"images": [{"id": 1, "file_name": "b\\a.png"}], "annotations": []}, "holds a backslash; write /"),
     ({"images": [{"id": 1, "file_name": "a\n.png"}], "annotations": []}, "holds '\\n'"),
     (
         {"images": [{"id": 1, "file_name": "a.png"}, {"id": 1, "file_name": "b.png"}], "annotations": []},

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nas_rnn.tasks import TaskData
-from nas_rnn.tasks.char_lm import CharLM
+from nas_rnn.tasks.char_lm import CharLM, floors
 from nas_rnn.tasks.char_lm.floors import bigram_bits, by_block, unigram_bits
 from nas_rnn.tasks.data import EVALUATION
 
@@ -51,6 +51,34 @@ def test_unseen_pairs_are_finite_in_small_integer_types() -> None:
     assert bits[3] < 1.1 < bits[2]  # 198 is followed by 199, as seen; 198 never follows 199
 
 
+def dense_bigram_bits(train: np.ndarray, part: np.ndarray, symbols: int) -> np.ndarray:
+    """Return the bits by a table of all pairs, as the rule is written."""
+    counts = np.zeros((symbols, symbols))
+    np.add.at(counts, (train[:-1], train[1:]), 1)
+    single = np.bincount(train, minlength=symbols) + 1.0
+    kinds = np.maximum((counts > 0).sum(1), 1)
+    smoothed = counts + kinds[:, None] * (single / single.sum())
+    return -np.log2(smoothed / smoothed.sum(1, keepdims=True))[part[:-1], part[1:]]
+
+
+@pytest.mark.parametrize(("symbols", "count"), [(2, 1), (2, 30), (40, 500), (300, 2000)])
+def test_pairs_are_those_of_the_whole_table_however_the_text_is_cut(
+    symbols: int, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(floors, "PIECE", 64)
+    random = np.random.default_rng(symbols)
+    shares = random.dirichlet(np.full(symbols, 0.1))
+    train, part = (random.choice(symbols, size=size, p=shares).astype(np.uint16) for size in (count, 400))
+    found = bigram_bits(train, part, symbols)
+    np.testing.assert_allclose(found, dense_bigram_bits(train, part, symbols), rtol=0, atol=1e-9)
+
+
+def test_pairs_of_many_symbols_take_no_table_of_all() -> None:
+    """Of 200,000 symbols it would have 40 billion numbers."""
+    codes = np.random.default_rng(0).integers(200_000, size=1000).astype(np.uint32)
+    assert np.isfinite(bigram_bits(codes, codes, 200_000)).all()
+
+
 def test_blocks_hold_the_bits_and_characters_of_their_targets() -> None:
     found = by_block(np.array([1.0, 2.0, 4.0, 8.0]), np.array([0, 0, 2, 2]), 4)
     assert found["bits"].tolist() == [3.0, 0.0, 12.0, 0.0]
@@ -65,14 +93,14 @@ def test_a_task_s_floors_are_of_the_items_that_models_are_scored_on() -> None:
         for part, count in (("train", 4000), ("valid", 100), ("test", 3000))
     }
     data = TaskData(codes, {"vocabulary": "abcdefghABCDEFGH"})  # type: ignore[arg-type]
-    floors = CharLM().floors(data)
-    assert list(floors) == ["unigram table", "bigram table"]
+    tables = CharLM().floors(data)
+    assert list(tables) == ["unigram table", "bigram table"]
     batches = CharLM().batches(data, "test", EVALUATION)
     items = {item for batch in batches if batch.items is not None for item in batch.items.tolist()}
-    for statistics in floors.values():
+    for statistics in tables.values():
         assert len(statistics["bits"]) == len(statistics["characters"]) == len(items)
         assert statistics["characters"].sum() == 6000 - 1
-    mean = {name: own["bits"].sum() / own["characters"].sum() for name, own in floors.items()}
+    mean = {name: own["bits"].sum() / own["characters"].sum() for name, own in tables.items()}
     assert mean["unigram table"] == pytest.approx(4.0, abs=0.01)
     assert mean["bigram table"] == pytest.approx(1.5, abs=0.05)
 

@@ -158,6 +158,16 @@ def test_a_cell_that_is_no_number(tmp_path: Path, cell: str) -> None:
     assert f"line 12, column 'load': {cell!a:.60} is no number" in message
 
 
+@pytest.mark.parametrize("cell", ["1.5e308", "-1e200", "1e60"])
+def test_a_number_that_32_bits_do_not_hold(tmp_path: Path, cell: str) -> None:
+    rows = lines(30)
+    rows[11][1] = cell
+    message = refused(write(tmp_path / "a.csv", rows))
+    assert f"line 12, column 'load': {cell!a} lies beyond 1e+30; correct or empty the cell" in message
+    rows[11][1] = "1e30"
+    assert read(write(tmp_path / "a.csv", rows)).values[10, 0] == 1e30
+
+
 def test_files_that_are_none(tmp_path: Path) -> None:
     assert "there is no file" in refused(tmp_path / "none.csv")
     assert "is a folder" in refused(tmp_path)
@@ -285,6 +295,37 @@ def test_a_target_that_never_changes(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"column .load. of a\.csv never changes"):
         Forecast().load(path)
     assert Forecast(target="oil").load(path).meta["deviation"][0] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("column", "rows", "message"),
+    [
+        (
+            2,
+            range(1, 281),
+            "column 'oil' of a.csv has no known value in the training part, its first 280 rows; leave the column out "
+            "(option columns)",
+        ),
+        (1, range(1, 281), "column 'load' of a.csv has no known value in the training part"),
+        (1, range(281, 321), "the validation part of a.csv has no known value of 'load', so no forecast"),
+        (1, range(321, 401), "the test part of a.csv has no known value of 'load', so no forecast"),
+        (
+            1,
+            range(321, 393),
+            "the test part of a.csv has no known value",
+        ),  # known ones behind the last window
+    ],
+)
+def test_a_part_without_known_values(tmp_path: Path, column: int, rows: range, message: str) -> None:
+    table = lines()
+    for row in rows:
+        table[row][column] = ""
+    path = write(tmp_path / "a.csv", table)
+    with pytest.raises(UserError) as caught:
+        Forecast(fill="last", target="load").load(path)
+    assert message in str(caught.value)
+    if column == 2:
+        assert Forecast(fill="last", columns="load").load(path).meta["variables"] == ["load"]
 
 
 def test_options_of_files_need_a_file() -> None:

@@ -158,10 +158,12 @@ def test_references_stay_whole_where_training_lacks_a_word(tmp_path: Path) -> No
     task = Seq2Seq(by="word", attention="none")
     data = task.load(tmp_path)
     assert texts(data, "test", "target") == ["x unseen y"]
-    assert texts(data, "test", "source") == ["a <unk> b"]
+    assert texts(data, "test", "source") == ["a q b"]
     model = made(task, data).eval()
     assert model.net.output.out_features == len(SPECIAL) + 2
     (batch,) = task.batches(data, "test", SMALL)
+    assert batch.inputs["source"][1].item() == net.UNKNOWN  # type: ignore[index, call-overload]
+    assert texts_of(data.meta["examples"][0][0], data.meta["source_tokens"]) == ["a", "<unk>"]
     assert bool(model.loss(batch, None)[0].total.isfinite())
     assert any(
         "33 % of the target tokens of the test part are unknown" in told for told in task.notices(data)
@@ -190,9 +192,14 @@ def test_long_pairs_are_left_out_and_sources_known_are_told(tmp_path: Path) -> N
         (b"one\ttwo\nthree\t\tfour\n", "line 2: the target is empty"),
         (b"caf\xe9\tcoffee\n", "line 1 is not UTF-8 text: byte 0xe9"),
         ("a\tb\n".encode("utf-16"), "the file begins as UTF-16 does"),
-        (b"a" * (1 << 20) + b"b\tc\n", "line 1 is longer than 1,048,576 bytes"),
+        (b"a" * (1 << 20) + b"b\tc\n", "line 1 is longer than 1,048,576 characters"),
         (b"a\tb\n", "1 pairs with 1 different sources cannot fill"),
         (b"a\tb\n" * 100, "100 pairs with 1 different sources cannot fill"),
+        (b"a\tb\rc", "line 2 has no tab: 'c'"),
+        (
+            "".join(f"{number}\tnone\n" for number in range(100)).encode(),
+            "all 80 pairs of the training part have the target 'none', so there is nothing to learn",
+        ),
     ],
 )
 def test_files_that_cannot_be_used(tmp_path: Path, content: bytes, message: str) -> None:
@@ -201,8 +208,55 @@ def test_files_that_cannot_be_used(tmp_path: Path, content: bytes, message: str)
     with pytest.raises(UserError) as caught:
         Seq2Seq().load(path)
     assert message in str(caught.value)
-    assert str(path) in str(caught.value) or "fill" in message
+    assert str(path) in str(caught.value) or "pairs" in message
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "data", "message"),
+    [
+        ({"by": "word"}, False, "option 'by' says how a file is read; give one (--data), or leave"),
+        ({"longest": 3}, False, "option 'longest' says how a file is read"),
+        (
+            {"kind": "addition"},
+            True,
+            "option 'kind' says what pairs are made; leave it out, or the file (--data)",
+        ),
+        ({"digits": 9}, True, "option 'digits' says what pairs are made"),
+    ],
+)
+def test_options_that_would_have_no_effect(
+    tmp_path: Path, options: dict[str, Any], data: bool, message: str
+) -> None:
+    path = write(tmp_path / "pairs.tsv", phrases(300))
+    with pytest.raises(UserError) as caught:
+        Seq2Seq(**options).load(path if data else None)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("by", "one", "other"),
+    [
+        ("character", "caf\u00e9", "cafe\u0301"),
+        ("word", "Hello {} .", "Hello {}."),
+        ("word", "{} a", "{}  a "),
+    ],
+)
+def test_sources_that_are_one_to_the_net_stand_in_one_part(
+    tmp_path: Path, by: str, one: str, other: str
+) -> None:
+    lines = [f"{text.format(n)} {n}\t{n}" for n in range(200) for text in (one, other)]
+    data = Seq2Seq(by=by).load(write(tmp_path / "pairs.tsv", lines))
+    parts = [
+        {tuple(row) for row in data.part(part)["source"].tolist()} for part in ("train", "valid", "test")
+    ]  # type: ignore[arg-type]
+    assert sum(map(len, parts)) == 200
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    write(folder / "train.tsv", [f"{one.format(1)}\tx", "other\ty"])
+    for part in ("valid", "test"):
+        write(folder / f"{part}.tsv", [f"{other.format(1)}\tx", "new\ty"])
+    assert Seq2Seq(by=by).load(folder).meta["known_sources"] == {"valid": 1, "test": 1}
 
 
 def test_places_that_cannot_be_used(tmp_path: Path) -> None:
@@ -230,11 +284,14 @@ def test_a_missing_package_is_told(
         Seq2Seq(pairs=100, **options).load(None)
 
 
-def test_a_line_end_of_windows_and_a_byte_order_mark_are_none_of_the_text(tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_any_line_end_and_a_byte_order_mark_are_none_of_the_text(tmp_path: Path, end: str) -> None:
     path = tmp_path / "pairs.tsv"
-    lines = "".join(f"{number}\tn{number}\r\n" for number in range(200))
+    lines = "".join(f"{number}\tn{number}{end}" for number in range(200))
     path.write_bytes(b"\xef\xbb\xbf" + lines.encode())
-    meta = Seq2Seq().load(path).meta
+    data = Seq2Seq().load(path)
+    meta = data.meta
+    assert sum(len(data.part(part)["source"]) for part in ("train", "valid", "test")) == 200  # type: ignore[arg-type]
     assert set(meta["source_tokens"]) == set("0123456789")
     assert set(meta["target_tokens"]) == set("n0123456789")
 
@@ -436,6 +493,20 @@ def test_floors_are_the_commonest_target_and_the_source(tmp_path: Path) -> None:
     floors = task.floors(task.load(tmp_path))
     assert floors["most frequent target"]["exact"].tolist() == [100.0, 100.0, 0.0]
     assert floors["copy of the source"]["exact"].tolist() == [0.0, 0.0, 100.0]
+
+
+@pytest.mark.parametrize("options", [{"by": "word"}, {"by": "character", "target_by": "word"}])
+def test_a_source_is_copied_as_it_stands(tmp_path: Path, options: dict[str, str]) -> None:
+    for part, lines in {
+        "train": ["a b\tx y", "b\ty"],
+        "valid": ["b\ty"],
+        "test": ["new b\tnew b", "a q\ta b"],
+    }.items():
+        write(tmp_path / f"{part}.tsv", lines)
+    task = Seq2Seq(**options)
+    copied = task.floors(task.load(tmp_path))["copy of the source"]
+    assert copied["exact"].tolist() == [100.0, 0.0]
+    assert copied["right"].tolist() == [300.0, 200.0]
 
 
 # Learning and looking

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 from nas_rnn.errors import UserError
 from nas_rnn.tasks.classify import Classify
 from nas_rnn.tasks.classify.csv_file import Naming, read_csv
-from nas_rnn.tasks.data import PARTS
+from nas_rnn.tasks.data import PARTS, Batching
 from nas_rnn.tasks.series import bundled
+from nas_rnn.tasks.series.examples import examples
 from nas_rnn.tasks.series.recordings import Recordings, class_names, pooled
+from nas_rnn.tasks.series.table import read_rows
 from nas_rnn.tasks.series.ts_file import read_ts
 from tests.tasks.series_files import CLASSES, Series, long_text, ts_text, waves, write_pair
 
@@ -146,7 +151,7 @@ def test_a_pair_that_shares_groups_says_so(tmp_path: Path) -> None:
 
 def test_a_class_in_the_test_file_alone_is_told(tmp_path: Path) -> None:
     head = "@classLabel true a b c\n@data\n"
-    written(tmp_path, head + "1,2:a\n2,1:b\n" * 5, "x_TRAIN.ts")
+    written(tmp_path, head + "".join(f"{n},2:a\n{n},1:b\n" for n in range(5)), "x_TRAIN.ts")
     written(tmp_path, head + "1,3:a\n2,5:c\n", "x_TEST.ts")
     task = Classify()
     (told,) = task.notices(task.load(tmp_path))
@@ -161,6 +166,139 @@ def test_constant_variables_and_names_that_are_nearly_alike_are_told(tmp_path: P
     alike, even = task.notices(task.load(written(tmp_path, text)))
     assert "'Walk' and 'walk'" in alike
     assert even.endswith("never change and tell nothing: y")
+
+
+def test_a_number_written_in_two_ways_is_told(tmp_path: Path) -> None:
+    rows = [f"{('1', '1.0', '2')[n % 3]},{n},3,{n}\n" for n in range(12)]
+    (told,) = Classify().load(written(tmp_path, "class,0,1,2\n" + "".join(rows))).meta["notices"]
+    assert told == "classes differ in how they are written alone and count as several: '1' and '1.0'"
+
+
+def test_series_that_stand_in_training_too_are_told(tmp_path: Path) -> None:
+    for end in ("TRAIN", "TEST"):
+        written(tmp_path, ts_text(*waves(15)), f"Waves_{end}.ts")
+    task = Classify()
+    told = " ".join(task.notices(task.load(tmp_path)))
+    assert "12 of 15 series of the test part stand in the training part, too: a figure is better" in told
+    repeated = written(tmp_path, ROWS)
+    assert "2 of 2 series of the validation part stand in" in " ".join(
+        Classify().load(repeated).meta["notices"]
+    )
+
+
+def test_values_that_32_bits_do_not_tell_apart_are_scaled_in_64(tmp_path: Path) -> None:
+    rows = [
+        f"s{n},{t},{5_000_000 + 0.02 * (n % 2) + 0.01 * t},0.1,{'ab'[n % 2]}\n"
+        for n in range(20)
+        for t in range(5)
+    ]
+    task = Classify()
+    data = task.load(written(tmp_path, "id,t,x,y,class\n" + "".join(rows)))
+    assert data.meta["mean"][0] == pytest.approx(5_000_000.03, abs=1e-6)
+    for part in PARTS:
+        for batch in task.batches(data, part, Batching(batch=4, length=1)):
+            assert isinstance(batch.inputs, Tensor) and isinstance(batch.targets, Tensor)
+            assert batch.inputs.dtype == torch.float32
+            course_TB = 0.02 * batch.targets + 0.01 * torch.arange(5)[:, None] - 0.03
+            assert torch.allclose(batch.inputs[..., 0], course_TB / data.meta["deviation"][0], atol=1e-5)
+    shown = examples(json.loads(json.dumps(data.meta)))[0]
+    np.testing.assert_array_equal(shown.series, data.part("valid")["series"][0])
+    usual = task.load(written(tmp_path, long_text(*waves(30))))
+    assert {usual.part(part)["series"].dtype for part in PARTS} == {np.dtype(np.float32)}
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        (None, {"series": "foo"}, "option 'series' says how a file is read; give one"),
+        (ROWS, {"dataset": "GunPoint"}, "option 'dataset' is read where no data are given; leave it out, or"),
+        (
+            HEAD + "1,2:a\n",
+            {"label": "x"},
+            "option 'label' says how a table is read, and .*x.ts is a .ts file",
+        ),
+        *(
+            (
+                ROWS,
+                {"layout": "wide", name: "0"},
+                f"option '{name}' names columns of a long table; leave it out",
+            )
+            for name in ("variables", "time", "series")
+        ),
+        (
+            LONG,
+            {"short_rows": True},
+            "option 'short_rows' is for a wide table, and .*x.csv is read as a long",
+        ),
+    ],
+)
+def test_options_that_would_have_no_effect(
+    tmp_path: Path, text: str | None, options: dict[str, Any], message: str
+) -> None:
+    source = None if text is None else written(tmp_path, text, "x.ts" if text.startswith("@") else "x.csv")
+    with pytest.raises(UserError, match=message):
+        Classify(**options).load(source)
+
+
+def test_a_first_row_that_ends_with_an_empty_cell_is_no_header(tmp_path: Path) -> None:
+    path = written(tmp_path, "a,1,2,\n" + "b,4,5,6\na,1,2,3\n" * 5)
+    found = read_csv(path, Naming(short_rows=True))
+    assert [one[:, 0].tolist() for one in found.series[:2]] == [[1, 2], [4, 5, 6]]
+    assert found.labels[:2] == ["a", "b"]
+
+
+def test_columns_without_a_name(tmp_path: Path) -> None:
+    head, *rows = LONG.splitlines()
+    indexed = "\n".join(["," + head, *(f"{place},{row}" for place, row in enumerate(rows))])
+    path = written(tmp_path, indexed)
+    refused(path, "column 1 of .* has no name and may be an index, such as pandas writes .* option variables")
+    assert read_csv(path, Naming(variables="x")).variables == ("x",)
+    refused(written(tmp_path, indexed.replace(",", "Unnamed: 0,", 1)), "column 1 of .* has no name")
+    two = "\n".join(["id,class,,", *(f"s{n // 2},{'ab'[n // 2 % 2]},{n},7" for n in range(24))])
+    refused(written(tmp_path, two), "column 3 of .* has no name")
+    wide = "\n".join([",class,0,1", *(f"{n},{'ab'[n % 2]},{n},7" for n in range(12))])
+    refused(
+        written(tmp_path, wide), "column 1 of .* has no name and may be .*; give it a name, or take it out"
+    )
+    found = read_csv(written(tmp_path, wide.replace(",class,0,1", "id,class,,")), Naming())
+    assert found.series[2][:, 0].tolist() == [2, 7]
+
+
+@pytest.mark.parametrize("sign", ["\u2028", "\u0085", "\x0b", "\n"])
+def test_a_cell_keeps_what_stands_in_it(tmp_path: Path, sign: str) -> None:
+    table = read_rows(written(tmp_path, f'class,x\n"a{sign}b",1\n'))
+    assert [row for _, row in table] == [["class", "x"], [f"a{sign}b", "1"]]
+    if sign != "\n":
+        text = HEAD + "1,2:a\n" + f"# a comment{sign}of one line\n" + "3,4:b\n"
+        assert read_ts(written(tmp_path, text, "x.ts")).labels == ["a", "b"]
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\n"])
+def test_lines_may_end_in_any_way(tmp_path: Path, end: str) -> None:
+    same(read_csv(written(tmp_path, LONG.replace("\n", end)), Naming()), *_long())
+    text = (HEAD + "1,2:a\n").replace("\n", end)
+    assert read_ts(written(tmp_path, text, "x.ts")).series[0][:, 0].tolist() == [1, 2]
+
+
+def _long() -> tuple[Series, list[str]]:
+    series = [np.array([[0.0], [n], [2 * n]]) for n in range(12)]
+    return series, ["ab"[n % 2] for n in range(12)]
+
+
+@pytest.mark.parametrize("stamp", ["170000000000000{:02}00", "1700000000.00000{:02}"])
+def test_times_may_lie_nanoseconds_apart(tmp_path: Path, stamp: str) -> None:
+    rows = [f"s{n},{stamp.format(t)},{n + t},{'ab'[n % 2]}\n" for n in range(4) for t in (2, 1, 0)]
+    found = read_csv(written(tmp_path, "id,time,x,class\n" + "".join(rows)), Naming())
+    assert found.series[1][:, 0].tolist() == [1, 2, 3]
+    assert found.notices == ()
+
+
+def test_pooling_whole_series_into_a_step_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, ROWS)
+    refused(
+        path, "pool=1000 averages each series of .* into one step, as the longest has 3; .* pool=1", pool=1000
+    )
+    refused(path, "pool=3 averages each", pool=3)
 
 
 def test_numbers_are_in_order_and_pooling_takes_means() -> None:

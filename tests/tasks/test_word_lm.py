@@ -184,15 +184,30 @@ def test_the_share_of_unknown_words_is_told(tmp_path: Path) -> None:
     assert "'<unk>' (4)" in never
 
 
+def test_two_files_of_one_text_are_told(tmp_path: Path) -> None:
+    folder = ptb(tmp_path, train="a b c d\n" * 5, valid="d c b a\n" * 5, test="a b c d\n" * 5)
+    (told,) = WordLM().notices(WordLM().load(folder))
+    assert told.startswith("the training and the test part are the same text, word for word as it is read")
+
+
 def test_mistakes_are_one_line(tmp_path: Path) -> None:
     for text, rule in [
         ("a b\n", "has too few words: 2 to train, 0 to validate, 1 to test on|too few words"),
-        ("one " * 50, "different words that occur 2 times or more, so there is nothing to predict"),
+        ("one " * 50, "has 1 different words beside ends of lines, so .* give a text with at least two"),
+        ("\n" * 50, "has 0 different words beside ends of lines, so .* give a text with at least two"),
+        (
+            " ".join(map(str, range(50))),
+            "has 0 different words that occur 2 times or more, .*, or .* least=1",
+        ),
         ("x" * 20_000, "20,000 characters without a space, more than 10,000"),
     ]:
         with pytest.raises(UserError, match=rule) as caught:
             data_of(text, tmp_path)
         assert "\n" not in str(caught.value)
+    with pytest.raises(
+        UserError, match=r"keeps 1 words beside <eos> and <unk> by vocabulary=3, .* vocabulary=4"
+    ):
+        data_of("one two three " * 20, tmp_path, vocabulary=3)
     with pytest.raises(UserError, match="there is no file"):
         WordLM().load(tmp_path / "absent")
     (tmp_path / "f").mkdir()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from nas_rnn.errors import UserError
 from nas_rnn.outside import check_text
@@ -34,13 +34,17 @@ class Listing:
         """Take in a picture, with one caption more if there is one.
 
         Raises:
-            UserError: for a name that leads out of the pictures' folder, or holds what is not seen.
+            UserError: for a name that leads out of the pictures' folder, or holds a backslash or what is not seen.
         """
         check_text(name, f"the name of a picture in {where}")
-        parts = PurePosixPath(name).parts
-        if not parts or name.startswith("/") or ".." in parts or "\\" in name or ":" in name:
+        path = Path(name)
+        if not path.parts or path.anchor or ".." in path.parts:
             raise UserError(
                 f"{where}: the picture's name {name!r} leads out of the folder of pictures; give names of files in it"
+            )
+        if "\\" in name:
+            raise UserError(
+                f"{where}: the picture's name {name!r} holds a backslash; write / between a folder and a file"
             )
         own = self.captions.setdefault(name, [])
         if caption is not None:
@@ -159,7 +163,9 @@ def _tokens(path: Path, lines: list[str]) -> Iterator[tuple[int, str, str]]:
 def _table(path: Path, lines: list[str], first: str) -> Iterator[tuple[int, str, str]]:
     import csv
 
-    reader = csv.reader(lines, strict=True)
+    reader = csv.reader(
+        (f"{line}\n" for line in lines), strict=True
+    )  # a quoted caption may have several lines
     try:
         rows = ((reader.line_num, row) for row in reader if row)
         _, header = next(rows)

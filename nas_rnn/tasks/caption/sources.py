@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +13,6 @@ from nas_rnn.tasks.caption.words import words_of
 
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff"})
 """What files of pictures end in, where those without a caption are counted."""
-LOOKED_AT = 20
-"""So many pictures are looked for in a folder before another one is tried."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +62,29 @@ def find(source: Path, reading: Reading) -> Found:
         raise UserError(f"there is no {source}; {WHAT_WORKS}")
     files = _files(source) if source.is_dir() else [source]
     left_out = Counter[str]()
-    entries = [_entries(_read(path), reading, left_out) for path in files]
+    listings = [_read(path) for path in files]
+    folders = [_picture_folder(listing, reading.images) for listing in listings]
+    entries = [_entries(*both, reading, left_out) for both in zip(listings, folders, strict=True)]
+    left_out["without_caption"] += sum(_bare(folder, listings, folders) for folder in dict.fromkeys(folders))
     return Found(entries[0], entries[1] if len(entries) > 1 else None, dict(left_out))
 
 
 def _read(path: Path) -> Listing:
-    return read_coco(path) if path.suffix.lower() == ".json" else read_flickr(path)
+    listing = read_coco(path) if path.suffix.lower() == ".json" else read_flickr(path)
+    if not listing.captions:
+        raise UserError(f"{path} holds no picture; {WHAT_WORKS}")
+    return listing
+
+
+def _bare(folder: Path, listings: Sequence[Listing], folders: Sequence[Path]) -> int:
+    """Return how many pictures of a folder stand in none of the listings that have theirs there."""
+    listed = {
+        Path(name).name
+        for listing, own in zip(listings, folders, strict=True)
+        if own == folder
+        for name in listing.captions
+    }
+    return sum(path.suffix.lower() in PICTURES and path.name not in listed for path in folder.iterdir())
 
 
 def _files(folder: Path) -> list[Path]:
@@ -105,11 +120,8 @@ def _files(folder: Path) -> list[Path]:
     raise UserError(f"cannot tell which files of {folder} to read: {names}; give one of them with --data")
 
 
-def _entries(listing: Listing, reading: Reading, left_out: Counter[str]) -> list[Entry]:
+def _entries(listing: Listing, folder: Path, reading: Reading, left_out: Counter[str]) -> list[Entry]:
     left_out["without_picture"] += listing.orphans
-    if not listing.captions:
-        raise UserError(f"{listing.path} holds no picture; {WHAT_WORKS}")
-    folder = _picture_folder(listing, reading.images)
     entries = list[Entry]()
     for name, texts in listing.captions.items():
         if not (folder / name).is_file():
@@ -124,10 +136,6 @@ def _entries(listing: Listing, reading: Reading, left_out: Counter[str]) -> list
             entries.append(Entry(folder / name, tuple(usable[: reading.references])))
         else:
             left_out["without_caption"] += 1
-    listed = {Path(name).name for name in listing.captions}
-    left_out["without_caption"] += sum(
-        path.suffix.lower() in PICTURES and path.name not in listed for path in folder.iterdir()
-    )
     if not entries:
         raise UserError(
             f"{listing.path} holds no caption of 1 to {reading.longest} {reading.by}s of a picture in {folder}; "
@@ -137,10 +145,10 @@ def _entries(listing: Listing, reading: Reading, left_out: Counter[str]) -> list
 
 
 def _picture_folder(listing: Listing, given: str) -> Path:
-    """Return the folder in which the listed pictures lie: the one that is given, or one beside the file.
+    """Return the folder in which most of the listed pictures lie: the one that is given, or one beside the file.
 
     Raises:
-        UserError: where none of them holds one of the first pictures.
+        UserError: where none of them holds one.
     """
     beside = listing.path.parent
     part = listing.path.stem.rpartition("_")[2]  # captions_val2017.json goes with val2017
@@ -150,16 +158,19 @@ def _picture_folder(listing: Listing, given: str) -> Path:
         for name in ("images", "Images", part, "Flicker8k_Dataset", "Flickr8k_Dataset")
     ]
     places = [beside / given] if given else [*usual, beside]
-    names = list(listing.captions)[:LOOKED_AT]
-    for place in places:
-        if place.is_dir() and any((place / name).is_file() for name in names):
-            return place
+    counts = {
+        place: sum((place / name).is_file() for name in listing.captions) if place.is_dir() else 0
+        for place in places
+    }
+    if any(counts.values()):
+        return max(counts, key=lambda place: counts[place])
+    first = next(iter(listing.captions))
     if given:
         raise UserError(
-            f"{places[0]} holds none of the pictures that {listing.path} lists, such as {names[0]!r}; option images is "
+            f"{places[0]} holds none of the pictures that {listing.path} lists, such as {first!r}; option images is "
             "the folder of pictures, by its path from the file of captions"
         )
     raise UserError(
-        f"none of the pictures that {listing.path} lists, such as {names[0]!r}, lies beside it or in a folder images; "
+        f"none of the pictures that {listing.path} lists, such as {first!r}, lies beside it or in a folder images; "
         "give their folder with --task-option images=FOLDER, by its path from the file of captions"
     )

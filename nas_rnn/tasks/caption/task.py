@@ -28,11 +28,13 @@ from nas_rnn.tasks.data import PARTS, Arrays, Batching, Part, TaskData
 from nas_rnn.tasks.metric import Metric, Statistics
 from nas_rnn.tasks.model import TaskModel
 from nas_rnn.tasks.notices import SAID
-from nas_rnn.tasks.options import option
+from nas_rnn.tasks.options import option, require_no_reading, require_unset
 from nas_rnn.tasks.pictures import moments
 from nas_rnn.tasks.task import MakeRnn, PlainNet, Preview, PreviewOptions, Regularisation, Task
 from nas_rnn.tasks.vocabulary import CUTS, SPECIAL
 
+SMALLEST = 4
+"""Pixels of a side: below them no convolution reads a picture, and what is even in it is lost."""
 FILE_SIZE = 64
 """Pixels of a side to which pictures of files are brought, if option ``size`` does not say."""
 
@@ -41,7 +43,9 @@ FILE_SIZE = 64
 class Options:
     """The options of `caption`."""
 
-    size: int = option(0, "pictures are brought to size x size; 0: what suits the data", low=0, high=512)
+    size: int = option(
+        0, "pictures are brought to size x size, at least 4; 0: what suits the data", low=0, high=512
+    )
     colour: bool = option(True, "whether pictures of files keep their colours")
     images: str = option("", "folder of pictures, by its path from the file of captions; empty: it is found")
     pictures: int = option(0, "pictures of files to train and validate on; 0: all", low=0, high=2**31)
@@ -92,6 +96,16 @@ class Caption(Task):
                 missing.
         """
         own = self.options
+        if 0 < own.size < SMALLEST:
+            raise UserError(
+                f"size={own.size} leaves too little of a picture to be told apart; use 0, or at least {SMALLEST}"
+            )
+        if own.extractor == "conv":
+            require_unset(
+                own,
+                ("weights",),
+                "names the weights of an extractor; set one (option extractor), or leave it out",
+            )
         if own.valid + own.test > 0.8:
             raise UserError(
                 f"valid={own.valid:g} and test={own.test:g} leave too little to train on; use less"
@@ -103,6 +117,7 @@ class Caption(Task):
                 raise UserError(
                     f"extractor={own.extractor} is for pictures of your own; give some with --data"
                 )
+            require_no_reading(own, ("images", "colour", "pictures"))
             items = embedded(self._side(True), own.by, int(own.longest), int(own.references))
         else:
             reading = Reading(

@@ -29,21 +29,35 @@ def bigram_bits(train_N: NDArray[np.integer], part_N: NDArray[np.integer], symbo
     Pairs that were seldom seen lean on the single characters: the counts of each row begin at those, scaled to add up
     to one per kind of character (Witten and Bell 1991: an unseen pair is as likely as a new kind was so far).
     """
-    counts_VV = _pairs(train_N, symbols)
+    keys, counts = _pair_counts(train_N, symbols)
     single_V = occurrences(train_N, symbols) + 1.0
-    kinds_V = np.maximum((counts_VV > 0).sum(1), 1)
-    smoothed_VV = counts_VV + kinds_V[:, None] * (single_V / single_V.sum())
-    bits_VV = -np.log2(smoothed_VV / smoothed_VV.sum(1, keepdims=True))
-    return np.asarray(bits_VV[part_N[:-1], part_N[1:]])
+    kinds_V = np.maximum(np.bincount(keys[:-1] // symbols, minlength=symbols), 1)
+    follow_V = occurrences(train_N[:-1], symbols)
+    pairs_N, before_N, after_N = _pairs(part_N, symbols), part_N[:-1], part_N[1:]
+    places = np.searchsorted(keys, pairs_N)
+    seen_N = np.where(keys[places] == pairs_N, counts[places], 0)
+    smoothed_N = seen_N + kinds_V[before_N] * (single_V / single_V.sum())[after_N]
+    return np.asarray(-np.log2(smoothed_N / (follow_V + kinds_V)[before_N]))
 
 
-def _pairs(train_N: NDArray[np.integer], symbols: int) -> NDArray[np.int64]:
-    """Return how often each character (a column) follows each (a row), (V, V)."""
-    counts = np.zeros(symbols**2, dtype=np.int64)
+def _pair_counts(train_N: NDArray[np.integer], symbols: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the numbers of the pairs that occur, ascending, and how often each does.
+
+    Of many symbols most pairs never occur. The last number is one that no pair has: what is looked up lies before it.
+    """
+    keys, counts = np.array([symbols**2]), np.zeros(1, dtype=np.int64)
     for first in range(0, len(train_N) - 1, PIECE):
-        piece = train_N[first : first + PIECE + 1].astype(np.int64)
-        counts += np.bincount(piece[:-1] * symbols + piece[1:], minlength=symbols**2)
-    return counts.reshape(symbols, symbols)
+        own, times = np.unique(_pairs(train_N[first : first + PIECE + 1], symbols), return_counts=True)
+        keys, places = np.unique(np.concatenate([keys, own]), return_inverse=True)
+        counts = np.bincount(places, weights=np.concatenate([counts, times])).astype(np.int64)
+    return keys, counts
+
+
+def _pairs(codes_N: NDArray[np.integer], symbols: int) -> NDArray[np.int64]:
+    """Return the number of each character with the one behind it, (N - 1,)."""
+    numbers = codes_N.astype(np.int64)
+    pairs: NDArray[np.int64] = numbers[:-1] * symbols + numbers[1:]
+    return pairs
 
 
 def by_block(bits_N: Floats, block_N: NDArray[np.int64], blocks: int) -> dict[str, Floats]:

@@ -18,6 +18,7 @@ from nas_rnn.outside import shown
 from nas_rnn.tasks.classify.long_table import read_long
 from nas_rnn.tasks.classify.wide_table import read_wide
 from nas_rnn.tasks.columns import known_column
+from nas_rnn.tasks.options import require_unset
 from nas_rnn.tasks.series.recordings import Recordings, is_missing, is_number
 from nas_rnn.tasks.series.table import Columns, Table, read_rows
 
@@ -70,7 +71,12 @@ def read_csv(path: Path, naming: Naming) -> Recordings:
     """
     rows = read_rows(path)
     if naming.layout == "wide" or (naming.layout == "auto" and not _is_long(rows, naming)):
+        why = "names columns of a long table; leave it out, or layout=wide"
+        require_unset(naming, ("series", "time", "variables"), why)
         return _read_wide(_with_header(path, rows, naming), naming)
+    require_unset(
+        naming, ("short_rows",), f"is for a wide table, and {path} is read as a long one; leave it out"
+    )
     table = Table(path, [cell.strip() for cell in rows[0][1]], rows[1:])
     return read_long(table, _columns(table, naming))
 
@@ -91,9 +97,13 @@ def _is_long(rows: Sequence[tuple[int, list[str]]], naming: Naming) -> bool:
 def _with_header(path: Path, rows: list[tuple[int, list[str]]], naming: Naming) -> Table:
     """Return a wide table; the columns of one without a header are called by their numbers."""
     first = [cell.strip() for cell in rows[0][1]]
-    if known_column(first, LABEL) or naming.label in first or not any(map(is_number, first)):
+    if (
+        known_column(first, LABEL)
+        or (naming.label and naming.label in first)
+        or not any(map(is_number, first))
+    ):
         return Table(path, first, rows[1:])
-    values = [is_number(cell) or is_missing(cell) for cell in first]
+    values = [_is_value(cell) for cell in first]
     if not (all(values[1:]) or all(values[:-1])):
         strange = first[values.index(False, 1)]
         raise UserError(
@@ -119,6 +129,9 @@ def _read_wide(table: Table, naming: Naming) -> Recordings:
             f"series: {_listed(table.names)}; name it by option series"
         )
     left_out = () if series is None else (series,)
+    values = [name for name in table.names if name not in used]
+    if not all(map(_is_unnamed, values)):  # a header may name no step at all
+        _require_named(table, values, "give it a name, or take it out")
     return read_wide(table, label=label, group=group, left_out=left_out, short_rows=naming.short_rows)
 
 
@@ -132,7 +145,11 @@ def _wide_label(table: Table, given: str) -> str:
         return ends[given]
     if table.header:
         return _column(table, "", LABEL, set(), "label", "holds the class")
-    return ends["first" if all(map(is_number, table.rows[0][1][-1:])) else "last"]
+    return ends["first" if all(map(_is_value, table.rows[0][1][-1:])) else "last"]
+
+
+def _is_value(cell: str) -> bool:
+    return is_number(cell) or is_missing(cell)
 
 
 def _columns(table: Table, naming: Naming) -> Columns:
@@ -148,11 +165,27 @@ def _columns(table: Table, naming: Naming) -> Columns:
         if name in used:
             raise UserError(f"column {name!r} of {table.path} cannot be a variable: it is used otherwise")
     variables = named or [name for name in table.names if name not in used]
+    _require_named(
+        table, variables, "give it a name, take it out, or name the columns to read by option variables"
+    )
     if not variables:
         raise UserError(
             f"{table.path} has no column left to read, beside {', '.join(sorted(used))}; give at least one variable"
         )
     return Columns(series=series, label=label, time=time, group=group, variables=tuple(variables))
+
+
+def _is_unnamed(name: str) -> bool:
+    return not name or name.startswith("Unnamed: ")  # so pandas calls what had no name
+
+
+def _require_named(table: Table, names: Sequence[str], what_works: str) -> None:
+    for name in names:
+        if _is_unnamed(name):
+            raise UserError(
+                f"column {table.place(name) + 1} of {table.path} has no name and may be an index, such as pandas "
+                f"writes without index=False; {what_works}"
+            )
 
 
 def _column(table: Table, given: str, known: Sequence[str], used: set[str], option: str, what: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -98,10 +99,12 @@ def _of_series(
 
 
 def _times(table: Table, name: str) -> NDArray[np.float64]:
-    """Return times as numbers: as they are, or seconds of dates."""
+    """Return times as numbers: counted from the first one, or seconds of dates."""
     cells = table.column(name)
     if all(is_number(cell) for cell in cells):
-        return to_numbers(cells, f"column {name!r} of {table.path}")
+        to_numbers(cells, f"column {name!r} of {table.path}")  # told of unless they are finite
+        exact = [Decimal(cell) for cell in cells]  # 64 bits of a float do not hold nanoseconds since 1970
+        return np.array([float(time - exact[0]) for time in exact])
     seconds = list[float]()
     for row, cell in enumerate(cells):
         try:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nas_rnn.errors import UserError
 from nas_rnn.tasks.classify.csv_file import Naming, read_csv
+from nas_rnn.tasks.options import option_fields, require_unset
 from nas_rnn.tasks.series.bundled import bundled
 from nas_rnn.tasks.series.recordings import Recordings, require_alike
 from nas_rnn.tasks.series.ts_file import read_ts
@@ -40,7 +41,12 @@ def read_source(source: Path | None, dataset: str, naming: Naming) -> tuple[Reco
 
 
 def _read(path: Path, naming: Naming) -> Recordings:
-    return read_ts(path) if path.suffix.lower() == ".ts" else read_csv(path, naming)
+    if path.suffix.lower() != ".ts":
+        return read_csv(path, naming)
+    require_unset(
+        naming, option_fields(Naming), f"says how a table is read, and {path} is a .ts file; leave it out"
+    )
+    return read_ts(path)
 
 
 def _files(source: Path) -> tuple[Path, Path | None]:

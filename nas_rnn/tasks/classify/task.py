@@ -20,7 +20,7 @@ from nas_rnn.tasks.data import PARTS, Batching, Part, TaskData
 from nas_rnn.tasks.metric import Mean, Metric, Statistics
 from nas_rnn.tasks.model import TaskModel
 from nas_rnn.tasks.notices import unlearnable
-from nas_rnn.tasks.options import option, picked
+from nas_rnn.tasks.options import option, option_fields, picked, require_no_reading, require_unset
 from nas_rnn.tasks.series import net
 from nas_rnn.tasks.series.batching import series_batches
 from nas_rnn.tasks.series.bundled import NAMES
@@ -98,6 +98,12 @@ class Classify(Task):
             UserError: when the data cannot be used; the message names the file and the line.
         """
         own = self.options
+        if source is None:
+            require_no_reading(own, option_fields(Naming))
+        else:
+            require_unset(
+                own, ("dataset",), "is read where no data are given; leave it out, or the file (--data)"
+            )
         return load_parts(
             source,
             dataset=own.dataset,

@@ -115,11 +115,14 @@ def cycles_of(clock: Clock, own: Options, train: int) -> list[str]:
 
 
 def moments(values: np.ndarray, known: np.ndarray) -> tuple[list[float], list[float]]:
-    """Return mean and deviation of each variable's known values (V,), (V,); a deviation of zero is one."""
+    """Return mean and deviation of each variable's known values, (V,) and (V,); a deviation of zero is one.
+
+    Each needs one known value at least.
+    """
     mean, deviation = list[float](), list[float]()
     for column in range(values.shape[1]):
         own = values[known[:, column], column]
-        mean.append(float(own.mean()) if len(own) else 0.0)
-        spread = float(own.std()) if len(own) else 0.0
+        mean.append(float(own.mean()))
+        spread = float(own.std())
         deviation.append(spread if np.isfinite(spread) and spread > 0.0 else 1.0)
     return mean, deviation

@@ -22,7 +22,10 @@ WHAT_WORKS = "give a CSV or parquet file with a column of times and one or sever
 MOST_NUMBERS = 1 << 28
 """More numbers than these, 2 GiB, are a mistake rather than data that fit into every worker's memory."""
 LONGEST_NUMBER = 64
+LARGEST = 1e30
+"""Numbers beyond it are not told apart from infinity in 32 bits once they are scaled or squared."""
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "?", "#n/a"})
+CORRECT = "correct or empty the cell, or leave the column out (option columns names those to read)"
 TIME_NAMES = ("time", "date", "datetime", "timestamp", "ds")
 NONE = "none"
 """As the name of the time column: the rows are evenly spaced, and have no times."""
@@ -167,11 +170,21 @@ def _numbers(
     values_N = np.empty(len(cells))
     for row, cell in enumerate(cells):
         try:
-            values_N[row] = _number(cell, decimal)
+            value = _number(cell, decimal)
         except (ValueError, TypeError, OverflowError):
-            where = f"{source.path}, {source.row} {rows[row]:,}, column {source.names[place]!a}"
-            raise UserError(f"{where}: {cell!a:.60} is no number; {_advice(cell, decimal)}") from None
+            raise _refused(
+                cell, rows[row], source, place, f"is no number; {_advice(cell, decimal)}"
+            ) from None
+        if abs(value) > LARGEST:
+            raise _refused(cell, rows[row], source, place, f"lies beyond {LARGEST:g}; {CORRECT}")
+        values_N[row] = value
     return values_N
+
+
+def _refused(cell: Any, row: int, source: Source, place: int, why: str) -> UserError:
+    return UserError(
+        f"{source.path}, {source.row} {row:,}, column {source.names[place]!a}: {cell!a:.60} {why}"
+    )
 
 
 def _number(cell: Any, decimal: str) -> float:
@@ -197,4 +210,4 @@ def _advice(cell: Any, decimal: str) -> str:
         return "if commas mark decimals, set decimal=comma"
     if isinstance(cell, str) and decimal == "comma" and "." in cell:
         return "with decimal=comma no cell may have a point: leave the option out, or take out marks of thousands"
-    return "correct or empty the cell, or leave the column out (option columns names those to read)"
+    return CORRECT

@@ -40,11 +40,13 @@ from nas_rnn.tasks.forecast.windows import (
 )
 from nas_rnn.tasks.metric import Mean, Metric, Statistics
 from nas_rnn.tasks.model import TaskModel
+from nas_rnn.tasks.notices import SAID
 from nas_rnn.tasks.options import picked, require_no_reading
 from nas_rnn.tasks.task import MakeRnn, Measures, PlainNet, Preview, PreviewOptions, Regularisation, Task
 
 MARGIN = 0.02
 DEVIATIONS = "standard deviations"
+EVALUATED: tuple[Part, ...] = ("valid", "test")
 
 
 def measured_in(unit: str) -> Measures:
@@ -127,11 +129,12 @@ class Forecast(Task):
         }
         data = _scaled(TaskData(parts, meta))
         shape = self._shape(meta)
-        for part in ("valid", "test"):
+        for part in EVALUATED:
             if not len(evaluated(data, part, shape).starts):  # a window before the first may not fit
                 raise UserError(
                     f"no window fits the {part} part of {series.source}; use a shorter window or horizon"
                 )
+        _require_targets(data, shape)
         training_rows(data, shape, EVALUATION)
         examples = showing.kept_examples(evaluated(data, "valid", shape), shape)
         return TaskData(parts, {**data.meta, "examples": examples})
@@ -165,6 +168,7 @@ class Forecast(Task):
                 f"before it {shape.before} of them are read before its first horizon of {shape.horizon}; set a larger "
                 "part (option valid), or a shorter window or horizon"
             )
+        _require_targets(fresh, shape)
         return fresh
 
     def notices(self, data: TaskData) -> tuple[str, ...]:
@@ -317,13 +321,32 @@ def _units(meta: Mapping[str, Any]) -> list[float]:
     return [1.0 if meta["standardised"] else meta["deviation"][place] for place in meta["targets"]]
 
 
+def _require_targets(data: TaskData, shape: Shape) -> None:
+    """Raise `UserError` for an evaluated part in which nothing that is forecast is known."""
+    for part in EVALUATED:
+        rows = evaluated(data, part, shape)
+        if not rows.ahead(shape, rows.starts)[1].any():
+            names = ", ".join(ascii(data.meta["variables"][place]) for place in shape.targets)
+            raise UserError(
+                f"the {SAID[part]} part of {data.meta['source']} has no known value of {names[:80]}, so no forecast "
+                "can be scored; give a series that has some there, or name other columns (option target)"
+            )
+
+
 def _scaled(data: TaskData) -> TaskData:
     """Return the data with what their meta has of the training part: moments, and what MASE divides by.
 
     Raises:
-        UserError: for a target that never changes there.
+        UserError: for a variable without a known value there, or a target that never changes.
     """
     train, meta = data.part("train"), data.meta
+    for place in np.flatnonzero(
+        ~train["known"].any(axis=0)
+    ).tolist():  # all of it would be filled from the future
+        raise UserError(
+            f"column {meta['variables'][place]!a} of {meta['source']} has no known value in the training part, its "
+            f"first {len(train['known']):,} rows; leave the column out (option columns)"
+        )
     mean, deviation = moments(train["values"], train["known"])
     naive = list[float]()
     for place in meta["targets"]:

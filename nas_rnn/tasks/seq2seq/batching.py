@@ -17,13 +17,16 @@ from nas_rnn.tasks.batch import Batch
 from nas_rnn.tasks.data import Arrays, Batching, Part
 from nas_rnn.tasks.pools import batches_by_length
 from nas_rnn.tasks.teaching import taught
+from nas_rnn.tasks.vocabulary import SPECIAL, UNKNOWN
 
 
-def batches_of(arrays: Arrays, part: Part, batching: Batching, known: int) -> Iterator[Batch]:
+def batches_of(
+    arrays: Arrays, part: Part, batching: Batching, *, source_known: int, target_known: int
+) -> Iterator[Batch]:
     """Give sources (S, B) and targets (T, B), the end behind each target; the last of a pass may be smaller.
 
-    Beside a source stands what the decoder is given: the start and the target without its last symbol, of which those
-    from ``known`` on are unknown.
+    Beside a source stands what the decoder is given: the start and the target without its last symbol. What is read of
+    either side is unknown from its number of known symbols on.
 
     Pairs of like lengths stand side by side (`nas_rnn.tasks.pools`).
     """
@@ -31,10 +34,10 @@ def batches_of(arrays: Arrays, part: Part, batching: Batching, known: int) -> It
     lengths_N2 = np.stack([(rows != 0).sum(axis=1, dtype=np.int64) for rows in (source, target)], axis=1)
     for items in batches_by_length(lengths_N2, part, batching):
         source_B, target_B = (torch.from_numpy(lengths_N2[items, side]) for side in (0, 1))
-        given_TB, targets_TB = taught(target[items], lengths_N2[items, 1], known)
+        given_TB, targets_TB = taught(target[items], lengths_N2[items, 1], target_known)
         yield Batch(
             inputs={
-                "source": _time_first(source[items], int(source_B.max())),
+                "source": _time_first(as_read(source[items], source_known), int(source_B.max())),
                 "lengths": source_B,
                 "given": given_TB,
             },
@@ -42,6 +45,11 @@ def batches_of(arrays: Arrays, part: Part, batching: Batching, known: int) -> It
             lengths={"source": source_B, "given": target_B + 1, "targets": target_B + 1},
             items=torch.from_numpy(items),
         )
+
+
+def as_read(rows: NDArray[Any], known: int) -> NDArray[Any]:
+    """Return symbols as a net reads them: unknown from ``known`` on."""
+    return np.where(rows < known, rows, SPECIAL.index(UNKNOWN))
 
 
 def _time_first(rows: NDArray[Any], steps: int) -> Tensor:

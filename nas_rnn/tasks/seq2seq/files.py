@@ -10,10 +10,10 @@ from nas_rnn.errors import UserError
 from nas_rnn.tasks.data import PARTS, Part
 from nas_rnn.tasks.seq2seq.pairs import Pair
 from nas_rnn.tasks.texts import require_file
-from nas_rnn.tasks.vocabulary import cut
+from nas_rnn.tasks.vocabulary import cut, join
 
 LONGEST_LINE = 1 << 20
-"""Bytes; what is longer has no line ends where they should be."""
+"""Characters; what is longer has no line ends where they should be."""
 WANTED = "give lines of a source, a tab and its target, saved as UTF-8"
 
 
@@ -45,27 +45,32 @@ def read_pairs(path: Path, by: str, target_by: str) -> Iterator[Pair]:
     """
     require_file(path, WANTED)
     try:
-        with path.open("rb") as file:
+        # What is no UTF-8 is read as surrogates, to be told with its line; lines end as in texts: LF, CR LF or CR.
+        with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
             number = 0
             while line := file.readline(LONGEST_LINE + 1):
                 number += 1
                 if len(line) > LONGEST_LINE:
-                    raise UserError(f"{path}, line {number} is longer than {LONGEST_LINE:,} bytes; {WANTED}")
-                text = _text(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line, path, number)
+                    raise UserError(
+                        f"{path}, line {number} is longer than {LONGEST_LINE:,} characters; {WANTED}"
+                    )
+                text = _text(line.removesuffix("\n"), path, number)
                 if text.strip():
                     yield _pair(text, path, number, by, target_by)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}; give a file that you may read") from error
 
 
-def _text(line: bytes, path: Path, number: int) -> str:
+def _text(line: str, path: Path, number: int) -> str:
+    content = line.encode("utf-8", errors="surrogateescape")
     try:
-        return line.decode("utf-8").rstrip("\r\n")
+        return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        utf_16 = number == 1 and line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        utf_16 = number == 1 and content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         looks = " (the file begins as UTF-16 does)" if utf_16 else ""
         raise UserError(
-            f"{path}, line {number} is not UTF-8 text: byte {line[error.start]:#04x} cannot be decoded{looks}; {WANTED}"
+            f"{path}, line {number} is not UTF-8 text: byte {content[error.start]:#04x} cannot be decoded{looks}; "
+            f"{WANTED}"
         ) from error
 
 
@@ -76,4 +81,6 @@ def _pair(text: str, path: Path, number: int, by: str, target_by: str) -> Pair:
     for name, column, way in (("source", columns[0], by), ("target", columns[1], target_by)):
         if not cut(column, way):
             raise UserError(f"{path}, line {number}: the {name} is empty; fill it in, or remove the line")
-    return Pair(columns[0], columns[1], columns[0].strip())
+    return Pair(
+        columns[0], columns[1], join(cut(columns[0], by), by)
+    )  # sources that a net cannot tell apart are one

@@ -126,8 +126,8 @@ def encoded(
     """Return the parts' arrays ``source`` (N, S) and ``target`` (N, T) of symbols, 0 behind the end, and the meta.
 
     The symbols of each side are at most ``most`` tokens of the training part, the most frequent first. A token that is
-    none of them is unknown in sources and in training; in the targets of the other parts it keeps a symbol of its own
-    behind the known ones, so that references stay whole.
+    none of them is unknown in training; in the other parts it keeps a symbol of its own behind the known ones, so that
+    references stay whole, and a source can be copied. Nets read it as unknown (`nas_rnn.tasks.seq2seq.batching`).
     """
     sides = {"source": found.source, "target": found.target}
     arrays: dict[str, dict[Part, NDArray[Any]]] = {}
@@ -137,10 +137,8 @@ def encoded(
         counts_V = np.bincount(rows[parts["train"]].ravel() + 1, minlength=len(side.tokens) + 1)[1:]
         by_count = np.argsort(-counts_V, kind="stable")
         known = by_count[: min(most, int((counts_V > 0).sum()))]
-        others = np.zeros(0, dtype=np.int64)
-        if name == "target":
-            evaluated = np.concatenate([rows[parts[part]].ravel() for part in PARTS[1:]])
-            others = np.setdiff1d(evaluated[evaluated >= 0], known)
+        evaluated = np.concatenate([rows[parts[part]].ravel() for part in PARTS[1:]])
+        others = np.setdiff1d(evaluated[evaluated >= 0], known)
         table = np.full(len(side.tokens) + 1, SPECIAL.index(UNKNOWN), dtype=np.int64)
         table[-1] = 0  # where -1 is: padding
         table[known] = len(SPECIAL) + np.arange(len(known))

@@ -11,6 +11,7 @@ import torch
 from nas_rnn.errors import UserError
 from nas_rnn.outside import shown
 from nas_rnn.tasks.data import Arrays
+from nas_rnn.tasks.seq2seq.batching import as_read
 from nas_rnn.tasks.seq2seq.model import Translator
 from nas_rnn.tasks.seq2seq.written import Written
 from nas_rnn.tasks.task import Preview, PreviewOptions
@@ -22,14 +23,12 @@ SHOWN = 10
 """Pairs on one screen."""
 
 
-def examples_of(valid: Arrays) -> list[list[list[int]]]:
-    """Return the symbols of some validation pairs, source and target."""
+def examples_of(valid: Arrays, source_known: int) -> list[list[list[int]]]:
+    """Return the symbols of some validation pairs, source and target; sources as a net reads them."""
     count = len(valid["source"])
     places = np.random.default_rng(0).permutation(count)[:KEPT]
-    return [
-        [[int(symbol) for symbol in valid[side][place] if symbol] for side in ("source", "target")]
-        for place in places
-    ]
+    sides = as_read(valid["source"][places], source_known), valid["target"][places]
+    return [[[int(symbol) for symbol in row if symbol] for row in rows] for rows in zip(*sides, strict=True)]
 
 
 def show(model: Translator, meta: Mapping[str, Any], *, seed: int, options: PreviewOptions) -> Preview:

@@ -13,12 +13,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nas_rnn.errors import UserError
+from nas_rnn.outside import shown
 from nas_rnn.tasks.batch import Batch
 from nas_rnn.tasks.bleu import BLEU_TOKENS, bleu_counter
 from nas_rnn.tasks.data import PARTS, Arrays, Batching, Part, TaskData
 from nas_rnn.tasks.metric import Mean, Metric, Statistics
 from nas_rnn.tasks.model import TaskModel
-from nas_rnn.tasks.options import option
+from nas_rnn.tasks.options import option, require_no_reading, require_unset
 from nas_rnn.tasks.seq2seq import net
 from nas_rnn.tasks.seq2seq.batching import batches_of
 from nas_rnn.tasks.seq2seq.dates import date_pairs
@@ -39,10 +40,12 @@ from nas_rnn.tasks.task import (
     Regularisation,
     Task,
 )
-from nas_rnn.tasks.vocabulary import CUTS, SPECIAL, texts_of
+from nas_rnn.tasks.vocabulary import CUTS, SPECIAL, cut, join, texts_of
 
 PAIRS = {"dates": 4_000, "addition": 50_000, "reversal": 10_000}
 """How many pairs each kind makes, if option ``pairs`` does not say."""
+MAKING = ("kind", "locales", "digits", "turned", "letters")
+"""Options of what is made."""
 
 SURE = Mean("loss", "nats", "minimize", 0.0005, "absolute", of="loss", per="targets")
 """The loss where there is one right answer. It can fall by the same share for ever, and outputs stay the same: of ten
@@ -123,11 +126,16 @@ class Seq2Seq(Task):
             raise UserError(
                 f"valid={own.valid:g} and test={own.test:g} leave too little to train on; use less"
             )
+        if source is None:
+            require_no_reading(own, ("by", "target_by", "longest"))
+        else:
+            require_unset(own, MAKING, "says what pairs are made; leave it out, or the file (--data)")
         found, parts = self._made() if source is None else self._read(source)
         arrays, meta = encoded(found, parts, int(own.vocabulary))
         meta |= {"made": source is None, "by": found.source.by, "target_by": found.target.by}
+        _require_different(arrays["train"]["target"], meta)
         meta["most"] = int((arrays["train"]["target"] != 0).sum(axis=1).max())
-        meta["examples"] = examples_of(arrays["valid"])
+        meta["examples"] = examples_of(arrays["valid"], len(SPECIAL) + meta["source_known"])
         if BLEU in self.measures(meta).metrics:
             bleu_counter(str(own.bleu_tokens), INSTALL)  # what is missing is said before anything is trained
         groups = np.asarray(found.groups)
@@ -151,14 +159,14 @@ class Seq2Seq(Task):
 
     def batches(self, data: TaskData, part: Part, batching: Batching) -> Iterator[Batch]:
         """Give sources (S, B) and targets (T, B) with their lengths; the length of ``batching`` means nothing."""
-        known = len(SPECIAL) + data.meta["target_known"]
-        yield from batches_of(data.part(part), part, batching, known)
+        known = {name: len(SPECIAL) + data.meta[name] for name in ("source_known", "target_known")}
+        yield from batches_of(data.part(part), part, batching, **known)
 
     def fresh_test(self, data: TaskData, begins: int, ends: int) -> TaskData:
         """Cut the test part from the end of the training pairs; refused where a source has several targets."""
-        cut = data.with_fresh_test(begins, ends)
-        most = int((cut.part("train")["target"] != 0).sum(axis=1).max())
-        return TaskData(cut.parts, {**cut.meta, "most": most})
+        fresh = data.with_fresh_test(begins, ends)
+        most = int((fresh.part("train")["target"] != 0).sum(axis=1).max())
+        return TaskData(fresh.parts, {**fresh.meta, "most": most})
 
     def notices(self, data: TaskData) -> tuple[str, ...]:
         """Say which pairs are left out, what cannot be known, and what was seen in training already."""
@@ -190,6 +198,8 @@ class Seq2Seq(Task):
         frequent = Counter(map(bytes, np.ascontiguousarray(data.part("train")["target"])))
         commonest = np.frombuffer(frequent.most_common(1)[0][0], dtype=data.part("train")["target"].dtype)
         sources, targets = (_texts(test[side], meta[f"{side}_tokens"]) for side in ("source", "target"))
+        if meta["by"] != meta["target_by"]:  # a copy is the same text, in tokens of the other kind
+            sources = [cut(join(source, meta["by"]), meta["target_by"]) for source in sources]
         always = _texts(commonest[None], meta["target_tokens"]) * len(targets)
         measured = BLEU in self.measures(meta).metrics
         how = {"by": meta["target_by"], "bleu_tokens": str(self.options.bleu_tokens) if measured else ""}
@@ -286,6 +296,15 @@ def _groups(groups_N: np.ndarray[Any, Any], parts: Mapping[Part, Ints]) -> dict[
     if all(len(found) == int(found.max()) + 1 for found in numbers.values()):
         return {}
     return {part: found.astype(np.int64) for part, found in numbers.items() if part != "train"}
+
+
+def _require_different(target: np.ndarray[Any, Any], meta: Mapping[str, Any]) -> None:
+    if bool((target == target[0]).all()):
+        text = join(_texts(target[:1], meta["target_tokens"])[0], meta["target_by"])
+        raise UserError(
+            f"all {len(target):,} pairs of the training part have the target {shown(text)[:60]!r}, so there is nothing "
+            "to learn; give pairs with at least two different targets"
+        )
 
 
 def _texts(rows: np.ndarray[Any, Any], tokens: list[str]) -> list[list[str]]:

@@ -29,14 +29,14 @@ MOST_ASKED = 60
 class Example:
     """A series (T, V) and the number of its class."""
 
-    series: NDArray[np.float32]
+    series: NDArray[Any]
     label: int
 
 
 def kept(valid: Arrays, most_bytes: int = MOST_EXAMPLE_BYTES) -> dict[str, Any]:
     """Return the examples of a validation part as plain JSON, in turn one of each class."""
     lengths_N = valid["lengths"]
-    each = int(lengths_N.max()) * valid["series"].shape[2] * 4
+    each = int(lengths_N.max()) * valid["series"][0, 0].nbytes
     places = some_of_each(valid["labels"], min(MOST_EXAMPLES, most_bytes // each))
     series = [valid["series"][place, : lengths_N[place]] for place in places]
     return packed(series, valid["labels"][places].tolist())
@@ -47,19 +47,21 @@ def examples(meta: Mapping[str, Any]) -> list[Example]:
     return [Example(*both) for both in unpacked(meta["examples"], len(meta["mean"]))]
 
 
-def packed(series: Sequence[NDArray[np.float32]], labels: list[Any]) -> dict[str, Any]:
-    """Return series (T, V) and what belongs to each, plain JSON itself, as plain JSON."""
+def packed(series: Sequence[NDArray[Any]], labels: list[Any]) -> dict[str, Any]:
+    """Return series (T, V), all in 32 or all in 64 bits, and what belongs to each, plain JSON itself, as plain JSON."""
     values = b"".join(np.ascontiguousarray(one).tobytes() for one in series)
     return {
         "values": base64.b64encode(values).decode(),
         "lengths": [len(one) for one in series],
         "labels": labels,
+        "double": bool(series) and series[0].dtype == np.float64,
     }
 
 
-def unpacked(own: Mapping[str, Any], variables: int) -> list[tuple[NDArray[np.float32], Any]]:
+def unpacked(own: Mapping[str, Any], variables: int) -> list[tuple[NDArray[Any], Any]]:
     """Return what `packed` was given."""
-    values_SV = np.frombuffer(base64.b64decode(own["values"]), dtype=np.float32).reshape(-1, variables)
+    dtype = np.float64 if own.get("double") else np.float32
+    values_SV = np.frombuffer(base64.b64decode(own["values"]), dtype=dtype).reshape(-1, variables)
     ends = np.cumsum(own["lengths"], dtype=np.int64)
     return list(zip(np.split(values_SV, ends[:-1]), own["labels"], strict=True)) if len(ends) else []
 

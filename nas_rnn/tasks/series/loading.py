@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas_rnn.outside import shown
-from nas_rnn.tasks.data import Arrays, Part, TaskData
+from nas_rnn.tasks.data import PARTS, Arrays, Part, TaskData
+from nas_rnn.tasks.notices import SAID
 from nas_rnn.tasks.series.examples import MOST_EXAMPLE_BYTES, kept
 from nas_rnn.tasks.series.parts import Places, arrays, scale, split
 from nas_rnn.tasks.series.recordings import Recordings, class_names, require_classes, spelled_apart
@@ -79,7 +81,7 @@ def series_meta(parts: Mapping[Part, Recordings], train: Arrays, classes: list[s
     fit = parts["train"]
     scales = scale(train)
     told = dict.fromkeys(notice for own in parts.values() for notice in own.notices)
-    notices = [*told, *spelled_apart(classes), *_even(train, fit), *_shared_groups(parts)]
+    notices = [*told, *spelled_apart(classes), *_even(train, fit), *_shared_groups(parts), *_repeated(parts)]
     return {
         "source": fit.source,
         "classes": classes,
@@ -114,6 +116,23 @@ def _even(train: Arrays, fit: Recordings) -> tuple[str, ...]:
     return (
         f"in the training part some variables never change and tell nothing: {', '.join(names[:5])}{more}",
     )
+
+
+def _repeated(parts: Mapping[Part, Recordings]) -> tuple[str, ...]:
+    """Say how many series of an evaluated part are the same, value for value, as one to train on."""
+    of = {part: [_digest(one) for one in own.series] for part, own in parts.items()}
+    trained = set(of["train"])
+    counts = {part: sum(one in trained for one in of[part]) for part in PARTS[1:]}
+    return tuple(
+        f"{count:,} of {len(of[part]):,} {parts[part].called} of the {SAID[part]} part stand in the training part, "
+        "too: a figure is better by them"
+        for part, count in counts.items()
+        if count
+    )
+
+
+def _digest(series_TV: NDArray[Any]) -> bytes:
+    return hashlib.blake2b(np.ascontiguousarray(series_TV).data, digest_size=16).digest()
 
 
 def _shared_groups(parts: Mapping[Part, Recordings]) -> tuple[str, ...]:

@@ -76,6 +76,10 @@ class SeriesModel(nn.Module):
 
 
 def scaled(series: Tensor, mean: Sequence[float], deviation: Sequence[float]) -> Tensor:
-    """Return series (..., V) with each variable brought to the training part's mean 0 and deviation 1."""
-    values = series.to(torch.get_default_dtype())
-    return (values - values.new_tensor(mean)) / values.new_tensor(deviation)
+    """Return series (..., V) with each variable brought to the training part's mean 0 and deviation 1.
+
+    Series in 64 bits are scaled in 64 bits: what tells their values apart may be far smaller than they are.
+    """
+    values = series.to(torch.promote_types(series.dtype, torch.get_default_dtype()))
+    values = (values - values.new_tensor(mean)) / values.new_tensor(deviation)
+    return values.to(torch.get_default_dtype())

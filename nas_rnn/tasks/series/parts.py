@@ -5,6 +5,7 @@ Shapes: N series, T steps, V variables.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,9 @@ from nas_rnn.tasks.data import Arrays, symbol_dtype
 from nas_rnn.tasks.series.recordings import Recordings
 
 Places = NDArray[np.int64]
+
+COARSE = 1e-4
+"""More than this share of a variable's deviation lost by rounding is too much."""
 
 
 def split(recordings: Recordings, labels_N: NDArray[np.int64], share: float) -> tuple[Places, Places]:
@@ -66,13 +70,28 @@ def arrays(recordings: Recordings, labels_N: NDArray[np.int64], classes: int) ->
 
 
 def padded(recordings: Recordings) -> Arrays:
-    """Return ``series`` (N, T, V), 0 behind their ``lengths`` (N,)."""
+    """Return ``series`` (N, T, V), 0 behind their ``lengths`` (N,); in 64 bits where 32 lose too much."""
     lengths_N = np.array([len(series) for series in recordings.series], dtype=np.int32)
     shape = (len(lengths_N), int(lengths_N.max()), len(recordings.variables))
-    series_NTV = np.zeros(shape, dtype=np.float32)
+    series_NTV = np.zeros(shape, dtype=np.float64 if _too_fine(recordings.series) else np.float32)
     for row, series in zip(series_NTV, recordings.series, strict=True):
         row[: len(series)] = series
     return {"series": series_NTV, "lengths": lengths_N}
+
+
+def _too_fine(series: Sequence[NDArray[Any]]) -> bool:
+    """Return whether 32 bits would move a variable by more than `COARSE` of its deviation."""
+    if all(one.dtype == np.float32 for one in series):
+        return False
+    steps = sum(map(len, series))
+    moved_V = np.max([np.abs(one - one.astype(np.float32)).max(0) for one in series], axis=0)
+    mean_V = np.sum([one.sum(0) for one in series], axis=0) / steps
+    square_V = np.sum([np.square(one - mean_V).sum(0) for one in series], axis=0) / steps
+    low_V, high_V = (
+        np.min([one.min(0) for one in series], axis=0),
+        np.max([one.max(0) for one in series], axis=0),
+    )
+    return bool(((low_V < high_V) & (moved_V > COARSE * np.sqrt(square_V))).any())
 
 
 def scale(train: Arrays) -> dict[str, list[float]]:

@@ -125,9 +125,19 @@ def is_number(cell: str) -> bool:
 
 
 def pooled(recordings: Recordings, steps: int) -> Recordings:
-    """Return the means over every ``steps`` steps; the last one may be over fewer."""
-    if steps == 1:
+    """Return the means over every ``steps`` steps; the last one may be over fewer.
+
+    Raises:
+        UserError: where no series has more steps than that.
+    """
+    longest = max(map(len, recordings.series), default=0)
+    if steps == 1 or longest == 1:
         return recordings
+    if longest <= steps:
+        raise UserError(
+            f"pool={steps} averages each series of {recordings.source} into one step, as the longest has {longest:,}; "
+            f"set a smaller one, such as pool={max(1, longest // 4)}"
+        )
     shorter = list[NDArray[np.float64]]()
     for series_TV in recordings.series:
         begins = np.arange(0, len(series_TV), steps)
@@ -213,12 +223,12 @@ def _finite(name: str) -> bool:
 
 
 def spelled_apart(names: Sequence[str]) -> tuple[str, ...]:
-    """Say which names differ in nothing but capitals or blanks: they count as several."""
-    key = lambda name: "".join(name.lower().split())
+    """Say which names differ in nothing but capitals or blanks, or are one number: they count as several."""
+    key = lambda name: str(float(name)) if _finite(name) else "".join(name.lower().split())
     alike = [list(same) for _, same in groupby(sorted(names, key=key), key)]
     told = [" and ".join(map(repr, same)) for same in alike if len(same) > 1]
     return (
-        (f"classes differ in capitals or blanks alone and count as several: {'; '.join(told[:4])}",)
+        (f"classes differ in how they are written alone and count as several: {'; '.join(told[:4])}",)
         if told
         else ()
     )

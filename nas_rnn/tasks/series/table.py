@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import io
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,13 +79,13 @@ def read_rows(path: Path) -> list[tuple[int, list[str]]]:
         UserError: for a file that cannot be read, has one column, or holds what is no row of a table.
     """
     text = read_text(path)
-    first = text.lstrip("\r\n").split("\n", 1)[0]
+    first = re.split("[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
     delimiter = max(",;\t", key=first.count)
     if first.count(delimiter) == 0:
         raise UserError(
             f"{path} has no columns: its first line has no comma, semicolon or tab: {shown(first.strip())[:40]!r}"
         )
-    reader = csv.reader(text.splitlines(), delimiter=delimiter)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
         return [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
     except csv.Error as error:

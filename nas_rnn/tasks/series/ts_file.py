@@ -9,6 +9,7 @@ A head that says something else than its series is refused: what wrote it may ha
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def read_ts(path: Path) -> Recordings:
     Raises:
         UserError: for a file that cannot be read, is of another form, has missing values, or whose head is not true.
     """
-    lines = enumerate(read_text(path).splitlines(), start=1)
+    lines = enumerate(io.StringIO(read_text(path), newline=None), start=1)
     head = _read_head(lines, path)
     known = _known_classes(head, path)
     if _is_true(head, "timestamps"):

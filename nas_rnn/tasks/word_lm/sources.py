@@ -131,11 +131,20 @@ def _vocabulary(
     least = wanted.least or (1 if has_unknown else 2)
     vocabulary = vocabulary_of(words, counts_K, most=wanted.vocabulary, least=least)
     if len(vocabulary) < 4:
-        kept = [word for word in vocabulary if word not in (EOS, UNKNOWN)]
-        raise UserError(
-            f"the training part of {shown} has {len(kept)} different words that occur {least} times or more, so there "
-            "is nothing to predict; give a longer text, or --task-option least=1"
-        )
+        # Beside <eos> and <unk>: all words, and those that are frequent enough.
+        every, often = (len(vocabulary_of(words, counts_K, most=0, least=one)) - 2 for one in (1, least))
+        if every < 2:
+            found, advice = (
+                f"has {every} different words beside ends of lines",
+                "give a text with at least two",
+            )
+        elif often < 2:
+            found = f"has {often} different words that occur {least} times or more"
+            advice = "give a longer text, or --task-option least=1"
+        else:
+            found = f"keeps {len(vocabulary) - 2} words beside {EOS} and {UNKNOWN} by vocabulary={wanted.vocabulary}"
+            advice = "set at least vocabulary=4"
+        raise UserError(f"the training part of {shown} {found}, so there is nothing to predict; {advice}")
     return vocabulary
 
 

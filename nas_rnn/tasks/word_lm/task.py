@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -146,7 +147,7 @@ class WordLM(Task):
         return with_fresh_test(data, begins, ends)
 
     def notices(self, data: TaskData) -> tuple[str, ...]:
-        """Say which share of each part's words is unknown, and which words the training part lacks."""
+        """Say how many words of each part are unknown, which of them training lacks, and which parts are one text."""
         vocabulary = data.meta["vocabulary"]
         codes = {part: data.part(part)["codes"] for part in PARTS}
         shares = {part: 100 * unknown_share(own, vocabulary) for part, own in codes.items()}
@@ -156,7 +157,13 @@ class WordLM(Task):
             "easily guessed: compare perplexities at this vocabulary alone"
         )
         never = unlearnable(vocabulary, codes, what="words", items="words")
-        return (unknown, *never) if any(shares.values()) else never
+        same = tuple(
+            f"the {SAID[one]} and the {SAID[other]} part are the same text, word for word as it is read: a figure on "
+            "one says nothing beyond the other"
+            for one, other in itertools.combinations(PARTS, 2)
+            if np.array_equal(codes[one], codes[other])
+        )
+        return (*((unknown,) if any(shares.values()) else ()), *never, *same)
 
     def floors(self, data: TaskData) -> dict[str, Statistics]:
         """Return single words and interpolated pairs, over the blocks of the test part."""
