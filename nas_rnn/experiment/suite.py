@@ -110,6 +110,8 @@ def _is_table_of_tables(parts: object) -> bool:
 
 
 def _check_part(suite: str, name: str, options: Mapping[str, Any]) -> None:
+    if not name:
+        raise UserError(f"a part of suite {suite!r} has no name; give it one, such as [tasks.text]")
     if "task" not in options:
         raise UserError(
             f"part {name!r} of suite {suite!r} names no task; give it one, such as task = 'char-lm'"

@@ -313,7 +313,10 @@ def read_config(kind: type[C], values: Mapping[str, Any]) -> C:
     try:
         config: C = _adapter(kind).validate_python(given)
     except ValidationError as error:
-        raise UserError("\n".join(_explain(kind, problem) for problem in error.errors())) from None
+        told = dict.fromkeys(
+            _explain(kind, problem) for problem in error.errors()
+        )  # a type of a union says the same
+        raise UserError("\n".join(told)) from None
     return config
 
 
@@ -330,6 +333,8 @@ def _explain(kind: type[_Config], problem: Any) -> str:
     name, value = ".".join(str(part) for part in problem["loc"]), problem["input"]
     if problem["type"] == "unexpected_keyword_argument":
         return f"unknown option {name!r}{suggest(name, [one.name for one in fields(kind)])}"
+    if problem["loc"][:1] == ("task_options",) and problem["loc"][2:] not in ((), ("[key]",)):
+        return f"task_options.{problem['loc'][1]}: a number, a text, true or false is needed, not {value!r}"
     training = declared(TrainingOptions)
     if problem["type"] in _OUT_OF_RANGE and name in training:
         return f"{name} must be {training[name].broken_rule(value)}; got {value!r}"
@@ -345,7 +350,11 @@ def load_toml(path: Path, flag: str = "--config") -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{flag}: there is no file {str(path)!r}") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (
+        OSError,
+        ValueError,
+        RecursionError,
+    ) as error:  # ValueError: of TOML, UTF-8, or a number of many digits
         raise UserError(f"{flag}: {str(path)!r} cannot be read as TOML: {error}") from None
 
 

@@ -124,6 +124,13 @@ TOML = [
     ("name = 3", "name: input should be a valid string; got 3"),
     ("plugins = 'mine'", "plugins: input should be a valid tuple; got 'mine'"),
     ("task_options = 3", "task_options: input should be a valid dictionary; got 3"),
+    (
+        "task_options = { kind = ['a'], items = {a = 1} }",
+        "nas-rnn: task_options.kind: a number, a text, true or false is needed, not ['a']\n"
+        "task_options.items: a number, a text, true or false is needed, not {'a': 1}\n",
+    ),
+    ("seed = " + "1" * 5000, "cannot be read as TOML: Exceeds the limit (4300 digits)"),
+    ("seed = " + "[" * 5000, "cannot be read as TOML: maximum recursion depth exceeded"),
     ("device = 3", "device: input should be a valid string; got 3"),
     ("address = 3", "address: input should be a valid string; got 3"),
     ("storage = 'nonsense'", "'nonsense' is none"),

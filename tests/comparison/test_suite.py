@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from nas_rnn.comparison import Comparison, judge
-from nas_rnn.comparison.statistics import paired_interval
+from nas_rnn.comparison.statistics import CAREFUL_QUANTILE, paired_interval
 from nas_rnn.comparison.suite import SuiteComparison, judge_suite, mean_of_gaps, suite_lines
 from nas_rnn.tasks import Mean
 from tests.comparison.test_judging import ACCURACY, BITS, measured, plan_for, statistics
@@ -48,6 +49,33 @@ def test_the_mean_is_that_of_gaps_in_margins_and_its_interval_that_of_independen
     error = np.hypot(rows[0].error, rows[1].error) / 2
     assert 1.96 * error < found.ci95[1] - found.mean < 13 * error
     assert found.counts == {"better": 1, "equivalent": 0, "worse": 1, "undecided": 0}
+
+
+def test_words_and_means_are_those_of_a_computation_from_the_definitions() -> None:
+    shifts = ({"new": -0.012, "other": 0.02}, {"new": -0.05, "other": 0.001}, {"new": 0.004, "other": -0.03})
+    many = {f"task {n}": comparison(own, spread=0.01) for n, own in enumerate(shifts)}
+    found = judge_suite(many)
+    judged = [row for one in found.comparisons.values() for row in one.contenders]
+    for before, after in (("p_value", "p_adjusted"), ("p_equivalence", "p_equivalence_adjusted")):
+        p_R = np.array([getattr(row, before) for one in many.values() for row in one.contenders])
+        order = np.argsort(p_R)
+        expected_R = np.empty(6)
+        expected_R[order] = np.maximum.accumulate(p_R[order] * np.arange(6, 0, -1)).clip(max=1)
+        assert [getattr(row, after) for row in judged] == pytest.approx(expected_R)
+    for place, gap in enumerate(found.gaps):
+        rows = [one.contenders[place] for one in many.values()]
+        gaps = [
+            (row.difference or 0) / (one.margin or 1) for row, one in zip(rows, many.values(), strict=True)
+        ]
+        assert gap.mean == pytest.approx(np.mean(gaps))
+        own = [row.in_margins for row in rows if row.in_margins is not None]
+        errors_N, freedoms_N = (
+            np.array(part) for part in zip(*((g.error, g.degrees_of_freedom) for g in own), strict=True)
+        )
+        bounds_N = errors_N**2 * freedoms_N / stats.chi2.ppf(CAREFUL_QUANTILE, freedoms_N)
+        freedom = bounds_N.sum() ** 2 / (bounds_N**2 / freedoms_N).sum()
+        half = stats.t.ppf(0.975, freedom) * np.sqrt((errors_N**2).sum()) / 3
+        assert gap.ci95 == pytest.approx((gap.mean - half, gap.mean + half))
 
 
 def test_of_one_task_the_mean_is_its_own_difference() -> None:

@@ -145,6 +145,14 @@ def test_the_command_line_takes_precedence_over_the_suite() -> None:
         ("[tasks.a]\ntask = 'char-lm'\nseeds = 'auto'", "a suite needs a number of seeds"),
         ("[tasks.a]\ntask = 'char-lm'\ndata = 'none.txt'", "part 'a' of the suite: there is no file"),
         ("[tasks.a]\ntask = 'char-lm'\nparams = 1", "part 'a' of the suite: "),
+        (
+            "[tasks.'']\ntask = 'char-lm'",
+            "a part of suite 'bad.toml' has no name; give it one, such as [tasks.text]",
+        ),
+        (
+            "[tasks.a]\ntask = 'char-lm'\ntask_options = {split = ['a']}",
+            "part 'a' of the suite: task_options.split: a number, a text, true or false is needed, not ['a']",
+        ),
         ("[tasks.'a b']\ntask = 'char-lm'", "a name is 1 to 100 letters"),
         ("[tasks.a]\ntask = 'char-lm'\n[tasks.a]", "--suite: 'bad.toml' cannot be read as TOML"),
     ],
@@ -153,7 +161,7 @@ def test_a_suite_that_cannot_be_used_is_told_before_anything_is_trained(content:
     Path("bad.toml").write_text(content)
     with pytest.raises(UserError) as caught:
         nas_rnn.compare_suite("gru", suite="bad.toml", **OPTIONS)
-    assert message in str(caught.value)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
     assert not list(Path("runs").glob("*/trials/*"))
 
 

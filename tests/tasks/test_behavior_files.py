@@ -134,6 +134,23 @@ def test_no_user_is_in_two_parts_where_that_is_asked_for(tmp_path: Path) -> None
     assert len(users[0]) >= 6 and not users[1] and not users[2]  # what others alone looked at is not known
 
 
+def test_sessions_that_are_counted_anew_for_each_user_are_not_merged(tmp_path: Path) -> None:
+    rows: list[Row] = [("user_id", *NAMES)]
+    for user in range(40):
+        for session, letters in enumerate(("abcd", "dcba", "bbcc")):
+            rows += [
+                (f"u{user}", session, item, 10_000 * session + 7 * user + step)
+                for step, item in enumerate(letters)
+            ]
+    path = write(tmp_path / "x.csv", rows)
+    for split in ("time", "users"):
+        data = loaded(path, split=split)
+        found = [one for part in ("train", "valid", "test") for one in sessions(data, part)]
+        assert sorted(found) == ["abcd"] * 40 + ["bbcc"] * 40 + ["dcba"] * 40
+    assert [len(set(data.groups[part].tolist())) for part in ("train", "valid", "test")] == [28, 4, 8]
+    assert sum(len(sessions(loaded(path, user="none"), part)) for part in ("train", "valid", "test")) == 3
+
+
 def test_a_pause_begins_a_new_session_of_the_same_user(tmp_path: Path) -> None:
     rows = events(*((f"u{number % 3}", "abcd") for number in range(12)))
     path = write(tmp_path / "x.csv", [("user_id", *NAMES[1:]), *rows[1:]])
@@ -168,6 +185,24 @@ def test_seldom_items_are_others_by_what_training_has(tmp_path: Path) -> None:
     assert "0 % of the training part" in notice and "40 % of the test part are none of the 3 items" in notice
     assert sessions(loaded(path, least=8), "train")[0] == "ab?ab"
     assert sessions(loaded(path, items=2), "train")[0] == "ab?ab"
+
+
+@pytest.mark.parametrize(("place", "part"), [(8, "validation"), (9, "test")])
+def test_a_part_without_a_known_next_item_is_refused(tmp_path: Path, place: int, part: str) -> None:
+    rows = events(*((f"s{number}", "axyz" if number == place else "abcd") for number in range(10)))
+    message = (
+        f"no next item of the {part} part of x.csv is one of the 4 that are known from training; give more"
+    )
+    with pytest.raises(UserError, match=message):
+        loaded(write(tmp_path / "x.csv", rows), valid=0.1, test=0.1)
+
+
+def test_a_fresh_test_part_without_a_known_next_item_is_refused(tmp_path: Path) -> None:
+    rows = events(*((f"s{number}", "xyzu" if number == 5 else "abcd") for number in range(10)))
+    data = loaded(write(tmp_path / "x.csv", rows), least=2)
+    assert len(Behavior().fresh_test(data, 4, 5).part("test")["items"]) == 1
+    with pytest.raises(UserError, match=r"no next item of the test part of x\.csv"):
+        Behavior().fresh_test(data, 5, 6)
 
 
 # Mistakes

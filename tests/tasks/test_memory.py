@@ -309,6 +309,12 @@ def test_the_commonest_answer_is_that_of_training() -> None:
         ({"lengths": "0"}, "lengths has '0'"),
         ({"lengths": "²"}, "lengths has '²'"),
         ({"lengths": ",".join(map(str, range(2, 40)))}, "lengths has 38 numbers, more than 32"),
+        ({"kind": "dyck", "ask": "whole", "steps": 25}, "steps of kind=dyck ask=whole must be even, since"),
+        ({"kind": "dyck", "ask": "whole", "shortest": 5}, "shortest of kind=dyck ask=whole must be even"),
+        (
+            {"kind": "dyck", "ask": "whole", "lengths": "16,15,18"},
+            "must be even, .*; got 15, give such as 16",
+        ),
         ({"steps": 10, "shortest": 11}, "shortest=11 is more than steps=10; give one of at most 10"),
         ({"steps": 100_000, "items": 1_000_000}, "are more than 500,000,000 steps; use shorter ones"),
         ({"kind": "parity", "steps": 6, "lengths": "6"}, "too few different ones; use larger lengths"),
@@ -319,6 +325,15 @@ def test_options_that_cannot_be_met(options: dict[str, Any], words_of_it: str) -
     with pytest.raises(UserError, match=".*".join(words_of_it.split("  "))) as told:
         Memory(**options).load(None)
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("copy", "pixels")])
+def test_every_length_that_is_asked_is_there(kind: str) -> None:
+    task, data = made(kind, steps=14)  # half of it is odd
+    assert {*data.part("test")["length"].tolist()} == {*data.meta["lengths"]}
+    for figures_of_floor in task.floors(data).values():
+        assert all(np.isfinite(values).all() for values in figures_of_floor.values())
+        assert all(figures_of_floor[f"of {length}"].sum() == 16 for length in data.meta["lengths"])
 
 
 def test_a_single_length_may_be_a_number() -> None:

@@ -294,6 +294,13 @@ def parts_of(**parts: Any) -> bytes:
 LONG = (50_000_000).to_bytes(4, "big")
 HEAD = b"MThd\0\0\0\6\0\1\0\1\1\xe0"
 
+
+def waiting(length: int) -> bytes:
+    """Return a MIDI file of a note that ends after a time of so many bytes."""
+    track = b"\0\x90\x3c\x40" + b"\xff" * length + b"\x7f\x80\x3c\x40\0\xff\x2f\0"
+    return HEAD[:10] + b"\0\x01\x01\xe0MTrk" + len(track).to_bytes(4, "big") + track
+
+
 BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
     "missing": (
         lambda folder: folder / "none.mid",
@@ -314,6 +321,11 @@ BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
     "too large": (content(".mid", HEAD + b"\0" * (1 << 21)), "more than 2,097,152; cut it into pieces"),
     "film": (content(".mid", HEAD[:12] + b"\xe7\x28" + melody([60])[14:]), "counts time in frames of a film"),
     "no ticks": (content(".mid", HEAD[:12] + b"\0\0" + melody([60])[14:]), "counts time in frames of a film"),
+    "waits too long": (content(".mid", waiting(3000)), "waits for longer than a MIDI file can say; fetch or"),
+    "waits for ever": (
+        content(".mid", waiting(1 << 20)),
+        "waits for longer than a MIDI file can say; fetch or",
+    ),
     "format 2": (
         content(".mid", midi_bytes([[(0, "on", 0, 60, 1)]], kind=2)),
         "several pieces .MIDI format 2",
@@ -421,6 +433,10 @@ BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
     ),
     "truth": (content(".pickle", parts_of(test=[[(True,)]])), "frame 1 holds a value of type bool"),
     "huge": (content(".pickle", parts_of(test=[[(10**9999,)]])), "frame 1 holds a value of type int"),
+    "huge key": (
+        content(".pickle", pickle.dumps({10**9999: [1], 7: [2]})),
+        "the keys a value of type int, 7;",
+    ),
     "text": (content(".pickle", parts_of(test=[[("C4",)]])), "frame 1 holds a value of type str"),
     "no test pieces": (
         content(".pickle", parts_of(test=[])),

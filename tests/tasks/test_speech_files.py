@@ -114,6 +114,8 @@ def test_silent_recordings_are_told(tmp_path: Path) -> None:
             {"label": "yes", "speaker": "0a7", "take": "0"},
         ),
         ("{label}.{take}", "a.1", {"label": "a", "take": "1"}),
+        ("{label}_{1}_{take²}", "7_theo_3", {"label": "7", "1": "theo", "take²": "3"}),
+        ("{label}_{who says it}-{class}", "7_theo-3", {"label": "7", "who says it": "theo", "class": "3"}),
         ("{label}.{take}", "ax1", None),
         ("{label}_{speaker}_{take}", "7_theo", None),
         ("{label}/*", "loose", None),
@@ -205,8 +207,17 @@ def refused(source: Path, message: str, **options: Any) -> None:
             "chooses none of 36 recordings; field 'take' has values such as 0, 1, 2, 3",
         ),
         ({"test_where": "take=0-9"}, "chooses all of 36 recordings"),
+        (
+            {"valid_where": "take=0-1", "test_where": "speaker=bob"},
+            "options valid_where=take=0-1 and test_where=speaker=bob both choose 6 recordings, such as ",
+        ),
         ({"rate": 100}, "option rate=100 is too low for speech"),
         ({"bands": 200}, "tells at most 95 mel bands apart; set option bands=95"),
+        (
+            {"rate": 2000, "hop": 1.0, "window": 10.0, "bands": 2},
+            "'bands' of task 'speech' must lie between 3 and",
+        ),
+        ({"rate": 2000, "hop": 1.0, "window": 10.0, "bands": 3}, ""),
         ({"target": "row", "row": 20, "hop": 1.0, "pattern": "{label}_*"}, ""),
     ],
 )
@@ -227,13 +238,6 @@ def wav(data: bytes, claimed: int | None = None, *, channels: int = 1, rate: int
 
 
 NOISE = np.random.default_rng(0).integers(-9999, 9999, 1600).astype("<i2").tobytes()
-
-
-def flac(tmp_path: Path) -> bytes:
-    soundfile.write(tmp_path / "whole.flac", np.frombuffer(NOISE, "<i2"), RATE)
-    content = (tmp_path / "whole.flac").read_bytes()
-    (tmp_path / "whole.flac").unlink()
-    return content
 
 
 @pytest.mark.parametrize(
@@ -266,12 +270,46 @@ def test_a_size_that_was_not_known_when_it_was_written_is_no_fault(tmp_path: Pat
     assert len(samples(path)) == 1600
 
 
-@pytest.mark.parametrize("kept", [0.5, 0.9])
-def test_flac_files_that_are_cut_off(tmp_path: Path, kept: float) -> None:
-    write_words(tmp_path)
-    content = flac(tmp_path)
-    (tmp_path / "up_ann_9.flac").write_bytes(content[: int(kept * len(content))])
-    refused(tmp_path, "up_ann_9.flac")
+KINDS = [
+    (".wav", {"format": "WAV", "subtype": "PCM_16"}),
+    (".wav", {"format": "WAV", "subtype": "PCM_16", "endian": "BIG"}),
+    (".wav", {"format": "WAVEX", "subtype": "FLOAT"}),
+    (".wav", {"format": "RF64", "subtype": "PCM_16"}),
+    (".wav", {"format": "NIST", "subtype": "PCM_16"}),
+    (".wav", {"format": "AU", "subtype": "PCM_16"}),
+    (".wav", {"format": "AU", "subtype": "PCM_16", "endian": "LITTLE"}),
+    (".aiff", {"format": "AIFF", "subtype": "PCM_16"}),
+    (".aif", {"format": "AIFF", "subtype": "FLOAT"}),
+    (".flac", {"format": "FLAC", "subtype": "PCM_16"}),
+    (".ogg", {"format": "OGG", "subtype": "VORBIS"}),
+    (".ogg", {"format": "OGG", "subtype": "OPUS"}),
+    (".wav", {"format": "MP3", "subtype": "MPEG_LAYER_III"}),
+]
+
+
+@pytest.mark.parametrize(("ending", "how"), KINDS)
+def test_files_that_are_cut_off(tmp_path: Path, ending: str, how: dict[str, str]) -> None:
+    path = tmp_path / f"x{ending}"
+    soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, 16_001), RATE, **how)
+    assert len(samples(path)) == 16_001
+    content = path.read_bytes()
+    path.write_bytes(content + b"more")
+    assert len(samples(path)) >= 16_001
+    last_page = content.rfind(b"OggS")
+    for kept in (len(content) // 2, 9 * len(content) // 10, last_page if last_page > 0 else len(content) - 8):
+        path.write_bytes(content[:kept])
+        with pytest.raises(UserError, match=rf"x{ending} (is cut off|cannot be read to its end)"):
+            samples(path)
+
+
+@pytest.mark.parametrize("kind", ["W64", "CAF", "SVX", "VOC"])
+def test_kinds_of_which_the_end_is_not_known_are_refused(tmp_path: Path, kind: str) -> None:
+    soundfile.write(tmp_path / "x.wav", word("up", 0, 0), RATE, format=kind, subtype="PCM_16")
+    message = (
+        f"x.wav is of the kind {kind}, of which nobody can say whether it is whole; save it as wav or FLAC"
+    )
+    with pytest.raises(UserError, match=message):
+        samples(tmp_path / "x.wav")
 
 
 def test_numbers_that_are_not_finite(tmp_path: Path) -> None:
@@ -280,6 +318,29 @@ def test_numbers_that_are_not_finite(tmp_path: Path) -> None:
     sound[7] = np.nan
     soundfile.write(tmp_path / "up_ann_0.wav", sound, RATE, subtype="FLOAT")
     refused(tmp_path, "up_ann_0.wav has a sample that is no finite number (8)")
+
+
+@pytest.mark.parametrize("size", [1e30, -(2.0**25)])
+def test_samples_too_large_for_finite_spectra(tmp_path: Path, size: float) -> None:
+    write_words(tmp_path)
+    sound = word("up", 0, 0)
+    for written, value in (("FLOAT", size), ("PCM_24", 1.0)):
+        sound[7] = value
+        soundfile.write(tmp_path / "up_ann_0.wav", sound, RATE, subtype=written)
+        if written == "FLOAT":
+            refused(tmp_path, f"up_ann_0.wav has a sample as large as {abs(size):.3g} (8), where samples go")
+    sound *= 2.0**24  # whole numbers of 24 bits, taken for floating ones
+    soundfile.write(tmp_path / "up_ann_0.wav", sound, RATE, subtype="FLOAT")
+    assert np.isfinite(Speech(bands=12).load(tmp_path).part("train")["series"]).all()
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"speakers": True}, {"test_where": "take=0"}, {"pattern": "{label}"}, {"rate": 8000}, {"bands": 8}],
+)
+def test_options_of_files_are_refused_where_there_are_none(option: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=f"option '{next(iter(option))}' says how a file is read; give one"):
+        Speech(**option).load(None)
 
 
 def test_folders_that_cannot_be_used(tmp_path: Path) -> None:

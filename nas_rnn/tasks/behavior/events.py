@@ -60,8 +60,9 @@ class Reading(Format):
 class Events:
     """Numbers of sessions, items and users (N,), and times in microseconds, or steps where they are not ``dated``.
 
-    ``names`` are those of the items by number. ``users`` is None where no column beside that of the session has them;
-    ``by_user`` says that the sessions are themselves all that a user did.
+    ``names`` are those of the items by number. A session is one of its user's: several users' may have one number.
+    ``users`` is None where no column beside that of the session has them; ``by_user`` says that the
+    sessions are themselves all that a user did.
     """
 
     source: str

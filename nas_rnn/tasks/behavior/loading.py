@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from nas_rnn.errors import UserError
 from nas_rnn.tasks.behavior.events import WHAT_WORKS, Events, Reading, read_events
 from nas_rnn.tasks.behavior.shop import names, sessions
-from nas_rnn.tasks.data import PARTS, Part, TaskData, symbol_dtype
+from nas_rnn.tasks.data import PARTS, Arrays, Part, TaskData, symbol_dtype
 from nas_rnn.tasks.notices import SAID
 from nas_rnn.tasks.texts import ends_of_parts
 
@@ -78,10 +78,11 @@ def load_parts(source: Path | None, reading: Reading, wanted: Wanted) -> TaskDat
             f"{len(lengths_S):,} sessions of up to {width:,} events are too many to hold side by side; set a smaller "
             "option longest, or give fewer"
         )
-    arrays = {
+    arrays: dict[Part, Arrays] = {
         part: _side_by_side(long, chosen, numbers_V, lengths_S, width, len(kept))
         for part, chosen in parts.items()
     }
+    require_known(arrays, len(kept), events.source)
     meta: dict[str, Any] = {
         "source": events.source,
         "items": [events.names[number] for number in kept],
@@ -94,7 +95,8 @@ def load_parts(source: Path | None, reading: Reading, wanted: Wanted) -> TaskDat
 def sessions_of(events: Events, gap: float) -> Sessions:
     """Return the sessions of events, each in the order of time; of equal time as they stand.
 
-    A pause of more than ``gap`` minutes begins a new one; 0: none does.
+    A pause of more than ``gap`` minutes begins a new one; 0: none does. A session is one user's: names of sessions may
+    begin anew with each.
 
     Raises:
         UserError: for a gap where there are no times.
@@ -104,10 +106,11 @@ def sessions_of(events: Events, gap: float) -> Sessions:
             f"gap={gap:g} wants times, and {events.source} has none that are known as such; leave out option gap, or "
             "name the column of the times (option time)"
         )
-    order = np.lexsort((events.times, events.sessions))
-    sessions_N, times_N = events.sessions[order], events.times[order]
+    owners_N = np.zeros_like(events.sessions) if events.users is None else events.users
+    order = np.lexsort((events.times, owners_N, events.sessions))
+    times_N = events.times[order]
     new_N = np.ones(len(order), dtype=bool)
-    new_N[1:] = np.diff(sessions_N) != 0
+    new_N[1:] = (np.diff(events.sessions[order]) != 0) | (np.diff(owners_N[order]) != 0)
     if gap:
         new_N[1:] |= np.diff(times_N) > gap * MINUTE
     begins_S = np.flatnonzero(new_N)
@@ -196,7 +199,7 @@ def _vocabulary(found: Sessions, train: Numbers, events: Events, wanted: Wanted)
 
 def _side_by_side(
     found: Sessions, chosen: Numbers, numbers_V: Numbers, lengths_S: Numbers, width: int, items: int
-) -> Mapping[str, NDArray[Any]]:
+) -> Arrays:
     """Return the sessions' items (S, L), of which `lengths` are real and 0 stands behind."""
     lengths = lengths_S[chosen]
     rows = np.zeros((len(chosen), width), dtype=symbol_dtype(items + 1))
@@ -204,6 +207,17 @@ def _side_by_side(
         found.items_N[_spread(found.begins_S[chosen], lengths)]
     ]
     return {"items": rows, "lengths": lengths.astype(np.int32)}
+
+
+def require_known(parts: Mapping[Part, Arrays], items: int, source: str) -> None:
+    """Raise `UserError` for a part in which no step has a known next item: there is no loss, which steers."""
+    for part, own in parts.items():
+        real = np.arange(1, own["items"].shape[1]) < own["lengths"].astype(np.int64)[:, None]
+        if not (own["items"][:, 1:][real] < items).any():
+            raise UserError(
+                f"no next item of the {SAID[part]} part of {source} is one of the {items:,} that are known from "
+                "training; give more sessions, or set a smaller option least, or another split"
+            )
 
 
 def _spread(begins_S: Numbers, lengths_S: Numbers) -> Numbers:

@@ -13,7 +13,7 @@ from nas_rnn.tasks.behavior import net
 from nas_rnn.tasks.behavior.batching import batches_of
 from nas_rnn.tasks.behavior.events import Reading
 from nas_rnn.tasks.behavior.floors import popularity, scored, transitions
-from nas_rnn.tasks.behavior.loading import Wanted, left_out, load_parts
+from nas_rnn.tasks.behavior.loading import Wanted, left_out, load_parts, require_known
 from nas_rnn.tasks.behavior.model import SessionPredictor
 from nas_rnn.tasks.behavior.net import SessionModel
 from nas_rnn.tasks.behavior.showing import show
@@ -129,7 +129,9 @@ class Behavior(Task):
 
     def fresh_test(self, data: TaskData, begins: int, ends: int) -> TaskData:
         """Cut the test part from the end of the training sessions; the items that are known stay."""
-        return data.with_fresh_test(begins, ends)
+        cut = data.with_fresh_test(begins, ends)
+        require_known(cut.parts, len(cut.meta["items"]), cut.meta["source"])
+        return cut
 
     def notices(self, data: TaskData) -> tuple[str, ...]:
         """Say how many events are of no known item, and what was left out while the data were read."""

@@ -55,8 +55,8 @@ class Kind:
     """What a kind has where options say nothing, and how it is read.
 
     ``symbols`` is how many different inputs there are, 0 for inputs that are ``numbers`` a step. ``classes`` are the
-    names of answers, none where the answer is a number. ``least`` is the shortest length that can be asked, and
-    ``shortest`` the least to train on, where it is not half of the longest.
+    names of answers, none where the answer is a number. ``least`` is the shortest length that can be asked, ``even``
+    says that there are no odd ones, and ``shortest`` is the least to train on, where it is not half of the longest.
     """
 
     steps: int
@@ -67,6 +67,7 @@ class Kind:
     classes: list[str] = field(default_factory=list)
     answers: int = 1
     shortest: int = 0
+    even: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +92,15 @@ def kind_of(own: Options) -> Kind:
         return Kind(steps=24, items=4_000, least=2, symbols=2, classes=["even", "odd"], shortest=2)
     if own.kind == "dyck":
         names = [")", "]"] if own.ask == "closing" else ["broken", "well-formed"]
-        return Kind(steps=24, items=4_000, least=2, symbols=len(BRACKETS), classes=names, shortest=4)
+        return Kind(
+            steps=24,
+            items=4_000,
+            least=2,
+            symbols=len(BRACKETS),
+            classes=names,
+            shortest=4,
+            even=own.ask == "whole",
+        )
     return Kind(steps=PIXELS, items=0, least=PIXELS, numbers=1, classes=[str(digit) for digit in range(10)])
 
 
@@ -104,7 +113,8 @@ def lengths_of(own: Options) -> Lengths:
     """Return the lengths that the options come to.
 
     Raises:
-        UserError: for lengths that are no whole numbers, too many, too short or too long, and any for kind pixels.
+        UserError: for lengths that are no whole numbers, too many, too short, too long or odd where none are, and any
+            for kind pixels.
     """
     kind = kind_of(own)
     if own.kind == "pixels":
@@ -116,13 +126,19 @@ def lengths_of(own: Options) -> Lengths:
         return Lengths(shortest=PIXELS, steps=PIXELS, asked=(PIXELS,))
     steps = own.steps or kind.steps
     half = max(kind.least, steps // 2)
+    half += half % 2 if kind.even else 0
     shortest = own.shortest or min(kind.shortest or half, steps)
     default = sorted({half, steps})
     asked = _read(own.lengths) if own.lengths else tuple(default)
-    for name, value in (("steps", steps), ("shortest", shortest), ("lengths", asked[0])):
+    for name, value in (("steps", steps), ("shortest", shortest), *(("lengths", one) for one in asked)):
         if value < kind.least:
             raise UserError(
                 f"{name} of kind={own.kind} must be at least {kind.least}; got {value}, give such as {kind.steps}"
+            )
+        if kind.even and value % 2:
+            raise UserError(
+                f"{name} of kind={own.kind} ask={own.ask} must be even, since every bracket is closed; got {value}, "
+                f"give such as {value + 1}"
             )
     if shortest > steps:
         raise UserError(f"shortest={shortest} is more than steps={steps}; give one of at most {steps}")

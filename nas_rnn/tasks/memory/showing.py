@@ -64,10 +64,10 @@ def examples(own: Options, meta: Mapping[str, Any], seed: int, count: int) -> Se
 def by_length(model: Rememberer, own: Options, *, seed: int) -> list[tuple[int, float]]:
     """Return lengths up to the longest that is tested or trained on, each with the per cent that are solved."""
     lengths = lengths_of(own)
-    longest, least = max(lengths.steps, *lengths.asked), kind_of(own).least
+    longest, kind = max(lengths.steps, *lengths.asked), kind_of(own)
     spread = np.linspace(longest / 8, longest, 8).round().astype(int).tolist()
-    even = {length + length % 2 for length in spread} if own.kind == "dyck" and own.ask == "whole" else spread
-    wanted = sorted({max(least, length) for length in even} | {*lengths.asked})
+    there = {length + length % 2 for length in spread} if kind.even else spread
+    wanted = sorted({max(kind.least, length) for length in there} | {*lengths.asked})
     device, found = next(model.parameters()).device, list[tuple[int, float]]()
     for length in wanted:
         count = max(FEWEST, min(DRAWN, MOST_STEPS // length))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import itertools
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,15 @@ SUFFIXES = (".mid", ".midi")
 MOST_MIDI_BYTES = 1 << 21
 """Of one file: an opera's; as messages it takes some hundred times as much."""
 MOST_TRACKS, MOST_MESSAGES = 1024, 1_000_000
+MOST_TICKS = (1 << 28) - 1
+"""From one event to the next, in the four bytes that the standard allows."""
+LONGEST_RUN = 1 << 14
+"""Of bytes that say that more of a number follows; mido would add up any many, slower and slower."""
 PERCUSSION = 9
 """The channel, counted from 0, whose numbers are drums and no pitches (General MIDI)."""
 VELOCITY, TEMPO = 72, 88
 TICKS = 480
+WAITS = "it waits for longer than a MIDI file can say"
 
 
 def read_midi(path: Path, content: bytes) -> tuple[list[Sounding], int]:
@@ -41,8 +47,13 @@ def read_midi(path: Path, content: bytes) -> tuple[list[Sounding], int]:
     if tracks > MOST_TRACKS:
         raise UserError(f"{path} claims {tracks:,} tracks, more than {MOST_TRACKS:,}; it is damaged")
     mido = _mido()
+    longest = max(map(len, re.findall(rb"[\x80-\xff]+", content)), default=0)
     try:
+        if longest > LONGEST_RUN:
+            raise ValueError(WAITS)
         file = mido.MidiFile(file=io.BytesIO(content))
+        if any(message.time > MOST_TICKS for track in file.tracks for message in track):
+            raise ValueError(WAITS)
     except Exception as error:  # of any kind, where bytes are wrong
         reason = str(error) or "it ends too early"
         raise UserError(

@@ -180,7 +180,8 @@ def _pickle(path: Path, content: bytes) -> list[Piece] | Parts:
     if isinstance(held, list | tuple):
         return bounded(_pieces(held, path, "piece"), path)
     if not isinstance(held, dict) or not all(part in held for part in PARTS):
-        keys = ", ".join(shown(str(key))[:40] for key in list(held)[:10]) if isinstance(held, dict) else ""
+        first = list(held)[:10] if isinstance(held, dict) else []
+        keys = ", ".join(shown(key)[:40] if isinstance(key, str) else _number(key) for key in first)
         raise UserError(
             f"{path} holds no lists of pieces under train, valid and test, but "
             f"{'the keys ' + (keys or 'none') if isinstance(held, dict) else type(held).__name__}; {WHAT_WORKS}"
@@ -209,16 +210,18 @@ def _frames(frames: Sequence[Any], where: str) -> Iterator[Sequence[int]]:
             raise UserError(f"{where}, frame {place + 1} holds {len(frame):,} notes; a piano has {NOTES}")
         for note in frame:
             if type(note) is not int or not LOWEST <= note <= HIGHEST:
-                told = (
-                    note
-                    if type(note) is int and abs(note) < 10**9
-                    else f"a value of type {type(note).__name__}"
-                )
                 raise UserError(
-                    f"{where}, frame {place + 1} holds {told}; give MIDI numbers of a piano's keys, whole numbers from "
-                    f"{LOWEST} to {HIGHEST}"
+                    f"{where}, frame {place + 1} holds {_number(note)}; give MIDI numbers of a piano's keys, whole "
+                    f"numbers from {LOWEST} to {HIGHEST}"
                 )
         yield frame
+
+
+def _number(value: object) -> str:
+    """Return how a whole number is told; Python writes none of many thousand digits."""
+    return (
+        str(value) if type(value) is int and abs(value) < 10**9 else f"a value of type {type(value).__name__}"
+    )
 
 
 def bounded(pieces: Iterable[Piece], source: Path) -> list[Piece]:

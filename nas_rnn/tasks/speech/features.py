@@ -51,7 +51,7 @@ class Spectra:
         """Raise `UserError` where a window at this rate is too short for so many bands."""
         if self._computes(rate, self.bands):
             return
-        most = next((bands for bands in range(self.bands, 1, -1) if self._computes(rate, bands)), 0)
+        most = next(bands for bands in range(self.bands, 0, -1) if self._computes(rate, bands))
         raise UserError(
             f"option bands={self.bands}: a window of {self.window:g} ms at {rate:,} Hz tells at most {most} mel bands "
             f"apart; set option bands={most}, or a longer window"

@@ -110,10 +110,15 @@ def _parts(fields: Sequence[Mapping[str, str]], told: Told, called: Sequence[str
             )
         found.append(PARTS.get(said))
     wheres: Mapping[Part, str] = {"valid": told.valid_where, "test": told.test_where}
-    for part, text in wheres.items():
-        if text:
-            chosen = Choice(f"{part}_where", text).picked(fields)
-            found = [part if own else before for own, before in zip(chosen, found, strict=True)]
+    chosen = {part: Choice(f"{part}_where", text).picked(fields) for part, text in wheres.items() if text}
+    both = [name for name, *own in zip(called, *chosen.values(), strict=True) if sum(own) > 1]
+    if both:
+        raise UserError(
+            f"options valid_where={told.valid_where} and test_where={told.test_where} both choose {len(both):,} "
+            f"recordings, such as {both[0]}; let none of them be chosen twice"
+        )
+    for part, picks in chosen.items():
+        found = [part if own else before for own, before in zip(picks, found, strict=True)]
     return found
 
 

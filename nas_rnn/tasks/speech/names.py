@@ -15,7 +15,7 @@ MOST_FIELDS = 8
 MOST_NAMED = 4
 """So many names that do not fit are told."""
 
-PIECES = re.compile(r"\{(\w+)\}|(\*)")
+PIECES = re.compile(r"\{([^{}/]+)\}|(\*)")
 RANGE = re.compile(r"(\d{1,9})-(\d{1,9})")
 
 
@@ -50,7 +50,7 @@ class Pattern:
     def read(self, path: PurePath) -> dict[str, str] | None:
         """Return the fields of a path that has no ending; None where it does not fit."""
         found = self._expression.fullmatch("/".join(path.parts[-self._deep :]))
-        return None if found is None else {name: found[name] for name in self.fields}
+        return None if found is None else dict(zip(self.fields, found.groups(), strict=True))
 
     def require(self, paths: Sequence[PurePath]) -> list[dict[str, str]]:
         """Return the fields of all paths.
@@ -73,7 +73,7 @@ def _expression(text: str) -> str:
     made, end = list[str](), 0
     for piece in PIECES.finditer(text):
         made.append(re.escape(text[end : piece.start()]))
-        made.append(f"(?P<{piece[1]}>[^/]+?)" if piece[1] else "[^/]*?")
+        made.append("([^/]+?)" if piece[1] else "[^/]*?")
         end = piece.end()
     return "".join(made) + re.escape(text[end:])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 from math import gcd
 from pathlib import Path
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from nas_rnn.errors import UserError
 from nas_rnn.outside import shown
+from nas_rnn.tasks.speech.ends import FORMATS, cut_off
 from nas_rnn.tasks.texts import require_file
 
 INSTALL = "pip install 'nas_rnn[speech]'"
@@ -20,8 +20,8 @@ INSTALL = "pip install 'nas_rnn[speech]'"
 RATES = (2_000, 384_000)
 """Samples a second, the least and the most."""
 MOST_CHANNELS = 16
-UNKNOWN_SIZES = (0, 0xFFFFFFFF)
-"""What a program writes as the size of a wav file that it could not know yet."""
+LARGEST = 2.0**24
+"""Of a sample: whole numbers of 24 bits that were written as they are. Spectra of much larger ones are not finite."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,15 @@ def read_head(path: Path, called: str) -> Head:
         size = path.stat().st_size
         if size == 0:
             raise UserError(f"{called} is empty; take it out, or fetch it again")
-        missing = _missing_bytes(path, size)
+        cut = cut_off(path, size)
     except OSError as error:
         raise UserError(f"cannot read {called}: {error.strerror}; give files that you may read") from error
+    if cut:
+        raise UserError(f"{called} is cut off: {cut}; fetch it again, or take it out")
     library = soundfile()
     try:
         with library.SoundFile(path) as file:
-            samples, rate, channels = file.frames, file.samplerate, file.channels
+            samples, rate, channels, kind = file.frames, file.samplerate, file.channels, file.format
     except (library.SoundFileError, RuntimeError, TypeError) as error:
         raise UserError(f"{called} is no sound file that can be read: {shown(str(error))[-80:]}") from error
     if not RATES[0] <= rate <= RATES[1]:
@@ -75,10 +77,9 @@ def read_head(path: Path, called: str) -> Head:
         )
     if not 1 <= channels <= MOST_CHANNELS:
         raise UserError(f"{called} claims {channels:,} channels; up to {MOST_CHANNELS} can be read")
-    if missing:
+    if kind not in FORMATS:
         raise UserError(
-            f"{called} is cut off: its head claims {missing:,} bytes more than there are; fetch it again, or take it "
-            "out"
+            f"{called} is of the kind {kind}, of which nobody can say whether it is whole; save it as wav or FLAC"
         )
     if samples < 1:
         raise UserError(f"{called} has no samples; take it out, or record it again")
@@ -86,10 +87,10 @@ def read_head(path: Path, called: str) -> Head:
 
 
 def read_samples(path: Path, called: str, head: Head) -> NDArray[np.float32]:
-    """Return the mean of all channels, (samples,), from -1 to 1.
+    """Return the mean of all channels, (samples,), from -1 to 1, or what else a file of floating numbers has.
 
     Raises:
-        UserError: for a file that ends before its head says, or samples that are not finite.
+        UserError: for a file that ends before its head says, or samples that are not finite or larger than `LARGEST`.
     """
     library = soundfile()
     try:
@@ -110,6 +111,13 @@ def read_samples(path: Path, called: str, head: Head) -> NDArray[np.float32]:
         raise UserError(
             f"{called} has a sample that is no finite number ({place + 1:,}); take it out, or mend it"
         )
+    if samples_SC.max() > LARGEST or samples_SC.min() < -LARGEST:
+        place = int(np.argmax(np.abs(samples_SC).max(axis=1)))
+        largest = float(np.abs(samples_SC[place]).max())
+        raise UserError(
+            f"{called} has a sample as large as {largest:.3g} ({place + 1:,}), where samples go from -1 to 1; take it "
+            "out, or mend it"
+        )
     samples_S: NDArray[np.float32] = samples_SC.mean(axis=1)
     return samples_S
 
@@ -123,23 +131,3 @@ def resampled(samples_S: NDArray[np.float32], rate: int, wanted: int) -> NDArray
     common = gcd(rate, wanted)
     found: NDArray[np.float32] = resample_poly(samples_S, wanted // common, rate // common).astype(np.float32)
     return found
-
-
-def _missing_bytes(path: Path, size: int) -> int:
-    """Return how many bytes of samples a wav file's head claims beyond its end; 0 for all other files.
-
-    libsndfile takes a claim that is too large for what is there, and says nothing.
-    """
-    with path.open("rb") as file:
-        begins = file.read(12)
-        if begins[:4] != b"RIFF" or begins[8:] != b"WAVE":
-            return 0
-        place = len(begins)
-        while len(head := file.read(8)) == 8:
-            name, length = struct.unpack("<4sI", head)
-            place += len(head)
-            if name == b"data":
-                return 0 if length in UNKNOWN_SIZES else max(0, place + length - size)
-            place += length + length % 2  # chunks begin at even places
-            file.seek(place)
-    return 0

@@ -18,7 +18,7 @@ from nas_rnn.tasks.data import EVALUATION, PARTS, Arrays, Batching, Part, TaskDa
 from nas_rnn.tasks.metric import Mean, Metric, Statistics
 from nas_rnn.tasks.model import TaskModel
 from nas_rnn.tasks.notices import unlearnable
-from nas_rnn.tasks.options import option, picked
+from nas_rnn.tasks.options import option, option_fields, picked, require_no_reading
 from nas_rnn.tasks.series import net
 from nas_rnn.tasks.series.batching import series_batches
 from nas_rnn.tasks.series.examples import examples, read
@@ -70,7 +70,7 @@ class Options:
     test_where: str = option("", "a field and its values that are the test part, such as take=0-4")
     valid_where: str = option("", "the same of the validation part")
     features: str = option("log-mel", "what a frame is told by", choices=("log-mel", "mfcc"))
-    bands: int = option(40, "mel bands", low=2, high=256)
+    bands: int = option(40, "mel bands", low=3, high=256)  # Kaldi has no fewer
     cepstra: int = option(13, "cepstra of a frame, of features=mfcc", low=2, high=256)
     hop: float = option(10.0, "milliseconds from frame to frame", low=1.0, high=1000.0)
     window: float = option(25.0, "milliseconds that a frame looks at", low=10.0, high=4000.0)
@@ -128,6 +128,8 @@ class Speech(Task):
             UserError: when the data cannot be used; the message names the file.
         """
         own = self.options
+        if source is None:
+            require_no_reading(own, (*option_fields(Told), *option_fields(Spectra), "rate"))
         return load_speech(
             source,
             told=picked(Told, own),
