@@ -308,7 +308,9 @@ def _covers(seeds: bool, items: bool, item: str) -> str:
 
 
 def plural(word: str) -> str:
-    """Return the English plural of a regular noun."""
+    """Return the English plural of a regular noun, or of "series"."""
+    if word.endswith("series"):
+        return word
     if word.endswith("y") and word[-2:-1] not in "aeiou":
         return word[:-1] + "ies"
     return word + ("es" if word.endswith(("s", "x", "ch", "sh")) else "s")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from nas_rnn.comparison import paired_interval
+from nas_rnn.comparison.statistics import plural
 
 Floats = NDArray[np.float64]
 
@@ -220,3 +221,11 @@ def test_what_cannot_be_compared_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=r"expected|must be"):
         paired_interval(candidate, baseline, weights)
+
+
+@pytest.mark.parametrize(
+    ("word", "several"),
+    [("block", "blocks"), ("series", "series"), ("glass", "glasses"), ("day", "days"), ("entry", "entries")],
+)
+def test_the_plural_of_an_item(word: str, several: str) -> None:
+    assert plural(word) == several
