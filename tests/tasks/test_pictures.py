@@ -1,25 +1,30 @@
 """Pictures from IDX files, folders of picture files and scikit-learn; their parts; and what is refused."""
 
 import gzip
+import os
+import struct
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from nas_rnn.errors import UserError
 from nas_rnn.tasks import Batching
 from nas_rnn.tasks.data import PARTS
 from nas_rnn.tasks.glimpses import Glimpses
-from tests.tasks.picture_files import bars, idx, write_mnist, write_pair
+from nas_rnn.tasks.pictures import read_picture
+from tests.tasks.picture_files import bars, idx, tiff, write_mnist, write_pair
 
 IMAGES, LABELS = "some-images-idx3-ubyte", "some-labels-idx1-ubyte"
 
 
 def write_classes(folder: Path, each: int = 5, sizes: tuple[int, ...] = (6,)) -> Path:
     for number, (name, grey) in enumerate({"cat": 40, "dog": 200}.items()):
-        (folder / name).mkdir()
+        (folder / name).mkdir(parents=True)
         for index in range(each):
             side = sizes[(index + number) % len(sizes)]
             Image.new("L", (side, side), grey + index).save(folder / name / f"{index}.png")
@@ -110,6 +115,58 @@ def test_kinds_of_pictures_become_grey(tmp_path: Path) -> None:
     assert sorted(greys[greys != 200].tolist()) == sorted(
         [*range(40, 46), *range(201, 206), 76, 255, 64, 255]
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "greys"),
+    [
+        ("16 bits.pgm", b"P5 3 1 65535 " + struct.pack(">3H", 0, 0x4000, 65535), [0, 64, 255]),
+        ("10 bits.pgm", b"P5 3 1 1023 " + struct.pack(">3H", 0, 256, 1023), [0, 64, 255]),
+        ("in words.pgm", b"P2 3 1 1023 0 256 1023", [0, 64, 255]),
+        ("16 bits.tif", np.array([[0, 0x4000, 65535]], dtype=np.uint16), [0, 64, 255]),
+        ("16 bits.png", np.array([[0, 0x4000, 65535]], dtype=np.uint16), [0, 64, 255]),
+        ("floats.tif", np.array([[0, 0.25, 1]], dtype=np.float32), [0, 64, 255]),
+        ("12 bits.tif", tiff(12, 2, 1, bytes([0x40, 0x0F, 0xFF])), [64, 255]),
+    ],
+)
+def test_deep_greys_are_scaled(
+    tmp_path: Path, name: str, content: bytes | NDArray[Any], greys: list[int]
+) -> None:
+    if isinstance(content, bytes):
+        (tmp_path / name).write_bytes(content)
+    else:
+        Image.fromarray(content).save(tmp_path / name)
+    assert np.asarray(read_picture(tmp_path / name, "L")).ravel().tolist() == greys
+    assert np.asarray(read_picture(tmp_path / name, "RGB"))[0, :, 2].tolist() == greys
+
+
+@pytest.mark.parametrize("pixels", [np.array([[0, 70000]]), np.array([[0, 2.0]]), np.array([[0, np.nan]])])
+def test_greys_of_which_nothing_says_what_is_white(tmp_path: Path, pixels: NDArray[Any]) -> None:
+    Image.fromarray(pixels.astype(pixels.dtype.kind + "4")).save(tmp_path / "deep.tif")
+    with pytest.raises(
+        UserError, match=r"greys are numbers from .* and nothing says what white is; save it with"
+    ):
+        read_picture(tmp_path / "deep.tif", "L")
+
+
+def test_no_picture_starts_a_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started, folder = tmp_path / "started", tmp_path / "bin"
+    folder.mkdir()
+    (folder / "gs").write_text(f"#!/bin/sh\necho > '{started}'\n")
+    (folder / "gs").chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+    monkeypatch.setattr("PIL.EpsImagePlugin.gs_binary", None)  # what it found before on the PATH
+    program = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 6 6\n%%EndComments\nshowpage\n"
+    write_classes(tmp_path / "data")
+    (tmp_path / "data" / "dog" / "3.png").write_bytes(program)
+    refused(
+        tmp_path / "data", "cannot read the picture .*dog/3.png: it is no PNG, JPEG, .* that pillow can read"
+    )
+    (tmp_path / "data" / "dog" / "3.png").rename(tmp_path / "data" / "dog" / "3.eps")
+    assert Glimpses().load(tmp_path / "data").part("train")["labels"].size == 6
+    with pytest.raises(UserError, match=r"cannot read the picture .*dog/3\.eps: it is no PNG"):
+        read_picture(tmp_path / "data" / "dog" / "3.eps", "RGB", least=6)
+    assert not started.exists()
 
 
 def test_pixels_are_normalised_by_the_training_part(tmp_path: Path) -> None:
