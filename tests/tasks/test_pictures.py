@@ -4,6 +4,7 @@ import gzip
 import os
 import struct
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from PIL import Image
 from nas_rnn.errors import UserError
 from nas_rnn.tasks import Batching
 from nas_rnn.tasks.data import PARTS
+from nas_rnn.tasks.draw import Draw
 from nas_rnn.tasks.glimpses import Glimpses
 from nas_rnn.tasks.pictures import read_picture
 from tests.tasks.picture_files import bars, idx, tiff, write_mnist, write_pair
@@ -84,6 +86,24 @@ def test_an_unpacked_file_stands_for_its_packed_twin(tmp_path: Path) -> None:
     write_pair(tmp_path, IMAGES, LABELS, 100)
     (tmp_path / f"{IMAGES}.gz").write_bytes(b"never read")
     assert Glimpses().load(tmp_path).part("train")["labels"].size == 70
+
+
+@pytest.mark.parametrize("end", ["", ".idx", ".bin"])
+def test_names_of_idx_files(tmp_path: Path, end: str) -> None:
+    write_pair(tmp_path, f"images{end}", f"labels{end}", 100)
+    assert Glimpses().load(tmp_path).part("train")["labels"].size == 70
+
+
+def test_not_every_name_with_images_is_that_of_an_idx_file(tmp_path: Path) -> None:
+    write_classes(tmp_path / "classes", each=10)
+    for name in ("images.csv", "labels.csv"):
+        (tmp_path / "classes" / name).write_text("name,class\n")
+    assert Glimpses().load(tmp_path / "classes").part("train")["labels"].size == 14
+    (tmp_path / "flat").mkdir()
+    for number in range(20):
+        Image.new("L", (6, 6), number).save(tmp_path / "flat" / f"images_idx3_{number}.png")
+    (tmp_path / "flat" / "labels.txt").write_text("0 1 2")
+    assert Draw().load(tmp_path / "flat").part("train")["labels"].size == 14
 
 
 def test_labels_may_be_any_numbers(tmp_path: Path) -> None:
@@ -223,8 +243,12 @@ def test_folders_without_pictures(tmp_path: Path) -> None:
         (b"GIF89a..", "begins with 0x47494638, where 0x00000803 was expected"),
         (idx(np.zeros(100)), r"begins with 0x00000801, where 0x00000803 .*mix up"),
         (idx(bars(100)[0])[:9], "is cut off: 9 bytes, less than its head of 16"),
-        (idx(bars(100)[0])[:-1], "is cut off: 100 x 6 x 6 pictures need 3616 bytes, it has 3615"),
+        (idx(bars(100)[0])[:-1], "is cut off: 100 x 6 x 6 pictures need 3,616 bytes, it has 3,615"),
         (idx(bars(100)[0]) + b"!", "is longer than it says"),
+        (
+            idx(np.zeros((0, 6, 6)))[:4] + struct.pack(">3I", 2**18, 64, 65),
+            "262144 x 64 x 65 pictures need 1,090,519,056 bytes, more than 1,073,741,824; give a part",
+        ),
         (idx(np.zeros((0, 6, 6))), "holds no pixel: 0 x 6 x 6"),
         (gzip.compress(idx(bars(100)[0]))[:-20], "is not a whole gzip file"),
         (b"\x1f\x8b is not gzip", "is not a whole gzip file"),
@@ -235,6 +259,17 @@ def test_broken_idx_files(tmp_path: Path, content: bytes, message: str) -> None:
     write_pair(tmp_path, IMAGES, LABELS, 100)
     (tmp_path / IMAGES).write_bytes(content)
     refused(tmp_path, message)
+
+
+def test_a_packed_idx_file_is_unpacked_no_further_than_its_head_says(tmp_path: Path) -> None:
+    write_pair(tmp_path, IMAGES, LABELS, 100)
+    content = gzip.compress(idx(bars(100)[0]) + bytes(1 << 26))
+    (tmp_path / IMAGES).write_bytes(content)
+    tracemalloc.start()
+    refused(tmp_path, "is longer than it says: 100 x 6 x 6 pictures need 3,616 bytes, it has more")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 1 << 23
 
 
 def test_idx_files_that_do_not_belong_together(tmp_path: Path) -> None:
