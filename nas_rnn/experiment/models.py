@@ -12,6 +12,7 @@ from nas_rnn import plugins
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.comparison import Entry, Match, TaskChoice, few_seeds, nearest_hidden_size
 from nas_rnn.errors import UserError
+from nas_rnn.outside import require_reachable
 from nas_rnn.run_folder.config import CompareConfig, SearchConfig
 from nas_rnn.run_folder.fresh_test import FreshTest
 from nas_rnn.tasks import Batching, Measures, Statistics, Task, TaskData, check_meta
@@ -47,6 +48,8 @@ class Models:
             task = plugin.value(**config.task_options)
             recommended = {name: value for name, value in task.training_defaults.items() if name not in given}
             config = replace(config, **recommended)
+            if config.data is not None:
+                require_reachable(config.data)
             data = task.load(config.data)
             if not isinstance(data, TaskData):
                 raise TypeError(f"load returns a TaskData, not {data!r:.80}")

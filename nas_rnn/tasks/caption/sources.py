@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nas_rnn.errors import UserError
+from nas_rnn.outside import is_file
 from nas_rnn.tasks.caption.listing import WHAT_WORKS, Listing, read_coco, read_flickr
 from nas_rnn.tasks.caption.words import words_of
 
@@ -112,7 +113,7 @@ def _entries(listing: Listing, reading: Reading, left_out: Counter[str]) -> list
     folder = _picture_folder(listing, reading.images)
     entries = list[Entry]()
     for name, texts in listing.captions.items():
-        if not (folder / name).is_file():
+        if not is_file(folder / name):
             left_out["without_picture"] += len(texts)
             continue
         tokens = [tuple(words_of(text, reading.by)) for text in texts]
@@ -152,7 +153,7 @@ def _picture_folder(listing: Listing, given: str) -> Path:
     places = [beside / given] if given else [*usual, beside]
     names = list(listing.captions)[:LOOKED_AT]
     for place in places:
-        if place.is_dir() and any((place / name).is_file() for name in names):
+        if any(is_file(place / name) for name in names):
             return place
     if given:
         raise UserError(

@@ -77,7 +77,7 @@ def pieces(height: int, width: int, by: str, side: int = 0) -> Pieces:
 
 
 def levels_of(greys: int, white: int, wanted: int) -> int:
-    """Return how many levels pictures up to ``white``, of so many greys, are brought to: ``wanted``, or for 0 what fits.
+    """Return how many levels pictures of so many greys up to ``white`` are brought to, ``wanted`` or, for 0, what fits.
 
     Raises:
         UserError: for more levels than there may be greys, or a single one.
