@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from nas_rnn.tasks.forecast import Forecast
 from nas_rnn.tasks.forecast.clock import DAY, Clock, shown_time, spoken
 from nas_rnn.tasks.forecast.regular import Series, regular
 from nas_rnn.tasks.forecast.table import Reading, read_table
-from nas_rnn.tasks.times import SECOND
+from nas_rnn.tasks.times import SECOND, reader_for
 from tests.tasks.hourly_files import hours, lines, waves, write
 
 
@@ -200,6 +200,71 @@ def test_ways_to_write_times(tmp_path: Path, first: str, second: str, step: int,
     table = read_table(open_source(write(tmp_path / "a.csv", rows, ";"), reading), reading)
     assert int(np.diff(table.times)[0]) == step
     assert Clock(step, dated=table.dated).season == season
+
+
+@pytest.mark.parametrize(
+    ("cells", "dated", "times"),
+    [
+        (["1711922400000000", "1711922460000000"], True, [1711922400000000, 1711922460000000]),
+        (["1711922400.0", "1711922460.0"], True, [1711922400000000, 1711922460000000]),
+        ([1711922400.0, 1711922460.0], True, [1711922400000000, 1711922460000000]),
+        (["-2", "-1"], False, [-2, -1]),
+        ([-60, 0], False, [-60, 0]),
+        (["1000", "2500", "10000"], False, [1000, 2500, 10000]),
+        (["20240331", "20240332"], False, [20240331, 20240332]),
+        ([1970, 1972], True, [0, 730 * DAY]),
+        ([1970.0, 1972.0], True, [0, 730 * DAY]),
+        ([19700101, 19700102], True, [0, DAY]),
+        ([1 << 62, 1 << 61], False, [1 << 62, 1 << 61]),
+    ],
+)
+def test_whole_numbers_as_times(cells: list[Any], dated: bool, times: list[int]) -> None:
+    reader = reader_for(cells, "t", "a.csv", "", otherwise="leave it out")
+    assert reader.read(cells, range(2, 9), "line").tolist() == times
+    assert reader.dated == dated
+
+
+def test_numbers_that_are_not_whole_are_no_times() -> None:
+    for first in (0.5, "0.5", True, float("nan"), "9" * 5000):
+        with pytest.raises(UserError, match="is no time that is known here"):
+            reader_for([first], "t", "a.csv", "", otherwise="leave it out")
+    reader = reader_for([1711922400.0, 0.5], "t", "a.csv", "", otherwise="leave it out")
+    with pytest.raises(UserError, match=r"row 2, column 't': 0\.5 is no time"):
+        reader.read([1711922400.0, 0.5], [1, 2], "row")
+
+
+def test_numbers_and_dates_of_parquet_may_have_a_format() -> None:
+    for cells, form in (([20240331], "%Y%m%d"), ([20240331.0], "%Y%m%d"), ([date(2024, 3, 31)], "%d")):
+        reader = reader_for(cells, "t", "a.parquet", form, otherwise="leave it out")
+        assert reader.read(cells, [1], "row").tolist() == [19813 * DAY]
+
+
+@pytest.mark.parametrize(
+    ("form", "why"),
+    [
+        ("%Y %Y", "a directive stands there twice"),
+        ("%Q", "'Q' is a bad directive"),
+        ("%Y %", "stray %"),
+        ("%G", "ISO year directive"),
+        ("%Y\0", "does not match"),
+        ("%Y \ud800", "surrogates"),
+    ],
+)
+def test_a_format_that_is_none(form: str, why: str) -> None:
+    with pytest.raises(
+        UserError, match=f"time_format .* cannot be used: .*{why}.*; write it as for Python's"
+    ) as told:
+        reader_for(["2024"], "t", "a.csv", form, otherwise="leave it out")
+    assert str(told.value).isascii() and "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "form", ["%d/%m/%Y %H:%M", "%Y-%m-%dT%H:%M:%S.%f%z", "%a %d %b %Y %I %p", "%G-W%V-%u", "%j %y %%"]
+)
+def test_a_format_that_is_one(form: str) -> None:
+    cells = [datetime(2024, 3, 31, tzinfo=UTC).strftime(form)]
+    reader = reader_for(cells, "t", "a.csv", form, otherwise="leave it out")
+    assert reader.read(cells, [1], "line").tolist() == [19813 * DAY]
 
 
 def test_times_that_are_unclear(tmp_path: Path) -> None:
