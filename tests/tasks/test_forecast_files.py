@@ -53,6 +53,10 @@ def test_a_sound_file(tmp_path: Path) -> None:
         ("|", "utf-8", "", {}),
         (",", "utf-8", "\ufeff", {}),
         (",", "utf-16", "", {"encoding": "utf-16"}),
+        (",", "utf-16", "", {"encoding": "utf_16"}),
+        (",", "utf-16", "", {"encoding": "UTF16"}),
+        (",", "utf-32", "", {"encoding": "utf32"}),
+        (",", "utf-8", "\ufeff", {"encoding": "u8"}),
         (";", "cp1252", "", {"encoding": "cp1252", "decimal": "comma"}),
         ("   ", "utf-8", "", {"separator": "space", "time": "none", "columns": "load,öl"}),
     ],
@@ -290,6 +294,34 @@ def test_months_are_evenly_spaced(tmp_path: Path) -> None:
     del rows[2]
     assert "1 row is missing from 2024-02-29" in refused(write(tmp_path / "gap.csv", rows))
     assert spoken(7200 * SECOND) == "2 h"
+
+
+@pytest.mark.parametrize("encoding", ["a\0b", "\ud800", "klingon", "hex", ""])
+def test_an_encoding_that_is_not_known(tmp_path: Path, encoding: str) -> None:
+    message = refused(write(tmp_path / "a.csv", [["t", "x"], ["2024", "1"]]), encoding=encoding)
+    assert message.startswith(f"encoding {encoding!a} is not known; utf-8")
+
+
+def test_a_file_of_two_or_four_bytes_a_character_is_told_as_such(tmp_path: Path) -> None:
+    for encoding in ("utf-16", "utf-32"):
+        message = refused(write(tmp_path / "a.csv", [["t", "x"], ["2024", "1"]], ",", encoding))
+        assert message.endswith(f"begins as {encoding.upper()} does; set encoding={encoding}")
+
+
+@pytest.mark.parametrize("kind", ["text", "timestamp", "date", "duration"])
+def test_values_of_parquet_that_python_has_not(tmp_path: Path, kind: str) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    strange = {
+        "text": pyarrow.array([b"\xff"]).view(pyarrow.string()),
+        "timestamp": pyarrow.array([1 << 60], pyarrow.timestamp("us")),
+        "date": pyarrow.array([1 << 30], pyarrow.date32()),
+        "duration": pyarrow.array([1 << 62], pyarrow.duration("s")),
+    }
+    table = pyarrow.table({"time": ["2024"], "x": [1.0], "y": strange[kind]})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    assert "a.parquet, rows 1 to 1, column 'y': a value cannot be read (" in refused(tmp_path / "a.parquet")
 
 
 def test_parquet_and_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
