@@ -16,6 +16,7 @@ from nas_rnn.outside import require_reachable
 from nas_rnn.run_folder.config import CompareConfig, SearchConfig
 from nas_rnn.run_folder.fresh_test import FreshTest
 from nas_rnn.tasks import Batching, Measures, Statistics, Task, TaskData, check_meta
+from nas_rnn.tasks.options import typed
 from nas_rnn.training import RunSpec, TrainingOptions
 from nas_rnn.training.spec import Role
 
@@ -45,6 +46,7 @@ class Models:
         plugin = plugins.registry().find("task", config.task)
         # To read data may take long, and be meant so.
         with plugins.running(plugin, seconds=math.inf, passing=(UserError,)):
+            config = replace(config, task_options=typed(plugin.value.Options, config.task_options))
             task = plugin.value(**config.task_options)
             recommended = {name: value for name, value in task.training_defaults.items() if name not in given}
             config = replace(config, **recommended)
