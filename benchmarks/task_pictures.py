@@ -23,6 +23,7 @@ from nas_rnn import plugins
 from nas_rnn.cli.parsing import key_values
 from nas_rnn.tasks import PreviewOptions, Statistics, Task
 from nas_rnn.tasks.metric import figure_of
+from nas_rnn.tasks.options import typed
 from nas_rnn.training import TrainingOptions
 
 LINES = 12
@@ -69,7 +70,8 @@ def main() -> None:
     given = parser.parse_args()
     registry = plugins.registry()
     for name in given.tasks or registry.names("task"):
-        task = registry.find("task", name).value(**key_values(given.task_option, "--task-option"))
+        kind = registry.find("task", name).value
+        task = kind(**typed(kind.Options, key_values(given.task_option, "--task-option")))
         print(shown(task, given.parameters, given.most_epochs, given.seed, given.out), flush=True)
 
 

@@ -1,10 +1,11 @@
-"""Text from outside, such as files that somebody else made: what it may hold, and how it is shown."""
+"""Text from outside, such as files that somebody else made: what it may hold, and how it is shown; names of files."""
 
 from __future__ import annotations
 
 import ast
 import re
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from threading import RLock
 
 from nas_rnn.errors import UserError
@@ -55,6 +56,24 @@ def check_plain(value: object, where: str, allowed: str = "", free: Collection[s
 def shown(text: str, allowed: str = "") -> str:
     r"""Return ``text`` with what is not seen written out, as in ``\r``; ``allowed`` characters stay."""
     return _UNSEEN.sub(lambda found: found[0] if found[0] in allowed else ascii(found[0])[1:-1], text)
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a file; `Path.is_file` fails on a name that is too long for any."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def require_reachable(path: Path) -> None:
+    """Raise UserError for a path that cannot be looked up, such as one with a name that is too long for any file."""
+    try:
+        path.exists()
+    except OSError as error:
+        raise UserError(
+            f"cannot look up {path}: {error.strerror}; give the path of a file or folder that you may read"
+        ) from error
 
 
 _PARSING = RLock()  # of each thread as often as it likes: a finaliser may come in between

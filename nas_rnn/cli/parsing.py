@@ -52,29 +52,18 @@ def path(text: str) -> Path:
     return Path(text)
 
 
-def key_values(texts: Sequence[str], option: str) -> dict[str, int | float | str | bool]:
-    """Read ``KEY=VALUE`` texts; a value is a whole number, a number, true or false, or else text.
+def key_values(texts: Sequence[str], option: str) -> dict[str, str]:
+    """Read ``KEY=VALUE`` texts; what type a value is of, its task knows (`nas_rnn.tasks.options.typed`).
 
     Raises `UserError` for one without a key or without ``=``.
     """
-    values: dict[str, int | float | str | bool] = {}
+    values: dict[str, str] = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not key.strip():
             raise UserError(f"{option} takes KEY=VALUE, such as embedding=16, not {text!r}")
-        values[key.strip()] = _value(value.strip())
+        values[key.strip()] = value.strip()
     return values
-
-
-def _value(text: str) -> int | float | str | bool:
-    if text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
 
 
 def _between(low: int | None, high: int | None) -> str:

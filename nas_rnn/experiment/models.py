@@ -12,9 +12,11 @@ from nas_rnn import plugins
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.comparison import Entry, Match, TaskChoice, few_seeds, nearest_hidden_size
 from nas_rnn.errors import UserError
+from nas_rnn.outside import require_reachable
 from nas_rnn.run_folder.config import CompareConfig, SearchConfig
 from nas_rnn.run_folder.fresh_test import FreshTest
 from nas_rnn.tasks import Batching, Measures, Statistics, Task, TaskData, check_meta
+from nas_rnn.tasks.options import typed
 from nas_rnn.training import RunSpec, TrainingOptions
 from nas_rnn.training.spec import Role
 
@@ -44,9 +46,12 @@ class Models:
         plugin = plugins.registry().find("task", config.task)
         # To read data may take long, and be meant so.
         with plugins.running(plugin, seconds=math.inf, passing=(UserError,)):
+            config = replace(config, task_options=typed(plugin.value.Options, config.task_options))
             task = plugin.value(**config.task_options)
             recommended = {name: value for name, value in task.training_defaults.items() if name not in given}
             config = replace(config, **recommended)
+            if config.data is not None:
+                require_reachable(config.data)
             data = task.load(config.data)
             if not isinstance(data, TaskData):
                 raise TypeError(f"load returns a TaskData, not {data!r:.80}")

@@ -23,6 +23,7 @@ from nas_rnn.experiment.compare import compare, contenders_of
 from nas_rnn.experiment.events import Observer, silent
 from nas_rnn.experiment.keywords import CompareOptions
 from nas_rnn.experiment.session import prepare
+from nas_rnn.outside import is_file
 from nas_rnn.report import render_suite
 from nas_rnn.run_folder.config import CompareConfig, load_toml
 from nas_rnn.run_folder.layout import REPORT, SUITE, RunFolder, names
@@ -85,7 +86,7 @@ def read_suite(given: str) -> Suite:
     """
     if given in built_in_suites():
         content = tomllib.loads(_BUILT_IN.joinpath(f"{given}.toml").read_text(encoding="utf-8"))
-    elif Path(given).is_file():
+    elif is_file(Path(given)):
         content = load_toml(Path(given), "--suite")
     else:
         raise UserError(

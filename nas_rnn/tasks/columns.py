@@ -5,6 +5,7 @@ What is held at a time is one piece of `PIECE` rows.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections.abc import Iterator, Sequence
@@ -29,7 +30,8 @@ _OTHER_KINDS = {
     b"\x1f\x8b": "packed with gzip; unpack it",
     b"\xd0\xcf\x11\xe0": "a workbook of old Excel; save the sheet as CSV",
 }
-_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_MARKS = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+"""How files of these encodings begin; UTF-32 does as UTF-16 does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,8 +84,10 @@ def open_source(path: Path, reading: Format) -> Source:
     for mark, kind in _OTHER_KINDS.items():
         if head.startswith(mark):
             raise UserError(f"{path} is {kind}")
-    if head.startswith(_UTF_16) and not reading.encoding.lower().startswith("utf-16"):
-        raise UserError(f"{path} begins as UTF-16 does; set encoding=utf-16")
+    encoding = _known(reading.encoding)
+    marked = next((name for mark, name in _MARKS.items() if head.startswith(mark)), None)
+    if marked and not encoding.startswith(("utf-16", "utf-32")):
+        raise UserError(f"{path} begins as {marked.upper()} does; set encoding={marked}")
     return _csv(path, stream, reading)
 
 
@@ -100,16 +104,20 @@ def _plain(name: str) -> str:
     return "".join(name.lower().replace("_", " ").replace("-", " ").split())
 
 
-def _csv(path: Path, stream: BinaryIO, reading: Format) -> Source:
-    encoding = (
-        "utf-8-sig" if reading.encoding.lower().replace("_", "-") in ("utf-8", "utf8") else reading.encoding
-    )
+def _known(encoding: str) -> str:
+    """Return Python's own name of an encoding of texts."""
     try:
-        text = io.TextIOWrapper(stream, encoding=encoding, newline="")
-    except LookupError:
+        io.TextIOWrapper(io.BytesIO(), encoding=encoding)  # knows those of texts, unlike `codecs.lookup`
+        return codecs.lookup(encoding).name
+    except (LookupError, ValueError):
         raise UserError(
-            f"encoding {reading.encoding!a} is not known; utf-8, cp1252 (Western Windows), latin-1 and utf-16 are"
+            f"encoding {encoding!a} is not known; utf-8, cp1252 (Western Windows), latin-1 and utf-16 are"
         ) from None
+
+
+def _csv(path: Path, stream: BinaryIO, reading: Format) -> Source:
+    encoding = _known(reading.encoding)
+    text = io.TextIOWrapper(stream, encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="")
     separator = _separator(path, text, reading)
     rows = csv.reader(text, delimiter=separator, skipinitialspace=separator == " ")
     guarded = _guarded(path, rows, reading)
@@ -147,7 +155,8 @@ def _guarded(path: Path, rows: Iterator[list[str]], reading: Format) -> Iterator
 def _other_encoding(path: Path, reading: Format, error: UnicodeError) -> UserError:
     """Say at which line a file cannot be decoded."""
     where = str(path)
-    if reading.encoding.lower() in ("utf-8", "utf8"):
+    is_utf_8 = _known(reading.encoding) == "utf-8"
+    if is_utf_8:
         with path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 try:
@@ -155,7 +164,7 @@ def _other_encoding(path: Path, reading: Format, error: UnicodeError) -> UserErr
                 except UnicodeDecodeError as found:
                     where = f"{path}, line {number:,}: byte {line[found.start]:#04x}"
                     break
-    other = "utf-8" if reading.encoding.lower() not in ("utf-8", "utf8") else "cp1252"
+    other = "cp1252" if is_utf_8 else "utf-8"
     return UserError(
         f"{where} is not {reading.encoding}; name the encoding that the file was written in, such as encoding={other}"
     )
@@ -210,27 +219,39 @@ def _parquet(path: Path, reading: Format) -> Source:
         if file.metadata.num_rows * max(1, len(file.schema_arrow.names)) > MOST_CELLS:
             raise UserError(f"{path} has {file.metadata.num_rows:,} rows, too many to hold; give fewer")
         names = _names(path, list(file.schema_arrow.names), reading)
-    except (pyarrow.ArrowException, OSError) as error:
-        reason = str(error).split("\n")[0]
-        raise UserError(
-            f"{path} is no whole parquet file: {reason}; write it again, or give a CSV file"
-        ) from None
-    return Source(path, names, _parquet_pieces(path, file), "row")
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        raise _damaged(path, error) from None
+    return Source(path, names, _parquet_pieces(path, file, names), "row")
 
 
-def _parquet_pieces(path: Path, file: object) -> Iterator[Piece]:
+def _damaged(path: Path, error: Exception) -> UserError:
+    reason = str(error).split("\n")[0]
+    return UserError(f"{path} is no whole parquet file: {reason}; write it again, or give a CSV file")
+
+
+def _parquet_pieces(path: Path, file: object, names: Sequence[str]) -> Iterator[Piece]:
     import pyarrow
 
     begins = 1
     try:
         for batch in file.iter_batches(batch_size=PIECE):  # type: ignore[attr-defined]
             if len(batch):
+                rows = list(range(begins, begins + len(batch)))
                 yield Piece(
-                    list(range(begins, begins + len(batch))), [column.to_pylist() for column in batch.columns]
+                    rows, [_cells(path, *column, begins) for column in zip(names, batch.columns, strict=True)]
                 )
             begins += len(batch)
     except (pyarrow.ArrowException, OSError) as error:
-        reason = str(error).split("\n")[0]
+        raise _damaged(path, error) from None
+
+
+def _cells(path: Path, name: str, column: Any, begins: int) -> list[Any]:
+    """Return the values of a column's piece; raise UserError for what Python has no value for: the year 10000."""
+    try:
+        cells: list[Any] = column.to_pylist()
+    except (ValueError, OverflowError) as error:
         raise UserError(
-            f"{path} is no whole parquet file: {reason}; write it again, or give a CSV file"
+            f"{path}, rows {begins:,} to {begins + len(column) - 1:,}, column {name!a}: a value cannot be read "
+            f"({str(error).splitlines()[0]:.80}); correct it, or take the column out"
         ) from None
+    return cells

@@ -33,7 +33,7 @@ def unlearnable(
         if unknown_V.any():
             share = unknown_V.sum() / counts_V.sum()
             told.append(
-                f"{100 * share:.2g} % of the {items} of the {SAID[part]} part are {_listed(names, unknown_V)}"
+                f"{per_cent(share)} of the {items} of the {SAID[part]} part are {_listed(names, unknown_V)}"
             )
     if not told:
         return ()
@@ -41,6 +41,11 @@ def unlearnable(
         f"some {what} are not in the training part, so no model can have learned them: {'; '.join(told)}. They count "
         "against every cell, and the figure is worse by them",
     )
+
+
+def per_cent(share: float) -> str:
+    """Return a share, of 1, in per cent with two digits and without a power of ten: 100 % is no 1e+02 %."""
+    return f"{np.format_float_positional(float(f'{100 * share:.2g}'), trim='-')} %"
 
 
 def _listed(names: Sequence[str], counts_V: NDArray[np.int64]) -> str:

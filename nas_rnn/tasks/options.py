@@ -69,6 +69,30 @@ def require_unset(options: Any, names: Iterable[str], why: str) -> None:
             raise UserError(f"option {name!r} {why}")
 
 
+def typed(kind: type, given: Mapping[str, Option]) -> dict[str, Option]:
+    """Return options with those that were written as text, as on the command line, as what ``kind`` has them be.
+
+    A text is a whole number, a number, true or false where that can be read and the option is no text itself.
+    """
+    known = option_fields(kind)
+    texts = {name for name, field in known.items() if isinstance(field.default, str)}
+    return {
+        name: _read(value) if isinstance(value, str) and name in known.keys() - texts else value
+        for name, value in given.items()
+    }
+
+
+def _read(text: str) -> Option:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
 def read_options(kind: type, given: Mapping[str, Option], task: str) -> Any:
     """Return a ``kind`` with the options of task ``task`` that were given, and defaults for the others.
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nas_rnn.errors import UserError
+from nas_rnn.outside import require_reachable
 
 PIECE = 1 << 20
 """Bytes that are read at a time."""
@@ -46,6 +47,7 @@ def require_file(path: Path, what_works: str) -> None:
 
     ``what_works`` says what to give, to end the message.
     """
+    require_reachable(path)
     if not path.exists():
         raise UserError(f"there is no file {path}; {what_works}")
     if path.is_dir():

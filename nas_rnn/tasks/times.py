@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -71,12 +71,12 @@ class TimeReader:
 
     def _one(self, cell: Any) -> int:
         if self.factor:
-            return int(cell) * self.factor
-        if isinstance(cell, str):
-            text = cell.strip()
-            cell = datetime.strptime(text, self.form) if self.form else datetime.fromisoformat(text)
-        elif not isinstance(cell, datetime):
-            cell = datetime.fromisoformat(str(cell))  # a date
+            return _whole(cell) * self.factor
+        if not isinstance(cell, datetime):
+            dated = isinstance(cell, date)
+            text = str(cell).strip() if dated or isinstance(cell, str) else str(_whole(cell))
+            iso = dated or not self.form
+            cell = datetime.fromisoformat(text) if iso else datetime.strptime(text, self.form)
         if cell.tzinfo is not None:
             cell = cell.astimezone(UTC).replace(tzinfo=None)
         return int((cell - _EPOCH) // timedelta(microseconds=1))
@@ -90,19 +90,22 @@ def reader_for(
     ``otherwise`` is what a message says that may be done beside; `TimeReader.dated` says whether numbers are times.
 
     Raises:
-        UserError: for a first cell that no known way of writing times reads, or that two ways read differently.
+        UserError: for a first cell that no known way of writing times reads, or that two ways read differently; and for
+            a ``time_format`` that strptime does not take.
     """
-    reader = _reader_for(cells[0], column, path, time_format, otherwise)
+    reader = _reader_for(cells, column, path, time_format, otherwise)
     return replace(reader, otherwise=otherwise)
 
 
-def _reader_for(first: Any, column: str, path: str, time_format: str, otherwise: str) -> TimeReader:
+def _reader_for(cells: Sequence[Any], column: str, path: str, time_format: str, otherwise: str) -> TimeReader:
     if time_format:
+        _check_format(time_format)
         return TimeReader(column, path, time_format)
-    if isinstance(first, int) or (isinstance(first, str) and re.fullmatch(r"\s*\d{1,15}\s*", first)):
-        return _numbered(int(first), column, path)
-    if not isinstance(first, str):
+    if _is_whole(cells[0]):
+        return _numbered([_whole(cell) for cell in cells if _is_whole(cell)], column, path)
+    if isinstance(cells[0], date):
         return TimeReader(column, path, "")
+    first = str(cells[0])
     for shape, form in _PATTERNS:
         if shape.fullmatch(first):
             return TimeReader(column, path, form)
@@ -121,14 +124,54 @@ def _reader_for(first: Any, column: str, path: str, time_format: str, otherwise:
     return TimeReader(column, path, "")
 
 
-def _numbered(first: int, column: str, path: str) -> TimeReader:
-    """Return the reader of whole numbers: seconds or milliseconds since 1970, years, days as 20240331, or steps."""
-    if 10**8 <= first < 10**11:
-        return TimeReader(column, path, "", factor=SECOND)
-    if 10**11 <= first < 10**14:
-        return TimeReader(column, path, "", factor=SECOND // 1000)
-    if 1900_01_01 <= first <= 2999_12_31:
+def _check_format(time_format: str) -> None:
+    example = datetime(2024, 3, 31, tzinfo=UTC)
+    try:
+        datetime.strptime(example.strftime(time_format), time_format)
+    except (ValueError, re.error) as error:
+        reason = "a directive stands there twice" if isinstance(error, re.error) else error
+        raise UserError(
+            f"time_format {time_format!a} cannot be used: {reason}; write it as for Python's strptime, such as "
+            "time_format='%d/%m/%Y %H:%M'"
+        ) from None
+
+
+_WHOLE = re.compile(r"\s*[+-]?\d{1,19}(\.0*)?\s*")
+
+
+def _is_whole(cell: Any) -> bool:
+    """Whether a cell is a whole number, or a text of one; 1700000000.0 is."""
+    if isinstance(cell, str):
+        return _WHOLE.fullmatch(cell) is not None
+    return type(cell) is int or (isinstance(cell, float) and cell.is_integer())
+
+
+def _whole(cell: Any) -> int:
+    if not _is_whole(cell):
+        raise ValueError(f"{cell!r} is no whole number")
+    return int(cell.partition(".")[0]) if isinstance(cell, str) else int(cell)
+
+
+def _numbered(numbers: Sequence[int], column: str, path: str) -> TimeReader:
+    """Return the reader of whole numbers: the first kind of times that all of ``numbers`` can be, or else steps.
+
+    Known are seconds, milliseconds and microseconds since 1970, years, and days as 20240331.
+    """
+    low, high = min(numbers), max(numbers)
+    for begins, factor in ((10**8, SECOND), (10**11, SECOND // 1000), (10**14, 1)):
+        if begins <= low and high < begins * 1000:
+            return TimeReader(column, path, "", factor=factor)
+    if low >= 1900_01_01 and high <= 2999_12_31 and all(map(_is_day, set(numbers))):
         return TimeReader(column, path, "%Y%m%d")
-    if 1000 <= first <= 2999:
+    if low >= 1000 and high <= 2999:
         return TimeReader(column, path, "%Y")
     return TimeReader(column, path, "", factor=1, dated=False)
+
+
+def _is_day(number: int) -> bool:
+    year, day = divmod(number, 10_000)
+    try:
+        date(year, *divmod(day, 100))
+    except ValueError:
+        return False
+    return True

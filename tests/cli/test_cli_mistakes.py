@@ -144,6 +144,14 @@ def test_a_mistake_is_named(run: Run, tmp_path: Path, arguments: list[str], mess
     assert not [path for path in (tmp_path / "runs").glob("*") if path.is_dir()]
 
 
+@pytest.mark.usefixtures("no_engine")
+@pytest.mark.parametrize("task", plugins.registry().names("task"))
+def test_data_with_a_name_that_no_file_can_have_are_told(run: Run, task: str) -> None:
+    outcome = run("search", "--task", task, "--data", "x" * 300)
+    assert outcome.code == 2
+    assert "xxx: File name too long; give the path of a file or folder" in outcome.err
+
+
 def test_all_that_is_wrong_is_said_at_once(run: Run) -> None:
     outcome = run("search", "--trials", "0", "--seeds", "0", "--scheduler", "x")
     assert outcome.code == 2

@@ -150,7 +150,7 @@ def test_every_option_of_a_search_arrives(run: Run, fake: FakeRun) -> None:
         **{"plugins": (Path("one"), Path("two")), "name": "n", "seed": 9, "config": Path("c.toml")},
         **{"layers": 2, "dropout": 0.5, "batch": 8, "length": 16, "learning_rate": 0.001, "decay": "linear"},
         **{"clip": 0.0, "threads": 2, "device": "cpu", "backend": "eager", "runs": Path("here")},
-        "task_options": {"embedding": 16, "rate": 0.5, "on": True, "kind": "a=b"},
+        "task_options": {"embedding": "16", "rate": "0.5", "on": "true", "kind": "a=b"},
     }
 
 

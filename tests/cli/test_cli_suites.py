@@ -75,3 +75,6 @@ def test_a_suite_that_is_not_there_is_told(run: Run) -> None:
     outcome = run("compare", "gru", "--suite", "smal")
     assert outcome.code == 2
     assert "there is no suite 'smal'; did you mean 'small'?" in outcome.err
+    outcome = run("compare", "gru", "--suite", "x" * 300)
+    assert outcome.code == 2
+    assert "there is no suite 'xxx" in outcome.err

@@ -91,7 +91,5 @@ def test_one_line_has_no_control_characters() -> None:
 
 def test_key_values() -> None:
     texts = ["a=1", "b=-1.5e3", "c=TRUE", "d=false", "e=text", "f=", " g = x=y ", "a=2"]
-    expected = {"a": 2, "b": -1500.0, "c": True, "d": False, "e": "text", "f": "", "g": "x=y"}
-    values = key_values(texts, "--task-option")
-    assert values == expected
-    assert [type(value) for value in values.values()] == [type(value) for value in expected.values()]
+    expected = {"a": "2", "b": "-1.5e3", "c": "TRUE", "d": "false", "e": "text", "f": "", "g": "x=y"}
+    assert key_values(texts, "--task-option") == expected

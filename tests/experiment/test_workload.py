@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -208,6 +209,17 @@ def test_the_time_is_told_before_anything_is_trained(
     assert getattr(notice, "message", "") == (
         "this takes about 80 s: an epoch of lstm takes 20 s here, and a run has 1 epoch"
     )
+
+
+def test_options_of_the_command_line_are_kept_as_what_the_task_has_them_be(tmp_path: Path) -> None:
+    values = {
+        **TINY,
+        "data": write_text(tmp_path / "t.txt", 300),
+        "task_options": {"embedding": "6", "valid": "0.2"},
+    }
+    config, models = Models.prepare(search_config(**values), values)
+    assert config.task_options == models.config.task_options == {"embedding": 6, "valid": 0.2}
+    assert models.task.options.embedding == 6
 
 
 def test_an_epoch_is_measured_and_where_it_cannot_be_nothing_is_told(

@@ -42,3 +42,16 @@ def write_mnist(folder: Path, train: int = 80, test: int = 20, *, packed: bool =
     write_pair(folder, "train-images-idx3-ubyte", "train-labels-idx1-ubyte", train, packed=packed)
     write_pair(folder, "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte", test, packed=packed)
     return folder
+
+
+def tiff(bits: int, width: int, height: int, pixels: bytes) -> bytes:
+    """Return a TIFF file of greys of so many bits, which pillow reads and does not write."""
+    tags = {256: width, 257: height, 258: bits, 259: 1, 262: 1, 273: 8, 277: 1, 278: height, 279: len(pixels)}
+    rows = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    return (
+        struct.pack("<2sHI", b"II", 42, 8 + len(pixels))
+        + pixels
+        + struct.pack("<H", len(tags))
+        + rows
+        + bytes(4)
+    )

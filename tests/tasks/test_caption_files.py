@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from torch import nn
 
 from nas_rnn.errors import UserError
-from nas_rnn.tasks import TaskData
+from nas_rnn.tasks import PreviewOptions, Regularisation, TaskData
 from nas_rnn.tasks.caption import Caption
+from nas_rnn.tasks.caption.features import load_weights
 from nas_rnn.tasks.caption.floors import rows_of
 from nas_rnn.tasks.vocabulary import SPECIAL
 from tests.tasks.caption_files import coco, picture, texts_of, write_coco, write_pictures
@@ -184,6 +186,23 @@ def test_what_is_left_out_is_told(tmp_path: Path) -> None:
         "1 captions are left out, since a picture has no more than 3",
     ):
         assert said in told
+
+
+def test_names_that_no_file_can_have(tmp_path: Path) -> None:
+    names, long = write_pictures(tmp_path / "images", 40), "x" * 300
+    content, path = coco(names, 1), tmp_path / "captions.json"
+    content["images"].insert(0, {"id": long, "file_name": f"{long}.png"})
+    content["annotations"].append({"image_id": long, "caption": "it cannot be there"})
+    path.write_text(json.dumps(content))
+    assert sum(counts(load(path))) == 40
+    refused(path, "holds none of the pictures", images=long)
+    with pytest.raises(UserError, match="there is no file of weights"):
+        load_weights(nn.Linear(1, 1), Path(long))
+    task = Caption(size=16)
+    data = task.load(path)
+    model = task.build(data.meta, lambda size: nn.LSTM(size, 8), Regularisation(dropout=0.0))
+    with pytest.raises(UserError, match="the prompt is the path of a picture; there is no file x"):
+        task.preview(model, data, seed=0, options=PreviewOptions(prompt=long))
 
 
 def test_references_stay_whole_where_training_lacks_a_word(tmp_path: Path) -> None:

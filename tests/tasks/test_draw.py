@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -94,13 +95,50 @@ def test_a_patch_has_the_side_that_fits_nearest_to_four() -> None:
 
 
 def test_levels_are_alike_wide_and_few_ones_are_kept() -> None:
-    assert [levels_of(16, 0), levels_of(255, 0), levels_of(255, 2), levels_of(31, 0)] == [17, 16, 2, 32]
+    assert [levels_of(*one) for one in ((17, 16, 0), (256, 255, 0), (33, 255, 2), (32, 255, 0))] == [
+        17,
+        16,
+        2,
+        32,
+    ]
     every = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
-    found = quantised(every, 255, 16)
+    found = quantised(every, np.arange(256), 16)
     assert (
         np.bincount(found.ravel()).tolist() == [16] * 16 and (np.diff(found.ravel().astype(int)) >= 0).all()
     )
-    np.testing.assert_array_equal(quantised(every[:, :1], 16, 17), every[:, :1])
+    np.testing.assert_array_equal(quantised(every[:, :1], np.arange(17), 17), every[:, :1])
+    greys = np.array([0, 3, 255], dtype=np.uint8)
+    np.testing.assert_array_equal(np.bincount(quantised(every, greys, 3).ravel()), [2, 128, 126])
+    np.testing.assert_array_equal(np.bincount(quantised(every, greys, 2).ravel()), [128, 128])
+    np.testing.assert_array_equal(quantised(every, greys, 256), every)
+    np.testing.assert_array_equal(np.bincount(quantised(every, np.arange(64), 16).ravel())[:15], [4] * 15)
+
+
+@pytest.mark.parametrize(
+    ("greys", "options", "levels"),
+    [
+        (range(17), {}, 17),
+        ([0, 255], {}, 2),
+        ([0, 7, 255], {}, 3),
+        ([0, 7, 255], {"levels": 2}, 2),
+        (range(33), {}, 16),
+    ],
+)
+def test_the_greys_that_there_are_count(
+    tmp_path: Path, greys: Sequence[int], options: dict[str, int], levels: int
+) -> None:
+    places = np.random.default_rng(0).integers(len(greys), size=(60, 6, 6))
+    (tmp_path / "images-idx3-ubyte").write_bytes(idx(np.array(greys)[places]))
+    data = Draw(**options).load(tmp_path)
+    assert data.meta["levels"] == levels
+    if levels == len(greys):
+        np.testing.assert_array_equal(data.part("train")["levels"], places[:42])
+
+
+def test_pictures_of_one_grey_leave_nothing_to_draw(tmp_path: Path) -> None:
+    (tmp_path / "images-idx3-ubyte").write_bytes(idx(np.full((60, 6, 6), 9)))
+    with pytest.raises(UserError, match="the training pictures are of one even grey"):
+        Draw().load(tmp_path)
 
 
 # Batches and the model

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from nas_rnn.tasks.forecast import Forecast
 from nas_rnn.tasks.forecast.clock import DAY, Clock, shown_time, spoken
 from nas_rnn.tasks.forecast.regular import Series, regular
 from nas_rnn.tasks.forecast.table import Reading, read_table
-from nas_rnn.tasks.times import SECOND
+from nas_rnn.tasks.times import SECOND, reader_for
 from tests.tasks.hourly_files import hours, lines, waves, write
 
 
@@ -53,6 +53,10 @@ def test_a_sound_file(tmp_path: Path) -> None:
         ("|", "utf-8", "", {}),
         (",", "utf-8", "\ufeff", {}),
         (",", "utf-16", "", {"encoding": "utf-16"}),
+        (",", "utf-16", "", {"encoding": "utf_16"}),
+        (",", "utf-16", "", {"encoding": "UTF16"}),
+        (",", "utf-32", "", {"encoding": "utf32"}),
+        (",", "utf-8", "\ufeff", {"encoding": "u8"}),
         (";", "cp1252", "", {"encoding": "cp1252", "decimal": "comma"}),
         ("   ", "utf-8", "", {"separator": "space", "time": "none", "columns": "load,öl"}),
     ],
@@ -212,6 +216,71 @@ def test_ways_to_write_times(tmp_path: Path, first: str, second: str, step: int,
     assert Clock(step, dated=table.dated).season == season
 
 
+@pytest.mark.parametrize(
+    ("cells", "dated", "times"),
+    [
+        (["1711922400000000", "1711922460000000"], True, [1711922400000000, 1711922460000000]),
+        (["1711922400.0", "1711922460.0"], True, [1711922400000000, 1711922460000000]),
+        ([1711922400.0, 1711922460.0], True, [1711922400000000, 1711922460000000]),
+        (["-2", "-1"], False, [-2, -1]),
+        ([-60, 0], False, [-60, 0]),
+        (["1000", "2500", "10000"], False, [1000, 2500, 10000]),
+        (["20240331", "20240332"], False, [20240331, 20240332]),
+        ([1970, 1972], True, [0, 730 * DAY]),
+        ([1970.0, 1972.0], True, [0, 730 * DAY]),
+        ([19700101, 19700102], True, [0, DAY]),
+        ([1 << 62, 1 << 61], False, [1 << 62, 1 << 61]),
+    ],
+)
+def test_whole_numbers_as_times(cells: list[Any], dated: bool, times: list[int]) -> None:
+    reader = reader_for(cells, "t", "a.csv", "", otherwise="leave it out")
+    assert reader.read(cells, range(2, 9), "line").tolist() == times
+    assert reader.dated == dated
+
+
+def test_numbers_that_are_not_whole_are_no_times() -> None:
+    for first in (0.5, "0.5", True, float("nan"), "9" * 5000):
+        with pytest.raises(UserError, match="is no time that is known here"):
+            reader_for([first], "t", "a.csv", "", otherwise="leave it out")
+    reader = reader_for([1711922400.0, 0.5], "t", "a.csv", "", otherwise="leave it out")
+    with pytest.raises(UserError, match=r"row 2, column 't': 0\.5 is no time"):
+        reader.read([1711922400.0, 0.5], [1, 2], "row")
+
+
+def test_numbers_and_dates_of_parquet_may_have_a_format() -> None:
+    for cells, form in (([20240331], "%Y%m%d"), ([20240331.0], "%Y%m%d"), ([date(2024, 3, 31)], "%d")):
+        reader = reader_for(cells, "t", "a.parquet", form, otherwise="leave it out")
+        assert reader.read(cells, [1], "row").tolist() == [19813 * DAY]
+
+
+@pytest.mark.parametrize(
+    ("form", "why"),
+    [
+        ("%Y %Y", "a directive stands there twice"),
+        ("%Q", "'Q' is a bad directive"),
+        ("%Y %", "stray %"),
+        ("%G", "ISO year directive"),
+        ("%Y\0", "does not match"),
+        ("%Y \ud800", "surrogates"),
+    ],
+)
+def test_a_format_that_is_none(form: str, why: str) -> None:
+    with pytest.raises(
+        UserError, match=f"time_format .* cannot be used: .*{why}.*; write it as for Python's"
+    ) as told:
+        reader_for(["2024"], "t", "a.csv", form, otherwise="leave it out")
+    assert str(told.value).isascii() and "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "form", ["%d/%m/%Y %H:%M", "%Y-%m-%dT%H:%M:%S.%f%z", "%a %d %b %Y %I %p", "%G-W%V-%u", "%j %y %%"]
+)
+def test_a_format_that_is_one(form: str) -> None:
+    cells = [datetime(2024, 3, 31, tzinfo=UTC).strftime(form)]
+    reader = reader_for(cells, "t", "a.csv", form, otherwise="leave it out")
+    assert reader.read(cells, [1], "line").tolist() == [19813 * DAY]
+
+
 def test_times_that_are_unclear(tmp_path: Path) -> None:
     rows = [["date", "x"], *([f"{day:02}/03/2024", "1"] for day in range(1, 9))]
     path = write(tmp_path / "a.csv", rows)
@@ -235,6 +304,34 @@ def test_months_are_evenly_spaced(tmp_path: Path) -> None:
     del rows[2]
     assert "1 row is missing from 2024-02-29" in refused(write(tmp_path / "gap.csv", rows))
     assert spoken(7200 * SECOND) == "2 h"
+
+
+@pytest.mark.parametrize("encoding", ["a\0b", "\ud800", "klingon", "hex", ""])
+def test_an_encoding_that_is_not_known(tmp_path: Path, encoding: str) -> None:
+    message = refused(write(tmp_path / "a.csv", [["t", "x"], ["2024", "1"]]), encoding=encoding)
+    assert message.startswith(f"encoding {encoding!a} is not known; utf-8")
+
+
+def test_a_file_of_two_or_four_bytes_a_character_is_told_as_such(tmp_path: Path) -> None:
+    for encoding in ("utf-16", "utf-32"):
+        message = refused(write(tmp_path / "a.csv", [["t", "x"], ["2024", "1"]], ",", encoding))
+        assert message.endswith(f"begins as {encoding.upper()} does; set encoding={encoding}")
+
+
+@pytest.mark.parametrize("kind", ["text", "timestamp", "date", "duration"])
+def test_values_of_parquet_that_python_has_not(tmp_path: Path, kind: str) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    strange = {
+        "text": pyarrow.array([b"\xff"]).view(pyarrow.string()),
+        "timestamp": pyarrow.array([1 << 60], pyarrow.timestamp("us")),
+        "date": pyarrow.array([1 << 30], pyarrow.date32()),
+        "duration": pyarrow.array([1 << 62], pyarrow.duration("s")),
+    }
+    table = pyarrow.table({"time": ["2024"], "x": [1.0], "y": strange[kind]})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    assert "a.parquet, rows 1 to 1, column 'y': a value cannot be read (" in refused(tmp_path / "a.parquet")
 
 
 def test_parquet_and_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

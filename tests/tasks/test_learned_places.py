@@ -44,7 +44,12 @@ def net(**sizes: Any) -> AttentionModel:
 
 @pytest.mark.parametrize(
     "options",
-    [{"order": "learned"}, {"order": "random"}, {"order": "learned", "scales": 2, "answer": "mean"}],
+    [
+        {"order": "learned"},
+        {"order": "random"},
+        {"order": "learned", "scales": 2, "answer": "mean"},
+        {"order": "learned", "looks": 1},
+    ],
 )
 def test_it_keeps_what_a_task_must(source: Path, options: dict[str, Any]) -> None:
     assert check_task(partial(Glimpses, **options), source) == []
@@ -137,6 +142,14 @@ def test_the_policy_s_gradient_is_that_of_reinforce() -> None:
             wanted -= surprise * density * (1 - proposed**2) * SLOW / 40
     assert own.policy.bias.grad is not None
     torch.testing.assert_close(own.policy.bias.grad, POLICY * wanted)
+
+
+def test_a_single_look_needs_no_policy(source: Path) -> None:
+    task = Glimpses(order="learned", looks=1)
+    data = task.load(source)
+    model = task.build(data.meta, lstm, Regularisation(dropout=0.0)).train()
+    loss, _ = model.loss(next(task.batches(data, "train", Batching(batch=8, length=1, seed=0))), None)
+    assert loss.shown is not None and torch.equal(loss.total, loss.shown) and bool(loss.total.isfinite())
 
 
 def test_neither_the_answer_teaches_the_policy_nor_the_policy_the_layers() -> None:

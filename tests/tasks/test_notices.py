@@ -11,6 +11,7 @@ import pytest
 from nas_rnn.tasks import Part, TaskData, unlearnable
 from nas_rnn.tasks.char_lm import CharLM
 from nas_rnn.tasks.glimpses import Glimpses
+from nas_rnn.tasks.notices import per_cent
 
 LEARNED = "ab" * 800
 
@@ -73,3 +74,14 @@ def test_classes_that_are_not_trained() -> None:
     (notice,) = task.notices(TaskData({**data.parts, "train": fewer}, data.meta))
     assert "some classes are not in the training part" in notice
     assert "% of the pictures of the validation part are '3' (" in notice
+
+
+def test_per_cent_have_two_digits_and_no_power_of_ten() -> None:
+    shares = (1, 0.996, 0.12345, 0.015, 0.000123456, 0.0000000123456, 0)
+    told = "100 %, 100 %, 12 %, 1.5 %, 0.012 %, 0.0000012 %, 0 %"
+    assert ", ".join(per_cent(share) for share in shares) == told
+
+
+def test_a_part_that_is_all_unknown(tmp_path: Path) -> None:
+    (notice,) = told_of("", "z" * 200, tmp_path)
+    assert "100 % of the characters of the test part are 'z' (200)" in notice

@@ -1,25 +1,32 @@
 """Pictures from IDX files, folders of picture files and scikit-learn; their parts; and what is refused."""
 
 import gzip
+import os
+import struct
 import sys
+import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from nas_rnn.errors import UserError
 from nas_rnn.tasks import Batching
 from nas_rnn.tasks.data import PARTS
+from nas_rnn.tasks.draw import Draw
 from nas_rnn.tasks.glimpses import Glimpses
-from tests.tasks.picture_files import bars, idx, write_mnist, write_pair
+from nas_rnn.tasks.pictures import read_picture
+from tests.tasks.picture_files import bars, idx, tiff, write_mnist, write_pair
 
 IMAGES, LABELS = "some-images-idx3-ubyte", "some-labels-idx1-ubyte"
 
 
 def write_classes(folder: Path, each: int = 5, sizes: tuple[int, ...] = (6,)) -> Path:
     for number, (name, grey) in enumerate({"cat": 40, "dog": 200}.items()):
-        (folder / name).mkdir()
+        (folder / name).mkdir(parents=True)
         for index in range(each):
             side = sizes[(index + number) % len(sizes)]
             Image.new("L", (side, side), grey + index).save(folder / name / f"{index}.png")
@@ -81,6 +88,24 @@ def test_an_unpacked_file_stands_for_its_packed_twin(tmp_path: Path) -> None:
     assert Glimpses().load(tmp_path).part("train")["labels"].size == 70
 
 
+@pytest.mark.parametrize("end", ["", ".idx", ".bin"])
+def test_names_of_idx_files(tmp_path: Path, end: str) -> None:
+    write_pair(tmp_path, f"images{end}", f"labels{end}", 100)
+    assert Glimpses().load(tmp_path).part("train")["labels"].size == 70
+
+
+def test_not_every_name_with_images_is_that_of_an_idx_file(tmp_path: Path) -> None:
+    write_classes(tmp_path / "classes", each=10)
+    for name in ("images.csv", "labels.csv"):
+        (tmp_path / "classes" / name).write_text("name,class\n")
+    assert Glimpses().load(tmp_path / "classes").part("train")["labels"].size == 14
+    (tmp_path / "flat").mkdir()
+    for number in range(20):
+        Image.new("L", (6, 6), number).save(tmp_path / "flat" / f"images_idx3_{number}.png")
+    (tmp_path / "flat" / "labels.txt").write_text("0 1 2")
+    assert Draw().load(tmp_path / "flat").part("train")["labels"].size == 14
+
+
 def test_labels_may_be_any_numbers(tmp_path: Path) -> None:
     (tmp_path / IMAGES).write_bytes(idx(bars(30)[0]))
     (tmp_path / LABELS).write_bytes(idx(bars(30)[1] * 7 + 3))
@@ -110,6 +135,58 @@ def test_kinds_of_pictures_become_grey(tmp_path: Path) -> None:
     assert sorted(greys[greys != 200].tolist()) == sorted(
         [*range(40, 46), *range(201, 206), 76, 255, 64, 255]
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "greys"),
+    [
+        ("16 bits.pgm", b"P5 3 1 65535 " + struct.pack(">3H", 0, 0x4000, 65535), [0, 64, 255]),
+        ("10 bits.pgm", b"P5 3 1 1023 " + struct.pack(">3H", 0, 256, 1023), [0, 64, 255]),
+        ("in words.pgm", b"P2 3 1 1023 0 256 1023", [0, 64, 255]),
+        ("16 bits.tif", np.array([[0, 0x4000, 65535]], dtype=np.uint16), [0, 64, 255]),
+        ("16 bits.png", np.array([[0, 0x4000, 65535]], dtype=np.uint16), [0, 64, 255]),
+        ("floats.tif", np.array([[0, 0.25, 1]], dtype=np.float32), [0, 64, 255]),
+        ("12 bits.tif", tiff(12, 2, 1, bytes([0x40, 0x0F, 0xFF])), [64, 255]),
+    ],
+)
+def test_deep_greys_are_scaled(
+    tmp_path: Path, name: str, content: bytes | NDArray[Any], greys: list[int]
+) -> None:
+    if isinstance(content, bytes):
+        (tmp_path / name).write_bytes(content)
+    else:
+        Image.fromarray(content).save(tmp_path / name)
+    assert np.asarray(read_picture(tmp_path / name, "L")).ravel().tolist() == greys
+    assert np.asarray(read_picture(tmp_path / name, "RGB"))[0, :, 2].tolist() == greys
+
+
+@pytest.mark.parametrize("pixels", [np.array([[0, 70000]]), np.array([[0, 2.0]]), np.array([[0, np.nan]])])
+def test_greys_of_which_nothing_says_what_is_white(tmp_path: Path, pixels: NDArray[Any]) -> None:
+    Image.fromarray(pixels.astype(pixels.dtype.kind + "4")).save(tmp_path / "deep.tif")
+    with pytest.raises(
+        UserError, match=r"greys are numbers from .* and nothing says what white is; save it with"
+    ):
+        read_picture(tmp_path / "deep.tif", "L")
+
+
+def test_no_picture_starts_a_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started, folder = tmp_path / "started", tmp_path / "bin"
+    folder.mkdir()
+    (folder / "gs").write_text(f"#!/bin/sh\necho > '{started}'\n")
+    (folder / "gs").chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+    monkeypatch.setattr("PIL.EpsImagePlugin.gs_binary", None)  # what it found before on the PATH
+    program = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 6 6\n%%EndComments\nshowpage\n"
+    write_classes(tmp_path / "data")
+    (tmp_path / "data" / "dog" / "3.png").write_bytes(program)
+    refused(
+        tmp_path / "data", "cannot read the picture .*dog/3.png: it is no PNG, JPEG, .* that pillow can read"
+    )
+    (tmp_path / "data" / "dog" / "3.png").rename(tmp_path / "data" / "dog" / "3.eps")
+    assert Glimpses().load(tmp_path / "data").part("train")["labels"].size == 6
+    with pytest.raises(UserError, match=r"cannot read the picture .*dog/3\.eps: it is no PNG"):
+        read_picture(tmp_path / "data" / "dog" / "3.eps", "RGB", least=6)
+    assert not started.exists()
 
 
 def test_pixels_are_normalised_by_the_training_part(tmp_path: Path) -> None:
@@ -166,8 +243,12 @@ def test_folders_without_pictures(tmp_path: Path) -> None:
         (b"GIF89a..", "begins with 0x47494638, where 0x00000803 was expected"),
         (idx(np.zeros(100)), r"begins with 0x00000801, where 0x00000803 .*mix up"),
         (idx(bars(100)[0])[:9], "is cut off: 9 bytes, less than its head of 16"),
-        (idx(bars(100)[0])[:-1], "is cut off: 100 x 6 x 6 pictures need 3616 bytes, it has 3615"),
+        (idx(bars(100)[0])[:-1], "is cut off: 100 x 6 x 6 pictures need 3,616 bytes, it has 3,615"),
         (idx(bars(100)[0]) + b"!", "is longer than it says"),
+        (
+            idx(np.zeros((0, 6, 6)))[:4] + struct.pack(">3I", 2**18, 64, 65),
+            "262144 x 64 x 65 pictures need 1,090,519,056 bytes, more than 1,073,741,824; give a part",
+        ),
         (idx(np.zeros((0, 6, 6))), "holds no pixel: 0 x 6 x 6"),
         (gzip.compress(idx(bars(100)[0]))[:-20], "is not a whole gzip file"),
         (b"\x1f\x8b is not gzip", "is not a whole gzip file"),
@@ -178,6 +259,17 @@ def test_broken_idx_files(tmp_path: Path, content: bytes, message: str) -> None:
     write_pair(tmp_path, IMAGES, LABELS, 100)
     (tmp_path / IMAGES).write_bytes(content)
     refused(tmp_path, message)
+
+
+def test_a_packed_idx_file_is_unpacked_no_further_than_its_head_says(tmp_path: Path) -> None:
+    write_pair(tmp_path, IMAGES, LABELS, 100)
+    content = gzip.compress(idx(bars(100)[0]) + bytes(1 << 26))
+    (tmp_path / IMAGES).write_bytes(content)
+    tracemalloc.start()
+    refused(tmp_path, "is longer than it says: 100 x 6 x 6 pictures need 3,616 bytes, it has more")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 1 << 23
 
 
 def test_idx_files_that_do_not_belong_together(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from nas_rnn.errors import UserError
 from nas_rnn.tasks import option
 from nas_rnn.tasks.char_lm import CharLM
-from nas_rnn.tasks.options import NoOptions, option_fields, picked, read_options
+from nas_rnn.tasks.options import NoOptions, option_fields, picked, read_options, typed
 
 
 def test_defaults_and_given_values() -> None:
@@ -114,3 +114,12 @@ def test_options_of_these_names_are_picked() -> None:
         time: str = option("when")
 
     assert picked(Reading, Own()) == Reading(time="when", rows=5)
+
+
+def test_a_text_is_read_as_what_its_option_is() -> None:
+    given = {"sign": "01", "share": "1e-1", "shuffle": "TRUE", "other": "1"}
+    assert typed(Chosen, given) == {"sign": "01", "share": 0.1, "shuffle": True, "other": "1"}
+    for text in ("1", "true", "nan", "1e3", ""):
+        assert typed(Chosen, {"sign": text}) == {"sign": text}
+    assert typed(Chosen, {"share": "1", "sign": 1}) == {"share": 1, "sign": 1}
+    assert typed(Chosen, {"share": "much"}) == {"share": "much"}

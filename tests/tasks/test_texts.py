@@ -102,3 +102,10 @@ def test_unknown_characters_are_all_named_with_those_that_are_known() -> None:
 def test_an_unreadable_character_is_shown_escaped() -> None:
     with pytest.raises(UserError, match=r"never saw: \\t"):
         Vocabulary("ab").encode("a\t")
+
+
+def test_a_name_that_no_file_can_have() -> None:
+    with pytest.raises(
+        UserError, match=r"cannot look up x+: File name too long; give the path of a file or folder"
+    ):
+        list(read_pieces(Path("x" * 300)))

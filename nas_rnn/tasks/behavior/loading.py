@@ -17,7 +17,7 @@ from nas_rnn.errors import UserError
 from nas_rnn.tasks.behavior.events import WHAT_WORKS, Events, Reading, read_events
 from nas_rnn.tasks.behavior.shop import names, sessions
 from nas_rnn.tasks.data import PARTS, Arrays, Part, TaskData, symbol_dtype
-from nas_rnn.tasks.notices import SAID
+from nas_rnn.tasks.notices import SAID, per_cent
 from nas_rnn.tasks.texts import ends_of_parts
 
 EMBEDDED = "a made-up shop"
@@ -264,10 +264,10 @@ def left_out(data: TaskData) -> list[str]:
     for part in PARTS:
         own = data.part(part)
         real = np.arange(own["items"].shape[1]) < own["lengths"][:, None]
-        shares[part] = 100 * float((own["items"] == other)[real].mean())
+        shares[part] = float((own["items"] == other)[real].mean())
     if not any(shares.values()):
         return []
-    said = ", ".join(f"{share:.2g} % of the {SAID[part]} part" for part, share in shares.items())
+    said = ", ".join(f"{per_cent(share)} of the {SAID[part]} part" for part, share in shares.items())
     return [
         f"{said} are none of the {other:,} items that are known from training: they are read as one, never "
         "counted as right, and in no loss"

@@ -24,6 +24,7 @@ from safetensors.numpy import load, save
 from torch import Tensor, nn
 
 from nas_rnn.errors import UserError, unknown
+from nas_rnn.outside import is_file
 from nas_rnn.tasks.caption.items import digest_of
 from nas_rnn.tasks.pictures import read_picture
 
@@ -117,7 +118,7 @@ def load_weights(net: nn.Module, path: Path) -> None:
     Raises:
         UserError: for a file that is missing, damaged, holds more than tensors, or is of another network.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise UserError(f"there is no file of weights {path}; give a .pth or .safetensors file")
     try:
         if path.suffix == ".safetensors":

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas_rnn.errors import UserError
-from nas_rnn.outside import shown
+from nas_rnn.outside import is_file, shown
 from nas_rnn.tasks.caption.batching import seen
 from nas_rnn.tasks.caption.figures import Told, sheet_of
 from nas_rnn.tasks.caption.floors import rows_of
@@ -55,7 +55,7 @@ def show(
         raise UserError(f"the length of a preview must be at least 0; got {options.length!r}")
     if options.prompt.strip():
         path = Path(options.prompt.strip())
-        if not path.is_file():
+        if not is_file(path):
             raise UserError(f"the prompt is the path of a picture; there is no file {shown(str(path))}")
         inputs, pixels = (array[None] for array in read(path, meta))
         references = list[list[str]]([[]])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nas_rnn.errors import UserError
+from nas_rnn.outside import is_file
 from nas_rnn.tasks.caption.listing import WHAT_WORKS, Listing, read_coco, read_flickr
 from nas_rnn.tasks.caption.words import words_of
 
@@ -124,7 +125,7 @@ def _entries(listing: Listing, folder: Path, reading: Reading, left_out: Counter
     left_out["without_picture"] += listing.orphans
     entries = list[Entry]()
     for name, texts in listing.captions.items():
-        if not (folder / name).is_file():
+        if not is_file(folder / name):
             left_out["without_picture"] += len(texts)
             continue
         tokens = [tuple(words_of(text, reading.by)) for text in texts]
@@ -158,10 +159,7 @@ def _picture_folder(listing: Listing, given: str) -> Path:
         for name in ("images", "Images", part, "Flicker8k_Dataset", "Flickr8k_Dataset")
     ]
     places = [beside / given] if given else [*usual, beside]
-    counts = {
-        place: sum((place / name).is_file() for name in listing.captions) if place.is_dir() else 0
-        for place in places
-    }
+    counts = {place: sum(is_file(place / name) for name in listing.captions) for place in places}
     if any(counts.values()):
         return max(counts, key=lambda place: counts[place])
     first = next(iter(listing.captions))

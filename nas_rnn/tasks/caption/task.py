@@ -27,7 +27,7 @@ from nas_rnn.tasks.caption.sources import Reading, find
 from nas_rnn.tasks.data import PARTS, Arrays, Batching, Part, TaskData
 from nas_rnn.tasks.metric import Metric, Statistics
 from nas_rnn.tasks.model import TaskModel
-from nas_rnn.tasks.notices import SAID
+from nas_rnn.tasks.notices import SAID, per_cent
 from nas_rnn.tasks.options import option, require_no_reading, require_unset
 from nas_rnn.tasks.pictures import moments
 from nas_rnn.tasks.task import MakeRnn, PlainNet, Preview, PreviewOptions, Regularisation, Task
@@ -185,9 +185,9 @@ class Caption(Task):
             symbols = data.part(part)["references"]
             outside = symbols >= len(SPECIAL) + data.meta["known"]
             if outside.any():
-                share = 100 * outside.sum() / np.count_nonzero(symbols)
+                share = outside.sum() / np.count_nonzero(symbols)
                 told.append(
-                    f"{share:.2g} % of the words of the {SAID[part]} part's captions are unknown, in "
+                    f"{per_cent(share)} of the words of the {SAID[part]} part's captions are unknown, in "
                     f"{outside.any(axis=(1, 2)).sum():,} of {len(symbols):,} pictures: they are never written, and in "
                     "perplexity all of them are one word"
                 )

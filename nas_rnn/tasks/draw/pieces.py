@@ -6,6 +6,7 @@ Shapes: N pictures of H x W pixels, T pieces of P pixels each.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ WAYS = ("pixel", "row", "patch")
 MOST_PIECES = 4096
 """More steps than this are a mistake rather than a task for a recurrent network."""
 KEPT_LEVELS, FEWER_LEVELS = 32, 16
-"""Pictures with at most so many greys keep them; of others these are left, unless it is said otherwise."""
+"""Where training pictures have at most so many greys they stay; of others these are left, if nothing else is said."""
 WISHED_SIDE = 4
 """Of a patch: the side that fits and is nearest to it, the smaller of two."""
 
@@ -75,21 +76,39 @@ def pieces(height: int, width: int, by: str, side: int = 0) -> Pieces:
     return Pieces(numbers.reshape(rows * columns, high * wide), rows, columns)
 
 
-def levels_of(white: int, wanted: int) -> int:
-    """Return how many greys pictures up to ``white`` are brought to, ``wanted`` of them or, for 0, what fits.
+def levels_of(greys: int, white: int, wanted: int) -> int:
+    """Return how many levels pictures of so many greys up to ``white`` are brought to, ``wanted`` or, for 0, what fits.
 
     Raises:
-        UserError: for more levels than there are.
+        UserError: for more levels than there may be greys, or a single one.
     """
+    if greys < 2:
+        raise UserError(
+            "the training pictures are of one even grey, so there is nothing to draw; give others"
+        )
     there = white + 1
     if wanted > there:
         raise UserError(
             f"levels={wanted} is more than the {there} greys of the pictures; use at most levels={there}"
         )
-    return wanted or (there if there <= KEPT_LEVELS else FEWER_LEVELS)
+    if wanted == 1:
+        raise UserError("levels=1 leaves nothing to draw; use at least levels=2")
+    return wanted or (greys if greys <= KEPT_LEVELS else FEWER_LEVELS)
 
 
-def quantised(pixels_NHW: NDArray[np.uint8], white: int, levels: int) -> NDArray[np.uint8]:
-    """Return pictures of bytes up to ``white`` in so many levels, each of as many bytes, as far as that comes out."""
-    table = (np.arange(white + 1) * levels // (white + 1)).astype(np.uint8)
-    return table[pixels_NHW]
+def quantised(
+    pixels_NHW: NDArray[np.uint8], greys_G: NDArray[np.integer[Any]], levels: int
+) -> NDArray[np.uint8]:
+    """Return pictures in levels: as many as known greys, ascending, are the place of the nearest one.
+
+    Other levels are of as many bytes each, as far as that comes out: fewer than greys up to the brightest, more up to
+    the last byte.
+    """
+    every, brightest = np.arange(256), int(greys_G[-1])
+    if levels == len(greys_G):
+        table = np.abs(every[:, None] - greys_G.astype(np.int64)).argmin(axis=1)
+    else:
+        last = brightest if levels < len(greys_G) else 255
+        table = np.minimum(every, last) * levels // (last + 1)
+    levels_NHW: NDArray[np.uint8] = table.astype(np.uint8)[pixels_NHW]
+    return levels_NHW

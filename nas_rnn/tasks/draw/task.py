@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from nas_rnn.errors import UserError
 from nas_rnn.tasks.batch import Batch
 from nas_rnn.tasks.data import Batching, Part, TaskData, symbol_dtype
 from nas_rnn.tasks.download import Download
@@ -85,12 +84,12 @@ class Draw(Task):
             else read_folder(source, size, labelled=False)
         )
         parts = split(found, int(own.train), float(own.valid), labelled=False)
-        levels = levels_of(found.white, int(own.levels))
-        if levels < 2:
-            raise UserError("levels=1 leaves nothing to draw; use at least levels=2")
+        own_greys = np.arange(found.white + 1)
+        greys = own_greys if source is None else np.unique(found.pixels[parts["train"]])
+        levels = levels_of(len(greys), found.white, int(own.levels))
         labels = found.labels.astype(symbol_dtype(len(found.classes)))
         data = {
-            part: {"levels": quantised(found.pixels[places], found.white, levels), "labels": labels[places]}
+            part: {"levels": quantised(found.pixels[places], greys, levels), "labels": labels[places]}
             for part, places in parts.items()
         }
         height, width = found.pixels.shape[1:]

@@ -6,7 +6,7 @@ import numpy as np
 
 from nas_rnn.tasks.data import PARTS, TaskData
 from nas_rnn.tasks.forecast.windows import Shape
-from nas_rnn.tasks.notices import SAID
+from nas_rnn.tasks.notices import SAID, per_cent
 
 FEW_WINDOWS = 20
 """Of fewer test windows, ten items, an interval is wide."""
@@ -55,6 +55,6 @@ def _beyond(data: TaskData, shape: Shape) -> list[str]:
     if share <= MANY_BEYOND:
         return []
     return [
-        f"{100 * share:.2g} % of the test values of {name!a} lie beyond all that the training part has: the series "
+        f"{per_cent(share)} of the test values of {name!a} lie beyond all that the training part has: the series "
         "moves on, and every cell is asked for what it never saw"
     ]

@@ -164,7 +164,8 @@ class Wandering:
             "looks": self.looks,
             "features": self.features,
             "classes": classes,
-            "learned": self.learned,
+            "learned": self.learned
+            and self.looks > 1,  # the first look is at the middle, whatever a policy says
             "spread": self.spread,
             "mean": self.over_looks,
         }

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nas_rnn.errors import UserError
 from nas_rnn.outside import check_text
-from nas_rnn.tasks.pictures import pillow_for, read_picture
+from nas_rnn.tasks.pictures import picture_suffixes, pillow_for, read_picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -58,7 +58,7 @@ def read_flat_folder(folder: Path, size: int) -> NDArray[np.uint8] | None:
 
 
 def _pictures_in(folder: Path) -> list[Path]:
-    suffixes = set(pillow_for(INSTALL).registered_extensions())
+    suffixes = picture_suffixes(INSTALL)
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes)
 
 

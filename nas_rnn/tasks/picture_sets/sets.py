@@ -23,7 +23,7 @@ from nas_rnn.tasks.picture_sets.folders import (
     read_flat_folder,
     resized,
 )
-from nas_rnn.tasks.picture_sets.idx import read_labels, read_pictures
+from nas_rnn.tasks.picture_sets.idx import is_idx, read_labels, read_pictures
 
 TEST_SHARE = 0.2
 """What is kept for the test where nothing else says so: on few pictures the test needs them the most."""
@@ -87,8 +87,8 @@ def read_folder(folder: Path, size: int, *, labelled: bool = True) -> Pictures:
         raise UserError(f"{folder} is a file; {what_works}")
     try:
         files = _by_stem(path for path in folder.iterdir() if path.is_file())
-        images = [path for path in files if _is(path, "images", "idx3")]
-        labels = [path for path in files if _is(path, "labels", "idx1")]
+        images = [path for path in files if _is(path, "images", "idx3") and is_idx(path)]
+        labels = [path for path in files if _is(path, "labels", "idx1") and is_idx(path)]
         if images and not labelled and len(labels) != len(images):
             return _without_labels(folder, images, size)
         if class_folders(folder) and not (images and labels):

@@ -19,6 +19,7 @@ from nas_rnn.tasks.bleu import BLEU_TOKENS, bleu_counter
 from nas_rnn.tasks.data import PARTS, Arrays, Batching, Part, TaskData
 from nas_rnn.tasks.metric import Mean, Metric, Statistics
 from nas_rnn.tasks.model import TaskModel
+from nas_rnn.tasks.notices import per_cent
 from nas_rnn.tasks.options import option, require_no_reading, require_unset
 from nas_rnn.tasks.seq2seq import net
 from nas_rnn.tasks.seq2seq.batching import batches_of
@@ -180,10 +181,11 @@ class Seq2Seq(Task):
             symbols = data.part(part)["target"]  # type: ignore[arg-type]
             outside = symbols >= len(SPECIAL) + meta["target_known"]
             if outside.any():
-                share = 100 * outside.sum() / np.count_nonzero(symbols)
+                share = outside.sum() / np.count_nonzero(symbols)
                 told.append(
-                    f"{share:.2g} % of the target tokens of the {said} part are unknown, in {outside.any(1).sum():,} "
-                    f"of {len(symbols):,} pairs: they are never written, and count against every cell"
+                    f"{per_cent(share)} of the target tokens of the {said} part are unknown, in "
+                    f"{outside.any(1).sum():,} of {len(symbols):,} pairs: they are never written, and count against "
+                    "every cell"
                 )
             if known := meta["known_sources"][part]:
                 told.append(

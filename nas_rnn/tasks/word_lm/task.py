@@ -18,7 +18,7 @@ from nas_rnn.tasks.data import EVALUATION, PARTS, Batching, Part, TaskData
 from nas_rnn.tasks.download import Download
 from nas_rnn.tasks.metric import Mean, Metric, Statistics
 from nas_rnn.tasks.model import TaskModel
-from nas_rnn.tasks.notices import SAID, unlearnable
+from nas_rnn.tasks.notices import SAID, per_cent, unlearnable
 from nas_rnn.tasks.options import option, picked
 from nas_rnn.tasks.sampling import draw, require_drawable
 from nas_rnn.tasks.streams import batches_of, by_block, evaluation_blocks, symbols_before, with_fresh_test
@@ -150,8 +150,8 @@ class WordLM(Task):
         """Say how many words of each part are unknown, which of them training lacks, and which parts are one text."""
         vocabulary = data.meta["vocabulary"]
         codes = {part: data.part(part)["codes"] for part in PARTS}
-        shares = {part: 100 * unknown_share(own, vocabulary) for part, own in codes.items()}
-        told = ", ".join(f"{share:.2g} % of the {SAID[part]} part" for part, share in shares.items())
+        shares = {part: unknown_share(own, vocabulary) for part, own in codes.items()}
+        told = ", ".join(f"{per_cent(share)} of the {SAID[part]} part" for part, share in shares.items())
         unknown = (
             f"the vocabulary has {len(vocabulary):,} words; {told} are none of them and count as {UNKNOWN}, which is "
             "easily guessed: compare perplexities at this vocabulary alone"
