@@ -30,8 +30,10 @@ def duration(seconds: float) -> str:
 
 
 def figure(value: float | None) -> str:
-    """Return a metric's value with four significant digits, or a dash."""
-    return "-" if value is None else f"{value:#.4g}".rstrip(".")
+    """Return a metric's value with four significant digits, from 10,000 on as a whole number, or a dash."""
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if 9999.5 <= abs(value) < 1e15 else f"{value:#.4g}".rstrip(".")
 
 
 def relative_gap(value: float | None, baseline: float | None, direction: str) -> float | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nas_rnn.comparison.result import Comparison, ContenderRow, Standing
-from nas_rnn.comparison.sentences import baseline_name, decimals, percent
+from nas_rnn.comparison.sentences import baseline_name, decimals, percent, two_digits
 
 if TYPE_CHECKING:  # matplotlib takes half a second to import, and most commands draw nothing
     from matplotlib.axes import Axes
@@ -84,7 +84,9 @@ def _label(standing: Standing, narrow: bool) -> str:
 def _legend(comparison: Comparison, between: str) -> str:
     """Say what the marks are."""
     band = (
-        f"grey band: equivalent (±{comparison.margin:.2g})" if comparison.margin else "no equivalence margin"
+        f"grey band: equivalent (±{two_digits(comparison.margin)})"
+        if comparison.margin
+        else "no equivalence margin"
     )
     interval = f"square: mean, {percent(comparison.level)} interval"
     dots = "dots: single seeds (arrows: far out)"

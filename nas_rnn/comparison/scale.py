@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nas_rnn.comparison.result import Comparison, Floor, Standing
+from nas_rnn.comparison.sentences import two_digits
 
 
 def scale_lines(comparison: Comparison) -> list[str]:
@@ -32,7 +33,7 @@ def _reading(standing: Standing, metric: str) -> str:
     reading = standing.others.get(metric)
     if reading is None or reading.mean is None:
         return "unknown"
-    spread = "" if reading.std is None else f" ± {reading.std:.2g}"
+    spread = "" if reading.std is None else f" ± {two_digits(reading.std)}"
     return f"{_figure(reading.mean)}{spread}"
 
 

@@ -187,6 +187,11 @@ def decimals(comparison: Comparison, row: ContenderRow) -> int:
     return min(6, max(2, 1 - math.floor(math.log10(scale))))
 
 
+def two_digits(value: float) -> str:
+    """Return a spread with two significant digits, from 100 on as a whole number: no 1.2e+02."""
+    return f"{value:,.0f}" if abs(value) >= 99.5 else f"{value:.2g}"
+
+
 def percent(level: float) -> str:
     """Return a level in per cent, with as many digits as tell it from 100 %."""
     return f"{100 * level:.3g} %"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from nas_rnn.cells import Cell
 from nas_rnn.comparison import interim_analyses
+from nas_rnn.comparison.sentences import two_digits
 from nas_rnn.experiment.events import Notifier, roughly
 from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.session import cluster_address
@@ -155,7 +156,7 @@ def tell_expected(models: Models, notify: Notifier, workload: Workload, baseline
     time = short if short == long else f"{number if long.endswith(f' {unit}') else short} to {long}"
     least, most = workload.lengths()
     runs = f"{least} to {most} epochs" if least < most else "1 epoch" if most == 1 else f"{most} epochs"
-    took = f"an epoch of {baseline.name} takes {seconds:.2g} s here, and a run has {runs}"
+    took = f"an epoch of {baseline.name} takes {two_digits(seconds)} s here, and a run has {runs}"
     notify.warn(f"this takes about {time}: {took}")
 
 

@@ -6,9 +6,11 @@ import math
 
 
 def figure(value: float | None) -> str:
-    """Return a metric's value with four significant digits, or a dash."""
+    """Return a metric's value with four significant digits, from 10,000 on as a whole number, or a dash."""
     if value is None:
         return "–"
+    if 9999.5 <= abs(value) < 1e15:
+        return f"{value:,.0f}"
     return f"{value:#.4g}".rstrip(".") if math.isfinite(value) else "not finite"
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from nas_rnn.cells import gate_bias, parse_cell
 from nas_rnn.comparison import ContenderRow, LearningSpeed, Standing
-from nas_rnn.comparison.sentences import decimals, percent, verdict_remark
+from nas_rnn.comparison.sentences import decimals, percent, two_digits, verdict_remark
 from nas_rnn.comparison.speed_sentences import ratio_text, times
 from nas_rnn.comparison.suite import SuiteComparison
 from nas_rnn.report.facts import Report, Run
@@ -96,7 +96,7 @@ def _result(report: Report, standing: Standing, row: ContenderRow | None) -> dic
 def _mean(standing: Standing) -> str:
     if standing.diverged:
         return f"{standing.diverged} of {len(standing.seeds)} diverged"
-    spread = "" if standing.std is None else f" ± {standing.std:.2g}"
+    spread = "" if standing.std is None else f" ± {two_digits(standing.std)}"
     return f"{figure(standing.mean)}{spread}"
 
 

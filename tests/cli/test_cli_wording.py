@@ -17,6 +17,7 @@ from nas_rnn.cli.phrases import (
     one_line,
     relative_gap,
 )
+from nas_rnn.comparison.sentences import two_digits
 
 
 @pytest.mark.parametrize(
@@ -44,12 +45,23 @@ def test_durations(seconds: float, text: str) -> None:
         (2.5, "2.500"),
         (0.01234567, "0.01235"),
         (1234.0, "1234"),
-        (123456.0, "1.235e+05"),
+        (123456.0, "123,456"),
+        (9999.4, "9999"),
+        (9999.9, "10,000"),
+        (1e30, "1.000e+30"),
         (0.0, "0.000"),
     ],
 )
 def test_figures(value: float | None, text: str) -> None:
     assert figure(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0123, "0.012"), (99.0, "99"), (99.7, "100"), (123.4, "123"), (12345.0, "12,345"), (0.0, "0")],
+)
+def test_spreads_have_no_power_of_ten(value: float, text: str) -> None:
+    assert two_digits(value) == text
 
 
 @pytest.mark.parametrize(
