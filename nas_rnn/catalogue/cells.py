@@ -10,6 +10,7 @@ from pathlib import Path
 from nas_rnn import plugins
 from nas_rnn.cells import Cell, UnknownWord
 from nas_rnn.errors import UserError, unknown
+from nas_rnn.outside import require_reachable
 from nas_rnn.run_folder.layout import RunFolder, names
 from nas_rnn.run_folder.reader import RunReader
 from nas_rnn.run_folder.trials import ranked
@@ -44,9 +45,10 @@ def find_cells(name: str, runs: Path, top: int) -> list[Cell]:
 def find_cell(name: str, runs: Path) -> Cell:
     """Return a zoo or plugin cell, a ``.cell`` file's or a recipe's, or a search's best; `UserError` otherwise."""
     best = runs / name / "best" / "cell.cell"
+    is_cell = _is_cell(name)
     if names_recipe(name):
         return load_recipe(name).cell
-    if _is_cell(name):
+    if is_cell:
         with _words_of_plugins():
             return plugins.load_cell(name)
     if best.is_file():
@@ -68,6 +70,7 @@ def unfinished(folder: RunFolder, lacks: str) -> UserError:
 
 
 def _is_cell(name: str) -> bool:
+    require_reachable(Path(name))
     return name in plugins.registry().names("cell") or Path(name).suffix == ".cell" or Path(name).is_file()
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.errors import UserError
+from nas_rnn.outside import require_reachable
 from nas_rnn.plugins.records import GROUPS, Plugin, PluginSource, Problem
 from nas_rnn.plugins.registry import Registry
 from nas_rnn.plugins.sandbox import PluginError, blame, running, stdout_to_stderr
@@ -64,6 +65,7 @@ def use_folders(folders: Sequence[str | Path]) -> Registry:
     global _registry
     paths = [Path(folder) for folder in folders]
     for path in paths:
+        require_reachable(path)
         if not path.is_dir():
             raise UserError(f"--plugins takes a folder of .py files; {str(path)!r} is not a folder")
     _registry = Registry([*default_folders(), *(path.resolve() for path in paths)])

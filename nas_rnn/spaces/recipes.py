@@ -27,6 +27,9 @@ from nas_rnn.outside import check_plain
 
 Recipe = dict[str, dict[str, Any]]
 
+MOST_BYTES = 1 << 28
+"""Of a file of recipes, unpacked; 1,700 cells of a benchmark take one million."""
+
 WORDS = {
     "elementwise_prod": "mul",
     "elementwise_sum": "add",
@@ -156,7 +159,12 @@ def load_recipes(path: str | Path) -> list[StoredRecipe]:
     """
     path = Path(path)
     try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise UserError(
+                f"the recipes in {str(path)!r} are more than {MOST_BYTES:,} bytes; divide them into several files"
+            )
         text = content.decode("utf-8")
     except FileNotFoundError:
         raise UserError(

@@ -17,6 +17,7 @@ from nas_rnn import plugins
 from nas_rnn.cells import operations
 from nas_rnn.cells.graph.operations import BUILT_IN
 from nas_rnn.errors import UserError, suggest, unknown
+from nas_rnn.outside import require_reachable
 from nas_rnn.plugins import GROUPS, Plugin, Problem
 from nas_rnn.plugins.records import place
 from nas_rnn.plugins.sandbox import IMPORTS_SECONDS, LOAD_SECONDS
@@ -84,6 +85,7 @@ def check(target: str, *, kind: str | None = None, seconds: float = LOAD_SECONDS
     if kind is not None and kind not in GROUPS:
         raise UserError(f"there is no kind of plugin called {kind!r}{suggest(kind, GROUPS)}")
     path = Path(target)
+    require_reachable(path)
     if path.suffix not in (".py", ".cell"):
         found, broken = _named(target, kind)
         return Report(checked=tuple(_checked(plugin) for plugin in found), not_loaded=_lines(broken))

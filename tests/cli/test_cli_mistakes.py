@@ -152,6 +152,19 @@ def test_data_with_a_name_that_no_file_can_have_are_told(run: Run, task: str) ->
     assert "xxx: File name too long; give the path of a file or folder" in outcome.err
 
 
+@pytest.mark.usefixtures("no_engine")
+@pytest.mark.parametrize(
+    "arguments",
+    [("show",), ("compare",), ("check",), ("check", "--kind", "cell"), ("search", "--plugins")],
+    ids=lambda arguments: " ".join(arguments),
+)
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + ".cell", "x" * 300 + ".json"])
+def test_a_name_that_no_file_can_have_is_told(run: Run, arguments: tuple[str, ...], name: str) -> None:
+    outcome = run(*arguments, name)
+    assert outcome.code == 2, outcome
+    assert "File name too long" in outcome.err and "Traceback" not in outcome.err
+
+
 def test_all_that_is_wrong_is_said_at_once(run: Run) -> None:
     outcome = run("search", "--trials", "0", "--seeds", "0", "--scheduler", "x")
     assert outcome.code == 2

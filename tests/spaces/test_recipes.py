@@ -10,7 +10,14 @@ from nas_rnn.cells.graph.costs import costs
 from nas_rnn.cells.graph.operations import blend, identity, sigmoid, tanh
 from nas_rnn.errors import UserError
 from nas_rnn.plugins import load_cell
-from nas_rnn.spaces import cell_from_recipe, load_recipe, load_recipes, names_recipe, recipe_from_cell
+from nas_rnn.spaces import (
+    cell_from_recipe,
+    load_recipe,
+    load_recipes,
+    names_recipe,
+    recipe_from_cell,
+    recipes,
+)
 
 
 def recipe(text: str) -> dict[str, dict[str, object]]:
@@ -281,3 +288,13 @@ def test_a_file_that_is_not_there_or_not_compressed_is_told(tmp_path):
     (tmp_path / "not.jsonl.gz").write_text("{}")
     with pytest.raises(UserError, match="cannot read the recipes"):
         load_recipes(tmp_path / "not.jsonl.gz")
+
+
+def test_what_is_packed_is_unpacked_to_a_bound_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(recipes, "MOST_BYTES", 1000)
+    path = tmp_path / "many.jsonl.gz"
+    path.write_bytes(gzip.compress(b" " * 1001))
+    with pytest.raises(UserError, match="more than 1,000 bytes; divide them"):
+        load_recipes(path)
+    path.write_bytes(gzip.compress(b" " * 1000))
+    assert load_recipes(path) == []
