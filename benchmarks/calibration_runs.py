@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument(
         "--epochs", type=int, default="auto", help="default: until each has stopped improving"
     )
-    parser.add_argument("--characters", type=int, default=0, help="of char-lm's text; default: all")
+    parser.add_argument("--characters", type=int, default=0, help="of char-lm's text; default: the task's")
     parser.add_argument("--parameters", type=int, required=True, help="of each model")
     parser.add_argument("--lstm", type=int, default=40, help="how many runs of the LSTM")
     parser.add_argument("--gru", type=int, default=0, help="how many runs of the GRU")

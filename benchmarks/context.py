@@ -142,7 +142,7 @@ def main() -> None:
     parser.add_argument("--hidden", type=int, default=100)
     parser.add_argument("--price-only", action="store_true", help="leave out the figures")
     args = parser.parse_args()
-    task = CharLM()
+    task = CharLM(characters=10**7)  # all of it
     if not args.price_only:
         data = task.load(None)
         learned = trainer(args, task, data, args.epochs)

@@ -14,7 +14,7 @@ from nas_rnn.errors import UserError
 from nas_rnn.tasks import Batch, Batching, Loss, PreviewOptions, Regularisation, TaskData
 from nas_rnn.tasks.char_lm import CharLM
 from nas_rnn.tasks.char_lm.model import CharModel
-from nas_rnn.tasks.char_lm.task import FEWEST_CHARACTERS
+from nas_rnn.tasks.char_lm.task import EMBEDDED_CHARACTERS, FEWEST_CHARACTERS, python_reference
 from nas_rnn.tasks.data import EVALUATION, PARTS
 from nas_rnn.tasks.metric import totals_of
 from nas_rnn.tasks.streams import IGNORED
@@ -30,8 +30,14 @@ def lstm(input_size: int) -> nn.Module:
     return nn.LSTM(input_size, 8)
 
 
+def test_of_the_embedded_text_the_beginning_is_taken_unless_it_is_said_otherwise() -> None:
+    for characters, expected in ((0, EMBEDDED_CHARACTERS), (1000, 1000), (10**7, len(python_reference()))):
+        data = CharLM(characters=characters).load(None)
+        assert sum(len(data.part(part)["codes"]) for part in PARTS) == expected
+
+
 def test_embedded_text_is_large_and_split_by_position() -> None:
-    data = CharLM().load(None)
+    data = CharLM(characters=10**7).load(None)
     train, valid, test = (data.part(part)["codes"] for part in PARTS)
     total = len(train) + len(valid) + len(test)
     assert total > 300_000

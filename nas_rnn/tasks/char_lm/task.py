@@ -30,6 +30,9 @@ from nas_rnn.tasks.texts import ends_of_parts, read_pieces
 FEWEST_CHARACTERS = 20
 """With fewer, a tenth of the text has no input and target."""
 
+EMBEDDED_CHARACTERS = 40_000
+"""What is taken of the embedded text, where the options do not say: what small models learn in a minute."""
+
 BITS_PER_CHAR = Mean(
     "bits_per_char", "bits per character", "minimize", 0.01, "relative", of="bits", per="characters"
 )
@@ -46,7 +49,11 @@ class Options:
     embedding: int = option(0, "size of the vectors that stand for characters; 0: one-hot", low=0, high=65536)
     valid: float = option(0.1, "share of the text that validates", low=0.01, high=0.4)
     test: float = option(0.1, "share of the text that tests", low=0.01, high=0.4)
-    characters: int = option(0, "how many characters to use, from the beginning; 0: all", low=0)
+    characters: int = option(
+        0,
+        "how many characters to use, from the beginning; 0: all of a file, 40,000 of the embedded text",
+        low=0,
+    )
 
 
 class CharLM(Task):
@@ -78,7 +85,8 @@ class CharLM(Task):
                 single character.
         """
         pieces = (python_reference(),) if source is None else read_pieces(source)
-        vocabulary, codes = encoded(pieces, int(self.options.characters))
+        most = int(self.options.characters) or (EMBEDDED_CHARACTERS if source is None else 0)
+        vocabulary, codes = encoded(pieces, most)
         shown = "the embedded text" if source is None else str(source)
         if len(codes) < FEWEST_CHARACTERS:
             raise UserError(
