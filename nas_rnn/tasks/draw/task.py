@@ -65,7 +65,7 @@ class Draw(Task):
     item: ClassVar[str] = "picture"
     Options: ClassVar[type] = Options
     training_defaults: ClassVar[Mapping[str, int | float | str]] = MappingProxyType(
-        {"batch": 16, "length": 256, "learning_rate": 0.005}
+        {"batch": 16, "length": 256, "learning_rate": 0.01}
     )
     downloads: ClassVar[tuple[Download, ...]] = DOWNLOADS
 

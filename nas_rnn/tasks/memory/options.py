@@ -82,7 +82,7 @@ class Lengths:
 def kind_of(own: Options) -> Kind:
     """Return what the kind comes to."""
     if own.kind == "adding":
-        return Kind(steps=30, items=2_000, least=2, numbers=2)
+        return Kind(steps=30, items=1_000, least=2, numbers=2)
     if own.kind == "copy":
         names = [letter(number) for number in range(own.symbols)]
         return Kind(

@@ -43,7 +43,7 @@ from nas_rnn.tasks.task import (
 )
 from nas_rnn.tasks.vocabulary import CUTS, SPECIAL, cut, join, texts_of
 
-PAIRS = {"dates": 4_000, "addition": 50_000, "reversal": 10_000}
+PAIRS = {"dates": 2_000, "addition": 50_000, "reversal": 10_000}
 """How many pairs each kind makes, if option ``pairs`` does not say."""
 MAKING = ("kind", "locales", "digits", "turned", "letters")
 """Options of what is made."""
@@ -102,7 +102,7 @@ class Seq2Seq(Task):
     item: ClassVar[str] = "pair"
     Options: ClassVar[type] = Options
     training_defaults: ClassVar[Mapping[str, int | float | str]] = MappingProxyType(
-        {"batch": 32, "learning_rate": 0.005, "layers": 1}
+        {"batch": 32, "learning_rate": 0.01, "layers": 1}
     )
     raw_meta: ClassVar[frozenset[str]] = frozenset({"source_tokens", "target_tokens"})
 
