@@ -63,7 +63,7 @@ def told(line: dict[str, Any]) -> str:
     """Return a row of the table."""
     floor = "none" if line["floor_value"] is None else f"{line['floor_value']:.4g} ({line['floor']})"
     mean = "diverged" if line["mean"] is None else f"{line['mean']:.4g}"
-    epochs = f"{min(line['epochs'])}-{max(line['epochs'])}"
+    epochs = "-".join(str(count) for count in sorted({min(line["epochs"]), max(line["epochs"])}))
     lstm = f"{line['lstm']:.4g} ± {line['std']:.2g}"
     cells = [
         f"`{line['task']}`",
