@@ -110,8 +110,11 @@ def _without_bias(settings: Mapping[str, float] | None) -> dict[str, float] | No
 
 def _to_the_end(listener: RunListener, source: TuneSource, rung: int) -> Generator[RunSource, None, Rung]:
     """Train the best third of each cell's settings on, and the given ones; two thirds where ranks say too little."""
+    promoted: list[RunSpec] = []
     for share in (1, 2):
-        promoted = source.promoted(share)
+        before, promoted = promoted, source.promoted(share)
+        if promoted == before:
+            break
         ends = yield from trained_on(listener, "promotion", promoted, source.on_end)
         source.take_ends(ends)
         correlation = source.agreement()
