@@ -139,9 +139,8 @@ class Report:
         known = [run for run in ended if run.result.best_metric is not None]
         sign = 1 if self.measures.monitor.direction == "minimize" else -1
         known.sort(key=lambda run: sign * (run.result.best_metric or 0.0))
-        two = any(
-            standing.second for standing in self.standings if standing.name in {r.spec.name for r in runs}
-        )
+        names = {run.spec.name for run in runs}
+        two = any(standing.second for standing in self.standings if standing.name in names)
         return known[: 2 if two else 1]
 
     def gap(self, value: float | None) -> float | None:
