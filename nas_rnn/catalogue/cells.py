@@ -45,10 +45,9 @@ def find_cells(name: str, runs: Path, top: int) -> list[Cell]:
 def find_cell(name: str, runs: Path) -> Cell:
     """Return a zoo or plugin cell, a ``.cell`` file's or a recipe's, or a search's best; `UserError` otherwise."""
     best = runs / name / "best" / "cell.cell"
-    is_cell = _is_cell(name)
     if names_recipe(name):
         return load_recipe(name).cell
-    if is_cell:
+    if _is_cell(name):
         with _words_of_plugins():
             return plugins.load_cell(name)
     if best.is_file():

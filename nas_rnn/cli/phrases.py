@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
+from nas_rnn.comparison.sentences import four_digits
+
 
 def one_line(text: str) -> str:
     """Return ``text`` without line breaks and control characters, whoever wrote it."""
@@ -30,10 +32,8 @@ def duration(seconds: float) -> str:
 
 
 def figure(value: float | None) -> str:
-    """Return a metric's value with four significant digits, from 10,000 on as a whole number, or a dash."""
-    if value is None:
-        return "-"
-    return f"{value:,.0f}" if 9999.5 <= abs(value) < 1e15 else f"{value:#.4g}".rstrip(".")
+    """Return a metric's value, or a dash."""
+    return "-" if value is None else four_digits(value)
 
 
 def relative_gap(value: float | None, baseline: float | None, direction: str) -> float | None:

@@ -79,7 +79,6 @@ def contrast(
     Raises NasRnnError when they were not measured on the same test items, or ``groups`` are those of others.
     """
     _require_same_items(metric, pairs, groups)
-    by_settings = sum(_settings_variance(metric, runs) for runs in zip(*pairs, strict=True))
     sign, level = direction_sign(metric), level_of(metric, [other.figure for _, other in pairs])
     if isinstance(metric, Mean):
         weights_N = metric.items(pairs[0][0].statistics)[1]
@@ -89,7 +88,7 @@ def contrast(
         interval = paired_interval(
             candidate_SN, baseline_SN, weights_N, item=item, alpha=alpha, groups=groups
         )
-        return Contrast(metric, level, interval.difference, widened(interval, by_settings, alpha))
+        return Contrast(metric, level, interval.difference, _widened(metric, interval, pairs, alpha))
     if not isinstance(metric, Corpus):
         raise TypeError(f"{metric.name} is neither a Mean nor a Corpus, so it cannot be compared")
     found = corpus_interval(
@@ -104,7 +103,7 @@ def contrast(
     mean = float(np.mean([_step(metric, run.figure, other.figure) for run, other in pairs]))
     difference = _in_units(metric, sign * mean, level)
     if found.interval is not None and not found.problem:
-        return Contrast(metric, level, difference, widened(found.interval, by_settings, alpha))
+        return Contrast(metric, level, difference, _widened(metric, found.interval, pairs, alpha))
     instead = f"; {metric.instead} can decide" if metric.instead else ""
     return Contrast(metric, level, difference, None, f"{TOO_FEW} ({found.problem}{instead})")
 
@@ -123,6 +122,13 @@ def seed_differences(
         None if pair is None else _in_units(metric, sign * _step(metric, *pair), level) for pair in known
     ]
     return tuple(None if step is None or not math.isfinite(step) else step for step in steps)
+
+
+def _widened(metric: Metric, interval: PairedInterval, pairs: Pairs, alpha: float) -> PairedInterval:
+    """Return an interval with what the choice of both cells' settings adds to it."""
+    parts = [_settings_variance(metric, runs) for runs in zip(*pairs, strict=True)]
+    covers = f"two settings of {'each' if all(parts) else 'one'} cell"
+    return widened(interval, sum(parts), alpha, covers=covers)
 
 
 def _settings_variance(metric: Metric, runs: Sequence[Outcome]) -> float:

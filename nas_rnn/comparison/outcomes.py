@@ -128,7 +128,7 @@ def standing(metrics: Sequence[Metric], planned: Planned, runs: list[Outcome]) -
         std=own.std,
         diverged=diverged,
         training=entry.settings,
-        second=dict(entry.second or {}),
+        second=dict(entry.second or {}) if len(planned.specs) > 1 else {},
         control=entry.control,
         reference=entry.reference,
         others={

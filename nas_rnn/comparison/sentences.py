@@ -89,7 +89,7 @@ def _sentence(comparison: Comparison, row: ContenderRow) -> str:
         reason = row.reason or "none of its runs has a test result"
         return f"{claim}: {reason}."
     remarks = [
-        _cover(comparison, row),
+        _cover(row),
         "negative is better" if comparison.direction == "maximize" else "",
         _margin(comparison, row),
         _correction(comparison, row),
@@ -187,6 +187,11 @@ def decimals(comparison: Comparison, row: ContenderRow) -> int:
     return min(6, max(2, 1 - math.floor(math.log10(scale))))
 
 
+def four_digits(value: float) -> str:
+    """Return a metric's value with four significant digits, from 10,000 on as a whole number."""
+    return f"{value:,.0f}" if 9999.5 <= abs(value) < 1e15 else f"{value:#.4g}".rstrip(".")
+
+
 def two_digits(value: float) -> str:
     """Return a spread with two significant digits, from 100 on as a whole number: no 1.2e+02."""
     return f"{value:,.0f}" if abs(value) >= 99.5 else f"{value:.2g}"
@@ -197,20 +202,17 @@ def percent(level: float) -> str:
     return f"{100 * level:.3g} %"
 
 
-def _cover(comparison: Comparison, row: ContenderRow) -> str:
+def _cover(row: ContenderRow) -> str:
     """Say what the interval covers, and how surely."""
     if row.ci95 is None:
         refused = row.more_seeds_reason != ""  # `reason` says why
         return "" if refused else "no interval: one seed, and one test item or one group of items"
     seeds, level = f"{row.pairs} seeds", percent(row.level)
-    if row.standing.second or comparison.baseline.second:
-        seeds += ", two settings of each cell"
     if row.level > 0.95:
         level = f"95 % whenever the comparison ends, {level} at this look"
-    if row.covers.startswith("seeds and "):
-        return f"{level}, over {seeds} and the {row.covers.removeprefix('seeds and ')}"
-    if row.covers == "seeds only":
-        return f"{level}, over {seeds} only, not the test items"
+    if row.covers.startswith("seeds"):
+        covers = row.covers.replace("seeds", seeds, 1).replace(" and test ", " and the test ")
+        return f"{level}, over {covers}{', not the test items' if covers.endswith(' only') else ''}"
     return f"{level}, over the {row.covers}: one seed, so another seed may reverse it"
 
 

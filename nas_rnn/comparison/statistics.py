@@ -183,9 +183,14 @@ def settings_variance(values: Sequence[float], settings: Sequence[int]) -> float
     return float(np.var([group.mean() for group in groups], ddof=1) * (shares_K**2).sum())
 
 
-def widened(interval: PairedInterval, by: float, alpha: float = 0.05) -> PairedInterval:
-    """Return an interval with the variance ``by`` that the choice of settings adds."""
-    found = replace(interval, settings_variance=by)
+def widened(
+    interval: PairedInterval, by: float, alpha: float = 0.05, *, covers: str = "settings"
+) -> PairedInterval:
+    """Return an interval with the variance ``by`` that the choice of settings adds; ``covers`` says of which."""
+    told = interval.covers.replace("seeds and ", f"seeds, {covers} and ").replace(
+        "seeds only", f"seeds and {covers} only"
+    )
+    found = replace(interval, settings_variance=by, covers=told if by else interval.covers)
     if interval.ci95 is None or by == 0.0:
         return found
     half = float(special.stdtrit(found.degrees_of_freedom, 1 - alpha / 2)) * found.variance**0.5

@@ -22,7 +22,7 @@ from nas_rnn.experiment.stages.dead_end import forget_dead_end, keep_dead_end
 from nas_rnn.experiment.stages.earlier import HINTS, keep_earlier, kept_earlier, learned_by
 from nas_rnn.experiment.stages.final import Final
 from nas_rnn.experiment.stages.listening import RunListener
-from nas_rnn.experiment.stages.lstm_control import lstm_with_all
+from nas_rnn.experiment.stages.lstm_control import RUNS, lstm_with_all
 from nas_rnn.experiment.stages.random_control import RandomControl
 from nas_rnn.experiment.stages.selection import select
 from nas_rnn.experiment.stages.sizes import best_entries, reference_entries, warn_of_mismatch
@@ -156,6 +156,7 @@ def _run(session: Session[SearchConfig]) -> Result:
         for entry in entries[1:]:
             warn_of_mismatch(config.match, notify, entry)
         tuned = yield from tune(models, listener, costs, entries)
+        costs.add_unchosen("tuning", "tune-", but=RUNS)
         course = Course(
             search=tuple(rungs),
             tuning=tuned.rung,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 
+from nas_rnn.comparison.sentences import four_digits
+
 
 def figure(value: float | None) -> str:
-    """Return a metric's value with four significant digits, from 10,000 on as a whole number, or a dash."""
+    """Return a metric's value, or a dash."""
     if value is None:
         return "–"
-    if 9999.5 <= abs(value) < 1e15:
-        return f"{value:,.0f}"
-    return f"{value:#.4g}".rstrip(".") if math.isfinite(value) else "not finite"
+    return four_digits(value) if math.isfinite(value) else "not finite"
 
 
 def signed(value: float | None, digits: int = 3) -> str:

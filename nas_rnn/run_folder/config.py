@@ -313,9 +313,8 @@ def read_config(kind: type[C], values: Mapping[str, Any]) -> C:
     try:
         config: C = _adapter(kind).validate_python(given)
     except ValidationError as error:
-        told = dict.fromkeys(
-            _explain(kind, problem) for problem in error.errors()
-        )  # a type of a union says the same
+        # Each type of a union has a problem of its own, which says the same.
+        told = dict.fromkeys(_explain(kind, problem) for problem in error.errors())
         raise UserError("\n".join(told)) from None
     return config
 
@@ -350,11 +349,8 @@ def load_toml(path: Path, flag: str = "--config") -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{flag}: there is no file {str(path)!r}") from None
-    except (
-        OSError,
-        ValueError,
-        RecursionError,
-    ) as error:  # ValueError: of TOML, UTF-8, or a number of many digits
+    # ValueError: of TOML, of UTF-8, or of a number of many digits
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{flag}: {str(path)!r} cannot be read as TOML: {error}") from None
 
 

@@ -114,4 +114,29 @@ def test_of_pairs_that_are_left_only_with_one_setting_nothing_is_added() -> None
     for spec in made.contenders[0].specs[1::2]:
         found[spec.id] = replace(found[spec.id], status="failed", test_statistics=None)
     row = judge((BITS,), made, found).contenders[0]
-    assert row.pairs == 2 and row.ci95 is not None
+    assert row.pairs == 2 and row.covers == "seeds and test items"
+
+
+def test_what_is_covered_is_told_of_one_cell_where_the_other_has_but_one_setting() -> None:
+    apart = {("lstm", 0.1): 0.0, ("own", 0.1): -0.1, ("own", 0.5): 0.1}
+    made = final_specs(entry("lstm", None), [entry("own")], task=TASK, seed=0, seeds=4)
+    found = judge((BITS,), made, results(made, apart, 0.01))
+    assert found.contenders[0].covers == "seeds, two settings of one cell and test items"
+    assert "over 4 seeds, two settings of one cell and the test items;" in sentence(found)
+    assert found.baseline.second == {}
+
+
+def test_one_run_has_no_second_settings_to_tell_of() -> None:
+    made = plan(1)
+    found = judge((BITS,), made, results(made, {("lstm", 0.1): 0.0, ("own", 0.1): -0.1}, 0.01))
+    assert found.baseline.second == {} == found.contenders[0].standing.second
+    assert found.contenders[0].covers == "test items only"
+
+
+def test_without_items_to_compare_the_seeds_and_settings_are_covered() -> None:
+    found = replace(paired_interval([[1.0], [2.0], [4.0]], [[0.0], [0.5], [1.0]], [1.0]))
+    assert found.covers == "seeds only"
+    assert (
+        widened(found, 0.1, covers="two settings of each cell").covers
+        == "seeds and two settings of each cell only"
+    )

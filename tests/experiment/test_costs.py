@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from nas_rnn.comparison import Entry, TaskChoice, tuning_spec
 from nas_rnn.experiment.stages.costs import Costs
+from nas_rnn.experiment.stages.lstm_control import NAME, RUNS
 from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.training import RunResult, RunSpec, TrainingOptions
 
@@ -28,7 +30,7 @@ def test_runs_of_cells_that_are_no_longer_chosen_count(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path, "mine")
     seconds = {
         "select-old-s0": 1.0,
-        "tune-lstm-000": 2.0,
+        f"{RUNS}000": 2.0,
         "tune-old-000": 4.0,
         "t0000": 8.0,
         "select-new-s0": 16.0,
@@ -38,8 +40,16 @@ def test_runs_of_cells_that_are_no_longer_chosen_count(tmp_path: Path) -> None:
     costs = Costs(folder)
     costs.add("selection", [last])
     costs.add_unchosen("selection", "select-")
-    costs.add_unchosen("tuning", "tune-", but="tune-lstm-")
+    costs.add_unchosen("tuning", "tune-", but=RUNS)
     assert {cost.part: (cost.runs, cost.seconds) for cost in costs.parts()} == {
         "selection": (2, 17.0),
         "tuning": (1, 4.0),
     }
+
+
+def test_the_runs_of_the_lstm_that_is_tuned_with_all_begin_as_they_are_left_out() -> None:
+    """They are no tuning of the cells, whose cost says how many of them there are."""
+    cell = "@cell\ndef lstm(x, h):\n    return tanh(linear(x, h))\n"
+    entry = Entry(name=NAME, cell=cell, digest="", hidden_size=1, parameters=1, training=TrainingOptions())
+    spec = tuning_spec([entry], 0, 0, {"learning_rate": 0.1}, task=TaskChoice("char-lm", {}), seed=0)
+    assert spec.id.startswith(RUNS) and not spec.id.startswith("tune-lstm-")

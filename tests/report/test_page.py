@@ -306,7 +306,7 @@ def test_the_best_settings_are_those_that_decided(tmp_path: Path) -> None:
 def test_two_settings_of_each_cell_are_told_and_shown(tmp_path: Path) -> None:
     folder = full_search(tmp_path, "two")
     one = page_of(folder)
-    assert "the two best in turn" not in one.text and "which two settings" not in one.text
+    assert "the two best in turn" not in one.text
     comparison = folder.read_json("comparison.json")
     for row in (comparison["baseline"], *comparison["contenders"]):
         row["second"] = {"learning_rate": 0.01}
@@ -316,7 +316,6 @@ def test_two_settings_of_each_cell_are_told_and_shown(tmp_path: Path) -> None:
         "The final uses the best settings of each, the two best in turn: which of them tuning finds is chance."
         in page.text
     )
-    assert "and which two settings tuning found for each cell." in page.text
     table = tuning(gather(folder))
     assert table is not None and len(table.rows) == 4 and table.chosen == {0, 1, 2, 3}
 

@@ -6,6 +6,7 @@ from collections.abc import Generator
 from dataclasses import replace
 
 from nas_rnn.comparison import Entry
+from nas_rnn.comparison.plan import file_safe
 from nas_rnn.engine import RunSource
 from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.stages.costs import Costs
@@ -15,6 +16,8 @@ from nas_rnn.experiment.stages.tuning import Tuning, tune
 from nas_rnn.run_folder.trials import BASELINE_ID
 
 NAME = "LSTM tuned with all"
+RUNS = f"tune-{file_safe(NAME)}-"
+"""How the ids of its runs begin."""
 
 
 def lstm_with_all(

@@ -79,8 +79,6 @@ def tune(
     if rung is not None:
         decided = yield from _to_the_end(listener, source, rung)
     costs.add("control" if phase == "lstm-all" else "tuning", source.results)
-    if phase == "tuning":  # runs of the baseline's may be the control's
-        costs.add_unchosen("tuning", "tune-", but=source.ids()[0].removesuffix("000"))
     tuned = source.best()
     in_order, leader = iter(tuned), tuned[min(1, len(tuned) - 1)]
     return Tuning(
