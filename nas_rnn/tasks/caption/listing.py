@@ -163,9 +163,8 @@ def _tokens(path: Path, lines: list[str]) -> Iterator[tuple[int, str, str]]:
 def _table(path: Path, lines: list[str], first: str) -> Iterator[tuple[int, str, str]]:
     import csv
 
-    reader = csv.reader(
-        (f"{line}\n" for line in lines), strict=True
-    )  # a quoted caption may have several lines
+    # With their ends, since a quoted caption may have several lines.
+    reader = csv.reader((f"{line}\n" for line in lines), strict=True)
     try:
         rows = ((reader.line_num, row) for row in reader if row)
         _, header = next(rows)

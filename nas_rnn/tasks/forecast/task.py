@@ -340,9 +340,8 @@ def _scaled(data: TaskData) -> TaskData:
         UserError: for a variable without a known value there, or a target that never changes.
     """
     train, meta = data.part("train"), data.meta
-    for place in np.flatnonzero(
-        ~train["known"].any(axis=0)
-    ).tolist():  # all of it would be filled from the future
+    # What is never known there would be filled from the future.
+    for place in np.flatnonzero(~train["known"].any(axis=0)).tolist():
         raise UserError(
             f"column {meta['variables'][place]!a} of {meta['source']} has no known value in the training part, its "
             f"first {len(train['known']):,} rows; leave the column out (option columns)"

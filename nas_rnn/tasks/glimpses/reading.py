@@ -164,8 +164,8 @@ class Wandering:
             "looks": self.looks,
             "features": self.features,
             "classes": classes,
-            "learned": self.learned
-            and self.looks > 1,  # the first look is at the middle, whatever a policy says
+            # The first look is at the middle, whatever a policy says.
+            "learned": self.learned and self.looks > 1,
             "spread": self.spread,
             "mean": self.over_looks,
         }

@@ -81,6 +81,5 @@ def _pair(text: str, path: Path, number: int, by: str, target_by: str) -> Pair:
     for name, column, way in (("source", columns[0], by), ("target", columns[1], target_by)):
         if not cut(column, way):
             raise UserError(f"{path}, line {number}: the {name} is empty; fill it in, or remove the line")
-    return Pair(
-        columns[0], columns[1], join(cut(columns[0], by), by)
-    )  # sources that a net cannot tell apart are one
+    # Sources that a net cannot tell apart are one.
+    return Pair(columns[0], columns[1], join(cut(columns[0], by), by))
