@@ -53,13 +53,25 @@ class Problem:
     data: TaskData
     parameters: int
 
-    def spec(self, name: str, cell: Cell, seed: int, epochs: int, factors: tuple[float, float]) -> RunSpec:
-        """Return a run of so many epochs, its rate the task's own times what lies between ``factors``."""
+    def spec(
+        self,
+        name: str,
+        cell: Cell,
+        seed: int,
+        epochs: int,
+        factors: tuple[float, float],
+        dropout: tuple[float, float],
+    ) -> RunSpec:
+        """Return a run of so many epochs.
+
+        Its rate is the task's own times what lies between ``factors``, its variational dropout lies in ``dropout``.
+        """
         least, most = factors
         given = {"batch": 32, "length": 32, **self.task.training_defaults}
         options = TrainingOptions(device="cpu", **{**given, "epochs": epochs})
         rng = np.random.default_rng([seed, sum(map(ord, name + self.name))])
         rate = options.learning_rate * least * (most / least) ** rng.random()
+        dropped = dropout[0] + (dropout[1] - dropout[0]) * rng.random()
         spec = RunSpec(
             id=f"{name}-{seed}",
             role="final",
@@ -67,7 +79,9 @@ class Problem:
             cell=cell.to_text(),
             hidden_size=1,
             task=self.task.name,
-            training=replace(options, learning_rate=float(f"{rate:.3g}")),
+            training=replace(
+                options, learning_rate=float(f"{rate:.3g}"), variational_dropout=float(f"{dropped:.3g}")
+            ),
             seed=2 * seed,
             data_seed=2 * seed + 1,
         )
@@ -103,6 +117,7 @@ def measured(problem: Problem, spec: RunSpec) -> Line:
         line["diverged"] = str(error)
     return line | {
         "rate": spec.training.learning_rate,
+        "dropout": spec.training.variational_dropout,
         "curve": curve,
         "test": tests,
         "seconds": time.perf_counter() - began,
@@ -216,6 +231,9 @@ def main() -> None:
     parser.add_argument("--parameters", type=int, default=10_000)
     parser.add_argument("--epochs", type=int, default=300, help="of each run")
     parser.add_argument("--rates", type=float, nargs=2, default=(0.25, 4.0), help="times the task's own")
+    parser.add_argument(
+        "--dropout", type=float, nargs=2, default=(0.0, 0.0), help="variational dropout, drawn from between"
+    )
     parser.add_argument("--tasks", default="char-lm,glimpses", help="of the embedded data; may be empty")
     parser.add_argument("--minutes", type=float, default=25, help="no run begins later; 0: tables only")
     given = parser.parse_args()
@@ -238,7 +256,9 @@ def main() -> None:
         if time.monotonic() > until:
             break
         if (problem.name, name, seed) not in known:
-            lines.append(measured(problem, problem.spec(name, cell, seed, given.epochs, given.rates)))
+            lines.append(
+                measured(problem, problem.spec(name, cell, seed, given.epochs, given.rates, given.dropout))
+            )
             with given.out.open("a") as file:
                 file.write(json.dumps(lines[-1]) + "\n")
     print("| runs | ended | at epoch | known | noise | smooth | best | test | gain of best | gain on test |")

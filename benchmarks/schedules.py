@@ -28,6 +28,7 @@ from schedules_peers import (
     Problem,
     Reading,
     Run,
+    averaged,
     constant,
     cosine,
     nt_asgd,
@@ -58,6 +59,7 @@ PEERS = (
     Peer("cosine", ("cosine",)),
     Peer("plateaus", ("plateaus", "plateaus, own end")),
     Peer("nt-asgd", ("NT-ASGD",)),
+    Peer("constant 0.999", ("averaged, beta2 0.999",)),
     Peer("schedule-free 0.95", ("schedule-free, beta2 0.95",), 2.0),
     Peer("schedule-free 0.999", ("schedule-free, beta2 0.999",), 2.0),
 )
@@ -122,6 +124,9 @@ def _train(lines: Lines, problem: Problem, kind: str) -> Train:
         known = trained(lines, problem, "constant", rate, 0)
         epochs = int(value(known, "averaged", "epochs"))
         return lambda run: cosine(run, epochs)
+    if kind.startswith("constant "):
+        second = float(kind.split()[1])
+        return lambda run: averaged(run, second, f"averaged, beta2 {second:g}")
     if kind.startswith("schedule-free"):
         second = float(kind.split()[1])
         return lambda run: schedule_free(run, second, f"schedule-free, beta2 {second:g}")
@@ -211,14 +216,19 @@ def main() -> None:
     parser.add_argument(
         "--table", action="store_true", help="train nothing; the table of the runs that are there"
     )
+    parser.add_argument(
+        "--only", nargs="+", choices=[peer.kind for peer in PEERS], help="peers to train; default: all"
+    )
     given = parser.parse_args()
     torch.set_num_threads(1)
     lines = Lines(given.out, complete=given.table)
     problems = list(problems_of(given.text, given.characters, given.parameters))
-    for peer in () if given.table else PEERS:
+    chosen = [peer for peer in PEERS if given.only is None or peer.kind in given.only]
+    for peer in () if given.table else chosen:
         for problem in problems:
             for reading in peer.readings:
                 finals(lines, problem, peer, reading)
+    lines.complete = True
     print_table(lines, problems)
 
 

@@ -261,6 +261,18 @@ def constant(run: Run) -> list[Reading]:
     return [*readings, *tails]
 
 
+def averaged(run: Run, second: float, name: str) -> list[Reading]:
+    """The rate stays, with another second beta of AdamW's; averaged weights."""
+    for group in run.optimizer.param_groups:
+        group["betas"] = (BETAS[0], second)
+    average = AveragedWeights(run.model, AVERAGE)
+    reading = Reading(name, average.loaded)
+    while reading.end is None:
+        run.train_epoch(after_step=average.update)
+        run.read(reading)
+    return [reading]
+
+
 def _tail(run: Run, averaged: Reading, weights: dict[str, Tensor], name: str) -> Reading:
     """From the best averaged epoch on let the rate fall to zero over `TAIL` of the steps so far."""
     run.model.load_state_dict(weights)
