@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,18 @@ SAID: Mapping[Part, str] = {"train": "training", "valid": "validation", "test": 
 
 MOST_NAMED = 8
 """So many of a part are named, the most frequent first; the others are counted."""
+
+MOST_COUNTED = 1 << 20
+"""Symbols of a part, its last, that are counted for `parts_differ`: a long text shall not keep its user waiting."""
+
+UNLIKE = 0.05
+"""By this share validation and test may differ in what a table of pairs makes of them. They did by 1 to 3 % where
+models were best on both after about the same epochs, and by 7 to 10 % where they were not (docs/statistics.md)."""
+
+CHANCE = 3.0
+"""Standard errors that are chance, of symbols as if they were independent."""
+
+Floats = NDArray[np.float64]
 
 
 def unlearnable(
@@ -40,6 +53,23 @@ def unlearnable(
     return (
         f"some {what} are not in the training part, so no model can have learned them: {'; '.join(told)}. They count "
         "against every cell, and the figure is worse by them",
+    )
+
+
+def parts_differ(table: str, unit: str, valid_N: Floats, test_N: Floats) -> tuple[str, ...]:
+    """Say in one sentence that validation and test are unlike, if a table of training counts finds them so.
+
+    ``valid_N`` and ``test_N`` are what the ``table`` ("pairs of words") says of each symbol, in ``unit``, less is
+    better. A difference within three standard errors is none.
+    """
+    valid, test = float(valid_N.mean()), float(test_N.mean())
+    chance = CHANCE * math.hypot(*(float(own.std()) / len(own) ** 0.5 for own in (valid_N, test_N)))
+    if abs(valid - test) <= max(UNLIKE * min(valid, test), chance):
+        return ()
+    return (
+        f"the validation and the test part are different kinds of text: counts of {table} from the training part come "
+        f"to {valid:.2f} {unit} on one and {test:.2f} on the other. Settings and ends of training that are best on one "
+        "may not be on the other; --task-option places=8 takes both from 8 places of a single text",
     )
 
 

@@ -6,14 +6,21 @@ Knows no torch.
 from __future__ import annotations
 
 import codecs
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from nas_rnn.errors import UserError
 from nas_rnn.outside import require_reachable
+from nas_rnn.tasks.data import Symbols
 
 PIECE = 1 << 20
 """Bytes that are read at a time."""
+
+FEWEST_OF_A_PLACE = 32
+"""Characters or words of a part from one place, at least: at each the text leaps, and what follows is a surprise."""
 
 _UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -40,6 +47,41 @@ def ends_of_parts(count: int, valid: float, test: float) -> tuple[int, int]:
     # Rounded, since 0.1 has no exact binary form; then down to a whole symbol.
     first, second = (int(round(count * (1 - share), 6)) for share in (valid + test, test))
     return first, second
+
+
+def most_places(count: int, valid: float, test: float) -> int:
+    """Return from how many places of a text of ``count`` symbols its parts can come, by the shares of the last two."""
+    return max(1, int(count * min(valid, test, 1 - valid - test) / FEWEST_OF_A_PLACE))
+
+
+def in_parts(
+    symbols_N: Symbols, valid: float, test: float, places: int, what: str
+) -> tuple[Symbols, int, int]:
+    """Return a text with its parts one after the other, and where the training and the validation part end.
+
+    Validation and test come from so many ``places``: the text is cut into that many pieces of one length, and the end
+    of each is theirs. What the text is about then occurs in every part; with one place a single chapter may validate
+    and another test. ``what`` the symbols are ("characters") is for the message.
+
+    Raises:
+        UserError: where a piece is so short that a part gets nothing of it.
+    """
+    if places == 1:
+        return symbols_N, *ends_of_parts(len(symbols_N), valid, test)
+    most = most_places(len(symbols_N), valid, test)
+    if places > most:
+        raise UserError(
+            f"places={places} cuts a text of {len(symbols_N):,} {what} into pieces too short for a training, a "
+            f"validation and a test part each; take places={most}{' at most' * (most > 1)}, or a longer text"
+        )
+    pieces = [len(symbols_N) * place // places for place in range(places + 1)]
+    parts: tuple[list[Symbols], ...] = ([], [], [])
+    for begins, ends in itertools.pairwise(pieces):
+        piece = symbols_N[begins:ends]
+        for own, cut in zip(parts, np.split(piece, ends_of_parts(len(piece), valid, test)), strict=True):
+            own.append(cut)
+    train, validation = (sum(map(len, own)) for own in parts[:2])
+    return np.concatenate([*itertools.chain(*parts)]), train, train + validation
 
 
 def require_file(path: Path, what_works: str) -> None:

@@ -15,7 +15,7 @@ from nas_rnn.tasks import Batch, Batching, Loss, PreviewOptions, Regularisation,
 from nas_rnn.tasks.char_lm import CharLM
 from nas_rnn.tasks.char_lm.model import CharModel
 from nas_rnn.tasks.char_lm.task import EMBEDDED_CHARACTERS, FEWEST_CHARACTERS, python_reference
-from nas_rnn.tasks.data import EVALUATION, PARTS
+from nas_rnn.tasks.data import EVALUATION, PARTS, Part
 from nas_rnn.tasks.metric import totals_of
 from nas_rnn.tasks.streams import IGNORED
 
@@ -37,7 +37,7 @@ def test_of_the_embedded_text_the_beginning_is_taken_unless_it_is_said_otherwise
 
 
 def test_embedded_text_is_large_and_split_by_position() -> None:
-    data = CharLM(characters=10**7).load(None)
+    data = CharLM(characters=10**7, places=1).load(None)
     train, valid, test = (data.part(part)["codes"] for part in PARTS)
     total = len(train) + len(valid) + len(test)
     assert total > 300_000
@@ -57,16 +57,69 @@ def test_parts_joined_are_the_file(tmp_path: Path) -> None:
 
 
 def test_only_the_beginning_of_a_text_is_used_where_so_asked() -> None:
-    whole, part = CharLM().load(None), CharLM(characters=5000).load(None)
+    whole, part = (CharLM(characters=count, places=1).load(None) for count in (0, 5000))
     codes = np.concatenate([part.part(name)["codes"] for name in PARTS])
     assert len(codes) == 5000
-    spelled = [
+    read = [
         "".join(data.meta["vocabulary"][code] for code in found[:3000])
         for data, found in ((part, codes), (whole, whole.part("train")["codes"]))
     ]
-    assert spelled[0] == spelled[1]
+    assert read[0] == read[1]
     with pytest.raises(UserError, match="has 7 characters, too few"):
         CharLM(characters=7).load(None)
+
+
+def spelled(data: TaskData, part: Part) -> str:
+    return "".join(data.meta["vocabulary"][code] for code in data.part(part)["codes"])
+
+
+def test_parts_come_from_as_many_places_as_asked(tmp_path: Path) -> None:
+    # A hundred characters of each of four chapters, numbered within.
+    text = "".join(f"{chapter}{place:03d}" for chapter in "abcd" for place in range(100))
+    path = tmp_path / "text.txt"
+    path.write_text(text)
+    data = CharLM(places=4).load(path)
+    for part, first, last in (("train", 0, 80), ("valid", 80, 90), ("test", 90, 100)):
+        wanted = "".join(f"{chapter}{place:03d}" for chapter in "abcd" for place in range(first, last))
+        assert spelled(data, part) == wanted
+    uneven = CharLM(places=3, valid=0.13, test=0.07).load(path)
+    assert sorted("".join(spelled(uneven, part) for part in PARTS)) == sorted(text)
+
+
+def test_the_embedded_text_gives_of_eight_places_and_a_file_of_its_end(tmp_path: Path) -> None:
+    def codes(task: CharLM, source: Path | None) -> list[bytes]:
+        return [task.load(source).part(part)["codes"].tobytes() for part in PARTS]
+
+    path = tmp_path / "text.txt"
+    path.write_text(python_reference()[:EMBEDDED_CHARACTERS])
+    assert codes(CharLM(), None) == codes(CharLM(places=8), path) != codes(CharLM(), path)
+    assert codes(CharLM(), path) == codes(CharLM(places=1), None)
+    assert (
+        len(CharLM(characters=100).load(None).part("test")["codes"]) == 10
+    )  # eight places would be too many
+
+
+def test_more_places_than_a_text_has_room_for_are_refused() -> None:
+    with pytest.raises(UserError, match=r"places=8 cuts a text of 1,000 characters .* take places=3 at most"):
+        CharLM(characters=1000, places=8).load(None)
+    assert CharLM(characters=1000, places=3).load(None)
+    with pytest.raises(UserError, match=r"places=2 .* take places=1, or a longer text"):
+        CharLM(characters=500, places=2).load(None)
+
+
+def test_parts_of_different_kinds_are_told(tmp_path: Path) -> None:
+    def told(validation: str, test: str) -> list[str]:
+        data = data_of("the cat sat on the mat. " * 320 + validation * 40 + test * 40, tmp_path)
+        return [notice for notice in CharLM().notices(data) if "different kinds of text" in notice]
+
+    known, shuffled = "the cat sat on the mat. ", "tah mce to etnt .sa hat "
+    assert not told(known, known)
+    assert not told(shuffled, shuffled)
+    (notice,) = told(known, shuffled)
+    assert "--task-option places=8" in notice
+    # Of two short parts a difference is chance.
+    data = data_of("the cat sat on the mat. " * 8 + "mat on the cat. the sat ", tmp_path)
+    assert not [notice for notice in CharLM().notices(data) if "different kinds" in notice]
 
 
 def test_the_shortest_text_has_a_target_in_every_part(tmp_path: Path) -> None:

@@ -176,6 +176,30 @@ def test_words_are_the_same_wherever_pieces_end(words: list[str], piece: int, sp
     assert data.meta["vocabulary"] == ordered
 
 
+def test_parts_come_from_as_many_places_as_asked(tmp_path: Path) -> None:
+    # Chapters of 400 words, each of its own ten; the end of the line is the last word.
+    words = [f"{chapter}{place % 10}" for chapter in "abcd" for place in range(400)]
+    data = data_of(" ".join(words[:-1]), tmp_path, least=1, places=4)
+    found = spelled(data)
+    ends = [f"{chapter}{place % 10}" for chapter in "abcd" for place in range(40)]
+    assert found["valid"] == ends
+    assert found["test"] == [*ends[:-1], EOS]
+    assert len(found["train"]) == 4 * 320
+    assert "d0" in data.meta["vocabulary"]  # training has words of all places
+    assert "d0" not in data_of(" ".join(words[: 4 * 300 + 10]), tmp_path, least=1).meta["vocabulary"]
+    (tmp_path / "three").mkdir()
+    folder = ptb(tmp_path / "three", train="a b a b\n" * 5, valid="a b\n" * 2, test="a b a\n" * 2)
+    with pytest.raises(UserError, match=r"option 'places' cuts a single text; .*three has three"):
+        WordLM(places=2).load(folder)
+
+
+def test_parts_of_different_kinds_are_told(tmp_path: Path) -> None:
+    train, other = "the cat sat on the mat . " * 160, "mat the on . cat the sat " * 20
+    for validation, test, count in ((train, other, 1), (train, train, 0)):
+        data = data_of(train * 4 + validation[:500] + test[:500], tmp_path)
+        assert sum("different kinds of text" in notice for notice in WordLM().notices(data)) == count
+
+
 def test_the_share_of_unknown_words_is_told(tmp_path: Path) -> None:
     folder = ptb(tmp_path, train="a b a b\n" * 5, valid="a b c d\n" * 2, test="a b a c\n" * 2)
     (told, never) = WordLM().notices(WordLM().load(folder))

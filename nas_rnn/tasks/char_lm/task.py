@@ -20,18 +20,21 @@ from nas_rnn.tasks.data import EVALUATION, PARTS, Arrays, Batching, Part, TaskDa
 from nas_rnn.tasks.download import Download
 from nas_rnn.tasks.metric import Mean, Metric, Statistics
 from nas_rnn.tasks.model import TaskModel
-from nas_rnn.tasks.notices import unlearnable
+from nas_rnn.tasks.notices import MOST_COUNTED, parts_differ, unlearnable
 from nas_rnn.tasks.options import option
 from nas_rnn.tasks.sampling import draw, require_drawable
 from nas_rnn.tasks.streams import batches_of, evaluation_blocks, symbols_before, with_fresh_test
 from nas_rnn.tasks.task import MakeRnn, PlainNet, Preview, PreviewOptions, Regularisation, Task
-from nas_rnn.tasks.texts import ends_of_parts, read_pieces
+from nas_rnn.tasks.texts import in_parts, most_places, read_pieces
 
 FEWEST_CHARACTERS = 20
 """With fewer, a tenth of the text has no input and target."""
 
 EMBEDDED_CHARACTERS = 40_000
 """What is taken of the embedded text, where the options do not say: what small models learn in a minute."""
+
+EMBEDDED_PLACES = 8
+"""Python's reference goes through its topics by name: its end, alone, is another kind of text than its middle."""
 
 BITS_PER_CHAR = Mean(
     "bits_per_char", "bits per character", "minimize", 0.01, "relative", of="bits", per="characters"
@@ -54,13 +57,20 @@ class Options:
         "how many characters to use, from the beginning; 0: all of a file, 40,000 of the embedded text",
         low=0,
     )
+    places: int = option(
+        0,
+        "from how many places of the text both these parts come; 0: its end alone, 8 of the embedded text",
+        low=0,
+        high=1 << 16,
+    )
 
 
 class CharLM(Task):
     """Next-character prediction on any UTF-8 text; by default on the text of Python's own reference.
 
-    The parts follow one another: the first 80 % of the characters train, the next 10 % validate, the last
-    10 % test (options ``valid`` and ``test`` are the shares of these two). The vocabulary is that of the whole
+    The parts of a file follow one another: the first 80 % of the characters train, the next 10 % validate, the last
+    10 % test (options ``valid`` and ``test`` are the shares of these two). With option ``places`` the text is cut into
+    so many pieces, and each piece into the three. The vocabulary is that of the whole
     text, so that no part meets a character it cannot name; which characters exist is all that training learns
     from the other parts. Validation and test read the text before each of their streams as context that is not
     scored, so their figures do not depend on how many streams there are: training text before validation, training and
@@ -81,7 +91,7 @@ class CharLM(Task):
         """Read a UTF-8 text file, or the text of Python's language reference that CPython carries.
 
         Raises:
-            UserError: for a file that cannot be read as UTF-8, is too short for three parts, or repeats a
+            UserError: for a file that cannot be read as UTF-8, is too short for its parts, or repeats a
                 single character.
         """
         pieces = (python_reference(),) if source is None else read_pieces(source)
@@ -98,7 +108,9 @@ class CharLM(Task):
                 f"{shown} holds a single distinct character, {vocabulary.characters!r}, so there is nothing to "
                 "predict; give a text with at least two"
             )
-        first, second = ends_of_parts(len(codes), float(self.options.valid), float(self.options.test))
+        shares = float(self.options.valid), float(self.options.test)
+        usual = min(EMBEDDED_PLACES, most_places(len(codes), *shares)) if source is None else 1
+        codes, first, second = in_parts(codes, *shares, int(self.options.places) or usual, "characters")
         parts: dict[Part, Arrays] = {
             "train": {"codes": codes[:first]},
             "valid": {"codes": codes[first:second]},
@@ -120,9 +132,15 @@ class CharLM(Task):
         return with_fresh_test(data, begins, ends)
 
     def notices(self, data: TaskData) -> tuple[str, ...]:
-        """Name the characters that the training part lacks."""
+        """Name the characters that the training part lacks, and say where validation and test are unlike."""
+        vocabulary = data.meta["vocabulary"]
         codes = {part: data.part(part)["codes"] for part in PARTS}
-        return unlearnable(data.meta["vocabulary"], codes, what="characters", items="characters")
+        train, *evaluated = (own[-MOST_COUNTED:] for own in codes.values())
+        bits = [bigram_bits(train, own, len(vocabulary)) for own in evaluated]
+        return (
+            *unlearnable(vocabulary, codes, what="characters", items="characters"),
+            *parts_differ("pairs of characters", "bits per character", *bits),
+        )
 
     def floors(self, data: TaskData) -> dict[str, Statistics]:
         """Return tables of single characters and of pairs, over the blocks of the test part."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from nas_rnn.errors import UserError
 from nas_rnn.tasks.data import PARTS, Part, Symbols, renumbered
-from nas_rnn.tasks.texts import ends_of_parts, read_pieces
+from nas_rnn.tasks.texts import ends_of_parts, in_parts, read_pieces
 from nas_rnn.tasks.word_lm.words import (
     EOS,
     UNKNOWN,
@@ -53,6 +53,7 @@ class Wanted:
     words: int
     valid: float
     test: float
+    places: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +81,13 @@ def _one(source: Path | None, wanted: Wanted) -> Words:
     numbering = Numbering()
     splitting, pieces = _numbered(source, shown, wanted, None, numbering, wanted.words)
     count = sum(map(len, pieces))
-    first, second = ends_of_parts(count, wanted.valid, wanted.test)
+    if wanted.places <= 1:
+        first, second = ends_of_parts(count, wanted.valid, wanted.test)
+    else:
+        whole, first, second = in_parts(
+            np.concatenate(pieces), wanted.valid, wanted.test, wanted.places, "words"
+        )
+        pieces = [whole]
     _require_some(shown, {"train": first, "valid": second - first, "test": count - second})
     vocabulary = _vocabulary(numbering, pieces, first, wanted, shown)
     codes = renumbered(pieces, numbers_in(vocabulary, numbering.words))

