@@ -22,6 +22,9 @@ PIECE = 1 << 20
 FEWEST_OF_A_PLACE = 32
 """Characters or words of a part from one place, at least: at each the text leaps, and what follows is a surprise."""
 
+USUAL_PIECE = 4500
+"""Characters or words of a text that goes from topic to topic, to each of which validation and test have a place."""
+
 _UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -47,6 +50,11 @@ def ends_of_parts(count: int, valid: float, test: float) -> tuple[int, int]:
     # Rounded, since 0.1 has no exact binary form; then down to a whole symbol.
     first, second = (int(round(count * (1 - share), 6)) for share in (valid + test, test))
     return first, second
+
+
+def usual_places(count: int, valid: float, test: float) -> int:
+    """Return from how many places an embedded text of ``count`` symbols gives its parts: one each `USUAL_PIECE`."""
+    return max(1, min(count // USUAL_PIECE, most_places(count, valid, test)))
 
 
 def most_places(count: int, valid: float, test: float) -> int:

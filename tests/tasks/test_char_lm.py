@@ -86,7 +86,7 @@ def test_parts_come_from_as_many_places_as_asked(tmp_path: Path) -> None:
     assert sorted("".join(spelled(uneven, part) for part in PARTS)) == sorted(text)
 
 
-def test_the_embedded_text_gives_of_eight_places_and_a_file_of_its_end(tmp_path: Path) -> None:
+def test_the_embedded_text_gives_of_many_places_and_a_file_of_its_end(tmp_path: Path) -> None:
     def codes(task: CharLM, source: Path | None) -> list[bytes]:
         return [task.load(source).part(part)["codes"].tobytes() for part in PARTS]
 

@@ -25,16 +25,13 @@ from nas_rnn.tasks.options import option
 from nas_rnn.tasks.sampling import draw, require_drawable
 from nas_rnn.tasks.streams import batches_of, evaluation_blocks, symbols_before, with_fresh_test
 from nas_rnn.tasks.task import MakeRnn, PlainNet, Preview, PreviewOptions, Regularisation, Task
-from nas_rnn.tasks.texts import in_parts, most_places, read_pieces
+from nas_rnn.tasks.texts import in_parts, read_pieces, usual_places
 
 FEWEST_CHARACTERS = 20
 """With fewer, a tenth of the text has no input and target."""
 
 EMBEDDED_CHARACTERS = 40_000
 """What is taken of the embedded text, where the options do not say: what small models learn in a minute."""
-
-EMBEDDED_PLACES = 8
-"""Python's reference goes through its topics by name: its end, alone, is another kind of text than its middle."""
 
 BITS_PER_CHAR = Mean(
     "bits_per_char", "bits per character", "minimize", 0.01, "relative", of="bits", per="characters"
@@ -59,7 +56,7 @@ class Options:
     )
     places: int = option(
         0,
-        "from how many places of the text both these parts come; 0: its end alone, 8 of the embedded text",
+        "from how many places of the text both these parts come; 0: its end, of the embedded text many",
         low=0,
         high=1 << 16,
     )
@@ -109,7 +106,7 @@ class CharLM(Task):
                 "predict; give a text with at least two"
             )
         shares = float(self.options.valid), float(self.options.test)
-        usual = min(EMBEDDED_PLACES, most_places(len(codes), *shares)) if source is None else 1
+        usual = usual_places(len(codes), *shares) if source is None else 1
         codes, first, second = in_parts(codes, *shares, int(self.options.places) or usual, "characters")
         parts: dict[Part, Arrays] = {
             "train": {"codes": codes[:first]},
@@ -139,7 +136,9 @@ class CharLM(Task):
         bits = [bigram_bits(train, own, len(vocabulary)) for own in evaluated]
         return (
             *unlearnable(vocabulary, codes, what="characters", items="characters"),
-            *parts_differ("pairs of characters", "bits per character", *bits),
+            *parts_differ(
+                "pairs of characters", "bits per character", *bits, symbols=sum(map(len, codes.values()))
+            ),
         )
 
     def floors(self, data: TaskData) -> dict[str, Statistics]:

@@ -23,7 +23,7 @@ from nas_rnn.tasks.options import option, picked, require_unset
 from nas_rnn.tasks.sampling import draw, require_drawable
 from nas_rnn.tasks.streams import batches_of, by_block, evaluation_blocks, symbols_before, with_fresh_test
 from nas_rnn.tasks.task import MakeRnn, PlainNet, Preview, PreviewOptions, Regularisation, Task
-from nas_rnn.tasks.texts import most_places
+from nas_rnn.tasks.texts import usual_places
 from nas_rnn.tasks.word_lm import net
 from nas_rnn.tasks.word_lm.downloads import DOWNLOADS
 from nas_rnn.tasks.word_lm.floors import interpolated, unigram_shares
@@ -47,9 +47,6 @@ PERPLEXITY = Perplexity(
 
 EMBEDDED_WORDS, EMBEDDED_VOCABULARY = 40_000, 400
 """What is taken of the embedded text, where the options do not say: what small models learn in a minute."""
-
-EMBEDDED_PLACES = 8
-"""Generations and genealogies, laws and tales have words of their own."""
 
 FULL = 20_000
 """Words up to which all are scored at once; with more, "auto" takes an adaptive softmax."""
@@ -91,7 +88,7 @@ class Options:
     test: float = option(0.1, "share of a single text that tests", low=0.01, high=0.4)
     places: int = option(
         0,
-        "from how many places of a single text both these parts come; 0: its end alone, 8 of the embedded text",
+        "from how many places of a single text both these parts come; 0: its end, of the embedded text many",
         low=0,
         high=1 << 16,
     )
@@ -139,7 +136,7 @@ class WordLM(Task):
             wanted = replace(
                 wanted,
                 words=(words := wanted.words or EMBEDDED_WORDS),
-                places=wanted.places or min(EMBEDDED_PLACES, most_places(words, wanted.valid, wanted.test)),
+                places=wanted.places or usual_places(words, wanted.valid, wanted.test),
                 vocabulary=wanted.vocabulary or EMBEDDED_VOCABULARY,
             )
         found = read_words(source, wanted)
@@ -182,7 +179,7 @@ class WordLM(Task):
         )
         train, *evaluated = (own[-MOST_COUNTED:] for own in codes.values())
         nats = [-np.log(interpolated(train, evaluated[0], own, len(vocabulary))) for own in evaluated]
-        unlike = parts_differ("pairs of words", "nats per word", *nats)
+        unlike = parts_differ("pairs of words", "nats per word", *nats, symbols=sum(map(len, codes.values())))
         return (*((unknown,) if any(shares.values()) else ()), *never, *same, *unlike)
 
     def floors(self, data: TaskData) -> dict[str, Statistics]:
