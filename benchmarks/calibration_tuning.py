@@ -306,6 +306,7 @@ def print_tables(pool: Tuned, repeats: int, pools: int) -> None:
         draws[f"{trials} settings, the same"] = tuned(trials, same=True)
         draws[f"{trials} settings, each its own"] = tuned(trials, same=False)
         draws[f"{trials} settings, the same, the best alone"] = tuned(trials, same=True, finalists=1)
+        draws[f"{trials} settings, each its own, the best alone"] = tuned(trials, same=False, finalists=1)
     for name, draw in draws.items():
         for seeds in (3, 5, 8):
             rate = rate_of(pool, draw, seeds, repeats, np.random.default_rng(20_267))
