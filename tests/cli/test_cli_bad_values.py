@@ -47,6 +47,10 @@ BOTH = [
     *(([flag, value], WHOLE) for flag in WHOLES for value in ("", "1.5")),
     *(([flag, ""], NUMBER) for flag in NUMBERS),
     *(([flag, ""], PATH) for flag in ["--data", "--plugins", "--config", "--runs"]),
+    (
+        ["--task", "memory", "--task-option", "copied=3"],
+        "copied=3 has no effect with kind=adding, only with kind=copy. Leave out",
+    ),
     (["--seeds", ""], "a whole number is needed, or auto, not ''"),
     (["--seeds", "1.5"], "a whole number is needed, or auto, not '1.5'"),
     (["--tune", "-1"], "tune: input should be greater than or equal to 0; got -1"),

@@ -93,7 +93,12 @@ def test_parquet_gives_the_same_as_csv(tmp_path: Path) -> None:
 
 def test_without_times_events_stand_in_order(tmp_path: Path) -> None:
     rows = [row[:2] for row in TEN]
-    assert sessions(loaded(write(tmp_path / "x.csv", rows), time="none"), "train")[:2] == ["cba", "abc"]
+    path = write(tmp_path / "x.csv", rows)
+    assert sessions(loaded(path, time="none"), "train")[:2] == ["cba", "abc"]
+    with pytest.raises(
+        UserError, match="option 'time_format' is for times, and with time=none none are read"
+    ):
+        loaded(path, time="none", time_format="%Y")
 
 
 @pytest.mark.parametrize(

@@ -292,6 +292,8 @@ def test_times_that_are_unclear(tmp_path: Path) -> None:
     rows[4][0] = "soon"
     assert "line 5, column 'date': 'soon' is no time" in refused(write(path, rows), time_format="%d/%m/%Y")
     assert "has no column 'when' (option time)" in refused(path, time="when")
+    message = refused(path, time="none", time_format="%d/%m/%Y")
+    assert message == "option 'time_format' is for times, and with time=none none are read; leave it out"
 
 
 def test_months_are_evenly_spaced(tmp_path: Path) -> None:
@@ -345,6 +347,11 @@ def test_parquet_and_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     series = read(tmp_path / "a.parquet", columns="load", rows=31)
     assert np.array_equal(series.values[:, 0], waves(31)[:, 0])
     assert "row 1, column 'kind': 'a' is no number" in refused(tmp_path / "a.parquet")
+    for how in ({"separator": "tab"}, {"encoding": "cp1252"}):
+        assert (
+            f"option '{next(iter(how))}' is for a CSV file, and {tmp_path / 'a.parquet'} is a parquet"
+            in refused(tmp_path / "a.parquet", **how)
+        )
     assert np.array_equal(read(write(tmp_path / "a.csv", lines(40)), rows=31).values, waves(40)[:31])
     (tmp_path / "cut.parquet").write_bytes((tmp_path / "a.parquet").read_bytes()[:-40])
     assert "no whole parquet file" in refused(tmp_path / "cut.parquet")
