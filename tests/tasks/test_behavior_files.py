@@ -102,7 +102,14 @@ def test_without_times_events_stand_in_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "when", ["2024-03-05T10:00:00.5Z", "2024-03-05 10:00", "05.03.2024 10:00", "20240305"]
+    "when",
+    [
+        "2024-03-05T10:00:00.5Z",
+        "2024-03-05T10:00:00.123456789Z",
+        "2024-03-05 10:00",
+        "05.03.2024 10:00",
+        "20240305",
+    ],
 )
 def test_times_are_read_as_people_write_them(tmp_path: Path, when: str) -> None:
     rows = [NAMES, *((name, item, when) for name, item, _ in TEN[1:])]

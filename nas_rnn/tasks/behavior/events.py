@@ -188,6 +188,7 @@ def _time_reader(source: Source, first: Piece, place: int, time_format: str) -> 
         str(source.path),
         time_format,
         otherwise="set time=none where events stand in order",
+        cut=True,  # a session is told by minutes
     )
 
 
