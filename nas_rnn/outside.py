@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from threading import RLock
 
@@ -51,6 +51,21 @@ def check_plain(value: object, where: str, allowed: str = "", free: Collection[s
     elif isinstance(value, list | tuple):
         for number, inner in enumerate(value):
             check_plain(inner, f"{where}[{number}]", allowed)
+
+
+def large_numbers(value: object, place: str = "") -> Iterator[str]:
+    """Give the places in plain data of whole numbers that 64 bits do not hold; Python cannot even write some of them.
+
+    A place is one such as ``tasks.text.seeds[0]``.
+    """
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from large_numbers(inner, f"{place}.{key}" if place else str(key))
+    elif isinstance(value, list | tuple):
+        for number, inner in enumerate(value):
+            yield from large_numbers(inner, f"{place}[{number}]")
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        yield place
 
 
 def shown(text: str, allowed: str = "") -> str:

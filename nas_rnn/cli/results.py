@@ -27,7 +27,8 @@ from nas_rnn.comparison import (
     scale_lines,
     speed_lines,
 )
-from nas_rnn.comparison.sentences import two_digits, verdict_remark
+from nas_rnn.comparison.sentences import verdict_remark
+from nas_rnn.comparison.spreads import spread_text
 from nas_rnn.experiment.results import Result
 from nas_rnn.run_folder.config import SMOKE_WARNING
 from nas_rnn.run_folder.layout import REPORT
@@ -163,11 +164,9 @@ def verdict_text(row: ContenderRow) -> str:
 
 
 def _standing(standing: Standing) -> list[str]:
-    mean = figure(standing.mean)
+    mean = f"{figure(standing.mean)}{spread_text(standing)}"
     if standing.diverged:
         mean = f"{standing.diverged} of {len(standing.seeds)} diverged"
-    elif standing.std is not None:
-        mean += f" ± {two_digits(standing.std)}"
     mismatch = f"{standing.mismatch * 100:+.1f} %"
     return [one_line(standing.name), str(standing.hidden_size), f"{standing.parameters:,}", mismatch, mean]
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from nas_rnn.comparison.result import Comparison, ContenderRow, Standing
 from nas_rnn.comparison.sentences import baseline_name, decimals, percent, two_digits
+from nas_rnn.comparison.spreads import spread_text
 
 if TYPE_CHECKING:  # matplotlib takes half a second to import, and most commands draw nothing
     from matplotlib.axes import Axes
@@ -108,9 +109,13 @@ def _measured(axes: Axes, comparison: Comparison) -> None:
             runs = f"{standing.diverged} of {len(standing.values)}"
             text = f"diverged\nin {runs} runs" if standing.diverged else "no result"
         else:
-            _estimate(axes, standing.mean, standing.std, standing.std, y, "D")
+            spread = None if standing.several_cells else standing.std
+            _estimate(axes, standing.mean, spread, spread, y, "D")
             text = f"{standing.mean:.{digits}f}"
-            text += "" if standing.std is None else f"\n± {standing.std:.{digits}f}"
+            if standing.several_cells:
+                text += spread_text(standing).replace(" ", "\n", 1)
+            elif standing.std is not None:
+                text += f"\n± {standing.std:.{digits}f}"
         _note(axes, y, text)
     axes.set_xlim(*limits)
     axes.set_xlabel(f"{comparison.unit}, on the test part")

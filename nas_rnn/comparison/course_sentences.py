@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from statistics import median
+
 from nas_rnn.comparison.course import Course, Rung, Way
 from nas_rnn.comparison.result import Comparison
+from nas_rnn.comparison.sentences import four_digits
 
 
 def course_lines(comparison: Comparison) -> list[str]:
@@ -42,7 +45,7 @@ def _way_line(way: Way, monitor: str, comparison: Comparison) -> str:
 
 def _random_lines(comparison: Comparison) -> list[str]:
     """Say how many of the random cells in the final do as well as the winner, run by run."""
-    rows = [row for row in comparison.controls if not row.standing.digest]
+    rows = [row for row in comparison.controls if row.standing.several_cells]
     if not rows or not comparison.contenders or comparison.margin is None:
         return []
     random, winner = rows[0].standing, comparison.contenders[0].standing
@@ -58,4 +61,8 @@ def _random_lines(comparison: Comparison) -> list[str]:
     line = (
         f"{as_good} of {len(pairs)} random cells did as well as `{winner.name}` or better, within the margin"
     )
-    return [f"{line}; {random.diverged} diverged." if random.diverged else f"{line}."]
+    if random.diverged:
+        return [f"{line}; {random.diverged} diverged."]
+    # One cell that ended at an absurd value moves the mean, and not the median.
+    known = [value for value in random.values if value is not None]
+    return [f"{line}; their median is {four_digits(median(known))}." if len(known) > 2 else f"{line}."]

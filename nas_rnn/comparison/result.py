@@ -73,6 +73,11 @@ class Standing:
     reference: bool = False
     tried: int = 0
 
+    @property
+    def several_cells(self) -> bool:
+        """Whether every run is of another cell: of random ones, which stand here for scale."""
+        return bool(self.control) and not self.digest
+
 
 @dataclass(frozen=True, kw_only=True)
 class Against:

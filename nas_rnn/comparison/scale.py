@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nas_rnn.comparison.result import Comparison, Floor, Standing
-from nas_rnn.comparison.sentences import two_digits
+from nas_rnn.comparison.spreads import spread_text
 
 
 def scale_lines(comparison: Comparison) -> list[str]:
@@ -33,8 +33,7 @@ def _reading(standing: Standing, metric: str) -> str:
     reading = standing.others.get(metric)
     if reading is None or reading.mean is None:
         return "unknown"
-    spread = "" if reading.std is None else f" ± {two_digits(reading.std)}"
-    return f"{_figure(reading.mean)}{spread}"
+    return f"{_figure(reading.mean)}{spread_text(standing, reading)}"
 
 
 def _figure(value: float | None) -> str:

@@ -16,7 +16,7 @@ from nas_rnn.outside import require_reachable
 from nas_rnn.run_folder.config import CompareConfig, SearchConfig
 from nas_rnn.run_folder.fresh_test import FreshTest
 from nas_rnn.tasks import Batching, Measures, Statistics, Task, TaskData, check_meta
-from nas_rnn.tasks.options import typed
+from nas_rnn.tasks.options import require_effective, typed
 from nas_rnn.training import RunSpec, TrainingOptions
 from nas_rnn.training.spec import Role
 
@@ -48,6 +48,7 @@ class Models:
         with plugins.running(plugin, seconds=math.inf, passing=(UserError,)):
             config = replace(config, task_options=typed(plugin.value.Options, config.task_options))
             task = plugin.value(**config.task_options)
+            require_effective(task.options, task.name)
             recommended = {name: value for name, value in task.training_defaults.items() if name not in given}
             config = replace(config, **recommended)
             if config.data is not None:

@@ -19,7 +19,7 @@ from nas_rnn.experiment.session import Session, new_session, prepare, resumed_se
 from nas_rnn.experiment.stages.candidates import Candidates
 from nas_rnn.experiment.stages.costs import Costs
 from nas_rnn.experiment.stages.dead_end import forget_dead_end, keep_dead_end
-from nas_rnn.experiment.stages.earlier import HINTS, keep_earlier, kept_earlier, learned_by
+from nas_rnn.experiment.stages.earlier import keep_earlier, kept_earlier, learned_by, notice_of
 from nas_rnn.experiment.stages.final import Final
 from nas_rnn.experiment.stages.listening import RunListener
 from nas_rnn.experiment.stages.lstm_control import RUNS, lstm_with_all
@@ -110,8 +110,8 @@ def _run(session: Session[SearchConfig]) -> Result:
     before = sum(trial.ending is not None for trial in study.trials())
     notify(started("search", config, folder, models, finished_before=before))
     earlier = kept_earlier(folder)
-    hints = HINTS if any(one.hint for one in earlier) else ""
-    notify.warn_once(filter(None, [SMOKE_WARNING if config.smoke else "", models.few_seeds, hints]))
+    said = [SMOKE_WARNING if config.smoke else "", models.few_seeds, notice_of(earlier)]
+    notify.warn_once(filter(None, said))
     lstm = plugins.load_cell("lstm")
     random_search = has_random_search(config)
     workload = Workload(

@@ -65,9 +65,7 @@ def _against_random(report: Report) -> OnTest:
     """Return how the cell that was found and the controls did against the baseline on the test part."""
     if report.comparison is None or not report.comparison.contenders:
         return OnTest()
-    cells = [
-        row for row in report.comparison.controls if not row.standing.digest
-    ]  # several have none together
+    cells = [row for row in report.comparison.controls if row.standing.several_cells]
     search = [row for row in report.comparison.controls if row.standing.control.startswith(RANDOM_SEARCH)]
     lost = [f"{row.standing.diverged} of {len(row.standing.seeds)}" for row in cells if row.standing.diverged]
     return OnTest(

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 from nas_rnn.cells import gate_bias, parse_cell
 from nas_rnn.comparison import ContenderRow, LearningSpeed, Standing
-from nas_rnn.comparison.sentences import decimals, percent, two_digits, verdict_remark
+from nas_rnn.comparison.sentences import decimals, percent, verdict_remark
 from nas_rnn.comparison.speed_sentences import ratio_text, times
+from nas_rnn.comparison.spreads import spread_text
 from nas_rnn.comparison.suite import SuiteComparison
 from nas_rnn.report.facts import Report, Run
 from nas_rnn.report.figures import chance, duration, figure, gap, signed
@@ -96,8 +97,7 @@ def _result(report: Report, standing: Standing, row: ContenderRow | None) -> dic
 def _mean(standing: Standing) -> str:
     if standing.diverged:
         return f"{standing.diverged} of {len(standing.seeds)} diverged"
-    spread = "" if standing.std is None else f" ± {two_digits(standing.std)}"
-    return f"{figure(standing.mean)}{spread}"
+    return f"{figure(standing.mean)}{spread_text(standing)}"
 
 
 def suite(found: SuiteComparison) -> Table:

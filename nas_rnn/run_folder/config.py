@@ -10,13 +10,14 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
 import tomli_w
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
 from nas_rnn.errors import UserError, suggest
 from nas_rnn.options import BUDGET, RUN, TRAINING, WHAT, Option, declared
+from nas_rnn.outside import large_numbers, shown
 from nas_rnn.training import TrainingOptions
 from nas_rnn.training.options import TUNED, TUNED_IF_ASKED
 
@@ -305,11 +306,17 @@ def smoked(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
     return {**{name: value for name, value in SMOKE.items() if name in declared(kind)}, **values}
 
 
+TOO_LARGE: Final = "a whole number is larger than 64 bits hold; give a smaller one"
+
+
 def read_config(kind: type[C], values: Mapping[str, Any]) -> C:
     """Return ``values`` as a checked configuration; one `UserError` that lists everything wrong with them."""
     from pydantic import ValidationError
 
     given = {name: value for name, value in values.items() if value is not None}
+    large = next(large_numbers(given), None)
+    if large is not None:
+        raise UserError(f"{shown(large)}: {TOO_LARGE}")
     try:
         config: C = _adapter(kind).validate_python(given)
     except ValidationError as error:
@@ -346,12 +353,21 @@ def _explain(kind: type[_Config], problem: Any) -> str:
 def load_toml(path: Path, flag: str = "--config") -> dict[str, Any]:
     """Return the values of a TOML file; `UserError`, with the ``flag`` that named it, where it cannot be read."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise UserError(f"{flag}: there is no file {str(path)!r}") from None
-    # ValueError: of TOML, of UTF-8, or of a number of many digits
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:  # UnicodeDecodeError is a ValueError
         raise UserError(f"{flag}: {str(path)!r} cannot be read as TOML: {error}") from None
+    try:
+        content = tomllib.loads(text)
+        large = next(large_numbers(content), None)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise UserError(f"{flag}: {str(path)!r} cannot be read as TOML: {error}") from None
+    except ValueError:  # of a decimal number with thousands of digits; Python does not say where
+        raise UserError(f"{flag}: {str(path)!r}: {TOO_LARGE}") from None
+    if large is not None:
+        raise UserError(f"{flag}: {str(path)!r}: {shown(large)}: {TOO_LARGE}")
+    return content
 
 
 def plain(config: _Config) -> dict[str, Any]:

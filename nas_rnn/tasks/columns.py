@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, ClassVar
 
 from nas_rnn.errors import UserError
 from nas_rnn.outside import check_text
+from nas_rnn.tasks.options import require_unset
 from nas_rnn.tasks.texts import require_file
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "space": " "}
@@ -67,7 +68,8 @@ def open_source(path: Path, reading: Format) -> Source:
 
     Raises:
         UserError: for a path that is missing, a folder or not readable, a file that is empty or of another kind, in
-            another encoding than ``reading`` says, or whose names of columns cannot be used.
+            another encoding than ``reading`` says, or whose names of columns cannot be used; for a separator or an
+            encoding of a parquet file.
     """
     require_file(path, reading.what_works)
     try:
@@ -80,6 +82,11 @@ def open_source(path: Path, reading: Format) -> Source:
         raise UserError(f"{path} is empty; {reading.what_works}")
     if head == b"PAR1":
         stream.close()
+        require_unset(
+            reading,
+            ("separator", "encoding"),
+            f"is for a CSV file, and {path} is a parquet file; leave it out",
+        )
         return _parquet(path, reading)
     for mark, kind in _OTHER_KINDS.items():
         if head.startswith(mark):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from nas_rnn.errors import UserError, unknown
+from nas_rnn.outside import shown
 
 Option = int | float | str | bool
 Picked = TypeVar("Picked")
@@ -25,21 +27,23 @@ def option(
     low: float = -math.inf,
     high: float = math.inf,
     choices: Sequence[str] = (),
+    only: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Any:
     """Return a field of a task's ``Options``; its type is that of ``default``.
 
-    Numbers lie between ``low`` and ``high``, words are among ``choices`` where there are any.
+    Numbers lie between ``low`` and ``high``, words are among ``choices`` where there are any. ``only`` says with which
+    values of other options it has an effect: ``{"kind": ("copy",)}``; set with others, it is refused.
     """
-    return field(
-        default=default, metadata={"help": help, "low": low, "high": high, "choices": tuple(choices)}
-    )
+    own = {"help": help, "low": low, "high": high, "choices": tuple(choices), "only": only}
+    return field(default=default, metadata=own)
 
 
 def option_fields(kind: type) -> Mapping[str, Field[Any]]:
     """Return the fields of an ``Options`` class by name.
 
     Raises:
-        TypeError: when it is no dataclass, or a field has no default that is a number, a text or a truth value.
+        TypeError: when it is no dataclass, or a field has no default that is a number, a text or a truth value, or is
+            for values of another option that this one cannot have.
     """
     if not is_dataclass(kind):
         raise TypeError(f"Options must be a dataclass, not {kind!r}")
@@ -47,6 +51,10 @@ def option_fields(kind: type) -> Mapping[str, Field[Any]]:
     for name, own in found.items():
         if own.default is MISSING or not isinstance(own.default, Option):
             raise TypeError(f"option {name!r} needs a default that is a number, a text, or True or False")
+        for switch, values in _only(own).items():
+            known = found[switch].metadata.get("choices") or values if switch in found else ()
+            if not {*values} <= {*known}:
+                raise TypeError(f"option {name!r} is for {switch}={_or(values)}, which cannot be set")
     return found
 
 
@@ -67,6 +75,35 @@ def require_unset(options: Any, names: Iterable[str], why: str) -> None:
     for name in names:
         if getattr(options, name) != known[name].default:
             raise UserError(f"option {name!r} {why}")
+
+
+def require_effective(options: Any, task: str) -> None:
+    """Raise UserError for every option of task ``task`` that is set where another one's value leaves it no effect."""
+    idle = list[str]()
+    for name, own in option_fields(type(options)).items():
+        value = getattr(options, name)
+        idle += [
+            f"{name}={_written(value)} has no effect with {switch}={_written(getattr(options, switch))}, only with "
+            f"{switch}={_or(values)}"
+            for switch, values in _only(own).items()
+            if value != own.default and getattr(options, switch) not in values
+        ]
+    if idle:
+        raise UserError(f"options of task {task!r}: {'; '.join(idle)}. Leave out what has no effect")
+
+
+def _only(own: Field[Any]) -> Mapping[str, Sequence[str]]:
+    only: Mapping[str, Sequence[str]] = own.metadata.get("only", {})
+    return only
+
+
+def _or(words: Sequence[str]) -> str:
+    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
+def _written(value: Option) -> str:
+    """Return a value as it is given on a command line, a long text shortened."""
+    return shown(str(value).lower() if isinstance(value, bool) else str(value))[:40]
 
 
 def typed(kind: type, given: Mapping[str, Option]) -> dict[str, Option]:

@@ -41,7 +41,8 @@ WHAT_WORKS = (
 class TimeReader:
     """Reads the cells of a time column: by a ``form`` of strptime, as ISO 8601 without one, or as whole numbers.
 
-    ``factor`` makes microseconds of whole numbers; 0: they are texts. Numbers that are no times count steps.
+    ``factor`` makes microseconds of whole numbers; 0: they are texts. Numbers that are no times count steps. With
+    ``cut`` what is finer than a microsecond is cut off, otherwise it is refused.
     """
 
     column: str
@@ -50,15 +51,21 @@ class TimeReader:
     factor: int = 0
     dated: bool = True
     otherwise: str = ""
+    cut: bool = False
 
     def read(self, cells: Sequence[Any], rows: Sequence[int], row: str) -> NDArray[np.int64]:
         """Return the times of cells that stand in these ``rows``.
 
         Raises:
-            UserError: for the first cell that is no time.
+            UserError: for the first cell that is no time, or is finer than a microsecond.
         """
         times_N = np.empty(len(cells), dtype=np.int64)
         for place, cell in enumerate(cells):
+            if not self.cut and finer_digits(cell):
+                raise UserError(
+                    f"{self.path}, {row} {rows[place]:,}, column {self.column!a}: {cell!a:.60} is finer than a "
+                    f"microsecond, and times are held in microseconds; round them, or {self.otherwise}"
+                )
             try:
                 times_N[place] = self._one(cell)
             except (ValueError, TypeError, OverflowError):
@@ -82,19 +89,34 @@ class TimeReader:
         return int((cell - _EPOCH) // timedelta(microseconds=1))
 
 
+_FINER = re.compile(r"\d[.,]\d{6}(\d*[1-9])")
+
+
+def finer_digits(cell: Any) -> str:
+    """Return what a time has behind its microseconds, which Python's datetime cuts off, as digits; "" where it is 0."""
+    if isinstance(cell, str):
+        found = _FINER.search(cell)
+        return "" if found is None else found[1]
+    nanoseconds = getattr(
+        cell, "nanosecond", 0
+    )  # of pandas, as which pyarrow gives what a datetime cannot hold
+    return f"{nanoseconds:03}" if nanoseconds else ""
+
+
 def reader_for(
-    cells: Sequence[Any], column: str, path: str, time_format: str, *, otherwise: str
+    cells: Sequence[Any], column: str, path: str, time_format: str, *, otherwise: str, cut: bool = False
 ) -> TimeReader:
     """Return what reads a time column that begins with ``cells``.
 
-    ``otherwise`` is what a message says that may be done beside; `TimeReader.dated` says whether numbers are times.
+    ``otherwise`` is what a message says that may be done beside; ``cut`` whether what is finer than a microsecond is
+    cut off; `TimeReader.dated` says whether numbers are times.
 
     Raises:
         UserError: for a first cell that no known way of writing times reads, or that two ways read differently; and for
             a ``time_format`` that strptime does not take.
     """
     reader = _reader_for(cells, column, path, time_format, otherwise)
-    return replace(reader, otherwise=otherwise)
+    return replace(reader, otherwise=otherwise, cut=cut)
 
 
 def _reader_for(cells: Sequence[Any], column: str, path: str, time_format: str, otherwise: str) -> TimeReader:

@@ -47,6 +47,10 @@ BOTH = [
     *(([flag, value], WHOLE) for flag in WHOLES for value in ("", "1.5")),
     *(([flag, ""], NUMBER) for flag in NUMBERS),
     *(([flag, ""], PATH) for flag in ["--data", "--plugins", "--config", "--runs"]),
+    (
+        ["--task", "memory", "--task-option", "copied=3"],
+        "copied=3 has no effect with kind=adding, only with kind=copy. Leave out",
+    ),
     (["--seeds", ""], "a whole number is needed, or auto, not ''"),
     (["--seeds", "1.5"], "a whole number is needed, or auto, not '1.5'"),
     (["--tune", "-1"], "tune: input should be greater than or equal to 0; got -1"),
@@ -129,7 +133,16 @@ TOML = [
         "nas-rnn: task_options.kind: a number, a text, true or false is needed, not ['a']\n"
         "task_options.items: a number, a text, true or false is needed, not {'a': 1}\n",
     ),
-    ("seed = " + "1" * 5000, "cannot be read as TOML: Exceeds the limit (4300 digits)"),
+    ("seed = " + "1" * 5000, "options.toml': a whole number is larger than 64 bits hold; give a smaller one"),
+    ("seed = 0x" + "f" * 5000, "options.toml': seed: a whole number is larger than 64 bits hold"),
+    (
+        "tune_over = ['batch', 0o" + "7" * 9000 + "]",
+        "options.toml': tune_over[1]: a whole number is larger than",
+    ),
+    (
+        "task_options.embedding = -9223372036854775809",
+        "options.toml': task_options.embedding: a whole number is",
+    ),
     ("seed = " + "[" * 5000, "cannot be read as TOML: maximum recursion depth exceeded"),
     ("device = 3", "device: input should be a valid string; got 3"),
     ("address = 3", "address: input should be a valid string; got 3"),

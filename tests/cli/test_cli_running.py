@@ -244,6 +244,14 @@ def test_a_search_in_which_nothing_worked(run: Run, fake: FakeRun) -> None:
             ),
             ["2 of 5 diverged", "-  worse (control, diverged)"],
         ),
+        (
+            contender(
+                standing=standing(
+                    "x", digest="", control="random cells", values=(2.0, 150.0, 1.98), mean=51.33, std=85.0
+                )
+            ),
+            ["51.33 (1.980 to 150.0)"],
+        ),
         (contender(standing=standing("x", mean=None, std=None)), [" - "]),
         (contender(standing=standing("x\x1b[31m\ny")), ["x [31m y"]),
         (contender(standing=standing("[red]x[/nothing]")), ["[red]x[/nothing]"]),

@@ -5,7 +5,18 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from nas_rnn.comparison import Comparison, Course, Rung, TaskChoice, Way, course_lines, final_specs, judge
+from nas_rnn.comparison import (
+    Comparison,
+    Course,
+    Reading,
+    Rung,
+    TaskChoice,
+    Way,
+    course_lines,
+    final_specs,
+    judge,
+)
+from nas_rnn.comparison.spreads import spread_text
 from tests.comparison.test_judging import BITS, entry, measured, with_status
 
 COURSE = Course(
@@ -38,15 +49,33 @@ def test_rungs_and_the_winners_way_are_told() -> None:
 
 
 def test_random_cells_are_counted_run_by_run_and_those_that_diverged_aside() -> None:
-    assert course_lines(compared({"random": 0.0})) == [
-        "5 of 5 random cells did as well as `x` or better, within the margin."
-    ]
-    assert course_lines(compared({"random": 0.2})) == [
-        "0 of 5 random cells did as well as `x` or better, within the margin."
-    ]
+    for shift, as_good in ((0.0, 5), (0.2, 0)):
+        comparison = compared({"random": shift})
+        middle = sorted(value or 0.0 for value in comparison.controls[0].standing.values)[2]
+        assert course_lines(comparison) == [
+            f"{as_good} of 5 random cells did as well as `x` or better, within the margin; their median is "
+            f"{middle:#.4g}."
+        ]
     assert course_lines(compared({"random": -0.2}, broken=True)) == [
         "4 of 4 random cells did as well as `x` or better, within the margin; 1 diverged."
     ]
+
+
+def test_one_random_cell_that_ends_at_an_absurd_value_shows() -> None:
+    """It takes the mean with it, which a deviation would hide: the range and the median say so."""
+    comparison = compared({})
+    (row,) = comparison.controls
+    values = (2.0, 1.98, 150.0, 2.04, 2.02)
+    absurd = replace(row.standing, values=values, mean=31.608, std=66.18)
+    assert spread_text(absurd) == " (1.980 to 150.0)"
+    told = course_lines(replace(comparison, controls=(replace(row, standing=absurd),)))
+    assert told[-1].endswith("; their median is 2.020.")
+    reading = Reading(values=(55.0, None, 10.0), mean=32.5, std=31.8)
+    assert spread_text(absurd, reading) == " (10.00 to 55.00)"
+    # One cell over several seeds has a deviation, a control too.
+    assert spread_text(replace(absurd, digest="c1-0")) == " ± 66"
+    assert spread_text(replace(absurd, control="")) == " ± 66"
+    assert spread_text(replace(absurd, values=(2.0,), std=None)) == ""
 
 
 def test_it_goes_to_json_and_back() -> None:

@@ -50,3 +50,7 @@ def test_metrics_that_do_not_decide_are_reported_for_every_cell() -> None:
         others=(Measure(name="f1", unit="share", direction="maximize"),),
     )
     assert scale_lines(told) == ["Also measured, f1 in share: lstm 0.81 ± 0.014, gru unknown."]
+    random = replace(standing("random", reading), digest="", control="random cells")
+    assert scale_lines(replace(told, controls=(row(random),))) == [
+        "Also measured, f1 in share: lstm 0.81 ± 0.014, gru unknown, random 0.81 (0.8000 to 0.8200)."
+    ]

@@ -8,10 +8,11 @@ from typing import Any, Unpack, get_args, get_origin, get_type_hints
 
 import pytest
 
+from nas_rnn.errors import UserError
 from nas_rnn.experiment import ablate, compare, search
 from nas_rnn.experiment.keywords import AblateOptions, CompareOptions, SearchOptions
 from nas_rnn.options import declared
-from nas_rnn.run_folder.config import AblateConfig, CompareConfig, SearchConfig
+from nas_rnn.run_folder.config import AblateConfig, CompareConfig, SearchConfig, read_config
 
 
 def accepted(hint: Any, read: object) -> Any:
@@ -39,3 +40,17 @@ def test_keywords_are_the_declared_options(function: Callable[..., Any], keyword
     wanted = {name: accepted(hints[name], one.option.read) for name, one in declared(kind).items()}
     assert get_type_hints(keywords) == wanted
     assert not keywords.__required_keys__  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("value", [10**5000, -(2**63) - 1, 2**63], ids=["digits", "below", "above"])
+def test_whole_numbers_that_64_bits_do_not_hold_are_refused_before_anything_writes_them(value: int) -> None:
+    for options, place in (
+        ({"seed": value}, "seed"),
+        ({"epochs": value}, "epochs"),
+        ({"task_options": {"embedding": value}}, "task_options.embedding"),
+    ):
+        with pytest.raises(
+            UserError, match=f"^{place}: a whole number is larger than 64 bits hold; give a sm"
+        ):
+            read_config(SearchConfig, options)
+    assert read_config(SearchConfig, {"task_options": {"embedding": 2**63 - 1}}).task_options["embedding"] > 0

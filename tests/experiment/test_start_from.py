@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,11 @@ import pytest
 
 import nas_rnn
 from nas_rnn.errors import UserError
+from nas_rnn.experiment.session import prepare
+from nas_rnn.experiment.stages.earlier import learned_by, notice_of
+from nas_rnn.run_folder.config import SearchConfig
+from nas_rnn.run_folder.layout import RunFolder
+from nas_rnn.run_folder.reader import RunReader
 from nas_rnn.strategies import Study, Trial
 from tests.experiment_runs import TINY, write_text
 from tests.in_process import in_process
@@ -51,12 +57,35 @@ def test_the_best_come_first_and_nothing_else_is_tried_again(place: Path, strate
 def test_of_a_search_that_was_trained_otherwise_only_the_best_cells_are_taken_over(place: Path) -> None:
     with in_process():
         result = again(place, start_from="first", batch=16, trials=4, name="otherwise", seed=1)
-    assert any("was trained with other options" in notice for notice in result.notices)
+    assert any(
+        f"was trained with other options (batch {OPTIONS['batch']} there, 16 here), so its losses" in notice
+        for notice in result.notices
+    )
     ended = [t for t in trials(place, "first") if t.ending == "finished" and t.copy_of is None]
     best = sorted(ended, key=lambda trial: trial.value or 99.0)[:3]
     assert {trial.digest for trial in trials(place, "otherwise")[:3]} == {trial.digest for trial in best}
     kept = json.loads((place / "runs/otherwise/earlier.json").read_text())
     assert [row["loss"] for row in kept] == [None] * 3
+
+
+def test_options_that_were_others_are_named_and_many_are_counted(place: Path) -> None:
+    folder = RunFolder(place / "runs", "first")
+    given = {"dropout": 0.1, "layers": 2, "clip": 2.0, "length": 9, "weight_drop": 0.2, "average": 0.0}
+    settings, models = prepare(
+        SearchConfig,
+        {**RunReader(folder).settings(), "name": "many", "threads": 2, "batch": 5, **given},
+        place / "runs",
+    )
+    earlier = learned_by("first", place / "runs", settings, models)
+    told = notice_of(earlier)
+    assert (
+        "(layers 1 there, 2 here; dropout 0.0 there, 0.1 here; weight drop 0.0 there, 0.2 here; batch "
+        in told
+    )
+    assert "; and 2 others), so its losses" in told and "threads" not in told
+    # Searches that began before the differences were kept say the same without them.
+    assert "(" not in notice_of([replace(one, otherwise="") for one in earlier])
+    assert notice_of([replace(one, loss=1.0) for one in earlier]) == ""
 
 
 def test_a_resume_needs_no_earlier_search(place: Path) -> None:

@@ -154,6 +154,19 @@ def test_the_command_line_takes_precedence_over_the_suite() -> None:
             "part 'a' of the suite: task_options.split: a number, a text, true or false is needed, not ['a']",
         ),
         ("[tasks.'a b']\ntask = 'char-lm'", "a name is 1 to 100 letters"),
+        *(
+            (
+                f"{before} = {number}",
+                f"--suite: 'bad.toml': {place}: a whole number is larger than 64 bits hold",
+            )
+            for number in (f"0x{'f' * 8000}", f"0b1{'0' * 63}")
+            for before, place in (
+                ("[all]\nseeds", "all.seeds"),
+                ("[tasks.a]\ntask = 'memory'\ntask_options.seed", "tasks.a.task_options.seed"),
+                ("[tasks.a]\ntask", "tasks.a.task"),
+                ("params", "params"),
+            )
+        ),
         ("[tasks.a]\ntask = 'char-lm'\n[tasks.a]", "--suite: 'bad.toml' cannot be read as TOML"),
     ],
 )

@@ -93,11 +93,23 @@ def test_parquet_gives_the_same_as_csv(tmp_path: Path) -> None:
 
 def test_without_times_events_stand_in_order(tmp_path: Path) -> None:
     rows = [row[:2] for row in TEN]
-    assert sessions(loaded(write(tmp_path / "x.csv", rows), time="none"), "train")[:2] == ["cba", "abc"]
+    path = write(tmp_path / "x.csv", rows)
+    assert sessions(loaded(path, time="none"), "train")[:2] == ["cba", "abc"]
+    with pytest.raises(
+        UserError, match="option 'time_format' is for times, and with time=none none are read"
+    ):
+        loaded(path, time="none", time_format="%Y")
 
 
 @pytest.mark.parametrize(
-    "when", ["2024-03-05T10:00:00.5Z", "2024-03-05 10:00", "05.03.2024 10:00", "20240305"]
+    "when",
+    [
+        "2024-03-05T10:00:00.5Z",
+        "2024-03-05T10:00:00.123456789Z",
+        "2024-03-05 10:00",
+        "05.03.2024 10:00",
+        "20240305",
+    ],
 )
 def test_times_are_read_as_people_write_them(tmp_path: Path, when: str) -> None:
     rows = [NAMES, *((name, item, when) for name, item, _ in TEN[1:])]

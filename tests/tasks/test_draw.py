@@ -409,10 +409,6 @@ def test_pictures_need_no_labels(tmp_path: Path) -> None:
             {"by": "patch", "side": 4},
             "side=4 does not fit pictures of 6 x 6 pixels: some would never be drawn; use side",
         ),
-        (
-            {"by": "row", "side": 2},
-            r"side=2 is that of a patch \(by=patch\); a picture drawn by row has none",
-        ),
         ({"size": 65}, r"have 4,225 pieces by pixel, more than 4,096; draw by row or patch"),
         ({"levels": 1}, "levels=1 leaves nothing to draw"),
         ({"train": 81}, "train=81 of 100 pictures"),

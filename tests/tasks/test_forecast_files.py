@@ -216,6 +216,35 @@ def test_ways_to_write_times(tmp_path: Path, first: str, second: str, step: int,
     assert Clock(step, dated=table.dated).season == season
 
 
+def test_what_is_finer_than_microseconds_is_refused_and_not_doubled(tmp_path: Path) -> None:
+    stamps = [f"2024-01-01T00:00:00.00000{tick:02}00" for tick in range(30)]
+    path = write(tmp_path / "a.csv", [["time", "x"], *([stamp, "1"] for stamp in stamps)])
+    assert refused(path) == (
+        f"{path}, line 3, column 'time': '2024-01-01T00:00:00.000000100' is finer than a microsecond, and times are "
+        "held in microseconds; round them, or set time=none where the rows are evenly spaced"
+    )
+    assert len(read(path, time="none", columns="x").times) == 30
+    whole = [f"2024-01-01T00:00:00,{tick:06}000" for tick in range(30)]
+    series = read(write(tmp_path / "a.csv", [["time", "x"], *([stamp, "1"] for stamp in whole)], ";"))
+    assert series.clock.step == 1
+
+
+def test_nanoseconds_of_parquet_are_refused(tmp_path: Path) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    for step in (1000, 100):
+        times = np.arange(30) * step + np.datetime64("2024-01-01", "ns")
+        parquet.write_table(pyarrow.table({"time": times, "x": [1.0] * 30}), tmp_path / "a.parquet")
+        if step == 1000:
+            assert read(tmp_path / "a.parquet").clock.step == 1
+        else:
+            assert (
+                "row 2, column 'time': Timestamp('2024-01-01 00:00:00.000000100') is finer than a m"
+                in refused(tmp_path / "a.parquet")
+            )
+
+
 @pytest.mark.parametrize(
     ("cells", "dated", "times"),
     [
@@ -292,6 +321,8 @@ def test_times_that_are_unclear(tmp_path: Path) -> None:
     rows[4][0] = "soon"
     assert "line 5, column 'date': 'soon' is no time" in refused(write(path, rows), time_format="%d/%m/%Y")
     assert "has no column 'when' (option time)" in refused(path, time="when")
+    message = refused(path, time="none", time_format="%d/%m/%Y")
+    assert message == "option 'time_format' is for times, and with time=none none are read; leave it out"
 
 
 def test_months_are_evenly_spaced(tmp_path: Path) -> None:
@@ -345,6 +376,11 @@ def test_parquet_and_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     series = read(tmp_path / "a.parquet", columns="load", rows=31)
     assert np.array_equal(series.values[:, 0], waves(31)[:, 0])
     assert "row 1, column 'kind': 'a' is no number" in refused(tmp_path / "a.parquet")
+    for how in ({"separator": "tab"}, {"encoding": "cp1252"}):
+        assert (
+            f"option '{next(iter(how))}' is for a CSV file, and {tmp_path / 'a.parquet'} is a parquet"
+            in refused(tmp_path / "a.parquet", **how)
+        )
     assert np.array_equal(read(write(tmp_path / "a.csv", lines(40)), rows=31).values, waves(40)[:31])
     (tmp_path / "cut.parquet").write_bytes((tmp_path / "a.parquet").read_bytes()[:-40])
     assert "no whole parquet file" in refused(tmp_path / "cut.parquet")

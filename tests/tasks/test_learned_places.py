@@ -278,15 +278,6 @@ def test_onnx_needs_layers_that_read_a_sequence_in_one_call() -> None:
     ("options", "said"),
     [
         (
-            {"order": "learned", "overlap": 1},
-            "overlap=1 is for looks in a fixed order, not for order=learned",
-        ),
-        (
-            {"order": "rows", "looks": 4},
-            "looks=4 is for order=learned or order=random; a picture read by rows",
-        ),
-        ({"order": "spiral", "scales": 2}, "scales=2 is for order=learned or order=random"),
-        (
             {"order": "random", "patch": 7},
             r"patch=7 is larger than pictures of 6 x 6 pixels; use at most patch=6",
         ),

@@ -318,7 +318,6 @@ def test_the_commonest_answer_is_that_of_training() -> None:
         ({"steps": 10, "shortest": 11}, "shortest=11 is more than steps=10; give one of at most 10"),
         ({"steps": 100_000, "items": 1_000_000}, "are more than 500,000,000 steps; use shorter ones"),
         ({"kind": "parity", "steps": 6, "lengths": "6"}, "too few different ones; use larger lengths"),
-        ({"kind": "pixels", "steps": 10}, "kind=pixels always reads the 64 pixels"),
     ],
 )
 def test_options_that_cannot_be_met(options: dict[str, Any], words_of_it: str) -> None:

@@ -285,7 +285,15 @@ def _long() -> tuple[Series, list[str]]:
     return series, ["ab"[n % 2] for n in range(12)]
 
 
-@pytest.mark.parametrize("stamp", ["170000000000000{:02}00", "1700000000.00000{:02}"])
+@pytest.mark.parametrize(
+    "stamp",
+    [
+        "170000000000000{:02}00",
+        "1700000000.00000{:02}",
+        "1969-12-31T23:59:59.9999999{:02}Z",
+        "20240101T00:00:00.1234567{:02}",
+    ],
+)
 def test_times_may_lie_nanoseconds_apart(tmp_path: Path, stamp: str) -> None:
     rows = [f"s{n},{stamp.format(t)},{n + t},{'ab'[n % 2]}\n" for n in range(4) for t in (2, 1, 0)]
     found = read_csv(written(tmp_path, "id,time,x,class\n" + "".join(rows)), Naming())

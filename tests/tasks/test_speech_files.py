@@ -151,6 +151,10 @@ def test_parts_by_name_by_folder_and_by_table(tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text("\n".join(rows), encoding="utf-8-sig")
     by_folder = Speech(bands=12, pattern="{part}/{label}/*").load(tmp_path / "parts")
     by_table = Speech(bands=12).load(tmp_path / "list.csv")
+    with pytest.raises(
+        UserError, match=r"option 'pattern' is for names of files, and .*list\.csv is a table"
+    ):
+        Speech(bands=12, pattern="{label}/*").load(tmp_path / "list.csv")
     (tmp_path / "parts" / "train" / ".hidden_a_b.wav").write_bytes(b"")
     for other in (by_folder, by_table):
         for part in ("train", "valid", "test"):
@@ -212,7 +216,16 @@ def refused(source: Path, message: str, **options: Any) -> None:
             "options valid_where=take=0-1 and test_where=speaker=bob both choose 6 recordings, such as ",
         ),
         ({"rate": 100}, "option rate=100 is too low for speech"),
-        ({"bands": 200}, "tells at most 95 mel bands apart; set option bands=95"),
+        ({"bands": 200}, "tells at most 95 mel bands apart; set option bands=95, or"),
+        (
+            {"features": "mfcc", "bands": 200, "cepstra": 99},
+            "tells at most 95 mel bands apart; set option bands=95 and cepstra=95, or a longer window",
+        ),
+        (
+            {"features": "mfcc", "bands": 12, "cepstra": 13},
+            "option cepstra=13: of bands=12 mel bands there are at most 12 cepstra; set option cepstra=12, or bands=13",
+        ),
+        ({"features": "mfcc", "bands": 12, "cepstra": 12}, ""),
         (
             {"rate": 2000, "hop": 1.0, "window": 10.0, "bands": 2},
             "'bands' of task 'speech' must lie between 3 and",

@@ -4,10 +4,18 @@ from dataclasses import FrozenInstanceError, asdict, dataclass
 
 import pytest
 
+from nas_rnn import plugins
 from nas_rnn.errors import UserError
-from nas_rnn.tasks import option
+from nas_rnn.tasks import Option, option
 from nas_rnn.tasks.char_lm import CharLM
-from nas_rnn.tasks.options import NoOptions, option_fields, picked, read_options, typed
+from nas_rnn.tasks.options import (
+    NoOptions,
+    option_fields,
+    picked,
+    read_options,
+    require_effective,
+    typed,
+)
 
 
 def test_defaults_and_given_values() -> None:
@@ -123,3 +131,82 @@ def test_a_text_is_read_as_what_its_option_is() -> None:
         assert typed(Chosen, {"sign": text}) == {"sign": text}
     assert typed(Chosen, {"share": "1", "sign": 1}) == {"share": 1, "sign": 1}
     assert typed(Chosen, {"share": "much"}) == {"share": "much"}
+
+
+def refused(task: str, **options: Option) -> str:
+    with pytest.raises(UserError) as caught:
+        require_effective(plugins.registry().find("task", task).value(**options).options, task)
+    return str(caught.value)
+
+
+DRAWN = "only with kind=adding, copy, parity or dyck"
+PLACES = "only with order=learned or random"
+FIXED = "only with order=rows, columns, patches or spiral"
+
+
+@pytest.mark.parametrize(
+    ("task", "switch", "idle", "message"),
+    [
+        *(
+            ("memory", {"kind": "pixels"}, one, f"has no effect with kind=pixels, {DRAWN}")
+            for one in ({"steps": 9}, {"shortest": 9}, {"lengths": "9"}, {"items": 9}, {"tests": 9})
+        ),
+        *(
+            ("memory", {"kind": kind}, one, f"has no effect with kind={kind}, only with kind={own}")
+            for own, some in (
+                ("copy", ({"symbols": 4}, {"copied": 3})),
+                ("dyck", ({"depth": 4}, {"ask": "whole"})),
+            )
+            for one in some
+            for kind in ("adding", "copy", "parity", "dyck", "pixels")
+            if kind != own
+        ),
+        ("seq2seq", {"kind": "addition"}, {"locales": "en"}, "with kind=addition, only with kind=dates"),
+        ("seq2seq", {}, {"digits": 5}, "digits=5 has no effect with kind=dates, only with kind=addition"),
+        ("seq2seq", {"kind": "reversal"}, {"turned": True}, "turned=true has no effect with kind=reversal"),
+        ("seq2seq", {}, {"letters": 5}, "with kind=dates, only with kind=reversal"),
+        *(
+            ("glimpses", {"order": order}, {"overlap": 1}, f"with order={order}, {FIXED}")
+            for order in ("learned", "random")
+        ),
+        ("glimpses", {}, {"looks": 4}, f"looks=4 has no effect with order=rows, {PLACES}"),
+        ("glimpses", {"order": "spiral"}, {"scales": 2}, f"with order=spiral, {PLACES}"),
+        ("draw", {"by": "row"}, {"side": 2}, "side=2 has no effect with by=row, only with by=patch"),
+        ("speech", {}, {"cepstra": 12}, "with features=log-mel, only with features=mfcc"),
+        ("speech", {"target": "transcript"}, {"row": 3}, "with target=transcript, only with target=row"),
+        ("speech", {}, {"passes": 3}, "with target=class, only with target=row"),
+        ("speech", {"target": "row"}, {"by": "character"}, "with target=row, only with target=transcript"),
+        ("speech", {}, {"beam": 4}, "with target=class, only with target=row or transcript"),
+        ("speech", {"target": "row"}, {"answer": "mean"}, "with target=row, only with target=class"),
+        *(
+            ("caption", {"extractor": "alexnet"}, one, "with extractor=alexnet, only with extractor=conv")
+            for one in ({"size": 32}, {"colour": False}, {"channels": 4})
+        ),
+        ("caption", {"fed": "first"}, {"features": 8}, "with fed=first, only with fed=every"),
+    ],
+)
+def test_what_has_no_effect_with_another_options_value_is_refused(
+    task: str, switch: dict[str, Option], idle: dict[str, Option], message: str
+) -> None:
+    assert message in refused(task, **switch, **idle)
+    kind = plugins.registry().find("task", task).value
+    defaults = {name: option_fields(kind.Options)[name].default for name in idle}
+    require_effective(kind(**switch, **defaults).options, task)
+
+
+def test_all_that_has_no_effect_is_named_at_once() -> None:
+    assert refused("seq2seq", kind="reversal", locales="en," * 40, turned=True) == (
+        "options of task 'seq2seq': locales=en,en,en,en,en,en,en,en,en,en,en,en,en,e has no effect with kind=reversal, "
+        "only with kind=dates; turned=true has no effect with kind=reversal, only with kind=addition. Leave out what "
+        "has no effect"
+    )
+
+
+@pytest.mark.parametrize("only", [{"sort": ("plus",)}, {"sign": ("times",)}])
+def test_an_option_for_what_cannot_be_set_is_a_fault_of_the_task(only: dict[str, tuple[str, ...]]) -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Odd(Chosen):
+        more: int = option(1, only=only)
+
+    with pytest.raises(TypeError, match=r"option 'more' is for \w+=\w+, which cannot be set"):
+        option_fields(Odd)

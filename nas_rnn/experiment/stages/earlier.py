@@ -25,22 +25,22 @@ from nas_rnn.training.options import TUNED
 _MUST_AGREE = ("task", "task_options", "space", "params")
 _NO_MATTER = {"threads", "device", "backend", "longer", "most_epochs"}
 """Training options with which a candidate has the same loss."""
-HINTS = (
-    "the earlier search was trained with other options, so its losses say nothing here: "
-    "only its best cells are taken over, and tried first"
-)
+MOST_NAMED = 5
+"""Options that the notice of a search which was trained otherwise names, with both values."""
 
 
 @dataclass(frozen=True)
 class Earlier:
     """A candidate of an earlier search, its loss there (None: it diverged or failed), and whether it is tried anew.
 
-    One that is tried anew and has no loss is a hint: it was among the best where runs were trained otherwise.
+    One that is tried anew and has no loss is a hint: it was among the best where runs were trained ``otherwise``, which
+    says how ("batch 32 there, 16 here").
     """
 
     candidate: Candidate
     loss: float | None
     again: bool = False
+    otherwise: str = ""
 
     @property
     def hint(self) -> bool:
@@ -57,6 +57,7 @@ def keep_earlier(folder: RunFolder, rows: Sequence[Earlier]) -> None:
                 "decisions": row.candidate.decisions,
                 "loss": row.loss,
                 "again": row.again,
+                "otherwise": row.otherwise,
             }
             for row in rows
         ],
@@ -66,9 +67,26 @@ def keep_earlier(folder: RunFolder, rows: Sequence[Earlier]) -> None:
 def kept_earlier(folder: RunFolder) -> list[Earlier]:
     """Return what `keep_earlier` wrote; nothing where there is no earlier search."""
     return [
-        Earlier(Candidate(parse_cell(row["cell"]), row["decisions"]), row["loss"], row["again"])
+        Earlier(
+            Candidate(parse_cell(row["cell"]), row["decisions"]),
+            row["loss"],
+            row["again"],
+            row.get("otherwise", ""),
+        )
         for row in folder.read_json(EARLIER) or []
     ]
+
+
+def notice_of(earlier: Sequence[Earlier]) -> str:
+    """Return what to say of an earlier search that was trained otherwise; "" where there is none."""
+    hint = next((one for one in earlier if one.hint), None)
+    if hint is None:
+        return ""
+    how = f" ({hint.otherwise})" if hint.otherwise else ""  # searches of before did not keep it
+    return (
+        f"the earlier search was trained with other options{how}, so its losses say nothing here: only its best cells "
+        "are taken over, and tried first"
+    )
 
 
 def learned_by(name: str, runs: Path, config: SearchConfig, models: Models) -> list[Earlier]:
@@ -104,8 +122,9 @@ def learned_by(name: str, runs: Path, config: SearchConfig, models: Models) -> l
     sign = sign_of(models.measures.monitor)
     best = {trial.number for trial in ranked(trials, models.measures.monitor)[:TOP]}
     trials.sort(key=lambda trial: trial.number not in best)
-    if _trained_otherwise(theirs, config):
-        return [Earlier(trial.candidate, None, True) for trial in trials if trial.number in best]
+    otherwise = _trained_otherwise(theirs, config)
+    if otherwise:
+        return [Earlier(trial.candidate, None, True, otherwise) for trial in trials if trial.number in best]
     return [
         Earlier(
             trial.candidate,
@@ -118,8 +137,17 @@ def learned_by(name: str, runs: Path, config: SearchConfig, models: Models) -> l
     ]
 
 
-def _trained_otherwise(theirs: Mapping[str, Any], config: SearchConfig) -> bool:
-    """Whether the candidates of a search were trained with other options; what is tuned is asked where nothing was."""
+def _trained_otherwise(theirs: Mapping[str, Any], config: SearchConfig) -> str:
+    """Return how the candidates of a search were trained with other options; "" where they were not.
+
+    What is tuned is asked where nothing was.
+    """
     tuned = TUNED if theirs.get("tune") and config.tune else ()
-    names = {option.name for option in fields(TrainingOptions)} - _NO_MATTER - set(tuned)
-    return any(name in theirs and theirs[name] != getattr(config, name) for name in names)
+    names = [option.name for option in fields(TrainingOptions) if option.name not in {*_NO_MATTER, *tuned}]
+    told = [
+        f"{name.replace('_', ' ')} {theirs[name]} there, {getattr(config, name)} here"
+        for name in names
+        if name in theirs and theirs[name] != getattr(config, name)
+    ]
+    others = [f"and {len(told) - MOST_NAMED} others"] if len(told) > MOST_NAMED else []
+    return "; ".join(told[:MOST_NAMED] + others)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from nas_rnn.errors import UserError
 from nas_rnn.outside import check_text, shown
 from nas_rnn.tasks.columns import Format, Piece, Source, known_column, open_source
+from nas_rnn.tasks.options import require_unset
 from nas_rnn.tasks.times import TimeReader, reader_for
 
 SESSION: tuple[str, ...] = ("session_id", "session", "visit_id", "visit", "basket_id", "order_id", "sid")
@@ -187,6 +188,7 @@ def _time_reader(source: Source, first: Piece, place: int, time_format: str) -> 
         str(source.path),
         time_format,
         otherwise="set time=none where events stand in order",
+        cut=True,  # a session is told by minutes
     )
 
 
@@ -196,6 +198,10 @@ def _places(source: Source, reading: Reading) -> _Places:
     Raises:
         UserError: for a column that is not there, or is none known; two options that name one column.
     """
+    if reading.time == NONE:
+        require_unset(
+            reading, ("time_format",), "is for times, and with time=none none are read; leave it out"
+        )
     item = _place(source, reading.item, ITEM, "item")
     session = _place(source, reading.session, SESSION, "session")
     user = None if reading.user == NONE else _place(source, reading.user, USER, "user")

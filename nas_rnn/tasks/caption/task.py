@@ -44,9 +44,13 @@ class Options:
     """The options of `caption`."""
 
     size: int = option(
-        0, "pictures are brought to size x size, at least 4; 0: what suits the data", low=0, high=512
+        0,
+        "pictures are brought to size x size, at least 4; 0: what suits the data",
+        low=0,
+        high=512,
+        only={"extractor": ("conv",)},
     )
-    colour: bool = option(True, "whether pictures of files keep their colours")
+    colour: bool = option(True, "whether pictures of files keep their colours", only={"extractor": ("conv",)})
     images: str = option("", "folder of pictures, by its path from the file of captions; empty: it is found")
     pictures: int = option(0, "pictures of files to train and validate on; 0: all", low=0, high=2**31)
     references: int = option(5, "most captions of a picture; more are left out", low=1, high=20)
@@ -59,8 +63,16 @@ class Options:
     )
     extractor: str = option("conv", "conv: an encoder that is trained along; or a classifier of torchvision")
     weights: str = option("", "file of the extractor's weights; empty: the published ones")
-    channels: int = option(6, "of the encoder's first convolution", low=1, high=512)
-    features: int = option(16, "features of a picture beside each word, with fed=every", low=1, high=65536)
+    channels: int = option(
+        6, "of the encoder's first convolution", low=1, high=512, only={"extractor": ("conv",)}
+    )
+    features: int = option(
+        16,
+        "features of a picture beside each word, with fed=every",
+        low=1,
+        high=65536,
+        only={"fed": ("every",)},
+    )
     fed: str = option("every", "when the recurrent layers read the picture", choices=("first", "every"))
     embedding: int = option(16, "features of a word; 0: one-hot words", low=0, high=65536)
     beam: int = option(1, "hypotheses of a final run's beam search; 1: greedy", low=1, high=100)

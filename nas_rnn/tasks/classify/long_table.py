@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -14,7 +14,9 @@ from nas_rnn.errors import UserError
 from nas_rnn.outside import shown
 from nas_rnn.tasks.series.recordings import Recordings, is_missing, is_number, to_numbers
 from nas_rnn.tasks.series.table import Columns, Table
+from nas_rnn.tasks.times import finer_digits
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNEVEN = 1.5
 """Steps whose longest is so many times the usual one are told of."""
 
@@ -99,23 +101,28 @@ def _of_series(
 
 
 def _times(table: Table, name: str) -> NDArray[np.float64]:
-    """Return times as numbers: counted from the first one, or seconds of dates."""
+    """Return times as numbers, counted from the first one: dates in seconds."""
     cells = table.column(name)
     if all(is_number(cell) for cell in cells):
         to_numbers(cells, f"column {name!r} of {table.path}")  # told of unless they are finite
-        exact = [Decimal(cell) for cell in cells]  # 64 bits of a float do not hold nanoseconds since 1970
-        return np.array([float(time - exact[0]) for time in exact])
-    seconds = list[float]()
-    for row, cell in enumerate(cells):
-        try:
-            moment = datetime.fromisoformat(cell)
-        except ValueError:
-            raise UserError(
-                f"{table.where(row)}, column {name!r} is neither a number nor a date such as 2024-05-01 12:30:00: "
-                f"{shown(cell)[:40]!r}; mend it, or name another column by option time"
-            ) from None
-        seconds.append((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
-    return np.array(seconds)
+        exact = [Decimal(cell) for cell in cells]
+    else:
+        exact = [_since_1970(table, name, row, cell) for row, cell in enumerate(cells)]
+    # 64 bits of a float do not hold nanoseconds since 1970.
+    return np.array([float(time - exact[0]) for time in exact])
+
+
+def _since_1970(table: Table, name: str, row: int, cell: str) -> Decimal:
+    """Return the seconds of a date, in UTC where it does not say how far from it it is."""
+    try:
+        moment = datetime.fromisoformat(cell)
+    except ValueError:
+        raise UserError(
+            f"{table.where(row)}, column {name!r} is neither a number nor a date such as 2024-05-01 12:30:00: "
+            f"{shown(cell)[:40]!r}; mend it, or name another column by option time"
+        ) from None
+    since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
+    return Decimal(since // timedelta(microseconds=1)).scaleb(-6) + Decimal(f"0.000000{finer_digits(cell)}")
 
 
 def _uneven(

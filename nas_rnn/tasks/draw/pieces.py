@@ -52,10 +52,8 @@ def pieces(height: int, width: int, by: str, side: int = 0) -> Pieces:
     """Return the pieces of a picture: each pixel, each row, or each square of ``side`` pixels, line by line.
 
     Raises:
-        UserError: for a patch that leaves pixels over, a side where there are no patches, or too many pieces.
+        UserError: for a patch that leaves pixels over, or too many pieces.
     """
-    if side and by != "patch":
-        raise UserError(f"side={side} is that of a patch (by=patch); a picture drawn by {by} has none")
     fitting = [
         number for number in range(1, min(height, width) + 1) if not (height % number or width % number)
     ]

@@ -38,7 +38,9 @@ class Options:
     """The options of `draw`."""
 
     by: str = option("pixel", "what is drawn at a time", choices=WAYS)
-    side: int = option(0, "of a patch, in pixels; 0: what fits, 4 if it can", low=0, high=1024)
+    side: int = option(
+        0, "of a patch, in pixels; 0: what fits, 4 if it can", low=0, high=1024, only={"by": ("patch",)}
+    )
     levels: int = option(
         0, "greys that pictures are brought to; 0: as many as they have up to 32, else 16", low=0, high=256
     )

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from nas_rnn.errors import UserError
 from nas_rnn.tasks.columns import Format, Piece, Source
+from nas_rnn.tasks.options import require_unset
 from nas_rnn.tasks.times import TimeReader, reader_for
 
 WHAT_WORKS = "give a CSV or parquet file with a column of times and one or several of numbers"
@@ -119,6 +120,9 @@ def read_table(source: Source, reading: Reading) -> Table:
 def _time_column(source: Source, first: Piece, reading: Reading) -> int | None:
     """Return the place of the time column: that which was named, or whose name or first cell says so."""
     if reading.time == NONE:
+        require_unset(
+            reading, ("time_format",), "is for times, and with time=none none are read; leave it out"
+        )
         return None
     if reading.time:
         return _place(source, reading.time, "time")

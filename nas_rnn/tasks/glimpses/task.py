@@ -54,13 +54,26 @@ class Options:
         choices=(*ORDERS, *ORDERS_OF_PLACES),
     )
     patch: int = option(0, "rows or columns of a look, or a square's side; 0: what fits", low=0, high=4096)
-    overlap: int = option(0, "pixels that neighbouring looks share, in a fixed order", low=0, high=4095)
-    looks: int = option(0, f"looks at a picture, learned or random; 0: {LOOKS}", low=0, high=1024)
+    overlap: int = option(
+        0,
+        "pixels that neighbouring looks share, in a fixed order",
+        low=0,
+        high=4095,
+        only={"order": tuple(ORDERS)},
+    )
+    looks: int = option(
+        0,
+        f"looks at a picture, learned or random; 0: {LOOKS}",
+        low=0,
+        high=1024,
+        only={"order": ORDERS_OF_PLACES},
+    )
     scales: int = option(
         1,
         "learned or random: squares of a look, each seeing twice as far with half the detail",
         low=1,
         high=8,
+        only={"order": ORDERS_OF_PLACES},
     )
     size: int = option(0, "pictures are brought to size x size; 0: left as they are", low=0, high=1024)
     embedding: int = option(
@@ -241,15 +254,11 @@ class Glimpses(Task):
         """Return how pictures are read.
 
         Raises:
-            UserError: where the options do not fit each other or the pictures.
+            UserError: where the options do not fit the pictures.
         """
         own, height, width = self.options, meta["height"], meta["width"]
         scaled = {"mean": meta["mean"], "deviation": meta["deviation"], "over_looks": own.answer == "mean"}
         if own.order in ORDERS_OF_PLACES:
-            if own.overlap:
-                raise UserError(
-                    f"overlap={own.overlap} is for looks in a fixed order, not for order={own.order}"
-                )
             return Wandering(
                 learned=own.order == "learned",
                 patch=side_of_look(height, width, own.patch, own.scales),
@@ -259,12 +268,6 @@ class Glimpses(Task):
                 spread=SPREAD,
                 **scaled,
             )
-        for name, unset in (("looks", 0), ("scales", 1)):
-            if getattr(own, name) != unset:
-                raise UserError(
-                    f"{name}={getattr(own, name)} is for order=learned or order=random; a picture read by "
-                    f"{own.order} is seen as a whole"
-                )
         looks_TP = looks(height, width, order=own.order, patch=own.patch, overlap=own.overlap)
         return InOrder(looks_TP=looks_TP, width=width, embedding=own.embedding, **scaled)
 

@@ -20,32 +20,54 @@ MOST_NUMBERS = 500_000_000
 MOST_LENGTHS = 32
 
 
+DRAWN = ("adding", "copy", "parity", "dyck")
+"""The kinds whose series are drawn; digits are what they are."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """The options of `memory`."""
 
-    kind: str = option(
-        "adding", "what is to be remembered", choices=("adding", "copy", "parity", "dyck", "pixels")
-    )
+    kind: str = option("adding", "what is to be remembered", choices=(*DRAWN, "pixels"))
     steps: int = option(
-        0, "length of series to train on (kind copy: of the gap); 0: what suits the kind", low=0, high=LONGEST
+        0,
+        "length of series to train on (kind copy: of the gap); 0: what suits the kind",
+        low=0,
+        high=LONGEST,
+        only={"kind": DRAWN},
     )
     shortest: int = option(
         0,
         "training lengths are drawn from this one to steps; 0: half of steps, or less where that helps",
         low=0,
         high=LONGEST,
+        only={"kind": DRAWN},
     )
-    lengths: str = option("", "lengths to validate and test on, with commas; empty: half of steps, and steps")
-    items: int = option(0, "series to train on; 0: what suits the kind", low=0, high=10_000_000)
-    tests: int = option(1000, "series of each length to test on; a quarter validates", low=4, high=1_000_000)
-    symbols: int = option(8, "kind copy: different symbols", low=2, high=200)
-    copied: int = option(5, "kind copy: symbols to remember", low=1, high=1000)
-    depth: int = option(8, "kind dyck: how deep brackets nest at most", low=3, high=1000)
+    lengths: str = option(
+        "",
+        "lengths to validate and test on, with commas; empty: half of steps, and steps",
+        only={"kind": DRAWN},
+    )
+    items: int = option(
+        0, "series to train on; 0: what suits the kind", low=0, high=10_000_000, only={"kind": DRAWN}
+    )
+    tests: int = option(
+        1000,
+        "series of each length to test on; a quarter validates",
+        low=4,
+        high=1_000_000,
+        only={"kind": DRAWN},
+    )
+    symbols: int = option(8, "kind copy: different symbols", low=2, high=200, only={"kind": ("copy",)})
+    copied: int = option(5, "kind copy: symbols to remember", low=1, high=1000, only={"kind": ("copy",)})
+    depth: int = option(
+        8, "kind dyck: how deep brackets nest at most", low=3, high=1000, only={"kind": ("dyck",)}
+    )
     ask: str = option(
         "closing",
         "kind dyck: which bracket may close next, or whether the word is well-formed",
         choices=("closing", "whole"),
+        only={"kind": ("dyck",)},
     )
     seed: int = option(0, "what all series are drawn from", low=0, high=2**31)
 
@@ -113,16 +135,10 @@ def lengths_of(own: Options) -> Lengths:
     """Return the lengths that the options come to.
 
     Raises:
-        UserError: for lengths that are no whole numbers, too many, too short, too long or odd where none are, and any
-            for kind pixels.
+        UserError: for lengths that are no whole numbers, too many, too short, too long or odd where none are.
     """
     kind = kind_of(own)
     if own.kind == "pixels":
-        if own.steps or own.shortest or own.lengths or own.items:
-            raise UserError(
-                f"kind=pixels always reads the {PIXELS} pixels of 1,797 digits; leave out steps, shortest, lengths and "
-                "items"
-            )
         return Lengths(shortest=PIXELS, steps=PIXELS, asked=(PIXELS,))
     steps = own.steps or kind.steps
     half = max(kind.least, steps // 2)

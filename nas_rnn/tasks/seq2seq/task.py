@@ -58,10 +58,16 @@ class Options:
     """The options of `seq2seq`."""
 
     kind: str = option("dates", "what is made where no data are given", choices=tuple(PAIRS))
-    locales: str = option("en,de,fr,es,it,nl", "languages of kind dates, by babel's names, with commas")
-    digits: int = option(3, "most digits of each number of kind addition", low=1, high=9)
-    turned: bool = option(False, "kind addition: the answer's ones come first")
-    letters: int = option(10, "most letters of kind reversal", low=3, high=100)
+    locales: str = option(
+        "en,de,fr,es,it,nl",
+        "languages of kind dates, by babel's names, with commas",
+        only={"kind": ("dates",)},
+    )
+    digits: int = option(
+        3, "most digits of each number of kind addition", low=1, high=9, only={"kind": ("addition",)}
+    )
+    turned: bool = option(False, "kind addition: the answer's ones come first", only={"kind": ("addition",)})
+    letters: int = option(10, "most letters of kind reversal", low=3, high=100, only={"kind": ("reversal",)})
     pairs: int = option(
         0, "pairs to make, or to take of a file; 0: what suits the kind, or all", low=0, high=2**31
     )
@@ -139,6 +145,12 @@ class Seq2Seq(Task):
         meta["examples"] = examples_of(arrays["valid"], len(SPECIAL) + meta["source_known"])
         if BLEU in self.measures(meta).metrics:
             bleu_counter(str(own.bleu_tokens), INSTALL)  # what is missing is said before anything is trained
+        else:
+            require_unset(
+                own,
+                ("bleu_tokens",),
+                "is for BLEU, which is not measured here; set decide=bleu, or leave it out",
+            )
         groups = np.asarray(found.groups)
         meta["known_sources"] = {
             part: int(np.isin(groups[parts[part]], groups[parts["train"]]).sum()) for part in PARTS[1:]

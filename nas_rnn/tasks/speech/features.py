@@ -39,7 +39,7 @@ class Spectra:
     def names(self) -> tuple[str, ...]:
         """What variables are called."""
         if self.features == "mfcc":
-            return tuple(f"cepstrum {number}" for number in range(min(self.cepstra, self.bands)))
+            return tuple(f"cepstrum {number}" for number in range(self.cepstra))
         return tuple(f"mel band {number + 1}" for number in range(self.bands))
 
     def frames(self, seconds: float, rate: int) -> int:
@@ -48,13 +48,19 @@ class Spectra:
         return (math.ceil(seconds * rate) + step // 2) // step
 
     def require_possible(self, rate: int) -> None:
-        """Raise `UserError` where a window at this rate is too short for so many bands."""
+        """Raise `UserError` for more cepstra than bands, or a window too short for so many bands at this rate."""
+        if self.features == "mfcc" and self.cepstra > self.bands:
+            raise UserError(
+                f"option cepstra={self.cepstra}: of bands={self.bands} mel bands there are at most {self.bands} "
+                f"cepstra; set option cepstra={self.bands}, or bands={self.cepstra}"
+            )
         if self._computes(rate, self.bands):
             return
         most = next(bands for bands in range(self.bands, 0, -1) if self._computes(rate, bands))
+        fewer = f" and cepstra={most}" if self.features == "mfcc" and self.cepstra > most else ""
         raise UserError(
             f"option bands={self.bands}: a window of {self.window:g} ms at {rate:,} Hz tells at most {most} mel bands "
-            f"apart; set option bands={most}, or a longer window"
+            f"apart; set option bands={most}{fewer}, or a longer window"
         )
 
     def of(self, samples_S: NDArray[np.float32], rate: int) -> NDArray[np.float32]:

@@ -11,6 +11,7 @@ from nas_rnn.errors import UserError
 from nas_rnn.outside import check_text, shown
 from nas_rnn.tasks.columns import known_column
 from nas_rnn.tasks.data import Part
+from nas_rnn.tasks.options import require_unset
 from nas_rnn.tasks.series.recordings import is_missing
 from nas_rnn.tasks.series.table import Table, read_rows
 from nas_rnn.tasks.speech.names import Choice, Pattern
@@ -77,6 +78,9 @@ def listed(source: Path, told: Told) -> list[Entry]:
         require_file(source, WHAT_WORKS)
         if source.suffix.lower() not in TABLES:
             raise UserError(f"{source} ends in {source.suffix or 'nothing'!r}; {WHAT_WORKS}")
+        require_unset(
+            told, ("pattern",), f"is for names of files, and {source} is a table with columns; leave it out"
+        )
         paths, fields, called = _by_table(source)
     if told.speakers and "speaker" not in fields[0]:
         raise UserError(

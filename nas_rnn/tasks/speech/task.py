@@ -71,20 +71,37 @@ class Options:
     valid_where: str = option("", "the same of the validation part")
     features: str = option("log-mel", "what a frame is told by", choices=("log-mel", "mfcc"))
     bands: int = option(40, "mel bands", low=3, high=256)  # Kaldi has no fewer
-    cepstra: int = option(13, "cepstra of a frame, of features=mfcc", low=2, high=256)
+    cepstra: int = option(
+        13, "cepstra of a frame, of features=mfcc", low=2, high=256, only={"features": ("mfcc",)}
+    )
     hop: float = option(10.0, "milliseconds from frame to frame", low=1.0, high=1000.0)
     window: float = option(25.0, "milliseconds that a frame looks at", low=10.0, high=4000.0)
     rate: int = option(
         0, "samples a second that all recordings are brought to; 0: that of most", low=0, high=384_000
     )
-    row: int = option(4, "most recordings of a row, of target=row", low=2, high=20)
-    passes: int = option(4, "rows that a training recording stands in each epoch", low=1, high=100)
-    by: str = option("word", "what a label of a transcript is", choices=CUTS)
-    beam: int = option(1, "beginnings of a final run's beam search; 1: greedy", low=1, high=100)
+    row: int = option(4, "most recordings of a row, of target=row", low=2, high=20, only={"target": ("row",)})
+    passes: int = option(
+        4,
+        "rows that a training recording stands in each epoch",
+        low=1,
+        high=100,
+        only={"target": ("row",)},
+    )
+    by: str = option(
+        "word", "what a label of a transcript is", choices=CUTS, only={"target": ("transcript",)}
+    )
+    beam: int = option(
+        1,
+        "beginnings of a final run's beam search; 1: greedy",
+        low=1,
+        high=100,
+        only={"target": ("row", "transcript")},
+    )
     answer: str = option(
         "auto",
         "one label is read after the last frame, or from the mean over frames; auto: the mean, of sound files",
         choices=("auto", "last", "mean"),
+        only={"target": ("class",)},
     )
     bidirectional: bool = option(False, "recurrent layers read from both ends")
     embedding: int = option(0, "size of a linear embedding of a frame; 0: none", low=0, high=65536)
