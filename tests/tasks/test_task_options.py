@@ -19,7 +19,13 @@ from nas_rnn.tasks.options import (
 
 
 def test_defaults_and_given_values() -> None:
-    assert asdict(CharLM().options) == {"embedding": 0, "valid": 0.1, "test": 0.1, "characters": 0, "places": 0}
+    assert asdict(CharLM().options) == {
+        "embedding": 0,
+        "valid": 0.1,
+        "test": 0.1,
+        "characters": 0,
+        "places": 0,
+    }
     assert CharLM(embedding=16).options.embedding == 16
     with pytest.raises(FrozenInstanceError):
         CharLM().options.embedding = 3
