@@ -207,13 +207,9 @@ class Tuned:
         items = self._items.items(rng)
         weights = self.weights[items]
         baseline, candidate = (cell[:, items] for cell in cells)
-        by_settings = sum(
-            settings_variance(
-                np.average(cell[:, items], axis=1, weights=weights).tolist(),
-                [run % len(own) for run in range(len(cell))],
-            )
-            for own, cell in zip(chosen, cells, strict=True)
-        )
+        differences = np.average(candidate - baseline, axis=1, weights=weights).tolist()
+        used = [run % max(map(len, chosen)) for run in range(len(differences))]
+        by_settings = settings_variance(differences, used)
         return widened(paired_interval(candidate, baseline, weights), by_settings).ci95 or (0.0, 0.0)
 
 

@@ -125,20 +125,17 @@ def seed_differences(
 
 
 def _widened(metric: Metric, interval: PairedInterval, pairs: Pairs, alpha: float) -> PairedInterval:
-    """Return an interval with what the choice of both cells' settings adds to it."""
-    parts = [_settings_variance(metric, runs) for runs in zip(*pairs, strict=True)]
-    covers = f"two settings of {'each' if all(parts) else 'one'} cell"
-    return widened(interval, sum(parts), alpha, covers=covers)
+    """Return an interval with what the choice of both cells' settings adds to it.
 
-
-def _settings_variance(metric: Metric, runs: Sequence[Outcome]) -> float:
-    """Return the variance of the mean of one cell's runs by the choice of settings, on the scale of the comparison."""
-    figures = [run.figure for run in runs]
-    if compared_by_ratio(metric):
-        if min(figures) <= 0:
-            return 0.0  # there is no interval either
-        figures = [math.log(figure) for figure in figures]
-    return settings_variance(figures, [run.setting for run in runs])
+    That is how far the difference at the best settings lies from that at the second best. What both cells gain or lose
+    by a setting is no difference between them.
+    """
+    steps = [_step(metric, run.figure, other.figure) for run, other in pairs]
+    used = [(run.setting, other.setting) for run, other in pairs]
+    found = settings_variance(steps, [used.index(settings) for settings in used])
+    by_each = [len(set(settings)) > 1 for settings in zip(*used, strict=True)]
+    covers = f"two settings of {'each' if all(by_each) else 'one'} cell"
+    return widened(interval, found, alpha, covers=covers)
 
 
 def _step(metric: Metric, value: float, baseline: float) -> float:

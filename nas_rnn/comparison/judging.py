@@ -29,7 +29,7 @@ from nas_rnn.comparison.verdict import verdict_of
 from nas_rnn.tasks import Metric, Statistics
 from nas_rnn.training import RunResult
 
-SETTINGS_APART = "the two best settings of one cell lie too far apart"
+SETTINGS_APART = "the difference at the best settings and that at the second best lie too far apart"
 
 
 @dataclass(frozen=True)

@@ -174,7 +174,7 @@ def interval_of_blocks(
 
 
 def settings_variance(values: Sequence[float], settings: Sequence[int]) -> float:
-    """Return the variance that the choice of settings gives the mean of runs, by the number of each run's settings."""
+    """Return the variance that the choice of settings gives the mean of values, by each value's settings."""
     values_S, settings_S = np.asarray(values, dtype=np.float64), np.asarray(settings)
     groups = [values_S[settings_S == setting] for setting in np.unique(settings_S)]
     if len(groups) < 2:
