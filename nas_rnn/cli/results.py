@@ -27,7 +27,7 @@ from nas_rnn.comparison import (
     scale_lines,
     speed_lines,
 )
-from nas_rnn.comparison.sentences import verdict_remark
+from nas_rnn.comparison.sentences import signed, verdict_remark
 from nas_rnn.comparison.spreads import spread_text
 from nas_rnn.experiment.results import Result
 from nas_rnn.run_folder.config import SMOKE_WARNING
@@ -178,7 +178,7 @@ def difference_text(row: ContenderRow) -> str:
         return f"{row.difference:+.3g}"
     low, high = row.ci95
     digits = 3 if high == low else min(6, max(2, 1 - math.floor(math.log10((high - low) / 2))))
-    return f"{row.difference:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"
+    return f"{signed(row.difference, digits)} [{signed(low, digits)}, {signed(high, digits)}]"
 
 
 def _print_verdict(console: Console, result: Result) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nas_rnn.comparison.result import Comparison, ContenderRow, Standing
-from nas_rnn.comparison.sentences import baseline_name, decimals, percent, two_digits
+from nas_rnn.comparison.sentences import baseline_name, decimals, percent, signed, two_digits
 from nas_rnn.comparison.spreads import spread_text
 
 if TYPE_CHECKING:  # matplotlib takes half a second to import, and most commands draw nothing
@@ -218,5 +218,7 @@ def _verdict_text(comparison: Comparison, row: ContenderRow) -> str:
     if row.difference is None:
         return row.verdict
     digits = decimals(comparison, row)
-    text = f"{row.verdict}\n{row.difference:+.{digits}f}"
-    return text if row.ci95 is None else f"{text} [{row.ci95[0]:+.{digits}f}, {row.ci95[1]:+.{digits}f}]"
+    text = f"{row.verdict}\n{signed(row.difference, digits)}"
+    return (
+        text if row.ci95 is None else f"{text} [{signed(row.ci95[0], digits)}, {signed(row.ci95[1], digits)}]"
+    )

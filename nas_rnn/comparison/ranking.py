@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from nas_rnn.comparison.result import Comparison, ContenderRow
-from nas_rnn.comparison.sentences import decimals, reading_again
+from nas_rnn.comparison.sentences import decimals, reading_again, signed
 
 
 def ranked_rows(comparison: Comparison) -> tuple[ContenderRow, ...]:
@@ -50,5 +50,5 @@ def _change(comparison: Comparison, row: ContenderRow, changes: Mapping[str, str
         return f"{what} (diverged)" if row.standing.diverged else what
     limit = f"; {row.within}" if row.within else ""
     digits = decimals(comparison, row)
-    interval = "" if row.ci95 is None else f" [{row.ci95[0]:+.{digits}f}, {row.ci95[1]:+.{digits}f}]"
-    return f"{what} ({row.difference:+.{digits}f}{interval}{limit})"
+    interval = "" if row.ci95 is None else f" [{signed(row.ci95[0], digits)}, {signed(row.ci95[1], digits)}]"
+    return f"{what} ({signed(row.difference, digits)}{interval}{limit})"

@@ -128,13 +128,15 @@ def _few_settings(comparison: Comparison, row: ContenderRow, beaten: Sequence[Ag
 def _figures(comparison: Comparison, row: ContenderRow) -> str:
     """Return the two means, the difference and its interval."""
     digits = decimals(comparison, row)
-    text = f"difference {row.difference:+.{digits}f}"
+    text = f"difference {signed(row.difference or 0.0, digits)}"
     if row.standing.mean is not None and row.difference is not None:
         # The baseline's mean over the same seeds: it may have more of them by now.
         sign = 1 if comparison.direction == "minimize" else -1
         other = row.standing.mean - sign * row.difference
         text = f"{row.standing.mean:.{digits}f} against {other:.{digits}f} {comparison.unit}, {text}"
-    return text if row.ci95 is None else f"{text} [{row.ci95[0]:+.{digits}f}, {row.ci95[1]:+.{digits}f}]"
+    return (
+        text if row.ci95 is None else f"{text} [{signed(row.ci95[0], digits)}, {signed(row.ci95[1], digits)}]"
+    )
 
 
 def _against(comparison: Comparison, row: ContenderRow, one: Against) -> str:
@@ -144,9 +146,9 @@ def _against(comparison: Comparison, row: ContenderRow, one: Against) -> str:
     if one.difference is None:
         return f"not compared with {cell_name(one.name)}, of which a run diverged or none has a result"
     digits = decimals(comparison, row)
-    figures = f"{one.difference:+.{digits}f}"
+    figures = signed(one.difference, digits)
     if one.ci95 is not None:
-        figures += f" [{one.ci95[0]:+.{digits}f}, {one.ci95[1]:+.{digits}f}]"
+        figures += f" [{signed(one.ci95[0], digits)}, {signed(one.ci95[1], digits)}]"
     if one.better_than_both:
         return f"difference from {cell_name(one.name)} {figures}"
     near = one.p_equivalence is not None and one.p_equivalence <= (1 - row.level) / 2
@@ -190,6 +192,11 @@ def decimals(comparison: Comparison, row: ContenderRow) -> int:
 def four_digits(value: float) -> str:
     """Return a metric's value with four significant digits, from 10,000 on as a whole number."""
     return f"{value:,.0f}" if 9999.5 <= abs(value) < 1e15 else f"{value:#.4g}".rstrip(".")
+
+
+def signed(value: float, digits: int) -> str:
+    """Return a difference with its sign and so many decimals; what is huge, as an exploded loss is, in three digits."""
+    return f"{value:+.{digits}f}" if abs(value) < 1e6 else f"{value:+.3g}"
 
 
 def two_digits(value: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from nas_rnn.comparison.sentences import four_digits
+from nas_rnn.comparison.sentences import signed as signed_text
 
 
 def figure(value: float | None) -> str:
@@ -16,7 +17,7 @@ def figure(value: float | None) -> str:
 
 def signed(value: float | None, digits: int = 3) -> str:
     """Return a difference with its sign and so many decimals, or a dash."""
-    return "–" if value is None else f"{value:+.{digits}f}".replace("-", "−")
+    return "–" if value is None else signed_text(value, digits).replace("-", "−")
 
 
 def gap(value: float | None) -> str:

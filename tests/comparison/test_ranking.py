@@ -50,3 +50,8 @@ def test_a_test_part_that_was_read_before_is_told_first() -> None:
     assert ranking_sentence(again, {}).startswith(
         "The test part is read for the 2nd time (before: first), so"
     )
+
+
+def test_a_huge_difference_is_told_in_three_digits() -> None:
+    huge = replace(WORSE, difference=16136.53, ci95=(-23.94, 1740235102433586.75))
+    assert "(+16136.53 [-23.94, +1.74e+15])" in ranking_sentence(comparison(huge), {})
