@@ -176,6 +176,22 @@ def test_every_pixel_is_drawn_once_after_the_piece_before_it(
         np.testing.assert_array_equal(place, own.places_T2)
 
 
+@pytest.mark.parametrize("options", WAYS)
+@pytest.mark.parametrize(("evaluated", "widths"), [(1024, [10]), (150, [4, 4, 2]), (71, [1] * 10)])
+def test_small_pictures_are_evaluated_many_at_once(
+    source: Path,
+    options: dict[str, Any],
+    evaluated: int,
+    widths: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of 36 pixels as many as have no more pixels than there may be pieces of one picture."""
+    monkeypatch.setattr("nas_rnn.tasks.draw.task.EVALUATED", evaluated)
+    task = Draw(**options)
+    batches = task.batches(task.load(source), "valid", Batching(batch=1, length=64))
+    assert [len(batch.items) for batch in batches if batch.items is not None] == widths
+
+
 def test_training_order_depends_on_seed_and_epoch(source: Path) -> None:
     task = Draw(by="row")
     data = task.load(source)
@@ -234,7 +250,7 @@ def test_a_pixel_s_logits_depend_on_those_before_it_alone(source: Path, options:
     task = Draw(**options)
     data = task.load(source)
     net = made(task, data).double().eval().net
-    batch = next(task.batches(data, "valid", Batching(batch=1, length=64)))
+    batch = next(task.batches(data, "train", Batching(batch=1, length=64)))
     assert isinstance(batch.inputs, dict)
     order = task._pieces(data.meta).pixels_TP.ravel().tolist()
     first, _ = net(batch.inputs)
