@@ -15,16 +15,19 @@ from typing import Any
 
 import safetensors
 import safetensors.torch
+import torch
 from torch import Tensor, nn
 
 from nas_rnn import plugins
 from nas_rnn.cells import parse_cell, register_operation
 from nas_rnn.errors import NasRnnError, UserError
 from nas_rnn.execution import RNN, mark_weights
+from nas_rnn.export.inputs import Inputs, apart, together
 from nas_rnn.export.rows import added_operations, read_operation
 from nas_rnn.export.trained import ExportBundle, TaskModelBundle
 from nas_rnn.outside import LINES, check_plain, check_text
 from nas_rnn.tasks import Task, TaskData, check_meta
+from nas_rnn.tasks.batch import Tensors
 from nas_rnn.tasks.data import EVALUATION
 from nas_rnn.training import RunSpec
 from nas_rnn.training.model import build_model, recurrent_nets
@@ -56,7 +59,12 @@ def folder_files(trained: ExportBundle) -> dict[str, bytes]:
     else:
         content |= {"spec": bundle.spec.to_dict(), "meta": dict(bundle.meta)}
         if bundle.example is not None:
-            files[EXAMPLE] = safetensors.torch.save({"inputs": bundle.example.contiguous()})
+            files[EXAMPLE] = safetensors.torch.save(
+                {
+                    name: tensor.clone(memory_format=torch.contiguous_format)
+                    for name, tensor in apart(bundle.example).items()
+                }
+            )
     return {**files, MODEL: (json.dumps(content, indent=1, allow_nan=False) + "\n").encode()}
 
 
@@ -102,12 +110,19 @@ def load_folder(folder: Path, *, plugins: Sequence[str | Path] = ()) -> ExportBu
     return found
 
 
-def example_inputs(task: Task, data: TaskData) -> Tensor | None:
-    """Return the first inputs of the validation part: a few sequences of some steps, None where they are no tensor."""
-    inputs = next(iter(task.batches(data, "valid", EVALUATION))).inputs
-    if not isinstance(inputs, Tensor):
-        return None  # several inputs by name
-    return inputs[:EXAMPLE_STEPS, :EXAMPLE_BATCH].clone() if inputs.dim() > 1 else inputs
+def example_inputs(task: Task, data: TaskData) -> Tensors | None:
+    """Return the first inputs of the validation part: a few sequences of some steps.
+
+    None where their axes are not those that `Task.input_axes` says.
+    """
+    inputs = Inputs.of(task, next(iter(task.batches(data, "valid", EVALUATION))).inputs)
+    return inputs.cut(EXAMPLE_STEPS, EXAMPLE_BATCH).given if inputs.sizes() else None
+
+
+def _example_of(tensors: Mapping[str, Tensor], place: str) -> Tensors:
+    for name in tensors:
+        check_text(name, f"{place} the name of a tensor")
+    return together(tensors)
 
 
 def _with_task(folder: Path, content: Mapping[str, Any], weights: Mapping[str, Tensor]) -> ExportBundle:
@@ -118,7 +133,7 @@ def _with_task(folder: Path, content: Mapping[str, Any], weights: Mapping[str, T
     model.load_state_dict(mark_weights(model, _named_as_now(weights, content)))
     rnn = next(iter(recurrent_nets(model).values()))
     kept = folder / EXAMPLE
-    example = safetensors.torch.load_file(kept)["inputs"] if kept.is_file() else None
+    example = _example_of(safetensors.torch.load_file(kept), f"{kept}:") if kept.is_file() else None
     bundle = TaskModelBundle(task=task, model=model.eval(), spec=spec, meta=content["meta"], example=example)
     return ExportBundle(name=content.get("name", spec.name), rnn=rnn, task_model=bundle)
 

@@ -8,7 +8,7 @@ import importlib.util
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,10 +16,13 @@ from torch import Tensor, nn
 
 from nas_rnn.errors import NasRnnError, UserError
 from nas_rnn.execution import RNN
+from nas_rnn.export.inputs import BATCH, TIME, Inputs, together
 from nas_rnn.export.trained import ExportBundle, TaskModelBundle
+from nas_rnn.tasks.batch import Tensors
 
 if TYPE_CHECKING:
     import onnx
+    import onnxruntime
 
 TOLERANCE = 1e-5
 """The largest difference to torch, absolute for values below 1 and relative for others."""
@@ -42,8 +45,7 @@ def onnx_bytes(trained: ExportBundle) -> bytes:
     model = layers_model(trained.rnn) if bundle is None else _whole(trained.rnn, bundle)
     _describe(model, trained)
     content = bytes(model.SerializeToString())
-    for inputs, states in _trials(trained):
-        _compare(content, trained, inputs, states)
+    _compare(content, trained)
     return content
 
 
@@ -79,7 +81,7 @@ class _StandIn(nn.Module):
 
 def _whole(rnn: RNN, bundle: TaskModelBundle) -> onnx.ModelProto:
     from nas_rnn.export.onnx_graph import OPSET
-    from nas_rnn.export.onnx_layers import BATCH, TIME, state_names
+    from nas_rnn.export.onnx_layers import state_names
 
     obstacle = _obstacle(bundle)
     if obstacle is not None:
@@ -87,28 +89,23 @@ def _whole(rnn: RNN, bundle: TaskModelBundle) -> onnx.ModelProto:
             f"the model of the task {bundle.task.name!r} cannot be exported to ONNX, which needs {obstacle}; "
             "--format torch has all of it"
         )
-    assert bundle.example is not None
-    model = _with_stand_in(bundle, rnn)
-    time, batch = torch.export.Dim(TIME), torch.export.Dim(BATCH)
-    inputs = _grown(bundle.example)
-    arguments: tuple[Any, ...] = (inputs,)
-    shapes: tuple[Any, ...] = ({0: time, 1: batch},)
-    names = ["inputs"]
+    inputs = _inputs(bundle).grown()
+    names, states = list(inputs.tensors), None
     if bundle.model.carries_state:
-        arguments += (_starts(rnn, inputs.shape[1]),)
-        shapes += (tuple({1: batch} for _ in rnn.cell.states),)
         names += state_names(rnn, "0")
+        states = _starts(rnn, inputs.sizes()[BATCH])
     try:
         with _quiet():
             program = torch.onnx.export(
-                model.eval(),
-                arguments,
+                _with_stand_in(bundle, rnn).eval(),
+                # a mapping at the end would be taken for arguments by name
+                (inputs.given, {} if states is None else states),
                 dynamo=True,
                 opset_version=OPSET,
                 verbose=False,
                 input_names=names,
                 output_names=["outputs", *state_names(rnn, "n")],
-                dynamic_shapes=shapes,
+                dynamic_shapes=_free_axes(inputs, states),
             )
     except Exception as error:  # the exporter raises whatever its parts do
         reason = str(error).strip().split("\n")[0]
@@ -123,6 +120,19 @@ def _whole(rnn: RNN, bundle: TaskModelBundle) -> onnx.ModelProto:
             f"read a sequence in one call; here they are called {calls} times. --format torch has all of it"
         )
     return _with_layers(program.model_proto, rnn, bundle.model.carries_state)
+
+
+def _inputs(bundle: TaskModelBundle) -> Inputs:
+    assert bundle.example is not None
+    return Inputs.of(bundle.task, bundle.example)
+
+
+def _free_axes(inputs: Inputs, states: tuple[Tensor, ...] | None) -> tuple[Any, ...]:
+    """Return what torch's exporter is to leave free of the inputs, and of the states if there are some."""
+    free = {axis: torch.export.Dim(axis) for axis in inputs.sizes()}
+    axes = {name: {place: free[axis] for place, axis in enumerate(own)} for name, own in inputs.axes.items()}
+    shapes: tuple[Any, ...] = (together(axes),)
+    return shapes if states is None else (*shapes, tuple({1: free[BATCH]} for _ in states))
 
 
 def _with_stand_in(bundle: TaskModelBundle, rnn: RNN) -> nn.Module:
@@ -140,7 +150,10 @@ def _obstacle(bundle: TaskModelBundle) -> str | None:
         return "a model that is one net; this one has no attribute `net`"
     if len(paths) != 1 or "." in paths[0]:
         return f"one net with one recurrent net right in it, not {', '.join(paths) or 'none'}"
-    return None if bundle.example is not None else "inputs that are one tensor, not several by name"
+    sizes = {} if bundle.example is None else _inputs(bundle).sizes()
+    if not sizes or (bundle.model.carries_state and BATCH not in sizes):
+        return f"inputs with the axes ({TIME}, {BATCH}, ...), or with those that the task's `input_axes` says"
+    return None
 
 
 def _with_layers(model: onnx.ModelProto, rnn: RNN, with_states: bool) -> onnx.ModelProto:
@@ -172,22 +185,20 @@ def _describe(model: onnx.ModelProto, trained: ExportBundle) -> None:
     onnx.checker.check_model(model)
 
 
-def _trials(trained: ExportBundle) -> Iterator[tuple[Tensor, tuple[Tensor, ...] | None]]:
-    """Give inputs of different batches and lengths, with states to continue from where the model takes them."""
+def _trials(trained: ExportBundle) -> Iterator[tuple[dict[str, Tensor], Tensors, int]]:
+    """Give inputs of different batches and lengths: by name, as the model takes them, and for how many columns."""
     rnn, bundle = trained.rnn, trained.task_model
     if bundle is not None:
-        assert bundle.example is not None
-        for inputs in (bundle.example, _grown(bundle.example), bundle.example[:1, :1]):
-            yield inputs, _starts(rnn, inputs.shape[1]) if bundle.model.carries_state else None
+        example = _inputs(bundle)
+        for inputs in (example, example.grown(), example.cut(1, 1)):
+            yield inputs.tensors, inputs.given, inputs.sizes().get(BATCH, 0)
         return
     generator = torch.Generator().manual_seed(0)
     like = next(iter(rnn.parameters()), torch.empty(0))
     for steps, batch in ((7, 3), (1, 1), (12, 2)):
         shape = (batch, steps) if rnn.batch_first else (steps, batch)
-        yield (
-            torch.randn(*shape, rnn.input_size, generator=generator, dtype=like.dtype),
-            _starts(rnn, batch),
-        )
+        x = torch.randn(*shape, rnn.input_size, generator=generator, dtype=like.dtype)
+        yield {"x": x}, x, batch
 
 
 def _starts(rnn: RNN, batch: int) -> tuple[Tensor, ...]:
@@ -197,29 +208,42 @@ def _starts(rnn: RNN, batch: int) -> tuple[Tensor, ...]:
     return tuple(torch.full((rows, batch, size), path.init, dtype=like.dtype) for path, size in paths)
 
 
-def _grown(example: Tensor) -> Tensor:
-    """Return more of the same: a batch and a length that no size of the model equals by chance."""
-    longer = torch.cat([example, example.flip(0), example[:1]])
-    return torch.cat([longer, longer.flip(1), longer[:, :1]], 1)
-
-
 @torch.no_grad()
-def _compare(
-    content: bytes, trained: ExportBundle, inputs: Tensor, states: tuple[Tensor, ...] | None
-) -> None:
+def _compare(content: bytes, trained: ExportBundle) -> None:
+    """Compare with torch, from the start and, where the model takes states, on from where it came to."""
     import onnxruntime
+
+    from nas_rnn.export.onnx_layers import state_names
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    given = [inputs, *(states or ())]
-    names = ["x" if trained.task_model is None else "inputs"]
-    names += [f"{path.name}_0" for path in trained.rnn.cell.states]
-    feeds = {name: tensor.cpu().numpy() for name, tensor in zip(names, given, strict=False)}
-    found = session.run(None, feeds)
-    model = trained.rnn if trained.task_model is None else trained.task_model.model
-    output, last = model(inputs, states)
-    for ours, theirs in zip(found, [output, *last], strict=True):
+    rnn, bundle = trained.rnn, trained.task_model
+    model = rnn if bundle is None else bundle.model
+    for tensors, given, batch in _trials(trained):
+        if bundle is not None and not bundle.model.carries_state:
+            _require_equal(session, tensors, model(given, None))
+            continue
+        states = _starts(rnn, batch)
+        for _ in range(2):
+            named = dict(zip(state_names(rnn, "0"), states, strict=True))
+            outputs, last = model(given, states)
+            _require_equal(session, {**tensors, **named}, (outputs, last))
+            states = last
+
+
+def _require_equal(
+    session: onnxruntime.InferenceSession, feeds: Mapping[str, Tensor], expected: tuple[Tensor, Any]
+) -> None:
+    try:
+        found = session.run(None, {name: tensor.cpu().numpy() for name, tensor in feeds.items()})
+    except Exception as error:  # onnxruntime raises what it likes, such as where an axis is not free
+        reason = " ".join(str(error).split())
+        raise NasRnnError(
+            f"the ONNX model cannot compute what torch does; nothing was written: {reason}"
+        ) from error
+    outputs, last = expected
+    for ours, theirs in zip(found, [outputs, *(last or ())], strict=True):
         _check_equal(torch.from_numpy(ours), theirs)
 
 

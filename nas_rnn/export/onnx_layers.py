@@ -9,10 +9,9 @@ import onnx
 import torch
 
 from nas_rnn.execution import RNN
+from nas_rnn.export.inputs import BATCH, TIME
 from nas_rnn.export.onnx_graph import IR_VERSION, OPSET, Nodes, Numbers
 from nas_rnn.export.onnx_step import step_body
-
-TIME, BATCH = "time", "batch"
 
 
 def numbers_for(rnn: RNN, prefix: str = "") -> Numbers:

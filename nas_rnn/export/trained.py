@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from nas_rnn.execution import RNN
 from nas_rnn.tasks import Task
+from nas_rnn.tasks.batch import Tensors
 from nas_rnn.tasks.model import TaskModel
 from nas_rnn.training import RunSpec
 from nas_rnn.training.model import recurrent_nets
@@ -19,15 +20,15 @@ from nas_rnn.training.model import recurrent_nets
 class TaskModelBundle:
     """A task and what was learned of it: ``model`` is whole.
 
-    ``meta`` is what its data is like, ``example`` some inputs (T, B, ...) as the model takes
-    them, if any were kept.
+    ``meta`` is what its data is like, ``example`` some inputs as the model takes them, if any were kept: (T, B, ...),
+    or by name with the axes that `Task.input_axes` says.
     """
 
     task: Task
     model: TaskModel
     spec: RunSpec
     meta: Mapping[str, Any]
-    example: Tensor | None
+    example: Tensors | None
 
     @property
     def has_net(self) -> bool:

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
 
 def champion_view(folder: RunFolder, verdict: str, plugins: Sequence[str]) -> ModelView | None:
-    """Return the best model as it is registered; None where there is none, or no example of its inputs was kept.
+    """Return the best model as it is registered; None where there is none, or no example of a single input was kept.
 
     ``plugins`` are folders with its task's plugin.
     """
+    from torch import Tensor
+
     from nas_rnn.export import load_folder
     from nas_rnn.export.folder import CELL, EXAMPLE, MODEL, WEIGHTS
 
@@ -28,7 +30,7 @@ def champion_view(folder: RunFolder, verdict: str, plugins: Sequence[str]) -> Mo
         return None
     trained = load_folder(folder.best)
     bundle = trained.task_model
-    if bundle is None or bundle.example is None or not bundle.has_net:
+    if bundle is None or not isinstance(bundle.example, Tensor) or not bundle.has_net:
         return None
     outputs, axes = _outputs(bundle.model, bundle.example)
     shape = [-1 if axis in axes else size for axis, size in enumerate(outputs.shape)]

@@ -105,7 +105,8 @@ class Task(ABC):
     `option` fields. ``training_defaults`` are training options (docs/options.md; not threads, device, backend) that
     suit the task better than the general ones, for whoever sets none. ``raw_meta`` names the entries of the data's meta
     that are data themselves, such as a vocabulary: in all others, control characters are refused. ``downloads`` are
-    standard data sets that `nas-rnn download` brings.
+    standard data sets that `nas-rnn download` brings. ``input_axes`` says by name what the first axes of an input count
+    that are not ("time", "batch"): where a model reads several inputs, its export to ONNX leaves these axes free.
     """
 
     plugin_kind: ClassVar[str] = "task"
@@ -120,6 +121,7 @@ class Task(ABC):
     training_defaults: ClassVar[Mapping[str, int | float | str]] = MappingProxyType({})
     raw_meta: ClassVar[frozenset[str]] = frozenset()
     downloads: ClassVar[tuple[Download, ...]] = ()
+    input_axes: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
 
     def __init__(self, **options: Option) -> None:
         """Take the options; unset options use defaults.

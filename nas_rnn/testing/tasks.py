@@ -25,6 +25,7 @@ from nas_rnn.tasks.metric import Metric
 from nas_rnn.tasks.model import ItemStatistics, Loss, TaskModel, detached
 from nas_rnn.tasks.options import option_fields
 from nas_rnn.tasks.task import LOSS, Preview, PreviewOptions, Regularisation, Task
+from nas_rnn.testing.axes import input_axes
 from nas_rnn.testing.padding import drawn, fresh_generator, padding_problems
 from nas_rnn.training import TrainingOptions
 
@@ -46,7 +47,7 @@ def check_task(kind: Callable[[], Task], source: Path | None = None) -> list[str
     from ``source`` and travel, that parts are sound, not empty, and do not share their items, that the order depends
     on nothing but (seed, epoch) and is fixed for evaluation, that the model is built around small recurrent nets (on
     the meta device too), that loss, scores and floors are what the trainer and the comparison take them for, that
-    padding changes nothing, and that scores and previews repeat.
+    padding changes nothing, that scores and previews repeat, and that named axes fit.
     """
     try:
         task = kind()
@@ -391,4 +392,5 @@ CHECKS = (
     _fresh_test,
     _floors,
     _previews,
+    input_axes,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -130,3 +131,29 @@ class ByName(Bidirectional):
             assert isinstance(batch.inputs, Tensor)
             inputs = {"left": batch.inputs, "right": torch.zeros_like(batch.inputs)}
             yield Batch(inputs=inputs, targets=batch.targets, items=batch.items)
+
+
+class Misfit(ByName):
+    """One of its inputs is neither (time, batch, ...) nor named among ``input_axes``."""
+
+    name: ClassVar[str] = "odd-misfit"
+    summary: ClassVar[str] = "inputs whose axes nothing says"
+
+    def batches(self, data: TaskData, part: Part, batching: Batching) -> Iterator[Batch]:
+        for batch in super().batches(data, part, batching):
+            assert isinstance(batch.inputs, dict)
+            yield replace(batch, inputs={**batch.inputs, "tags": torch.arange(TAGS)})
+
+
+class OfOneLength(Bidirectional):
+    """A net that its length is taken into as a number."""
+
+    name: ClassVar[str] = "odd-of-one-length"
+    summary: ClassVar[str] = "tags by a net of one length"
+
+    def build(self, meta: Mapping[str, Any], make_rnn: MakeRnn, regularisation: Regularisation) -> NetTagger:
+        class OneLength(odd_nets.BothWays):
+            def forward(self, x_TBI: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+                return super().forward(x_TBI + torch.ones(len(x_TBI), 1, 1), state)
+
+        return NetTagger(OneLength(make_rnn, size=SIZE, tags=TAGS))

@@ -6,14 +6,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import onnx
 import pytest
 import safetensors.torch
 import torch
 
 import nas_rnn
 from nas_rnn import plugins
-from nas_rnn.errors import NasRnnError
-from nas_rnn.export import export_files
+from nas_rnn.errors import NasRnnError, UserError
+from nas_rnn.export import export_files, load_folder
 from nas_rnn.export.onnx_file import onnx_bytes
 from nas_rnn.publishing.champion import champion_view
 from nas_rnn.run_folder.layout import RunFolder
@@ -21,9 +22,9 @@ from nas_rnn.tasks import Task, TaskModel
 from nas_rnn.tasks.data import EVALUATION
 from tests.export.cases import LOAD_AND_COMPARE, ROOT, alone, write_whole
 from tests.export.cases import trained_on as trained
-from tests.export.odd_tasks import Bidirectional, ByName, Scattered, Two
+from tests.export.odd_tasks import Bidirectional, ByName, Misfit, OfOneLength, Scattered, Two
 
-TASKS: dict[str, type[Task]] = {kind.name: kind for kind in (Bidirectional, Two, Scattered, ByName)}
+TASKS: dict[str, type[Task]] = {kind.name: kind for kind in (Bidirectional, Two, Scattered, ByName, Misfit)}
 
 
 @pytest.fixture
@@ -74,7 +75,10 @@ def test_onnx_of_layers_that_read_in_both_directions() -> None:
     [
         (Two, "needs one net with one recurrent net right in it, not front, back.layers"),
         (Scattered, "needs a model that is one net; this one has no attribute `net`"),
-        (ByName, "needs inputs that are one tensor"),
+        (
+            Misfit,
+            "needs inputs with the axes (time, batch, ...), or with those that the task's `input_axes` says",
+        ),
     ],
 )
 def test_onnx_says_what_it_cannot_do(kind: type[Task], reason: str) -> None:
@@ -83,7 +87,24 @@ def test_onnx_says_what_it_cannot_do(kind: type[Task], reason: str) -> None:
     assert repr(kind.name) in str(raised.value) and "--format torch has all of it" in str(raised.value)
 
 
-@pytest.mark.parametrize(("kind", "registered"), [(Two, True), (Scattered, False), (ByName, False)])
+def test_onnx_of_inputs_by_name() -> None:
+    """It is compared with torch on the way; here, that the names are there and every axis is free."""
+    model = onnx.load_from_string(onnx_bytes(trained(ByName())))
+    dims = {
+        entry.name: [dim.dim_param or dim.dim_value for dim in entry.type.tensor_type.shape.dim]
+        for entry in model.graph.input
+    }
+    assert dims == {"inputs.left": ["time", "batch", 3], "inputs.right": ["time", "batch", 3]}
+
+
+def test_onnx_that_is_not_free_of_its_length_is_not_written() -> None:
+    with pytest.raises(NasRnnError, match="cannot compute what torch does; nothing was written"):
+        onnx_bytes(trained(OfOneLength()))
+
+
+@pytest.mark.parametrize(
+    ("kind", "registered"), [(Two, True), (Scattered, False), (ByName, False), (Misfit, False)]
+)
 def test_what_can_be_served_is_registered(
     kind: type[Task], registered: bool, tmp_path: Path, plugin: Path
 ) -> None:
@@ -98,12 +119,39 @@ def test_what_can_be_served_is_registered(
         assert (view.input_shape, view.output_shape) == ((-1, -1, 3), (-1, -1, 4))
 
 
-def test_several_inputs_are_no_example() -> None:
+def test_inputs_by_name_are_kept_as_an_example(tmp_path: Path, plugin: Path) -> None:
+    """All steps of two sequences, each a tensor of its own; they come back as they were."""
     whole = trained(ByName())
+    for path, content in export_files(whole, "torch", tmp_path / "model").items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+    kept = safetensors.torch.load_file(tmp_path / "model" / "example.safetensors")
+    assert {name: tuple(tensor.shape) for name, tensor in kept.items()} == {
+        "inputs.left": (12, 2, 3),
+        "inputs.right": (12, 2, 3),
+    }
+    plugins.use_folders([plugin])
+    expected, found = (each.task_model.example for each in (whole, load_folder(tmp_path / "model")))
+    assert isinstance(expected, dict) and isinstance(found, dict)
+    assert sorted(found) == sorted(expected) == ["left", "right"]
+    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+
+
+def test_the_name_of_an_input_holds_only_what_is_seen(tmp_path: Path, plugin: Path) -> None:
+    for path, content in export_files(trained(ByName()), "torch", tmp_path / "model").items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+    place = tmp_path / "model" / "example.safetensors"
+    safetensors.torch.save_file({"inputs.left\r": torch.zeros(3, 2, 3)}, place)
+    plugins.use_folders([plugin])
+    with pytest.raises(UserError, match=r"example.safetensors: the name of a tensor holds '\\r'"):
+        load_folder(tmp_path / "model")
+
+
+def test_inputs_whose_axes_nothing_says_are_no_example(tmp_path: Path) -> None:
+    """And none is needed for what is written."""
+    whole = trained(Misfit())
     assert whole.task_model is not None and whole.task_model.example is None
-
-
-def test_what_is_written_needs_no_example(tmp_path: Path) -> None:
-    files = export_files(trained(ByName()), "torch", tmp_path)
+    files = export_files(whole, "torch", tmp_path)
     assert sorted(path.name for path in files) == ["cell.cell", "model.json", "weights.safetensors"]
     assert safetensors.torch.load(files[tmp_path / "weights.safetensors"])

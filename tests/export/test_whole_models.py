@@ -16,11 +16,14 @@ import nas_rnn
 from nas_rnn.export import export_files
 from nas_rnn.export.onnx_file import onnx_bytes
 from nas_rnn.tasks import Task
+from nas_rnn.tasks.caption.task import Caption
 from nas_rnn.tasks.char_lm import CharLM
 from nas_rnn.tasks.classify import Classify
+from nas_rnn.tasks.draw import Draw
 from nas_rnn.tasks.glimpses.task import Glimpses
 from tests.export.cases import LOAD_AND_COMPARE, alone, write_whole
 from tests.export.cases import trained_on as trained
+from tests.export.test_onnx import session_of
 
 TASKS: dict[str, Task] = {
     "one_hot": CharLM(),
@@ -28,6 +31,22 @@ TASKS: dict[str, Task] = {
     "rows": Glimpses(),
     "patches": Glimpses(order="spiral", patch=4, embedding=7, answer="mean"),
     "series": Classify(bidirectional=True),
+}
+
+SEVERAL: dict[str, tuple[Task, torch.dtype]] = {
+    "pixels": (Draw(), torch.float32),
+    "patches": (Draw(by="patch"), torch.float64),
+    "caption": (Caption(), torch.float32),
+    "picture first": (Caption(fed="first", embedding=0), torch.float32),
+}
+"""Models that read several inputs; onnxruntime has convolutions of single numbers only."""
+AXES = {
+    "before": ["time", "batch"],
+    "place": ["time", "batch"],
+    "piece": ["time", "batch"],
+    "given": ["time", "batch"],
+    "owner": ["batch"],
+    "pictures": ["pictures"],
 }
 
 
@@ -49,6 +68,50 @@ def test_onnx(name: str) -> None:
     dims = model.graph.input[0].type.tensor_type.shape.dim
     assert [d.dim_param for d in dims[:2]] == ["time", "batch"]
     assert {entry.domain for entry in model.opset_import} == {""}
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_onnx_of_several_inputs(name: str) -> None:
+    """Every axis is free, also where there is one step or one picture; what is read goes on from any states."""
+    task, dtype = SEVERAL[name]
+    whole = trained(task)
+    bundle = whole.task_model
+    assert bundle is not None and isinstance(bundle.example, dict)
+    bundle.model.to(dtype)
+    content = onnx_bytes(whole)
+    model = onnx.load_from_string(content)
+    states = ["h", "c"] if isinstance(task, Draw) else []
+    axes = {
+        entry.name: [dim.dim_param for dim in entry.type.tensor_type.shape.dim if dim.dim_param]
+        for entry in (*model.graph.input, *model.graph.output)
+    }
+    assert axes == {
+        **{f"inputs.{one}": AXES[one] for one in bundle.example},
+        **{f"{state}_{end}": ["batch"] for state in states for end in "0n"},
+        "outputs": ["time", "batch"],
+    }
+    assert {entry.domain for entry in model.opset_import} == {""}
+    session = session_of(content)
+    torch.manual_seed(0)
+    for size in ({"time": 1, "batch": 1, "pictures": 1}, {"time": 9, "batch": 5, "pictures": 3}):
+        inputs = {one: repeated(tensor, AXES[one], size) for one, tensor in bundle.example.items()}
+        if "owner" in inputs:
+            inputs["owner"] = torch.arange(size["batch"]) % size["pictures"]
+        before = tuple(torch.randn(1, size["batch"], 6, dtype=dtype) for _ in states)
+        with torch.no_grad():
+            outputs, last = bundle.model(inputs, before or None)
+        feeds = {f"inputs.{one}": tensor.numpy() for one, tensor in inputs.items()}
+        feeds |= {f"{state}_0": tensor.numpy() for state, tensor in zip(states, before, strict=True)}
+        tolerance = 1e-5 if dtype == torch.float32 else 1e-10
+        for ours, theirs in zip(session.run(None, feeds), [outputs, *(last or ())], strict=True):
+            torch.testing.assert_close(torch.from_numpy(ours), theirs, rtol=tolerance, atol=tolerance)
+
+
+def repeated(tensor: torch.Tensor, axes: list[str], size: dict[str, int]) -> torch.Tensor:
+    """Return the tensor with other lengths of its axes, beginning anew at its ends."""
+    for place, axis in enumerate(axes):
+        tensor = tensor.index_select(place, torch.arange(size[axis]) % tensor.shape[place])
+    return tensor
 
 
 def test_pictures_become_looks_as_in_training(tmp_path: Path) -> None:

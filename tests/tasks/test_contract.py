@@ -267,6 +267,20 @@ class Required:
     size: int
 
 
+class ReadsTwo(Signs):
+    """Reads the numbers, and how many there are, as inputs by name."""
+
+    def logits(self, batch: Batch) -> Tensor:
+        assert isinstance(batch.inputs, Mapping)
+        return super().logits(replace(batch, inputs=batch.inputs["numbers"], lengths=batch.inputs["lengths"]))
+
+
+SEVERAL = {
+    "model_class": ReadsTwo,
+    "batches": every_batch(
+        lambda batch: replace(batch, inputs={"numbers": batch.inputs, "lengths": batch.lengths})  # type: ignore[dict-item]
+    ),
+}
 NAN = np.full((20, LONGEST), np.nan, dtype=np.float32)
 SCALED = replace(ACCURACY, margin=1.0)
 
@@ -421,6 +435,18 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
         {"preview": lambda self, *args, **how: Preview(files={"a.txt": "text"})},
         "preview must give the bytes of files by their names",
     ),
+    "axes of nothing": (
+        {**SEVERAL, "input_axes": {"b": ("batch",)}},
+        "input_axes names 'b', which is none of the inputs numbers, lengths",
+    ),
+    "an axis that is no name": (
+        {**SEVERAL, "input_axes": {"lengths": ("a b",)}},
+        "input_axes calls an axis of 'lengths' 'a b', which is no name",
+    ),
+    "axes that do not fit": (
+        {**SEVERAL, "input_axes": {"numbers": ("batch", "time"), "lengths": ("batch",)}},
+        "axes of one name must be equally long in numbers (4, 20, 1), lengths (20,)",
+    ),
     "options": ({"Options": dict}, "Options must be a dataclass"),
 }
 
@@ -434,6 +460,9 @@ def test_a_good_task_and_the_built_in_one_pass(tmp_path: Path) -> None:
     assert check_task(goes_on) == []
     cut = {"fresh_test": lambda self, data, begins, ends: data.with_fresh_test(begins, ends)}
     assert check_task(type("Cut", (Good,), cut)) == []
+    assert check_task(type("Several", (Good,), SEVERAL)) == []
+    axes = {"input_axes": {"lengths": ("batch",)}}
+    assert check_task(type("WithAxes", (Good,), {**SEVERAL, **axes})) == []
 
 
 @pytest.mark.parametrize(("changes", "problem"), BROKEN.values(), ids=BROKEN)

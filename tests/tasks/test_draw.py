@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from nas_rnn.errors import UserError
 from nas_rnn.execution import RNN
 from nas_rnn.export import export_files
+from nas_rnn.export.onnx_file import onnx_bytes
 from nas_rnn.tasks import Batch, Batching, PreviewOptions, Regularisation, TaskData
 from nas_rnn.tasks.data import EVALUATION
 from nas_rnn.tasks.draw import Draw
@@ -29,7 +31,7 @@ from nas_rnn.tasks.draw.pieces import levels_of, pieces, quantised
 from nas_rnn.tasks.draw.sampling import draw_pieces
 from nas_rnn.tasks.metric import figure_of
 from nas_rnn.testing.tasks import check_task
-from tests.export.cases import alone, trained_on
+from tests.export.cases import ROOT, alone, trained_on
 from tests.tasks.picture_files import bars, idx, write_mnist
 from tests.tasks.small_runs import trained
 
@@ -174,6 +176,22 @@ def test_every_pixel_is_drawn_once_after_the_piece_before_it(
         np.testing.assert_array_equal(place, own.places_T2)
 
 
+@pytest.mark.parametrize("options", WAYS)
+@pytest.mark.parametrize(("evaluated", "widths"), [(1024, [10]), (150, [4, 4, 2]), (71, [1] * 10)])
+def test_small_pictures_are_evaluated_many_at_once(
+    source: Path,
+    options: dict[str, Any],
+    evaluated: int,
+    widths: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of 36 pixels as many as have no more pixels than there may be pieces of one picture."""
+    monkeypatch.setattr("nas_rnn.tasks.draw.task.EVALUATED", evaluated)
+    task = Draw(**options)
+    batches = task.batches(task.load(source), "valid", Batching(batch=1, length=64))
+    assert [len(batch.items) for batch in batches if batch.items is not None] == widths
+
+
 def test_training_order_depends_on_seed_and_epoch(source: Path) -> None:
     task = Draw(by="row")
     data = task.load(source)
@@ -232,7 +250,7 @@ def test_a_pixel_s_logits_depend_on_those_before_it_alone(source: Path, options:
     task = Draw(**options)
     data = task.load(source)
     net = made(task, data).double().eval().net
-    batch = next(task.batches(data, "valid", Batching(batch=1, length=64)))
+    batch = next(task.batches(data, "train", Batching(batch=1, length=64)))
     assert isinstance(batch.inputs, dict)
     order = task._pieces(data.meta).pixels_TP.ravel().tolist()
     first, _ = net(batch.inputs)
@@ -281,6 +299,35 @@ def test_the_loss_is_the_mean_over_pixels_and_its_bits_those_of_the_metric(sourc
     assert found == pytest.approx(float(loss.total.detach()) / math.log(2), rel=1e-6)
     assert loss.count == 36 * len(loss.statistics["bits"])
     assert model.train().loss(batch, None)[0].statistics == {}
+
+
+@pytest.mark.parametrize("options", WAYS)
+def test_what_is_looked_up_is_what_is_written_out(source: Path, options: dict[str, Any]) -> None:
+    """The mean over pixels with its gradients; and what the layers read, to the last bit."""
+    task = Draw(**options)
+    data = task.load(source)
+    batch = next(task.batches(data, "train", Batching(batch=5, length=64, seed=1)))
+    assert isinstance(batch.inputs, dict) and isinstance(batch.targets, Tensor)
+    before, place = batch.inputs["before"], batch.inputs["place"]
+    model = made(task, data).double().train()
+    net, levels = model.net, data.meta["levels"]
+    net.dropout.p = 0.0
+
+    where = net.row(place[..., 0]) + net.column(place[..., 1])
+    seen = nn.functional.one_hot(before[..., 0], levels + 1).double()
+    if net.pixels > 1:
+        seen = (before.double() * (2 / (levels - 1)) - 1.0).masked_fill(before == levels, 0.0)
+    read = list[Tensor]()
+    net.rnn.register_forward_pre_hook(lambda module, given: read.append(given[0]))
+    hidden, _ = net.rnn(torch.cat([seen, where], dim=-1))
+    logits = net.logits(hidden, batch.inputs["piece"]).movedim(-1, 1)
+    written_out = nn.functional.cross_entropy(logits, batch.targets, reduction="none").mean()
+    wanted = torch.autograd.grad(written_out, list(model.parameters()))
+    loss, _ = model.loss(batch, None)
+    found = torch.autograd.grad(loss.total, list(model.parameters()))
+    assert torch.equal(*read)
+    for one, other in zip((loss.total, *found), (written_out, *wanted), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-14)
 
 
 def test_floors_by_hand() -> None:
@@ -474,6 +521,34 @@ def test_an_exported_net_says_the_same_and_goes_on_from_its_state(tmp_path: Path
         tmp_path,
     )
     np.testing.assert_allclose(np.array(json.loads(printed)), expected.numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_the_documented_program_draws_with_onnx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The likeliest pictures are those of torch; with chance they differ."""
+    (program,) = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs/tasks/draw.md").read_text(), flags=re.DOTALL
+    )
+    *defined, printed = program.strip().split("\n")
+    assert printed.startswith("print(")
+    task = Draw(by="row")
+    whole = trained_on(task)
+    bundle = whole.task_model
+    assert bundle is not None and isinstance(bundle.model, Drawer)
+    (tmp_path / "mine.onnx").write_bytes(onnx_bytes(whole))
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec("\n".join(defined), names)
+
+    class Sure:
+        def gumbel(self, size: tuple[int, int]) -> float:
+            return 0.0
+
+    own = task._pieces(bundle.meta)
+    nothing = np.empty((0, 3, own.pixels_TP.shape[1]), dtype=np.uint8)
+    expected = draw_pieces(bundle.model.net, own, nothing, temperature=0.0, seed=0)
+    np.testing.assert_array_equal(names["drawn"](3, own.rows, own.columns, Sure()), expected)
+    by_chance = names["drawn"](3, own.rows, own.columns, np.random.default_rng(0))
+    assert (by_chance[:, 0] != by_chance[:, 1]).any()
 
 
 def test_a_net_of_one_pixel_has_no_weights_within_a_piece() -> None:

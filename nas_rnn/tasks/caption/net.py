@@ -69,7 +69,7 @@ class CaptionNet(nn.Module):
             hidden_TCH, _ = self.rnn(torch.cat([seen_CP[None], words_TCE]))
             hidden_TCH = hidden_TCH[1:]
         else:
-            seen_TCP = seen_CP.expand(len(given_TC), -1, -1)
+            seen_TCP = seen_CP.expand(given_TC.shape[0], -1, -1)
             hidden_TCH, _ = self.rnn(torch.cat([words_TCE, seen_TCP], dim=-1))
         logits_TCV: Tensor = self.output(self.dropout(hidden_TCH))
         return logits_TCV

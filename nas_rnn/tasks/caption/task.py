@@ -99,6 +99,9 @@ class Caption(Task):
         {"batch": 32, "learning_rate": 0.005, "layers": 1}
     )
     raw_meta: ClassVar[frozenset[str]] = frozenset({"tokens"})
+    input_axes: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+        {"pictures": ("pictures",), "owner": ("batch",)}
+    )
 
     def load(self, source: Path | None) -> TaskData:
         """Draw the signs of a font, or read COCO's or Flickr8k's captions with their pictures.

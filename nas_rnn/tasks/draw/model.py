@@ -27,21 +27,23 @@ class Drawer(TaskModel):
         """Return the mean over pixels, in nats; in evaluation with each picture's bits and pixels."""
         if batch.restarts is not None:  # all pictures begin; the state is that of others
             state = None
-        nats_TBP, state = self._nats(batch, state)
-        count = nats_TBP.numel()
+        logits_TBPL, state = self.net(batch.inputs, state)
+        assert isinstance(batch.targets, Tensor)
+        count = batch.targets.numel()
         if self.training:
-            return Loss(nats_TBP.mean(), count), state
+            return Loss(_nats(logits_TBPL, batch.targets, "mean"), count), state
+        nats_TBP = _nats(logits_TBPL, batch.targets, "none").view_as(logits_TBPL[..., 0])
         bits_B = nats_TBP.double().sum((0, 2)) / math.log(2)
         pixels_B = bits_B.new_full(bits_B.shape, nats_TBP.shape[0] * nats_TBP.shape[2])
         return Loss(nats_TBP.mean(), count, statistics={"bits": bits_B, "pixels": pixels_B}), state
 
     def probe(self, batch: Batch) -> Mapping[str, Probe]:
         """Return the loss of each last piece alone."""
-        nats_TBP, _ = self._nats(batch, None)
-        return {"net.rnn": Probe(nats_TBP[-1].mean())}
-
-    def _nats(self, batch: Batch, state: State) -> tuple[Tensor, State]:
-        logits_TBPL, state = self.net(batch.inputs, state)
+        logits_TBPL, _ = self.net(batch.inputs, None)
         assert isinstance(batch.targets, Tensor)
-        nats_TBP = F.cross_entropy(logits_TBPL.movedim(-1, 1), batch.targets, reduction="none")
-        return nats_TBP, state
+        return {"net.rnn": Probe(_nats(logits_TBPL[-1:], batch.targets[-1:], "mean"))}
+
+
+def _nats(logits_TBPL: Tensor, targets_TBP: Tensor, reduction: str) -> Tensor:
+    """Return the cross-entropy of all pixels in a row, or its mean; levels stand last, where they are read fastest."""
+    return F.cross_entropy(logits_TBPL.flatten(0, 2), targets_TBP.flatten(), reduction=reduction)

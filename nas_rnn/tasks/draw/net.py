@@ -1,7 +1,7 @@
 """The layers around the recurrent ones, from the pieces drawn so far to the next one.
 
-Shapes: T pieces of P pixels, B pictures, L levels of grey, H hidden. An exported model has this file's source in it, so
-it imports torch alone.
+Shapes: T pieces of P pixels, B pictures, L levels of grey, F features of a place, H hidden. An exported model has this
+file's source in it, so it imports torch alone.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class DrawNet(nn.Module):
     """
 
     earlier: Tensor
+    units: Tensor
 
     def __init__(
         self,
@@ -51,6 +52,7 @@ class DrawNet(nn.Module):
         self.within = nn.Linear(pixels, pixels * levels, bias=False) if pixels > 1 else None
         earlier_PP = torch.ones(pixels, pixels).tril(-1)
         self.register_buffer("earlier", earlier_PP.repeat_interleave(levels, 0), persistent=False)
+        self.register_buffer("units", torch.eye(levels + 1), persistent=False)
 
     def forward(self, inputs: Mapping[str, Tensor], state: Any = None) -> tuple[Tensor, Any]:
         hidden_TBH, state = self.read(inputs["before"], inputs["place"], state)
@@ -58,9 +60,12 @@ class DrawNet(nn.Module):
 
     def read(self, before_TBP: Tensor, place_TB2: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """Return what the recurrent layers give after pieces, (T, B, H)."""
-        where_TBF = self.row(place_TB2[..., 0]) + self.column(place_TB2[..., 1])
+        # the sums of all places, to be looked up once: the gradient of a lookup is dear
+        places_RCF = self.row.weight[:, None] + self.column.weight
+        number_TB = place_TB2[..., 0] * places_RCF.shape[1] + place_TB2[..., 1]
+        where_TBF = F.embedding(number_TB, places_RCF.flatten(0, 1))
         if self.pixels == 1:
-            seen_TBI = F.one_hot(before_TBP[..., 0], self.levels + 1).to(where_TBF.dtype)
+            seen_TBI = F.embedding(before_TBP[..., 0], self.units)
         else:
             greys_TBP = self.scaled(before_TBP, where_TBF.dtype)
             seen_TBI = greys_TBP.masked_fill(before_TBP == self.levels, 0.0)

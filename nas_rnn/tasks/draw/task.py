@@ -30,7 +30,8 @@ from nas_rnn.tasks.task import MakeRnn, PlainNet, Preview, PreviewOptions, Regul
 
 BITS = Mean("bits_per_dim", "bits per dimension", "minimize", 0.01, "relative", of="bits", per="pixels")
 EVALUATED = 1024
-"""Pieces of a batch of an evaluated part: nothing is kept for gradients there."""
+"""Pieces of a picture in a batch of an evaluated part: nothing is kept for gradients there. Of smaller pictures there
+are more, up to so many pixels in the place of one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,17 +115,19 @@ class Draw(Task):
         """Give pieces before (T, B, P), their places (T, B, 2), and the pieces themselves, as inputs and as targets.
 
         Pictures of more than ``batching.length`` pieces (in evaluation `EVALUATED`) take several batches in a row;
-        ``restarts`` stand on the first of them alone. In the training part pictures are shuffled by seed and epoch.
+        ``restarts`` stand on the first of them alone. Of pictures with fewer than `EVALUATED` pixels more than
+        ``batching.batch`` are evaluated at once. In the training part pictures are shuffled by seed and epoch.
         """
         own, levels_NHW = self._pieces(data.meta), data.part(part)["levels"]
         order, steps = np.arange(len(levels_NHW)), EVALUATED
+        width = batching.batch * max(1, EVALUATED // own.pixels_TP.size)
         if part == "train":
-            steps = batching.length
+            steps, width = batching.length, batching.batch
             if batching.seed is not None:
                 np.random.default_rng((batching.seed, batching.epoch)).shuffle(order)
         places_T12 = torch.from_numpy(own.places_T2)[:, None]
-        for first in range(0, len(order), batching.batch):
-            chosen = order[first : first + batching.batch]
+        for first in range(0, len(order), width):
+            chosen = order[first : first + width]
             pieces_TBP = torch.from_numpy(own.cut(levels_NHW[chosen]).astype(np.int64))
             nothing_1BP = torch.full_like(pieces_TBP[:1], data.meta["levels"])
             before_TBP = torch.cat([nothing_1BP, pieces_TBP[:-1]])

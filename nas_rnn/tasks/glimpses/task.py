@@ -119,6 +119,7 @@ class Glimpses(Task):
     unit: ClassVar[str] = "pictures"
     item: ClassVar[str] = "picture"
     Options: ClassVar[type] = Options
+    input_axes: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType({"pictures": ("batch",)})
     training_defaults: ClassVar[Mapping[str, int | float | str]] = MappingProxyType(
         {"batch": 16, "learning_rate": 0.006, "layers": 1}
     )
