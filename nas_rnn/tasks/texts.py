@@ -9,12 +9,13 @@ import codecs
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nas_rnn.errors import UserError
 from nas_rnn.outside import require_reachable
-from nas_rnn.tasks.data import Symbols
 
 PIECE = 1 << 20
 """Bytes that are read at a time."""
@@ -24,6 +25,8 @@ FEWEST_OF_A_PLACE = 32
 
 USUAL_PIECE = 4500
 """Characters or words of a text that goes from topic to topic, to each of which validation and test have a place."""
+
+Symbols = NDArray[Any]
 
 _UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 

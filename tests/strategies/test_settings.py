@@ -132,7 +132,7 @@ def test_values_and_places_belong_to_each_other(name: str, place: float) -> None
     if range.whole:
         assert type(value) is int
     if value or not range.zero:
-        slack = 1 / (2 * value * math.log(16)) if range.whole else 0.005
+        slack = math.log(value / (value - 0.5)) / math.log(16) if range.whole else 0.005
         assert range.place_of(value) == pytest.approx(place, abs=slack + 1e-9)
     assert range.value_at(range.place_of(value)) == value
     assert 0 <= range.denser(place) <= 1
