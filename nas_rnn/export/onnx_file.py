@@ -108,7 +108,7 @@ def _whole(rnn: RNN, bundle: TaskModelBundle) -> onnx.ModelProto:
                 dynamic_shapes=_free_axes(inputs, states),
             )
     except Exception as error:  # the exporter raises whatever its parts do
-        reason = str(error).strip().split("\n")[0]
+        reason = str(error.__cause__ or error).strip().split("\n")[0]  # its own words are advice in colours
         raise NasRnnError(
             f"the model of the task {bundle.task.name!r} cannot be exported to ONNX: {reason}"
         ) from error

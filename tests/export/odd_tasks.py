@@ -157,3 +157,17 @@ class OfOneLength(Bidirectional):
                 return super().forward(x_TBI + torch.ones(len(x_TBI), 1, 1), state)
 
         return NetTagger(OneLength(make_rnn, size=SIZE, tags=TAGS))
+
+
+class Unseen(Bidirectional):
+    """A net that does what torch's exporter cannot follow."""
+
+    name: ClassVar[str] = "odd-unseen"
+    summary: ClassVar[str] = "tags by a net that refuses"
+
+    def build(self, meta: Mapping[str, Any], make_rnn: MakeRnn, regularisation: Regularisation) -> NetTagger:
+        class Refusing(odd_nets.BothWays):
+            def forward(self, x_TBI: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+                raise ValueError("not on Sundays")
+
+        return NetTagger(Refusing(make_rnn, size=SIZE, tags=TAGS))

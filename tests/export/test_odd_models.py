@@ -22,7 +22,7 @@ from nas_rnn.tasks import Task, TaskModel
 from nas_rnn.tasks.data import EVALUATION
 from tests.export.cases import LOAD_AND_COMPARE, ROOT, alone, write_whole
 from tests.export.cases import trained_on as trained
-from tests.export.odd_tasks import Bidirectional, ByName, Misfit, OfOneLength, Scattered, Two
+from tests.export.odd_tasks import Bidirectional, ByName, Misfit, OfOneLength, Scattered, Two, Unseen
 
 TASKS: dict[str, type[Task]] = {kind.name: kind for kind in (Bidirectional, Two, Scattered, ByName, Misfit)}
 
@@ -100,6 +100,11 @@ def test_onnx_of_inputs_by_name() -> None:
 def test_onnx_that_is_not_free_of_its_length_is_not_written() -> None:
     with pytest.raises(NasRnnError, match="cannot compute what torch does; nothing was written"):
         onnx_bytes(trained(OfOneLength()))
+
+
+def test_onnx_says_what_the_exporter_could_not_follow() -> None:
+    with pytest.raises(NasRnnError, match=r"'odd-unseen' cannot be exported to ONNX: not on Sundays$"):
+        onnx_bytes(trained(Unseen()))
 
 
 @pytest.mark.parametrize(
