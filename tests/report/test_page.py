@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 import os
 import re
 import sys
@@ -19,12 +20,13 @@ from nas_rnn.comparison import LearningSpeed
 from nas_rnn.publishing.report_data import gather, make_report, write_report
 from nas_rnn.publishing.views import cell_artifacts
 from nas_rnn.report.cards import _card
+from nas_rnn.report.charts.learning import _top
 from nas_rnn.report.inline import VARIABLES
 from nas_rnn.report.tables import tuning
 from nas_rnn.run_folder.layout import RunFolder
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from folders import BASE, FOUND, SCRIPT, SEEDS, Folder, full_search, standing
+from folders import BASE, FOUND, SCRIPT, SEEDS, Folder, full_search, records, standing
 from page_checks import Page
 
 ALL = ["results", "learning", "cells", "flow", "search", "pareto", "tuning", "costs", "checklist", "again"]
@@ -191,6 +193,32 @@ def test_learning_curves_mark_where_and_why_each_run_ended(runs: Path) -> None:
     assert "found ends at 2.300 (1 stopped improving, 1 at the most epochs)" in labels[0]
     assert re.search(r"lstm ends at 2\.505;", labels[0])  # of those nobody knows why
     assert html.count("at the most epochs</text>") == 2  # below both panels
+
+
+def test_a_run_that_grows_without_bound_leaves_the_curves_and_is_named(runs: Path) -> None:
+    folder = Folder(runs, "grown", "compare", cells=["found"], baseline="lstm")
+    folder.final()
+    assert "above the picture" not in write_report(folder.folder).read_text(encoding="utf-8")
+    grown = [
+        replace(record, metric=value) for record, value in zip(records(2.3), (2.5, 2.3, 98.0), strict=True)
+    ]
+    folder.run("final-found-s1", "final", FOUND, 2.3, seed=SEEDS["found"][1], epochs=grown)
+    html = write_report(folder.folder).read_text(encoding="utf-8")
+    assert html.count("above the picture: found, up to 98.00</text>") == 1  # of the two panels, one
+    assert re.search(r'aria-label="Validation[^"]*above the picture: found, up to 98.00', html)
+
+
+@pytest.mark.parametrize(
+    ("heights", "top"),
+    [
+        ([2.5, 2.6, 98.0, math.inf], 2.6),
+        ([2.5, 2.6, 2.7, 98.0, 5.0], 5.0),
+        ([2.5], 2.5),
+        ([0.0, 0.0, 98.0], math.inf),
+    ],
+)
+def test_the_axis_reaches_as_far_as_the_usual_runs(heights: list[float], top: float) -> None:
+    assert _top(heights) == 1.05 * top
 
 
 def test_what_there_is_not_is_left_out(runs: Path) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+import statistics
+import textwrap
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from nas_rnn.comparison import Standing
 from nas_rnn.report.charts.panel import SIZE, Panel, begin, finish, name_ends, plain_log_ticks, whole_ticks
 from nas_rnn.report.facts import Report, Run
 from nas_rnn.report.figures import figure as written
-from nas_rnn.report.inline import DASHES, INK, MARKERS, PAPER, SERIES
+from nas_rnn.report.inline import DASHES, INK, MARKERS, PAPER, QUIET, SERIES
 from nas_rnn.training import EpochRecord
 
 if TYPE_CHECKING:
@@ -23,6 +25,9 @@ MOST = len(SERIES)
 
 FAR_APART = 30
 """From this ratio of the highest to the lowest value on, the axis is logarithmic."""
+
+RUNAWAY = 3
+"""A run whose highest loss is this many times the runs' median of it leaves the picture."""
 
 MARK: Final[dict[str, Any]] = {"markersize": 8, "markeredgewidth": 1.5, "zorder": 5}
 
@@ -48,11 +53,12 @@ def learning_curves(report: Report) -> list[Panel]:
     if not groups:
         return []
     unit = report.measures.monitor.unit
-    better = "lower" if report.measures.monitor.direction == "minimize" else "higher"
-    title = f"Validation: {unit}, {better} is better"
+    loss = report.measures.monitor.direction == "minimize"
+    title = f"Validation: {unit}, {'lower' if loss else 'higher'} is better"
+    train = "Training loss in nats"
     return [
-        _panel("learning-valid", title, unit, groups, lambda record: record.metric),
-        _panel("learning-train", "Training loss in nats", "nats", groups, lambda record: record.train_loss),
+        _panel("learning-valid", title, unit, groups, lambda record: record.metric, loss=loss),
+        _panel("learning-train", train, "nats", groups, lambda record: record.train_loss, loss=True),
     ]
 
 
@@ -66,9 +72,13 @@ def _panel(
     unit: str,
     groups: Sequence[tuple[str, Sequence[Run]]],
     value: Callable[[EpochRecord], float],
+    *,
+    loss: bool,
 ) -> Panel:
     figure, axes = begin("epoch", unit)
     ends, told = [], []
+    highest = {name: [max(map(value, run.result.epochs)) for run in runs] for name, runs in groups}
+    top = _top([height for heights in highest.values() for height in heights]) if loss else math.inf
     for number, (name, runs) in enumerate(groups):
         curve = band(runs, value)
         epochs = [epoch for epoch, *_ in curve]
@@ -90,6 +100,10 @@ def _panel(
         ends.append((float(epochs[-1]), curve[-1][1], name))
         told.append(f"{name} ends at {written(curve[-1][1])}{_mark_ends(axes, runs, value, SERIES[number])}")
     low, high = axes.dataLim.intervaly
+    if high > top:
+        high = top
+        axes.set_ylim(top=top)
+        told.append(_tell_runaways(axes, {name: max(heights) for name, heights in highest.items()}, top))
     if low > 0 and high > FAR_APART * low:  # one seed that began badly would flatten all the rest
         axes.set_yscale("log")
         plain_log_ticks(axes.yaxis)
@@ -97,6 +111,24 @@ def _panel(
     name_ends(axes, ends)
     _explain_marks(figure, [run for _, runs in groups for run in runs])
     return finish(figure, id, title, f"{'; '.join(told)}.")
+
+
+def _top(heights: Sequence[float]) -> float:
+    """Return where the axis ends so that no run that grew without bound flattens the others: else infinity.
+
+    ``heights`` are the runs' highest losses.
+    """
+    usual = statistics.median_low(heights)
+    return 1.05 * max(height for height in heights if height <= RUNAWAY * usual) if usual > 0 else math.inf
+
+
+def _tell_runaways(axes: Axes, highest: Mapping[str, float], top: float) -> str:
+    """Name in the picture the cells with a run above it, with how far it went; return the same words."""
+    told = "above the picture: " + ", ".join(
+        f"{name}, up to {written(height)}" for name, height in highest.items() if height > top
+    )
+    axes.set_title(textwrap.fill(told, 80), loc="left", fontsize=9, color=QUIET)
+    return told
 
 
 def _mark_ends(axes: Axes, runs: Sequence[Run], value: Callable[[EpochRecord], float], colour: str) -> str:
