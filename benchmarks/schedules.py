@@ -219,10 +219,15 @@ def main() -> None:
     parser.add_argument(
         "--only", nargs="+", choices=[peer.kind for peer in PEERS], help="peers to train; default: all"
     )
+    parser.add_argument("--on", nargs="+", help="problems to train on, as the table names them; default: all")
     given = parser.parse_args()
     torch.set_num_threads(1)
     lines = Lines(given.out, complete=given.table)
     problems = list(problems_of(given.text, given.characters, given.parameters))
+    names = {problem.name for problem in problems}
+    if unknown := set(given.on or ()) - names:
+        parser.error(f"--on: {', '.join(sorted(unknown))} is none of {', '.join(sorted(names))}")
+    problems = [problem for problem in problems if given.on is None or problem.name in given.on]
     chosen = [peer for peer in PEERS if given.only is None or peer.kind in given.only]
     for peer in () if given.table else chosen:
         for problem in problems:
