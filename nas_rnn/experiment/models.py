@@ -49,8 +49,8 @@ class Models:
             config = replace(config, task_options=typed(plugin.value.Options, config.task_options))
             task = plugin.value(**config.task_options)
             require_effective(task.options, task.name)
-            recommended = {name: value for name, value in task.training_defaults.items() if name not in given}
-            config = replace(config, **recommended)
+            recommended = task.recommended_training()
+            config = replace(config, **{name: recommended[name] for name in recommended if name not in given})
             if config.data is not None:
                 require_reachable(config.data)
             data = task.load(config.data)

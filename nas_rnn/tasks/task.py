@@ -131,6 +131,10 @@ class Task(ABC):
         """
         self.options: Any = read_options(self.Options, options, self.name)
 
+    def recommended_training(self) -> Mapping[str, int | float | str]:
+        """Return the training options that suit these options best; by default ``training_defaults``."""
+        return self.training_defaults
+
     def measures(self, meta: Mapping[str, Any]) -> Measures:
         """Return what is measured on data with this ``meta``: as the class says, unless units follow from the data."""
         return Measures(self.metrics, self.monitor)

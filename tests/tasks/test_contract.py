@@ -308,6 +308,10 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
     "a word for a monitor": ({"monitor": "accuracy"}, "such as Mean(...), not 'accuracy'"),
     "one name": ({"metrics": (ACCURACY, SCALED)}, "two metrics are called 'accuracy'"),
     "training": ({"training_defaults": {"lr": 0.1}}, "training_defaults has 'lr', which is none of layers"),
+    "recommended": (
+        {"recommended_training": lambda self: {"lr": 0.1}},
+        "training_defaults has 'lr', which is none of layers",
+    ),
     "the machine": (
         {"training_defaults": {"threads": 2}},
         "training_defaults has 'threads', which is none of",

@@ -18,7 +18,9 @@ from torch import Tensor, nn
 
 from nas_rnn.errors import UserError
 from nas_rnn.execution import RNN
+from nas_rnn.experiment.models import Models
 from nas_rnn.plugins import load_space
+from nas_rnn.run_folder.config import CompareConfig
 from nas_rnn.tasks import Batch, Batching, PreviewOptions, Regularisation, TaskData
 from nas_rnn.tasks.metric import totals_of
 from nas_rnn.tasks.seq2seq import Seq2Seq, net
@@ -94,6 +96,18 @@ def test_sums_add_up() -> None:
             assert (pair.target[::-1] if turned else pair.target) == str(one + other)
         assert len({frozenset(pair.source[:-1].split("+")) for pair in pairs}) == 2000
     assert max(len(pair.source) for pair in pairs) == 8
+
+
+def test_sums_are_learned_at_a_rate_of_their_own_unless_one_is_given() -> None:
+    def rate(given: tuple[str, ...] = (), **options: Any) -> float:
+        config = CompareConfig(
+            cells=("gru",), task="seq2seq", task_options={"pairs": 200, **options}, learning_rate=0.02
+        )
+        return Models.prepare(config, given)[0].learning_rate
+
+    assert rate(kind="addition") == 0.003
+    assert rate(kind="reversal") == rate() == 0.01
+    assert rate(("learning_rate",), kind="addition") == 0.02
 
 
 def test_letters_are_turned_round() -> None:

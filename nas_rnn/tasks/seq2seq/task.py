@@ -112,6 +112,11 @@ class Seq2Seq(Task):
     )
     raw_meta: ClassVar[frozenset[str]] = frozenset({"source_tokens", "target_tokens"})
 
+    def recommended_training(self) -> Mapping[str, int | float | str]:
+        """Return a lower learning rate for sums: at that of the others they are learned much more slowly, or never."""
+        slower = {"learning_rate": 0.003} if self.options.kind == "addition" else {}
+        return {**self.training_defaults, **slower}
+
     def measures(self, meta: Mapping[str, Any]) -> Measures:
         """Return what decides first; BLEU is measured of files, and where it decides."""
         known = {"exact": EXACT, "bleu": BLEU, "chrf": CHRF}
