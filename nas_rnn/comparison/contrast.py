@@ -22,6 +22,7 @@ from nas_rnn.comparison.statistics import (
     Labels,
     PairedInterval,
     paired_interval,
+    settings_of_seeds,
     settings_variance,
     widened,
 )
@@ -132,10 +133,12 @@ def _widened(metric: Metric, interval: PairedInterval, pairs: Pairs, alpha: floa
     """
     steps = [_step(metric, run.figure, other.figure) for run, other in pairs]
     used = [(run.setting, other.setting) for run, other in pairs]
-    found = settings_variance(steps, [used.index(settings) for settings in used])
+    groups = [used.index(settings) for settings in used]
+    found = settings_variance(steps, groups)
     by_each = [len(set(settings)) > 1 for settings in zip(*used, strict=True)]
     covers = f"two settings of {'each' if all(by_each) else 'one'} cell"
-    return widened(interval, found, alpha, covers=covers)
+    of_seeds = settings_of_seeds(steps, groups, alpha)
+    return widened(interval, found, alpha, covers=covers, of_seeds=of_seeds)
 
 
 def _step(metric: Metric, value: float, baseline: float) -> float:

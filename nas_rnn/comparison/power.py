@@ -37,7 +37,8 @@ class Spread:
     ``seed`` is that of the mean of one pair of seeds over all items, which holds ``rest``, the share that
     belongs to neither seeds nor items; ``item`` is what the choice of the items gives the mean of very many
     seeds, None where a single item leaves it out. ``item_freedom`` are the degrees of freedom of its
-    estimate. ``settings`` is that of the choice of settings, which stays whatever the number of seeds.
+    estimate. ``settings`` is that of the choice of settings, which stays whatever the number of seeds;
+    ``settings_seed`` by the number of seeds is what they add to its estimate.
     """
 
     seed: float
@@ -45,6 +46,7 @@ class Spread:
     rest: float
     item_freedom: float
     settings: float = 0.0
+    settings_seed: float = 0.0
 
     @classmethod
     def seen(cls, interval: PairedInterval) -> Spread | None:
@@ -57,7 +59,8 @@ class Spread:
             item=None if item is None else max(0.0, item - interval.rest_variance / interval.seeds),
             rest=interval.rest_variance,
             item_freedom=interval.item_freedom,
-            settings=interval.settings_variance,
+            settings=max(0.0, interval.settings_variance - interval.settings_by_seeds),
+            settings_seed=interval.settings_by_seeds * interval.seeds,
         )
 
 
@@ -85,7 +88,8 @@ def power(effect: float, spread: Spread, seeds: int, levels: Levels, *, same_ite
         true += 0.0 if same_items else spread.item
     true += 0.0 if same_items else spread.settings
     freedom = satterthwaite(parts)
-    error = np.sqrt(sum(variance for variance, _ in parts) + spread.settings)
+    settings = spread.settings + spread.settings_seed / seeds
+    error = np.sqrt(sum(variance for variance, _ in parts) + settings)
     half = error * special.stdtrit(freedom, 1 - levels.difference / 2)
     reach = levels.margin - error * special.stdtrit(freedom, 1 - levels.equivalence / 2)
     deviation = math.sqrt(true)
@@ -126,7 +130,7 @@ def hopeless(interval: PairedInterval, levels: Levels) -> Literal["", "items", "
 
     That is so where the interval of infinitely many seeds would neither exclude zero nor lie within the
     margin, even if the difference went to whichever end of its interval over seeds alone suits best: for the test
-    items alone, or for them and what the choice of settings adds.
+    items alone, or for them and what the choice of settings adds where seeds made as much of it as they may.
     """
     spread = Spread.seen(interval)
     if spread is None or interval.seed_variance is None:
@@ -135,7 +139,8 @@ def hopeless(interval: PairedInterval, levels: Levels) -> Literal["", "items", "
     if spread.item is not None and _never_decides(interval, items, spread.item_freedom, levels):
         return "items"
     freedom = spread.item_freedom if items else math.inf
-    if spread.settings and _never_decides(interval, items + spread.settings, freedom, levels):
+    least = interval.settings_least
+    if least and _never_decides(interval, items + least, freedom, levels):
         return "settings"
     return ""
 

@@ -58,6 +58,7 @@ with two would make intervals so wide that they say nothing, and how often a wor
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -82,7 +83,9 @@ class PairedInterval:
     parts of the variance of ``difference``, None where there is one seed, or one item. ``rest_variance`` is
     var_rest / N, which is in the first S times less and in the second as well: the share of ``item_variance``
     that more seeds make smaller. ``item_freedom`` are the degrees of freedom of ``item_variance``.
-    ``settings_variance`` is what the choice of the settings adds to both.
+    ``settings_variance`` is what the choice of the settings adds to both; of that, ``settings_by_seeds`` is expected of
+    seeds alone, and gets smaller with more of them, and ``settings_least`` is left where seeds made as much of it as
+    they may.
     """
 
     difference: float
@@ -96,6 +99,8 @@ class PairedInterval:
     super_blocks: int
     covers: str
     settings_variance: float = 0.0
+    settings_by_seeds: float = 0.0
+    settings_least: float = 0.0
 
     @property
     def seeds(self) -> int:
@@ -183,14 +188,53 @@ def settings_variance(values: Sequence[float], settings: Sequence[int]) -> float
     return float(np.var([group.mean() for group in groups], ddof=1) * (shares_K**2).sum())
 
 
+def settings_of_seeds(
+    values: Sequence[float], settings: Sequence[int], alpha: float = 0.05
+) -> tuple[float, float]:
+    """Return what of `settings_variance` is expected of seeds alone, and what is left where they made the most of it.
+
+    The means of two settings lie apart by chance, too. The spread within each says by how much (Student's t, pooled);
+    where there are but two values it is not known, and all may be of the seeds.
+    """
+    whole = settings_variance(values, settings)
+    values_S, settings_S = np.asarray(values, dtype=np.float64), np.asarray(settings)
+    groups = [values_S[settings_S == setting] for setting in np.unique(settings_S)]
+    freedom = len(values_S) - len(groups)
+    if len(groups) != 2 or freedom < 1:
+        return whole, 0.0
+    within = sum(float(((group - group.mean()) ** 2).sum()) for group in groups) / freedom
+    # Of the distance between both means, as their variance goes with its square.
+    distance = abs(float(groups[0].mean() - groups[1].mean()))
+    error = (within * sum(1 / len(group) for group in groups)) ** 0.5
+    if distance == 0.0 or not math.isfinite(distance):
+        return whole, 0.0
+    least = max(0.0, 1 - float(special.stdtrit(freedom, 1 - alpha / 2)) * error / distance)
+    return min(whole, whole * (error / distance) ** 2), whole * least**2
+
+
 def widened(
-    interval: PairedInterval, by: float, alpha: float = 0.05, *, covers: str = "settings"
+    interval: PairedInterval,
+    by: float,
+    alpha: float = 0.05,
+    *,
+    covers: str = "settings",
+    of_seeds: tuple[float, float] | None = None,
 ) -> PairedInterval:
-    """Return an interval with the variance ``by`` that the choice of settings adds; ``covers`` says of which."""
+    """Return an interval with the variance ``by`` that the choice of settings adds; ``covers`` says of which.
+
+    ``of_seeds`` is what `settings_of_seeds` says of it; None: none of it is of seeds.
+    """
+    by_seeds, least = (0.0, by) if of_seeds is None else of_seeds
     told = interval.covers.replace("seeds and ", f"seeds, {covers} and ").replace(
         "seeds only", f"seeds and {covers} only"
     )
-    found = replace(interval, settings_variance=by, covers=told if by else interval.covers)
+    found = replace(
+        interval,
+        settings_variance=by,
+        settings_by_seeds=by_seeds,
+        settings_least=least,
+        covers=told if by else interval.covers,
+    )
     if interval.ci95 is None or by == 0.0:
         return found
     half = float(special.stdtrit(found.degrees_of_freedom, 1 - alpha / 2)) * found.variance**0.5

@@ -160,7 +160,7 @@ def _lines(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[str]:
     return [
         _shown(name, value)
         for name, value in values.items()
-        if name in ("task", "data") or value != defaults[name]
+        if name in ("task", "data") or (tuple(value) if isinstance(value, list) else value) != defaults[name]
     ]
 
 

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas_rnn.tasks.data import PARTS, Part, occurrences
-from nas_rnn.tasks.texts import USUAL_PIECE
 
 SAID: Mapping[Part, str] = {"train": "training", "valid": "validation", "test": "test"}
 
@@ -26,8 +25,6 @@ models were best on both after about the same epochs, and by 7 to 10 % where the
 
 CHANCE = 3.0
 """Standard errors that are chance, of symbols as if they were independent."""
-
-MOST_ADVISED = 1000
 
 Floats = NDArray[np.float64]
 
@@ -59,21 +56,22 @@ def unlearnable(
     )
 
 
-def parts_differ(table: str, unit: str, valid_N: Floats, test_N: Floats, *, symbols: int) -> tuple[str, ...]:
+def parts_differ(table: str, unit: str, valid_N: Floats, test_N: Floats, *, places: int) -> tuple[str, ...]:
     """Say in one sentence that validation and test are unlike, if a table of training counts finds them so.
 
     ``valid_N`` and ``test_N`` are what the ``table`` ("pairs of words") says of each symbol, in ``unit``, less is
-    better. A difference within three standard errors is none. ``symbols`` are those of the whole text.
+    better. A difference within three standard errors is none. ``places`` is from how many places of the text both could
+    come instead; 0: that is no way out.
     """
     valid, test = float(valid_N.mean()), float(test_N.mean())
     chance = CHANCE * math.hypot(*(float(own.std()) / len(own) ** 0.5 for own in (valid_N, test_N)))
     if abs(valid - test) <= max(UNLIKE * min(valid, test), chance):
         return ()
-    places = min(MOST_ADVISED, max(8, symbols // USUAL_PIECE))
+    advice = f"; --task-option places={places} takes both from as many places of the text" if places else ""
     return (
         f"the validation and the test part are different kinds of text: counts of {table} from the training part come "
         f"to {valid:.2f} {unit} on one and {test:.2f} on the other. Settings and ends of training that are best on one "
-        f"may not be on the other; --task-option places={places} takes both from as many places of a single text",
+        f"may not be on the other{advice}",
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import codecs
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ FEWEST_OF_A_PLACE = 32
 
 USUAL_PIECE = 4500
 """Characters or words of a text that goes from topic to topic, to each of which validation and test have a place."""
+
+MOST_ADVISED = 1000
 
 Symbols = NDArray[Any]
 
@@ -63,6 +65,18 @@ def usual_places(count: int, valid: float, test: float) -> int:
 def most_places(count: int, valid: float, test: float) -> int:
     """Return from how many places of a text of ``count`` symbols its parts can come, by the shares of the last two."""
     return max(1, int(count * min(valid, test, 1 - valid - test) / FEWEST_OF_A_PLACE))
+
+
+def places_to_take(parts: Sequence[int], valid: float, test: float) -> int:
+    """Return from how many places parts of such lengths, of a text cut in one, could come instead.
+
+    0 where from no more than one, or where they are no such cut: those of several files, or with another test part.
+    """
+    count, first = sum(parts), parts[0]
+    if ends_of_parts(count, valid, test) != (first, first + parts[1]):
+        return 0
+    places = min(MOST_ADVISED, max(8, count // USUAL_PIECE), most_places(count, valid, test))
+    return places if places > 1 else 0
 
 
 def in_parts(

@@ -9,7 +9,8 @@ import pytest
 from scipy import special
 
 from nas_rnn.comparison import Entry, FinalPlan, TaskChoice, final_specs, judge, paired_interval, sentence
-from nas_rnn.comparison.statistics import settings_variance, widened
+from nas_rnn.comparison.power import Levels, hopeless, more_seeds
+from nas_rnn.comparison.statistics import settings_of_seeds, settings_variance, widened
 from nas_rnn.tasks import Mean, Metric, Perplexity
 from nas_rnn.training import RunResult, TrainingOptions
 
@@ -68,6 +69,51 @@ def test_two_settings_that_are_drawn_have_a_mean_of_that_variance() -> None:
     values = settings[:, [0, 1, 0, 1, 0]]
     expected = np.mean([settings_variance(row, [0, 1, 0, 1, 0]) for row in values.tolist()])
     assert values.mean(axis=1).var() == pytest.approx(expected, rel=0.05)
+
+
+def test_seeds_alone_make_settings_differ() -> None:
+    rng = np.random.default_rng(0)
+    settings = [0, 1, 0, 1, 0]
+    values = rng.normal(0, 1, (4_000, 5)).tolist()
+    expected = np.mean([settings_variance(row, settings) for row in values])
+    by_seeds, least = np.transpose([settings_of_seeds(row, settings) for row in values])
+    # Never more than there is, so less than expected.
+    assert 0.4 * expected < by_seeds.mean() < expected
+    assert (least > 0).mean() == pytest.approx(0.05, abs=0.01)
+    apart = [10.0, 0.1, 10.2, 0.0, 10.1]
+    of_seeds, left = settings_of_seeds(apart, settings)
+    assert (
+        0 < of_seeds < 0.01 * settings_variance(apart, settings) < left < settings_variance(apart, settings)
+    )
+    # Of two values nobody knows: all may be of the seeds.
+    assert settings_of_seeds([1.0, 3.0], [0, 1]) == (settings_variance([1.0, 3.0], [0, 1]), 0.0)
+    assert settings_of_seeds([1.0, 1.0, 1.0], [0, 1, 0]) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("seeds", [4, 5, 8, 16])
+def test_more_seeds_are_not_called_useless_for_what_seeds_alone_did(seeds: int) -> None:
+    rng = np.random.default_rng(seeds)
+    settings, levels = (
+        [run % 2 for run in range(seeds)],
+        Levels(difference=0.05, equivalence=0.05, margin=0.5),
+    )
+    called = 0
+    for _ in range(200):
+        differences = rng.normal(0, 1, (seeds, 1)) + rng.normal(0, 0.1, (1, 20))
+        found = paired_interval(differences, np.zeros_like(differences), np.ones(20))
+        by = settings_variance(found.per_seed, settings)
+        wide = widened(found, by, of_seeds=settings_of_seeds(found.per_seed, settings))
+        called += hopeless(wide, levels) == "settings"
+    assert called <= 4
+
+
+def test_more_seeds_are_still_called_useless_where_settings_lie_apart() -> None:
+    values = [3.0, -3.1, 3.1, -3.0, 3.05, -3.05, 2.95, -2.95]
+    settings, levels = [0, 1] * 4, Levels(difference=0.05, equivalence=0.05, margin=0.1)
+    found = paired_interval(np.outer(values, np.ones(20)), np.zeros((8, 20)), np.ones(20))
+    by, of_seeds = settings_variance(values, settings), settings_of_seeds(values, settings)
+    wide = widened(found, by, of_seeds=of_seeds)
+    assert more_seeds(wide, levels) is None
 
 
 def test_an_interval_is_widened_around_its_middle() -> None:

@@ -146,6 +146,8 @@ def test_a_toy_takes_over_nothing_that_would_make_it_large(
 def test_what_is_tuned_besides_goes_with_the_tuning(tmp_path: Path) -> None:
     folder = searched(tmp_path, "first", 'tune = 3\ntune_over = ["batch", "clip"]')
     assert "tune_over" not in inherit(CompareConfig, [folder], {"tune": 0}).values
+    nothing = searched(tmp_path, "nothing", "tune_over = []")  # as it is by default
+    assert "tune over" not in inherit(CompareConfig, [nothing], {}).notice
     assert "tune_over" not in inherit(AblateConfig, [folder], {}, but={"tune"}).values
     assert inherit(AblateConfig, [folder], {"tune": 2}, but={"tune"}).values["tune_over"] == ["batch", "clip"]
     assert inherit(CompareConfig, [folder], {"clip": 0.0}).values["tune_over"] == ["batch"]

