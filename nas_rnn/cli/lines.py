@@ -24,7 +24,7 @@ PHASES: Final[Mapping[str, str]] = {
     "tuning": "Tuning: the same number of settings for every cell, on validation data",
     "lstm-all": "Control: the LSTM is tuned with as much training as search, selection and tuning took",
     "promotion": "Tuning: the best settings of each cell, trained to the end",
-    "final": "Final: all cells on the same fresh seeds; the test data is read once",
+    "final": "Final: all cells on the same fresh seeds; each run reads the test data once",
     "timing": "Timing: a training step of each cell, one after another, while nothing else runs",
 }
 

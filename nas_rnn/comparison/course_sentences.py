@@ -21,7 +21,7 @@ def course_lines(comparison: Comparison) -> list[str]:
 
 
 def _rung_line(rung: Rung, what: str) -> str:
-    line = f"After {rung.epochs} epochs {rung.went_on} of {rung.of} {what} went on"
+    line = f"After {rung.epochs} epoch{'s' * (rung.epochs != 1)} {rung.went_on} of {rung.of} {what} went on"
     if rung.correlation is None:
         return f"{line}; too few came to their end to say whether ranks there and then agree."
     return (

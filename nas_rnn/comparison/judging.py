@@ -118,8 +118,7 @@ def judge(
 
     def told(rows: Sequence[ContenderRow]) -> tuple[ContenderRow, ...]:
         return tuple(
-            row if any(row is kept for kept in known) else scoped(row, baseline, trivial, margin)
-            for row in rows
+            row if any(row is kept for kept in known) else scoped(row, baseline, trivial) for row in rows
         )
 
     # The baseline's own cell, where a control trained it in another way: better tuned, it may be as good.
@@ -162,7 +161,7 @@ def _draft(test: _Test, planned: Planned, runs: list[Outcome], base: list[Outcom
         verdict=verdict or "undecided",
         reason=reason,
         level=1 - test.alpha,
-        more_seeds_reason="the baseline diverges" if verdict == "undecided" else "",
+        more_seeds_reason="runs diverge" if verdict == "undecided" else "",
     )
     if verdict is not None or not pairs:
         return _Draft(row)

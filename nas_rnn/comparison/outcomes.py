@@ -171,19 +171,24 @@ def level_of(metric: Metric, values: Sequence[float]) -> float:
 
 
 def without_interval(runs: list[Outcome], baseline_runs: list[Outcome]) -> tuple[Verdict | None, str | None]:
-    """Return the verdict that divergence alone decides, if it does, and what the reader should know."""
+    """Return the verdict that divergence alone decides, if it does, and what the reader should know.
+
+    A cell that diverged with its second-best settings alone is not worse for it: with the best it did not.
+    """
     broken = [run for run in baseline_runs if run.ending == "diverged"]
     if broken:
-        count = f"{len(broken)} of {len(baseline_runs)} runs"
+        count = f"{len(broken)} of {len(baseline_runs)} runs{_second_alone(broken)}"
         return (
             "undecided",
             f"the baseline itself diverged in {count} ({_first(broken)}); a lower learning rate may help",
         )
     broken = [run for run in runs if run.ending == "diverged"]
     if broken:
+        second = _second_alone(broken)
+        count = f"{len(broken)} of {len(runs)} runs{second}"
         return (
-            "worse",
-            f"diverged in {len(broken)} of {len(runs)} runs, the baseline in none ({_first(broken)})",
+            "undecided" if second else "worse",
+            f"diverged in {count}, the baseline in none ({_first(broken)})",
         )
     missing = [
         pair for pair in zip(runs, baseline_runs, strict=True) if any(run.ending == "missing" for run in pair)
@@ -192,6 +197,11 @@ def without_interval(runs: list[Outcome], baseline_runs: list[Outcome]) -> tuple
         return None, None
     first = next(run for run in missing[0] if run.ending == "missing")
     return None, f"{len(missing)} of {len(runs)} pairs left out ({_first([first])})"
+
+
+def _second_alone(broken: list[Outcome]) -> str:
+    """Say so where all runs that diverged have their cell's second-best settings; else ""."""
+    return ", with its second-best settings alone" if all(run.setting for run in broken) else ""
 
 
 def _first(runs: list[Outcome]) -> str:

@@ -261,6 +261,11 @@ class Floor:
         """Whether the baseline is better and the interval excludes zero; None where there is no interval."""
         return None if self.ci95 is None else self.ci95[1] < 0
 
+    @property
+    def as_good(self) -> bool:
+        """Whether the baseline, as far as one can tell at all, is no better than it on average."""
+        return self.beaten is False and (self.difference or 0.0) >= 0.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:

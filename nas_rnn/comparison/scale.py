@@ -25,7 +25,9 @@ def _floors(comparison: Comparison) -> str:
 
 
 def _unbeaten(floor: Floor, baseline: Standing) -> str:
-    """Say where the comparison's own baseline is not clearly better than a trivial one."""
+    """Say where the comparison's own baseline is not clearly better than a trivial one, or clearly worse."""
+    if floor.ci95 is not None and floor.ci95[0] > 0:
+        return f" (better than {baseline.name})"
     return f" ({baseline.name} does not clearly beat it)" if floor.beaten is False else ""
 
 

@@ -10,26 +10,32 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from nas_rnn.comparison.result import ContenderRow, Floor, Standing
+from nas_rnn.comparison.verdict import Verdict
 
 
-def scoped(
-    row: ContenderRow, baseline: Standing, floors: Sequence[Floor], margin: float | None = None
-) -> ContenderRow:
+def scoped(row: ContenderRow, baseline: Standing, floors: Sequence[Floor]) -> ContenderRow:
     """Return a row that says what its verdict speaks of.
 
-    Nothing is ``better`` than a baseline that does not clearly beat a trivial one: it has not learned enough. Nor will
-    more seeds show anything to be, where by more than the ``margin`` (None: unknown) it would be called so.
+    Nothing is ``better`` than a baseline that does not clearly beat a trivial one: it has not learned enough. Of one
+    that is no better than a trivial one, every word says so, and more seeds are no remedy.
     """
-    unbeaten = [floor for floor in floors if floor.beaten is False]
-    hopeless = any((floor.difference or 0.0) >= 0.0 for floor in unbeaten)
-    ahead = margin is not None and row.difference is not None and row.difference < -margin
-    if unbeaten and (row.verdict == "better" or (row.verdict == "undecided" and ahead and hopeless)):
+    unbeaten = max(
+        (floor for floor in floors if floor.beaten is False),
+        key=lambda floor: floor.difference or 0.0,
+        default=None,
+    )
+    if unbeaten is not None and (row.verdict == "better" or unbeaten.as_good):
+        verdict: Verdict = "undecided" if row.verdict == "better" else row.verdict
         row = replace(
             row,
-            verdict="undecided",
-            weak_baseline=unbeaten[0].name,
+            verdict=verdict,
+            weak_baseline=unbeaten.name,
             more_seeds=None,
-            more_seeds_reason="the baseline has to be trained better first" if hopeless else "",
+            more_seeds_reason=(
+                "the baseline has to be trained better first"
+                if unbeaten.as_good and verdict == "undecided"
+                else ""
+            ),
         )
     if row.verdict == "worse" and row.standing.diverged:
         return row  # no more training would change that
@@ -48,7 +54,9 @@ def ends(standings: Sequence[Standing]) -> str:
     if all(converged is None for converged in found):
         return ""
     stopped = sum(converged is True for converged in found)
-    return f"{'all' if stopped == len(found) else f'{stopped} of {len(found)}'} stopped improving"
+    diverged = sum(standing.diverged for standing in standings)
+    told = f"{'all' if stopped == len(found) else f'{stopped} of {len(found)}'} stopped improving"
+    return f"{told}; {diverged} diverged" if diverged else told
 
 
 def within(*concerned: Standing) -> str:

@@ -83,8 +83,9 @@ def _sentence(comparison: Comparison, row: ContenderRow) -> str:
     claim += f" {within}" if within else ""
     claim += _few_settings(comparison, row, both)  # a part of the claim: of other settings it says nothing
     if row.weak_baseline:
-        floor = f"the {row.weak_baseline}"
-        claim += f": {other} has not learned enough to be a baseline; it does not clearly beat {floor}"
+        poor = any(floor.as_good for floor in comparison.floors if floor.name == row.weak_baseline)
+        claim += f": {other} has not learned enough to be a baseline; it "
+        claim += f"{'is no better than' if poor else 'does not clearly beat'} the {row.weak_baseline}"
     if row.difference is None:
         reason = row.reason or "none of its runs has a test result"
         return f"{claim}: {reason}."

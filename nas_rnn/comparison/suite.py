@@ -112,9 +112,7 @@ def _judged(
         within="",
         weak_baseline="",
     )
-    return replace(
-        scoped(row, comparison.baseline, comparison.floors, comparison.margin), more_seeds_reason=""
-    )
+    return replace(scoped(row, comparison.baseline, comparison.floors), more_seeds_reason="")
 
 
 def _mean_gap(rows: Mapping[str, ContenderRow]) -> MeanGap:

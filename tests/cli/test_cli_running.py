@@ -38,7 +38,7 @@ Search: every candidate is trained for a while, beside the LSTM (4 runs)
   [3/4] gated-cccc diverged, loss is nan at step 3
   [4/4] gated-[red]d seen before, 2.400, equal to the LSTM
 Note: [bold]the search space is exhausted
-Final: all cells on the same fresh seeds; the test data is read once (4 runs, 1 already done)
+Final: all cells on the same fresh seeds; each run reads the test data once (4 runs, 1 already done)
 """
 
 GOLDEN_END = """\

@@ -34,11 +34,12 @@ def test_floors_have_their_figure_and_those_that_were_not_beaten_are_told() -> N
     floors = (
         Floor(name="unigram table", values={"bits": 4.7123}, difference=-2.6, ci95=(-2.7, -2.5)),
         Floor(name="bigram table", values={"bits": 2.15}, difference=-0.05, ci95=(-0.2, 0.1)),
+        Floor(name="trigram table", values={"bits": 1.9}, difference=0.3, ci95=(0.1, 0.5)),
         Floor(name="broken", values={"bits": None}, reason="broken: not finite"),
     )
     assert scale_lines(replace(PLAIN, floors=floors)) == [
         "Trivial baselines on the same test data: unigram table 4.712, bigram table 2.15 (lstm does not "
-        "clearly beat it), broken unknown."
+        "clearly beat it), trigram table 1.9 (better than lstm), broken unknown."
     ]
 
 

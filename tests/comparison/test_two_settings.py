@@ -57,6 +57,41 @@ def test_runs_have_the_one_and_the_other_in_turn() -> None:
     assert [spec.seed for spec in plan(5, None).specs] == [spec.seed for spec in made.specs]
 
 
+@pytest.mark.parametrize(
+    ("broken", "verdict", "told"),
+    [
+        (
+            (1,),
+            "undecided",
+            "diverged in 1 of 5 runs, with its second-best settings alone, the baseline in none",
+        ),
+        (
+            (1, 3),
+            "undecided",
+            "diverged in 2 of 5 runs, with its second-best settings alone, the baseline in none",
+        ),
+        ((0, 1), "worse", "diverged in 2 of 5 runs, the baseline in none"),
+    ],
+)
+def test_to_diverge_with_the_second_best_settings_alone_is_not_to_be_worse(
+    broken: tuple[int, ...], verdict: str, told: str
+) -> None:
+    """Which settings are the second best is chance, and with the best ones the cell trains."""
+    made = plan(5)
+    given = results(made, {(name, rate): 0.0 for name in ("lstm", "own") for rate in (0.1, 0.5)})
+    found = given | {
+        spec.id: replace(given[spec.id], status="diverged", reason="loss became nan", test_statistics=None)
+        for number, spec in enumerate(made.contenders[0].specs)
+        if number in broken
+    }
+    comparison = judge([BITS], made, found)
+    assert (comparison.contenders[0].verdict, comparison.contenders[0].reason) == (
+        verdict,
+        f"{told} ({made.contenders[0].specs[broken[0]].id}: loss became nan)",
+    )
+    assert "more seeds" not in sentence(comparison)
+
+
 def test_the_variance_of_the_mean_by_the_choice_of_settings() -> None:
     assert settings_variance([1.0, 3.0], [0, 1]) == pytest.approx(2.0 / 2)
     assert settings_variance([1.0, 4.0, 2.0], [0, 1, 0]) == pytest.approx(2.5**2 / 2 * (4 + 1) / 9)
