@@ -491,6 +491,29 @@ def test_exact_matches_and_tokens_in_their_places() -> None:
     assert "bleu_right" not in statistics
 
 
+@pytest.mark.parametrize(
+    ("options", "score"),
+    [
+        ({"target_by": "character"}, 100.0),
+        ({"target_by": "character", "bleu_tokens": "13a"}, 0.0),  # a sentence is one word
+        ({"bleu_tokens": "zh"}, 100.0),
+    ],
+)
+def test_bleu_counts_characters_where_targets_are_such(
+    tmp_path: Path, options: dict[str, str], score: float
+) -> None:
+    signs = "甲乙丙丁戊己庚辛壬癸"
+    targets = ["".join(signs[int(digit)] for digit in f"{17 * number:06d}") for number in range(60)]
+    path = write(tmp_path / "pairs.tsv", [f"{target}\t{target}" for target in targets])
+    task = Seq2Seq(by="word", **options)
+    data = task.load(path)
+    copied = totals_of(task.floors(data)["copy of the source"])
+    assert BLEU.value(copied) == pytest.approx(score)
+    assert task.build(data.meta, lambda size: nn.LSTM(size, 8), Regularisation()).writing.bleu_tokens == (
+        options.get("bleu_tokens", "char")
+    )
+
+
 def test_what_decides(tmp_path: Path) -> None:
     path = write(tmp_path / "pairs.tsv", phrases(100))
     for options, source, first in (

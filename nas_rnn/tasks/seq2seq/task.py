@@ -86,7 +86,11 @@ class Options:
     embedding: int = option(32, "features of a token", low=1, high=65536)
     beam: int = option(1, "hypotheses of a final run's beam search; 1: greedy", low=1, high=100)
     decide: str = option("auto", "what decides", choices=("auto", "exact", "bleu", "chrf"))
-    bleu_tokens: str = option("13a", "how sacrebleu cuts texts", choices=BLEU_TOKENS)
+    bleu_tokens: str = option(
+        "auto",
+        "how sacrebleu cuts texts; auto: 13a where targets are words, char where they are characters",
+        choices=("auto", *BLEU_TOKENS),
+    )
 
 
 class Seq2Seq(Task):
@@ -149,7 +153,9 @@ class Seq2Seq(Task):
         meta["most"] = int((arrays["train"]["target"] != 0).sum(axis=1).max())
         meta["examples"] = examples_of(arrays["valid"], len(SPECIAL) + meta["source_known"])
         if BLEU in self.measures(meta).metrics:
-            bleu_counter(str(own.bleu_tokens), INSTALL)  # what is missing is said before anything is trained
+            bleu_counter(
+                self._bleu_tokens(meta), INSTALL
+            )  # what is missing is said before anything is trained
         else:
             require_unset(
                 own,
@@ -164,16 +170,25 @@ class Seq2Seq(Task):
 
     def build(self, meta: Mapping[str, Any], make_rnn: MakeRnn, regularisation: Regularisation) -> Translator:
         """Build an `EncoderDecoder` for the vocabularies in ``meta``."""
-        bleu = BLEU in self.measures(meta).metrics
         writing = Writing(
             tokens=meta["target_tokens"],
             by=meta["target_by"],
             longest=math.ceil(1.25 * meta["most"]) + 1,
             beam=int(self.options.beam),
-            bleu_tokens=str(self.options.bleu_tokens) if bleu else "",
+            bleu_tokens=self._bleu_tokens(meta),
         )
         made = EncoderDecoder(make_rnn, **self._sizes(meta), dropout=regularisation.dropout)
         return Translator(made, writing)
+
+    def _bleu_tokens(self, meta: Mapping[str, Any]) -> str:
+        """Return sacrebleu's tokeniser, "" where BLEU is not measured.
+
+        To 13a a Chinese sentence is one word, so that no output would ever have a match.
+        """
+        if BLEU not in self.measures(meta).metrics:
+            return ""
+        usual = {"character": "char"}.get(meta["target_by"], "13a")
+        return usual if self.options.bleu_tokens == "auto" else str(self.options.bleu_tokens)
 
     def batches(self, data: TaskData, part: Part, batching: Batching) -> Iterator[Batch]:
         """Give sources (S, B) and targets (T, B) with their lengths; the length of ``batching`` means nothing."""
@@ -220,8 +235,7 @@ class Seq2Seq(Task):
         if meta["by"] != meta["target_by"]:  # a copy is the same text, in tokens of the other kind
             sources = [cut(join(source, meta["by"]), meta["target_by"]) for source in sources]
         always = _texts(commonest[None], meta["target_tokens"]) * len(targets)
-        measured = BLEU in self.measures(meta).metrics
-        how = {"by": meta["target_by"], "bleu_tokens": str(self.options.bleu_tokens) if measured else ""}
+        how = {"by": meta["target_by"], "bleu_tokens": self._bleu_tokens(meta)}
         return {
             "most frequent target": scored(always, targets, **how),
             "copy of the source": scored(sources, targets, **how),
