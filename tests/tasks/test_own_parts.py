@@ -70,7 +70,12 @@ EACH: dict[str, tuple[str, Write, dict[str, Option], dict[str, str]]] = {
     "classify embedded": ("classify", nothing, {}, {"test": "JapaneseVowels_TEST.ts"}),
     "speech embedded": ("speech", nothing, {}, {"test": "the data, JapaneseVowels"}),
     "speech table": ("speech", listed, {"bands": 12}, {"test": "{}"}),
-    "speech test": ("speech", write_words, {**BY_TAKE, "test_where": "take=3"}, {"test": "option test_where"}),
+    "speech test": (
+        "speech",
+        write_words,
+        {**BY_TAKE, "test_where": "take=3"},
+        {"test": "option test_where"},
+    ),
     "speech both": (
         "speech",
         write_words,

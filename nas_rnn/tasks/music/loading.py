@@ -61,7 +61,9 @@ def _drawn(pieces: Sequence[Piece], source: str, shares: Shares) -> tuple[Parts,
             f"{source} holds {count} different piece{'s' * (count != 1)} of {FEWEST_FRAMES} frames or more, "
             f"too few for a training, a validation and a test part; {WHAT_WORKS}, with three pieces at least"
         )
-    tested, validated = (min(count - 2, max(1, round(count * share))) for share in (shares.test, shares.valid))
+    tested, validated = (
+        min(count - 2, max(1, round(count * share))) for share in (shares.test, shares.valid)
+    )
     validated = min(validated, count - 1 - tested)
     order = np.random.default_rng(0).permutation(count).tolist()
     places: dict[Part, list[int]] = {
