@@ -13,7 +13,7 @@ import nas_rnn
 from nas_rnn.errors import UserError
 from nas_rnn.experiment.events import silent
 from nas_rnn.experiment.session import new_session, prepare, resumed_session
-from nas_rnn.run_folder.config import CompareConfig, SearchConfig
+from nas_rnn.run_folder.config import SearchConfig
 from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.tasks.options import begun_before
 
