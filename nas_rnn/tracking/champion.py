@@ -32,6 +32,7 @@ class Champion(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined,misc]
         model_input: np.ndarray,  # or a dict of them; MLflow warns of any other hint, and of none
         params: dict[str, Any] | None = None,
     ) -> NDArray[Any]:
+        inputs: torch.Tensor | dict[str, torch.Tensor]
         if isinstance(self.batch_axes, int):
             inputs = _tensor(model_input, self.batch_axes)
         else:

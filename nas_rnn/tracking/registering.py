@@ -8,7 +8,7 @@ import re
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nas_rnn.tracking.view import DatasetView, ModelView
 
@@ -120,6 +120,7 @@ def _as_pyfunc(model: ModelView) -> dict[str, bytes]:
     from mlflow.types import Schema, TensorSpec
 
     example, shape = model.example, model.input_shape
+    inputs: list[Any]
     if isinstance(example, Mapping):
         assert isinstance(shape, Mapping)
         inputs = [TensorSpec(array.dtype, shape[name], name) for name, array in example.items()]
@@ -127,7 +128,7 @@ def _as_pyfunc(model: ModelView) -> dict[str, bytes]:
     else:
         assert isinstance(shape, tuple)
         inputs = [TensorSpec(example.dtype, shape)]
-    outputs = [TensorSpec(model.outputs.dtype, model.output_shape)]
+    outputs: list[Any] = [TensorSpec(model.outputs.dtype, model.output_shape)]
     with tempfile.TemporaryDirectory(prefix="nas-rnn-") as folder:
         files, saved = Path(folder, "model"), Path(folder, "pyfunc")
         files.mkdir()
