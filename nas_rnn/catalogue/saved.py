@@ -13,6 +13,7 @@ from nas_rnn.run_folder.layout import RunFolder, names
 from nas_rnn.run_folder.reader import RunReader
 from nas_rnn.run_folder.trials import metrics_on_holdout
 from nas_rnn.tasks import PreviewOptions, TaskData
+from nas_rnn.tasks.options import begun_before
 
 if TYPE_CHECKING:
     from nas_rnn.export import ExportBundle
@@ -128,7 +129,8 @@ def _best(
     if needs_example and bundle is not None and bundle.example is None:  # earlier versions kept none
         from nas_rnn.export import example_inputs
 
-        data = bundle.task.load(RunReader(RunFolder(runs, what)).config().data)
+        with begun_before():
+            data = bundle.task.load(RunReader(RunFolder(runs, what)).config().data)
         bundle = replace(bundle, example=example_inputs(bundle.task, data))
     return replace(saved, name=what, task_model=bundle)
 

@@ -24,12 +24,13 @@ class OnTest:
     """Relative differences to the baseline on the test part, negative is better; None for what was not measured.
 
     ``winner`` is the cell that was found, ``random_search`` the best of a random search with as many candidates,
-    ``random_cells`` the mean of cells drawn at random, ``random_diverged`` how many of those diverged ("2 of 5").
+    ``random_cells`` the median and the range of cells drawn at random with the baseline's mean, in the metric's unit,
+    ``random_diverged`` how many of those diverged ("2 of 5").
     """
 
     winner: float | None = None
     random_search: float | None = None
-    random_cells: float | None = None
+    random_cells: str = ""
     random_diverged: str = ""
 
 
@@ -222,14 +223,14 @@ def _random_cells(facts: Facts) -> str:
     """Say how random cells did; empty where the final did not measure that."""
     if facts.found.random_diverged:
         return f" {facts.found.random_diverged} random cells diverged in the final."
-    if facts.found.random_cells is None:
+    if not facts.found.random_cells:
         return ""
     median = (
         ""
         if facts.typical is None
         else f"; the median candidate had {_gap(facts.typical)} on validation data"
     )
-    return f" Random cells averaged {_gap(facts.found.random_cells)} on the test data{median}."
+    return f" The median of random cells on the test data was {facts.found.random_cells}{median}."
 
 
 def _several_runs(facts: Facts) -> Said:

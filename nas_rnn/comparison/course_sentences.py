@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from statistics import median
-
 from nas_rnn.comparison.course import Course, Rung, Way
 from nas_rnn.comparison.result import Comparison
-from nas_rnn.comparison.sentences import four_digits
+from nas_rnn.comparison.spreads import median_text
 
 
 def course_lines(comparison: Comparison) -> list[str]:
@@ -63,6 +61,4 @@ def _random_lines(comparison: Comparison) -> list[str]:
     )
     if random.diverged:
         return [f"{line}; {random.diverged} diverged."]
-    # One cell that ended at an absurd value moves the mean, and not the median.
-    known = [value for value in random.values if value is not None]
-    return [f"{line}; their median is {four_digits(median(known))}." if len(known) > 2 else f"{line}."]
+    return [f"{line}; their median is {median_text(random)}." if len(pairs) > 2 else f"{line}."]

@@ -58,7 +58,10 @@ def ablate(
     # How many settings an ablation tries has a default of its own: none.
     inherited = inherit(AblateConfig, [searched] if searched else [], values, but={"tune"})
     settings, models = prepared = prepare(
-        AblateConfig, {**inherited.values, **values, "cells": (title,), "baseline": title}, runs
+        AblateConfig,
+        {**inherited.values, **values, "cells": (title,), "baseline": title},
+        runs,
+        taken_over=inherited.all_of_data,
     )
     cell = what if isinstance(what, Cell) else find_cell(what, runs)
     variants = ablations(cell, USUAL if elements is None else elements)

@@ -63,7 +63,9 @@ def compare(
     named = [name for name in (*(cells or values["cells"]), values.get("baseline")) if isinstance(name, str)]
     searches = [folder for name in named if (folder := find_run(name, runs)) is not None]
     inherited = inherit(CompareConfig, searches, values)
-    settings, models = prepared = prepare(CompareConfig, {**inherited.values, **values}, runs)
+    settings, models = prepared = prepare(
+        CompareConfig, {**inherited.values, **values}, runs, taken_over=inherited.all_of_data
+    )
     baseline = find_cell(settings.baseline, runs)
     contenders, notices = contenders_of(baseline, cells or settings.cells, runs, settings.top)
     models.match(baseline, settings.params)  # too few parameters show here

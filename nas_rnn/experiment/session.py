@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -28,6 +28,7 @@ from nas_rnn.run_folder.manifest import Kind
 from nas_rnn.run_folder.reader import RunReader
 from nas_rnn.run_folder.trials import sign_of
 from nas_rnn.strategies import Trial
+from nas_rnn.tasks.options import begun_before
 
 C = TypeVar("C", SearchConfig, CompareConfig)
 Status = Literal["complete", "interrupted"]
@@ -126,12 +127,18 @@ class _Stop:
         self._notify.warn("stopping; everything is kept (Ctrl-C again stops at once)")
 
 
-def prepare(kind: type[C], values: Mapping[str, Any], runs: Path) -> tuple[C, Models]:
-    """Return a checked configuration and its models; every `UserError` about it comes from here."""
+def prepare(
+    kind: type[C], values: Mapping[str, Any], runs: Path, *, taken_over: bool = False
+) -> tuple[C, Models]:
+    """Return a checked configuration and its models; every `UserError` about it comes from here.
+
+    ``taken_over`` says that task, data and the task's options are those of a run that was begun before.
+    """
     values = smoked(kind, values)
     config = absolute(read_config(kind, values))
     check_machine(config, runs)
-    return _prepared(config, values, runs, None)
+    with begun_before() if taken_over else nullcontext():
+        return _prepared(config, values, runs, None)
 
 
 def _prepared(config: C, values: Mapping[str, Any], runs: Path, cut: FreshTest | None) -> tuple[C, Models]:
@@ -171,7 +178,8 @@ def resumed_session(
     config = absolute(read_config(config_kind, values))
     check_machine(config, folder.runs)
     with resume(kind, folder, config.storage):
-        config, models = _prepared(config, values, folder.runs, stored_cut(folder))
+        with begun_before():
+            config, models = _prepared(config, values, folder.runs, stored_cut(folder))
         check(config)
         folder.write_config(config)
         yield _session(config, folder, models, observer)

@@ -29,6 +29,7 @@ from nas_rnn.run_folder.config import CompareConfig, load_toml
 from nas_rnn.run_folder.layout import REPORT, SUITE, RunFolder, names
 from nas_rnn.run_folder.lifecycle import merged
 from nas_rnn.run_folder.reader import COMPARISON, RunReader
+from nas_rnn.tasks.options import begun_before
 
 FORMAT = 1
 _BUILT_IN = files("nas_rnn.experiment").joinpath("suites")
@@ -263,5 +264,6 @@ def _part(
             return kept
         result = compare(resume=name, observer=observer, runs=runs)
     else:
-        result = compare(*cells, observer=observer, runs=runs, name=name, **options)
+        with begun_before():  # the suite was begun with these options, whatever version that was
+            result = compare(*cells, observer=observer, runs=runs, name=name, **options)
     return None if result.status == "interrupted" else result.comparison

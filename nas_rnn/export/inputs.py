@@ -89,6 +89,12 @@ class Inputs:
             )
         )
 
+    def doubled(self, axis: str) -> Inputs:
+        """Return twice as many along every axis of this name."""
+        return self._changed(
+            lambda tensor, place, own: torch.cat([tensor, tensor], place) if own == axis else tensor
+        )
+
     def _changed(self, change: Callable[[Tensor, int, str], Tensor]) -> Inputs:
         found = dict(self.tensors)
         for name, axes in self.axes.items():

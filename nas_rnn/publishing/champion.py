@@ -14,35 +14,45 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from nas_rnn.export import TaskModelBundle
+    from nas_rnn.export.inputs import Inputs
 
 
 def champion_view(folder: RunFolder, verdict: str, plugins: Sequence[str]) -> ModelView | None:
-    """Return the best model as it is registered; None where there is none, or no example of a single input was kept.
+    """Return the best model as it is registered; None where there is none, or no example was kept.
 
     ``plugins`` are folders with its task's plugin.
     """
-    from torch import Tensor
-
     from nas_rnn.export import load_folder
     from nas_rnn.export.folder import CELL, EXAMPLE, MODEL, WEIGHTS
+    from nas_rnn.export.inputs import BATCH, Inputs, together
 
     if not all((folder.best / name).is_file() for name in (MODEL, EXAMPLE)):
         return None
     trained = load_folder(folder.best)
     bundle = trained.task_model
-    if bundle is None or not isinstance(bundle.example, Tensor) or not bundle.has_net:
+    if bundle is None or bundle.example is None or not bundle.has_net:
         return None
-    outputs, axes = _outputs(bundle.model, bundle.example)
+    inputs = Inputs.of(bundle.task, bundle.example)
+    outputs, axes = _outputs(bundle.model, inputs)
+    batch_axes = {name: own.index(BATCH) if BATCH in own else 0 for name, own in inputs.axes.items()}
+    examples = {name: tensor.movedim(batch_axes[name], 0) for name, tensor in inputs.tensors.items()}
+    free = {name: len(own) for name, own in inputs.axes.items()}
+    input_shapes = {
+        name: (*[-1] * free[name], *tensor.shape[free[name] :]) for name, tensor in examples.items()
+    }
     shape = [-1 if axis in axes else size for axis, size in enumerate(outputs.shape)]
     shape.insert(0, shape.pop(axes[0]))
-    example = bundle.example.transpose(0, 1)
     return ModelView(
         name=folder.name,
         files={name: (folder.best / name).read_bytes() for name in (WEIGHTS, CELL, EXAMPLE, MODEL)},
-        config={"batch_axis": axes[0], "plugins": list(plugins)},
-        example=example.contiguous().numpy(),
+        config={
+            "batch_axis": axes[0],
+            "batch_axes": together(batch_axes),
+            "plugins": list(plugins),
+        },
+        example=together({name: tensor.contiguous().numpy() for name, tensor in examples.items()}),
         outputs=outputs.movedim(axes[0], 0).contiguous().numpy(),
-        input_shape=(-1, -1, *example.shape[2:]),
+        input_shape=together(input_shapes),
         output_shape=tuple(shape),
         requirements=(f"nas_rnn=={nas_rnn.__version__}",),
         description=f"The cell `{trained.rnn.cell.name}` on the task `{bundle.task.name}`. {verdict}",
@@ -66,14 +76,16 @@ def _measured(folder: RunFolder, bundle: TaskModelBundle) -> dict[str, float]:
     return {name: round(value, 4) for name, value in found.items() if value is not None}
 
 
-def _outputs(model: nn.Module, example: Tensor) -> tuple[Tensor, list[int]]:
+def _outputs(model: nn.Module, example: Inputs) -> tuple[Tensor, list[int]]:
     """Return the outputs for ``example`` and their axes that grow with the batch and with the length, in this order."""
     import torch
 
+    from nas_rnn.export.inputs import BATCH, TIME
+
     with torch.inference_mode():
         outputs, wider, longer = (
-            model(inputs, None)[0]
-            for inputs in (example, torch.cat([example, example], 1), torch.cat([example, example], 0))
+            model(inputs.given, None)[0]
+            for inputs in (example, example.doubled(BATCH), example.doubled(TIME))
         )
     grown = [
         axis

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas_rnn import __version__
 from nas_rnn.comparison.checklist import Facts, OnTest
+from nas_rnn.comparison.spreads import random_text
 from nas_rnn.errors import NasRnnError
 from nas_rnn.run_folder.holdout import read_before
 from nas_rnn.run_folder.layout import RunFolder
@@ -71,7 +72,7 @@ def _against_random(report: Report) -> OnTest:
     return OnTest(
         winner=report.comparison.contenders[0].relative_difference,
         random_search=search[0].relative_difference if search else None,
-        random_cells=cells[0].relative_difference if cells else None,
+        random_cells="".join(random_text(report.comparison, row.standing) for row in cells[:1]),
         random_diverged="".join(lost[:1]),
     )
 

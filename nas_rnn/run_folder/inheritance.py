@@ -36,16 +36,18 @@ class Inherited:
     values: Mapping[str, Any]
     notice: str
 
+    @property
+    def all_of_data(self) -> bool:
+        """Whether task, data and the task's options are all taken over."""
+        return {"task", "data", "task_options"} <= self.values.keys()
+
     def notices(self, folder: RunFolder) -> list[str]:
         """Return what to say in ``folder``: what was taken over, and each of the runs whose data are others there."""
         return [self.notice, *filter(None, (self._of_data(run, folder) for run in self.runs))]
 
     def _of_data(self, run: RunFolder, folder: RunFolder) -> str:
         """Return how the data of ``run`` differ from what ``folder`` has found in their place; "" where they do not."""
-        if (
-            not {"task", "data", "task_options"} <= self.values.keys()
-            or RunReader(run).manifest().format != FORMAT
-        ):
+        if not self.all_of_data or RunReader(run).manifest().format != FORMAT:
             return ""
         theirs, ours = stored_cut(run), stored_cut(folder)
         if theirs != ours:  # digests are those of all parts as they were cut, so they say nothing here

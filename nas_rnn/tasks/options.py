@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -64,6 +66,39 @@ def picked(kind: type[Picked], options: Any) -> Picked:
     return kind(**{one.name: getattr(options, one.name) for one in fields(kind)})
 
 
+_BEGUN: ContextVar[bool] = ContextVar("what is read was begun before", default=False)
+
+
+@contextmanager
+def begun_before() -> Iterator[None]:
+    """Refuse no option for having no effect: earlier versions took some, and what was begun with them goes on.
+
+    They are ignored, as they were then, so the data are the same.
+    """
+    token = _BEGUN.set(True)
+    try:
+        yield
+    finally:
+        _BEGUN.reset(token)
+
+
+def idle_are_refused() -> bool:
+    """Return whether an option is refused where it has no effect; not within `begun_before`."""
+    return not _BEGUN.get()
+
+
+def are_set(options: Any, names: Iterable[str]) -> list[str]:
+    """Return those of ``names`` whose options are not as they are by default."""
+    known = option_fields(type(options))
+    return [name for name in names if getattr(options, name) != known[name].default]
+
+
+def refuse_idle(task: str, idle: Sequence[str]) -> None:
+    """Raise UserError for options of task ``task`` without effect: each of ``idle`` says of one why it has none."""
+    if idle and idle_are_refused():
+        raise UserError(f"options of task {task!r}: {'; '.join(idle)}. Leave out what has no effect")
+
+
 def require_no_reading(options: Any, names: Iterable[str]) -> None:
     """Raise UserError for an option of ``names``, which say how a file is read, that is set where there is none."""
     require_unset(options, names, "says how a file is read; give one (--data), or leave the option out")
@@ -71,10 +106,9 @@ def require_no_reading(options: Any, names: Iterable[str]) -> None:
 
 def require_unset(options: Any, names: Iterable[str], why: str) -> None:
     """Raise UserError for an option of ``names`` that is set where it has no effect; ``why`` ends the sentence."""
-    known = option_fields(type(options))
-    for name in names:
-        if getattr(options, name) != known[name].default:
-            raise UserError(f"option {name!r} {why}")
+    found = are_set(options, names)
+    if found and idle_are_refused():
+        raise UserError(f"option {found[0]!r} {why}")
 
 
 def require_effective(options: Any, task: str) -> None:
@@ -88,8 +122,7 @@ def require_effective(options: Any, task: str) -> None:
             for switch, values in _only(own).items()
             if value != own.default and getattr(options, switch) not in values
         ]
-    if idle:
-        raise UserError(f"options of task {task!r}: {'; '.join(idle)}. Leave out what has no effect")
+    refuse_idle(task, idle)
 
 
 def _only(own: Field[Any]) -> Mapping[str, Sequence[str]]:

@@ -41,8 +41,7 @@ WHAT_WORKS = (
 class TimeReader:
     """Reads the cells of a time column: by a ``form`` of strptime, as ISO 8601 without one, or as whole numbers.
 
-    ``factor`` makes microseconds of whole numbers; 0: they are texts. Numbers that are no times count steps. With
-    ``cut`` what is finer than a microsecond is cut off, otherwise it is refused.
+    ``factor`` makes microseconds of whole numbers; 0: they are texts. Numbers that are no times count steps.
     """
 
     column: str
@@ -51,7 +50,6 @@ class TimeReader:
     factor: int = 0
     dated: bool = True
     otherwise: str = ""
-    cut: bool = False
 
     def read(self, cells: Sequence[Any], rows: Sequence[int], row: str) -> NDArray[np.int64]:
         """Return the times of cells that stand in these ``rows``.
@@ -59,13 +57,30 @@ class TimeReader:
         Raises:
             UserError: for the first cell that is no time, or is finer than a microsecond.
         """
-        times_N = np.empty(len(cells), dtype=np.int64)
+        return self._read(cells, rows, row, "microsecond", 0)[0]
+
+    def read_finely(
+        self, cells: Sequence[Any], rows: Sequence[int], row: str
+    ) -> tuple[NDArray[np.int64], NDArray[np.int16]]:
+        """Return the times of cells that stand in these ``rows``, and their nanoseconds behind the microsecond.
+
+        Raises:
+            UserError: for the first cell that is no time, or is finer than a nanosecond.
+        """
+        return self._read(cells, rows, row, "nanosecond", 3)
+
+    def _read(
+        self, cells: Sequence[Any], rows: Sequence[int], row: str, held: str, most: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int16]]:
+        times_N, finer_N = np.empty(len(cells), dtype=np.int64), np.zeros(len(cells), dtype=np.int16)
         for place, cell in enumerate(cells):
-            if not self.cut and finer_digits(cell):
-                raise UserError(
-                    f"{self.path}, {row} {rows[place]:,}, column {self.column!a}: {cell!a:.60} is finer than a "
-                    f"microsecond, and times are held in microseconds; round them, or {self.otherwise}"
-                )
+            if digits := finer_digits(cell):
+                if len(digits) > most:
+                    raise UserError(
+                        f"{self.path}, {row} {rows[place]:,}, column {self.column!a}: {cell!a:.60} is finer than a "
+                        f"{held}, and times are held in {held}s; round them, or {self.otherwise}"
+                    )
+                finer_N[place] = int(digits.ljust(most, "0"))
             try:
                 times_N[place] = self._one(cell)
             except (ValueError, TypeError, OverflowError):
@@ -74,7 +89,7 @@ class TimeReader:
                     f"before it are; {WHAT_WORKS}, or "
                     f"{self.otherwise}"
                 ) from None
-        return times_N
+        return times_N, finer_N
 
     def _one(self, cell: Any) -> int:
         if self.factor:
@@ -100,23 +115,22 @@ def finer_digits(cell: Any) -> str:
     nanoseconds = getattr(
         cell, "nanosecond", 0
     )  # of pandas, as which pyarrow gives what a datetime cannot hold
-    return f"{nanoseconds:03}" if nanoseconds else ""
+    return f"{nanoseconds:03}".rstrip("0") if nanoseconds else ""
 
 
 def reader_for(
-    cells: Sequence[Any], column: str, path: str, time_format: str, *, otherwise: str, cut: bool = False
+    cells: Sequence[Any], column: str, path: str, time_format: str, *, otherwise: str
 ) -> TimeReader:
     """Return what reads a time column that begins with ``cells``.
 
-    ``otherwise`` is what a message says that may be done beside; ``cut`` whether what is finer than a microsecond is
-    cut off; `TimeReader.dated` says whether numbers are times.
+    ``otherwise`` is what a message says that may be done beside; `TimeReader.dated` says whether numbers are times.
 
     Raises:
         UserError: for a first cell that no known way of writing times reads, or that two ways read differently; and for
             a ``time_format`` that strptime does not take.
     """
     reader = _reader_for(cells, column, path, time_format, otherwise)
-    return replace(reader, otherwise=otherwise, cut=cut)
+    return replace(reader, otherwise=otherwise)
 
 
 def _reader_for(cells: Sequence[Any], column: str, path: str, time_format: str, otherwise: str) -> TimeReader:

@@ -119,9 +119,16 @@ def _as_pyfunc(model: ModelView) -> dict[str, bytes]:
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
 
-    def schema(dtype: Any, shape: tuple[int, ...]) -> Any:
-        return Schema([TensorSpec(dtype, shape)])
-
+    example, shape = model.example, model.input_shape
+    inputs: list[Any]
+    if isinstance(example, Mapping):
+        assert isinstance(shape, Mapping)
+        inputs = [TensorSpec(array.dtype, shape[name], name) for name, array in example.items()]
+        example = dict(example)  # MLflow knows no other mapping
+    else:
+        assert isinstance(shape, tuple)
+        inputs = [TensorSpec(example.dtype, shape)]
+    outputs: list[Any] = [TensorSpec(model.outputs.dtype, model.output_shape)]
     with tempfile.TemporaryDirectory(prefix="nas-rnn-") as folder:
         files, saved = Path(folder, "model"), Path(folder, "pyfunc")
         files.mkdir()
@@ -132,11 +139,8 @@ def _as_pyfunc(model: ModelView) -> dict[str, bytes]:
             python_model=str(CODE),
             artifacts={"model": str(files)},
             model_config=dict(model.config),
-            signature=ModelSignature(
-                inputs=schema(model.example.dtype, model.input_shape),
-                outputs=schema(model.outputs.dtype, model.output_shape),
-            ),
-            input_example=model.example,
+            signature=ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs)),
+            input_example=example,
             pip_requirements=list(model.requirements),
         )
         return {str(p.relative_to(saved)): p.read_bytes() for p in sorted(saved.rglob("*")) if p.is_file()}

@@ -43,17 +43,18 @@ class ModelView:
     """A model to be registered as ``name``, with ``alias`` on its version.
 
     ``files`` are those of a folder for `nas_rnn.load_model`. ``config`` is what `nas_rnn.tracking.champion` must know
-    of it: ``plugins``, folders with its task's plugin, and ``batch_axis``, that of the outputs. ``example`` are inputs,
-    the batch first, and ``outputs`` what the model gives for them; in the shapes, -1 stands for any number.
+    of it: ``plugins``, folders with its task's plugin, ``batch_axis``, that of the outputs, and ``batch_axes``, that of
+    the inputs. ``example`` are inputs, the batch first, and ``outputs`` what the model gives for them; in the shapes,
+    -1 stands for any number. Of several inputs ``batch_axes``, ``example`` and ``input_shape`` are by their names.
     ``params`` and ``metrics`` describe the model; ``metrics`` were measured on the dataset of its run.
     """
 
     name: str
     files: Mapping[str, bytes]
     config: Mapping[str, Any]
-    example: NDArray[Any]
+    example: NDArray[Any] | Mapping[str, NDArray[Any]]
     outputs: NDArray[Any]
-    input_shape: tuple[int, ...]
+    input_shape: tuple[int, ...] | Mapping[str, tuple[int, ...]]
     output_shape: tuple[int, ...]
     requirements: tuple[str, ...]
     description: str = ""

@@ -16,7 +16,7 @@ from nas_rnn.comparison import (
     final_specs,
     judge,
 )
-from nas_rnn.comparison.spreads import spread_text
+from nas_rnn.comparison.spreads import random_text, spread_text
 from tests.comparison.test_judging import BITS, entry, measured, with_status
 
 COURSE = Course(
@@ -70,6 +70,10 @@ def test_one_random_cell_that_ends_at_an_absurd_value_shows() -> None:
     assert spread_text(absurd) == " (1.980 to 150.0)"
     told = course_lines(replace(comparison, controls=(replace(row, standing=absurd),)))
     assert told[-1].endswith("; their median is 2.020.")
+    baseline = replace(comparison.baseline, name="lstm", mean=1.9)
+    asked = replace(comparison, baseline=baseline, unit="bits")
+    assert random_text(asked, absurd) == "2.020 (1.980 to 150.0), the mean of lstm 1.900 bits"
+    assert random_text(asked, replace(absurd, values=(None,) * 5)) == ""
     reading = Reading(values=(55.0, None, 10.0), mean=32.5, std=31.8)
     assert spread_text(absurd, reading) == " (10.00 to 55.00)"
     # One cell over several seeds has a deviation, a control too.

@@ -108,7 +108,7 @@ def test_onnx_says_what_the_exporter_could_not_follow() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "registered"), [(Two, True), (Scattered, False), (ByName, False), (Misfit, False)]
+    ("kind", "registered"), [(Two, True), (Scattered, False), (ByName, True), (Misfit, False)]
 )
 def test_what_can_be_served_is_registered(
     kind: type[Task], registered: bool, tmp_path: Path, plugin: Path
@@ -121,7 +121,8 @@ def test_what_can_be_served_is_registered(
     view = champion_view(folder, "", [str(plugin)])
     assert (view is not None) is registered
     if view is not None:
-        assert (view.input_shape, view.output_shape) == ((-1, -1, 3), (-1, -1, 4))
+        shapes = {Two: (-1, -1, 3), ByName: {"left": (-1, -1, 3), "right": (-1, -1, 3)}}
+        assert (view.input_shape, view.output_shape) == (shapes[kind], (-1, -1, 4))
 
 
 def test_inputs_by_name_are_kept_as_an_example(tmp_path: Path, plugin: Path) -> None:

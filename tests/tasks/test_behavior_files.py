@@ -175,6 +175,63 @@ def test_a_pause_begins_a_new_session_of_the_same_user(tmp_path: Path) -> None:
         loaded(write(tmp_path / "y.csv", rows), gap=60.0)
 
 
+def fine(tick: int) -> str:
+    return f"2024-01-01T00:00:00.{tick:09}".rstrip("0")
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_times_may_lie_nanoseconds_apart(tmp_path: Path, kind: str) -> None:
+    said = ["abcd" if number % 2 else "dcba" for number in range(9)]
+    ticks = [
+        (f"s{number}", letter, 700 * number + 10 * step)
+        for number, letters in enumerate(said)
+        for step, letter in enumerate(letters)
+    ]
+    order = np.random.default_rng(0).permutation(len(ticks)).tolist()
+    path = tmp_path / f"x.{kind}"
+    if kind == "csv":
+        write(
+            path,
+            [NAMES, *((name, item, fine(tick + 1)) for name, item, tick in (ticks[row] for row in order))],
+        )
+    else:
+        import pyarrow
+        from pyarrow import parquet
+
+        columns = dict(zip(NAMES, zip(*(ticks[row] for row in order), strict=True), strict=True))
+        moments = np.array(columns["timestamp"]) + np.datetime64("2024-01-01", "ns")
+        parquet.write_table(pyarrow.table({**columns, "timestamp": moments}), path)
+    data = loaded(path, valid=0.2, test=0.2)
+    assert [one for part in ("train", "valid", "test") for one in sessions(data, part)] == said
+
+
+def test_a_pause_is_measured_in_nanoseconds(tmp_path: Path) -> None:
+    def rows(last: str) -> list[Row]:
+        each = [
+            ("a", "2024-01-01T00:00:00.0000001"),
+            ("b", "2024-01-01T00:00:01"),
+            ("c", f"2024-01-01T00:01:01{last}"),
+        ]
+        return [
+            ("user_id", *NAMES[1:]),
+            *((f"u{n}", *one) for n in range(9) for one in [*each, ("a", "2024-01-02")]),
+        ]
+
+    for last, found in (("", "abc"), (".000000001", "ab")):
+        data = loaded(write(tmp_path / "x.csv", rows(last)), gap=1.0)
+        assert set(sessions(data, "train")) == {found}
+
+
+def test_what_is_finer_than_nanoseconds_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.csv", [NAMES, ("s", "a", fine(1)), ("s", "b", fine(1) + "5")])
+    with pytest.raises(UserError) as caught:
+        loaded(path)
+    assert str(caught.value) == (
+        f"{path}, line 3, column 'timestamp': '2024-01-01T00:00:00.0000000015' is finer than a nanosecond, and times "
+        "are held in nanoseconds; round them, or set time=none where events stand in order"
+    )
+
+
 def test_short_sessions_are_left_out_and_long_ones_cut(tmp_path: Path) -> None:
     rows = events(*((f"s{number}", "abcabcabc"[: number % 5 + 1]) for number in range(20)))
     data = loaded(write(tmp_path / "x.csv", rows), shortest=3, longest=4)

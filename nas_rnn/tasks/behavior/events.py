@@ -61,6 +61,7 @@ class Reading(Format):
 class Events:
     """Numbers of sessions, items and users (N,), and times in microseconds, or steps where they are not ``dated``.
 
+    ``nanoseconds`` (N,) are those of a time behind its microsecond; None where there are none.
     ``names`` are those of the items by number. A session is one of its user's: several users' may have one number.
     ``users`` is None where no column beside that of the session has them; ``by_user`` says that the
     sessions are themselves all that a user did.
@@ -74,6 +75,7 @@ class Events:
     names: list[str]
     dated: bool
     by_user: bool
+    nanoseconds: NDArray[np.int16] | None = None
 
 
 @dataclass(frozen=True)
@@ -143,16 +145,17 @@ def read_events(path: Path, reading: Reading) -> Events:
     sessions, items = _Numbering(source, at.session), _Numbering(source, at.item, MOST_ITEMS)
     users = None if at.user is None else _Numbering(source, at.user)
     times = None if at.time is None else _time_reader(source, first, at.time, reading.time_format)
-    found = list[list[NDArray[np.int64]]]()
+    found, finer = list[list[NDArray[np.int64]]](), list[NDArray[np.int16]]()
     count = 0
     piece: Piece | None = first
     while piece is not None:
         rows = [sessions.read(piece), items.read(piece)]
-        rows.append(
-            np.arange(count, count + len(piece.numbers), dtype=np.int64)
-            if times is None or at.time is None
-            else times.read(piece.columns[at.time], piece.numbers, source.row)
-        )
+        if times is None or at.time is None:
+            rows.append(np.arange(count, count + len(piece.numbers), dtype=np.int64))
+        else:
+            times_N, finer_N = times.read_finely(piece.columns[at.time], piece.numbers, source.row)
+            rows.append(times_N)
+            finer.append(finer_N)
         if users is not None:
             rows.append(users.read(piece))
         found.append(rows)
@@ -173,6 +176,7 @@ def read_events(path: Path, reading: Reading) -> Events:
         names=names,
         dated=times is not None and times.dated,
         by_user=at.by_user,
+        nanoseconds=np.concatenate(finer) if any(one.any() for one in finer) else None,
     )
 
 
@@ -188,7 +192,6 @@ def _time_reader(source: Source, first: Piece, place: int, time_format: str) -> 
         str(source.path),
         time_format,
         otherwise="set time=none where events stand in order",
-        cut=True,  # a session is told by minutes
     )
 
 

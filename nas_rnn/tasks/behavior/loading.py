@@ -107,15 +107,16 @@ def sessions_of(events: Events, gap: float) -> Sessions:
             "name the column of the times (option time)"
         )
     owners_N = np.zeros_like(events.sessions) if events.users is None else events.users
-    order = np.lexsort((events.times, owners_N, events.sessions))
-    times_N = events.times[order]
+    finer_N = np.zeros(len(events.times), np.int16) if events.nanoseconds is None else events.nanoseconds
+    order = np.lexsort((finer_N, events.times, owners_N, events.sessions))
+    times_N, finer_N = events.times[order], finer_N[order]
     new_N = np.ones(len(order), dtype=bool)
     new_N[1:] = (np.diff(events.sessions[order]) != 0) | (np.diff(owners_N[order]) != 0)
     if gap:
-        new_N[1:] |= np.diff(times_N) > gap * MINUTE
+        new_N[1:] |= np.diff(times_N) + np.diff(finer_N) / 1000 > gap * MINUTE
     begins_S = np.flatnonzero(new_N)
     lengths_S = np.diff(np.append(begins_S, len(order)))
-    by_begin = np.argsort(times_N[begins_S], kind="stable")
+    by_begin = np.lexsort((finer_N[begins_S], times_N[begins_S]))
     begins_S, lengths_S = begins_S[by_begin], lengths_S[by_begin]
     users_N = events.users
     if users_N is None and events.by_user and gap:

@@ -30,6 +30,7 @@ from nas_rnn.tasks.model import TaskModel
 from nas_rnn.tasks.notices import SAID, per_cent
 from nas_rnn.tasks.options import option, require_no_reading, require_unset
 from nas_rnn.tasks.pictures import moments
+from nas_rnn.tasks.shares import Shares
 from nas_rnn.tasks.task import MakeRnn, PlainNet, Preview, PreviewOptions, Regularisation, Task
 from nas_rnn.tasks.vocabulary import CUTS, SPECIAL
 
@@ -139,6 +140,8 @@ class Caption(Task):
                 by=own.by, longest=int(own.longest), references=int(own.references), images=str(own.images)
             )
             found = find(source, reading)
+            if found.test is not None:
+                Shares.of(own, self.name).require_used({"test": str(source)})
             items, left_out = from_files(found, int(own.references), int(own.pictures)), found.left_out
             _require_two(items, source)
         parts = divided(

@@ -30,6 +30,7 @@ from nas_rnn.tasks.series.model import SeriesClassifier
 from nas_rnn.tasks.series.net import SeriesModel
 from nas_rnn.tasks.series.parts import scale
 from nas_rnn.tasks.series.showing import describe
+from nas_rnn.tasks.shares import Shares
 from nas_rnn.tasks.task import LOSS, MakeRnn, PlainNet, Preview, PreviewOptions, Regularisation, Task
 
 ACCURACY = Mean("accuracy", "% correct", "maximize", 0.5, "absolute", of="correct")
@@ -109,8 +110,7 @@ class Classify(Task):
             dataset=own.dataset,
             naming=picked(Naming, own),
             pool=int(own.pool),
-            test=float(own.test),
-            valid=float(own.valid),
+            shares=Shares.of(own, self.name),
         )
 
     def build(

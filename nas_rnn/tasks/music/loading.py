@@ -16,13 +16,14 @@ from nas_rnn.tasks.music.examples import kept
 from nas_rnn.tasks.music.rolls import Piece, packed
 from nas_rnn.tasks.music.sources import WHAT_WORKS, Found, Parts, read_source
 from nas_rnn.tasks.notices import SAID
+from nas_rnn.tasks.shares import Shares
 
 CHORALES = "Bach's chorales in music21"
 FEWEST_FRAMES = 2
 """Of a piece: one that is read, and one that is predicted."""
 
 
-def load_parts(source: Path | None, *, frame: Fraction, most: int, valid: float, test: float) -> TaskData:
+def load_parts(source: Path | None, *, frame: Fraction, most: int, shares: Shares) -> TaskData:
     """Read pieces and, unless they have parts of their own, draw whole ones for each part.
 
     ``most`` is how many to use, of each part that there is; 0: all.
@@ -32,13 +33,15 @@ def load_parts(source: Path | None, *, frame: Fraction, most: int, valid: float,
     """
     found = Found(CHORALES, chorales(frame, most)) if source is None else read_source(source, frame)
     own = isinstance(found.pieces, dict)
+    if own:
+        shares.require_used(dict.fromkeys(PARTS, str(source)))
     listed: Parts = found.pieces if isinstance(found.pieces, dict) else {"train": found.pieces}
     cut: Parts = {part: pieces[: most or None] for part, pieces in listed.items()}
     long = {
         part: [piece for piece in pieces if len(piece.roll) >= FEWEST_FRAMES] for part, pieces in cut.items()
     }
     short = sum(map(len, cut.values())) - sum(map(len, long.values()))
-    parts, again = (long, 0) if own else _drawn(long["train"], found.source, valid, test)
+    parts, again = (long, 0) if own else _drawn(long["train"], found.source, shares)
     _require(parts, found.source)
     arrays = {part: packed([piece.roll for piece in parts[part]]) for part in PARTS}
     told = [*_left_out(short, again, found.outside), *_known(parts)]
@@ -46,7 +49,7 @@ def load_parts(source: Path | None, *, frame: Fraction, most: int, valid: float,
     return TaskData(arrays, meta)
 
 
-def _drawn(pieces: Sequence[Piece], source: str, valid: float, test: float) -> tuple[Parts, int]:
+def _drawn(pieces: Sequence[Piece], source: str, shares: Shares) -> tuple[Parts, int]:
     """Return the parts, and how many pieces are left out since they are equal to another note by note."""
     first = dict[bytes, Piece]()
     for piece in pieces:
@@ -58,7 +61,9 @@ def _drawn(pieces: Sequence[Piece], source: str, valid: float, test: float) -> t
             f"{source} holds {count} different piece{'s' * (count != 1)} of {FEWEST_FRAMES} frames or more, "
             f"too few for a training, a validation and a test part; {WHAT_WORKS}, with three pieces at least"
         )
-    tested, validated = (min(count - 2, max(1, round(count * share))) for share in (test, valid))
+    tested, validated = (
+        min(count - 2, max(1, round(count * share))) for share in (shares.test, shares.valid)
+    )
     validated = min(validated, count - 1 - tested)
     order = np.random.default_rng(0).permutation(count).tolist()
     places: dict[Part, list[int]] = {

@@ -25,6 +25,7 @@ from nas_rnn.tasks.music.scores import ACCURACY, NATS
 from nas_rnn.tasks.music.showing import show
 from nas_rnn.tasks.notices import unlearnable
 from nas_rnn.tasks.options import option
+from nas_rnn.tasks.shares import Shares
 from nas_rnn.tasks.task import MakeRnn, PlainNet, Preview, PreviewOptions, Regularisation, Task
 
 
@@ -79,8 +80,7 @@ class Music(Task):
             source,
             frame=FRAMES[own.frame],
             most=int(own.pieces),
-            valid=float(own.valid),
-            test=float(own.test),
+            shares=Shares.of(own, self.name),
         )
 
     def build(self, meta: Mapping[str, Any], make_rnn: MakeRnn, regularisation: Regularisation) -> Pianist:

@@ -31,6 +31,7 @@ from nas_rnn.tasks.seq2seq.pairs import Collected, Ints, Pair, collected, encode
 from nas_rnn.tasks.seq2seq.scores import BLEU, CHRF, EXACT, INSTALL, TOKENS, scored
 from nas_rnn.tasks.seq2seq.showing import examples_of, show
 from nas_rnn.tasks.seq2seq.sums import sum_pairs, turned_pairs
+from nas_rnn.tasks.shares import Shares
 from nas_rnn.tasks.task import (
     LOSS,
     MakeRnn,
@@ -138,6 +139,8 @@ class Seq2Seq(Task):
                 missing.
         """
         own = self.options
+        if source is not None and source.is_dir():
+            Shares.of(own, self.name).require_used(dict.fromkeys(PARTS, str(source)))
         if own.valid + own.test > 0.8:
             raise UserError(
                 f"valid={own.valid:g} and test={own.test:g} leave too little to train on; use less"

@@ -16,6 +16,7 @@ from nas_rnn.tasks.notices import SAID
 from nas_rnn.tasks.series.examples import MOST_EXAMPLE_BYTES, kept
 from nas_rnn.tasks.series.parts import Places, arrays, scale, split
 from nas_rnn.tasks.series.recordings import Recordings, class_names, require_classes, spelled_apart
+from nas_rnn.tasks.shares import Shares
 
 
 def in_parts(
@@ -23,8 +24,7 @@ def in_parts(
     test: Recordings | None = None,
     valid: Recordings | None = None,
     *,
-    test_share: float,
-    valid_share: float,
+    shares: Shares,
     one_class: bool = True,
 ) -> dict[Part, Recordings]:
     """Return three parts: those that are given, and the shares that are cut from ``fit`` for the others.
@@ -39,10 +39,10 @@ def in_parts(
         require_classes(fit, 1 + len(cuts), " and ".join([", ".join(["training", *cuts[:-1]]), *cuts[-1:]]))
     numbers = _numbers if one_class else lambda labels: np.zeros(len(labels), dtype=np.int64)
     if test is None:
-        rest, cut = split(fit, numbers(fit.labels), test_share)
+        rest, cut = split(fit, numbers(fit.labels), shares.test)
         fit, test = taken(fit, rest), taken(fit, cut)
     if valid is None:
-        rest, cut = split(fit, numbers(fit.labels), valid_share)
+        rest, cut = split(fit, numbers(fit.labels), shares.valid)
         fit, valid = taken(fit, rest), taken(fit, cut)
     return {"train": fit, "valid": valid, "test": test}
 

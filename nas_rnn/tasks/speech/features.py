@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas_rnn.errors import UserError
+from nas_rnn.tasks.options import idle_are_refused
 from nas_rnn.tasks.speech.sound import INSTALL
 
 LOUDEST = 32768.0
@@ -39,7 +40,7 @@ class Spectra:
     def names(self) -> tuple[str, ...]:
         """What variables are called."""
         if self.features == "mfcc":
-            return tuple(f"cepstrum {number}" for number in range(self.cepstra))
+            return tuple(f"cepstrum {number}" for number in range(min(self.cepstra, self.bands)))
         return tuple(f"mel band {number + 1}" for number in range(self.bands))
 
     def frames(self, seconds: float, rate: int) -> int:
@@ -49,7 +50,7 @@ class Spectra:
 
     def require_possible(self, rate: int) -> None:
         """Raise `UserError` for more cepstra than bands, or a window too short for so many bands at this rate."""
-        if self.features == "mfcc" and self.cepstra > self.bands:
+        if self.features == "mfcc" and self.cepstra > self.bands and idle_are_refused():
             raise UserError(
                 f"option cepstra={self.cepstra}: of bands={self.bands} mel bands there are at most {self.bands} "
                 f"cepstra; set option cepstra={self.bands}, or bands={self.cepstra}"

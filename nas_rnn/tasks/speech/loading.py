@@ -17,6 +17,7 @@ from nas_rnn.tasks.data import Part, TaskData
 from nas_rnn.tasks.series.examples import packed
 from nas_rnn.tasks.series.loading import class_data, groups_of, in_parts, series_meta
 from nas_rnn.tasks.series.recordings import MOST_STEPS, MOST_VALUES, Recordings, require_usable
+from nas_rnn.tasks.shares import Shares
 from nas_rnn.tasks.speech.ctc import frames_needed
 from nas_rnn.tasks.speech.embedded import vowels
 from nas_rnn.tasks.speech.features import Spectra, library
@@ -39,12 +40,17 @@ class Wanted:
 
     target: str = "class"
     by: str = "word"
-    test: float = 0.2
-    valid: float = 0.2
 
 
 def load_speech(
-    source: Path | None, *, told: Told, spectra: Spectra, rate: int, wanted: Wanted, in_rows: InRows
+    source: Path | None,
+    *,
+    told: Told,
+    spectra: Spectra,
+    rate: int,
+    wanted: Wanted,
+    in_rows: InRows,
+    shares: Shares,
 ) -> TaskData:
     """Read recordings, compute their features once, and cut them into parts.
 
@@ -60,9 +66,11 @@ def load_speech(
                 "target=row"
             )
         fit, test = vowels()
+        shares.require_used({"test": f"the data, {test.source}"})
         known: dict[Part, Recordings] = {"train": fit, "test": test}
     else:
         entries = listed(source, told)
+        shares.require_used(_told_by(source, entries, told))
         if wanted.target == "transcript":
             _require_said(entries, wanted.by)
         known = _recordings(source, entries, spectra, rate, wanted)
@@ -72,12 +80,21 @@ def load_speech(
         known["train"],
         known.get("test"),
         known.get("valid"),
-        test_share=wanted.test,
-        valid_share=wanted.valid,
+        shares=shares,
         one_class=wanted.target != "transcript",
     )
     data = _data(parts, wanted, in_rows)
     return TaskData(data.parts, {**data.meta, "sound": source is not None}, data.groups)
+
+
+def _told_by(source: Path, entries: Sequence[Entry], told: Told) -> dict[Part, str]:
+    """Return what tells the parts of recordings that are told: an option, or the data themselves."""
+    options: Mapping[Part | None, str] = {"valid": told.valid_where, "test": told.test_where}
+    return {
+        entry.part: f"option {entry.part}_where" if options.get(entry.part) else str(source)
+        for entry in entries
+        if entry.part is not None
+    }
 
 
 def _require_said(entries: Sequence[Entry], by: str) -> None:

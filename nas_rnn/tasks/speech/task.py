@@ -27,6 +27,7 @@ from nas_rnn.tasks.series.model import SeriesClassifier
 from nas_rnn.tasks.series.net import SeriesModel
 from nas_rnn.tasks.series.parts import scale
 from nas_rnn.tasks.series.showing import describe
+from nas_rnn.tasks.shares import Shares
 from nas_rnn.tasks.speech import ctc
 from nas_rnn.tasks.speech.features import Spectra
 from nas_rnn.tasks.speech.floors import told_floors
@@ -154,6 +155,7 @@ class Speech(Task):
             rate=int(own.rate),
             wanted=picked(Wanted, own),
             in_rows=self._in_rows,
+            shares=Shares.of(own, self.name),
         )
 
     def build(self, meta: Mapping[str, Any], make_rnn: MakeRnn, regularisation: Regularisation) -> TaskModel:

@@ -21,6 +21,7 @@ from nas_rnn.tasks.model import TaskModel
 from nas_rnn.tasks.notices import MOST_COUNTED, SAID, parts_differ, per_cent, unlearnable
 from nas_rnn.tasks.options import option, picked, require_unset
 from nas_rnn.tasks.sampling import draw, require_drawable
+from nas_rnn.tasks.shares import Shares
 from nas_rnn.tasks.streams import batches_of, by_block, evaluation_blocks, symbols_before, with_fresh_test
 from nas_rnn.tasks.task import MakeRnn, PlainNet, Preview, PreviewOptions, Regularisation, Task
 from nas_rnn.tasks.texts import places_to_take
@@ -128,9 +129,8 @@ class WordLM(Task):
                 option that cuts a single text where a folder has three.
         """
         if source is not None and source.is_dir():
-            require_unset(
-                self.options, ("valid", "test", "places"), f"cuts a single text; {source} has three"
-            )
+            Shares.of(self.options, self.name).require_used(dict.fromkeys(PARTS, str(source)))
+            require_unset(self.options, ("places",), f"cuts a single text; {source} has three")
         wanted = picked(Wanted, self.options)
         if source is None:
             wanted = replace(
