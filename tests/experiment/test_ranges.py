@@ -90,7 +90,8 @@ def test_what_fits_is_asked_of_the_task(tmp_path: Path) -> None:
     ("name", "best", "tried", "told"),
     [
         ("learning_rate", 0.03, [0.01, 0.02], "0.03, is the highest that was tried"),
-        ("learning_rate", 0.01, [0.02, 0.03], "0.01, is the lowest that was tried"),
+        ("learning_rate", 0.01, [0.02, 0.03], r"0.01, is the lowest .* \(with a higher --tune more are tried\)$"),
+        ("learning_rate", 0.03, [0.01], r"\(--learning-rate 0.03 tries values around it\)$"),
         ("learning_rate", 0.02, [0.01, 0.03], None),
         ("learning_rate", 0.02, [0.02], None),
         ("variational_dropout", 0.49, [0.0], "0.49, lies at the end of its range, 0.5;"),

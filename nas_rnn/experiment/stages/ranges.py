@@ -103,7 +103,11 @@ def edge_words(name: str, settings: Settings, tried: Sequence[Settings], where: 
     """
     best, values = settings[name], [one[name] for one in tried]
     told, flag = name.replace("_", " "), name.replace("_", "-")
-    again = "" if name == "gate_bias" else f" (--{flag} {best:g} tries values around it)"
+    again = f" (--{flag} {best:g} tries values around it)"
+    if name == "gate_bias":
+        again = ""
+    elif best == where.near:  # values around it were tried already, too few of them
+        again = " (with a higher --tune more are tried)"
     if name == "learning_rate" and len(set(values)) > 1 and best in (min(values), max(values)):
         which = "highest" if best == max(values) else "lowest"
         return f"the best {told}, {best:g}, is the {which} that was tried; one beyond it may be better{again}"
