@@ -72,6 +72,6 @@ def mismatch_warning(match: Match) -> str | None:
         return None
     direction = "more" if match.mismatch > 0 else "fewer"
     return (
-        f"hidden size {match.hidden_size} is the nearest match and has {match.parameters} parameters, "
-        f"{abs(match.mismatch):.1%} {direction} than the baseline"
+        f"hidden size {match.hidden_size} is the nearest match and has {match.parameters:,} parameters, "
+        f"{100 * abs(match.mismatch):.1f} % {direction} than the baseline"
     )

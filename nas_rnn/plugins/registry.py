@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import inspect
+import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import EntryPoint, entry_points
@@ -33,7 +34,8 @@ _operation_homes: dict[str, str] = {}
 class Registry:
     """What is registered, from installed packages and from ``folders``.
 
-    What does not load within ``seconds``, or breaks in any other way, is in ``problems``.
+    What does not load within ``seconds``, or breaks in any other way, is in ``problems``. What comes with nas_rnn may
+    take as long as it needs.
     """
 
     def __init__(self, folders: Sequence[Path] = (), seconds: float = LOAD_SECONDS) -> None:
@@ -147,7 +149,7 @@ class Registry:
         """Return what ``load`` gives; None where that failed, with the reason noted and nothing left of it."""
         known_operations = operations()
         try:
-            with stdout_to_stderr(), time_limit(self._seconds, home.module):
+            with stdout_to_stderr(), time_limit(self._limit(home), home.module):
                 return load()
         except KeyboardInterrupt:
             raise
@@ -165,10 +167,14 @@ class Registry:
             self.problems.append(Problem(origin, line, message))
             return None
 
+    def _limit(self, home: PluginOrigin) -> float:
+        # What comes with nas_rnn ends: where it takes long, the machine is busy, and a task must not be missing then.
+        return math.inf if home.module == __name__.split(".")[0] else self._seconds
+
     def _register_all(self, found: Iterable[tuple[str, Any]], home: PluginOrigin, *, try_out: bool) -> None:
         for name, value in found:
             try:
-                with stdout_to_stderr(), time_limit(self._seconds):
+                with stdout_to_stderr(), time_limit(self._limit(home)):
                     reason = refusal(value) or self._register(value, home, try_out)
                 line = None
             except KeyboardInterrupt:

@@ -184,8 +184,8 @@ def describe(error: BaseException) -> str:
 
 
 def last_frame(error: BaseException) -> tuple[str | None, int | None]:
-    """Return the file and line at which ``error`` was raised."""
-    frames = traceback.extract_tb(error.__traceback__)
+    """Return the file and line at which ``error`` was raised; of a limit of time, where it struck."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
     return (frames[-1].filename, frames[-1].lineno) if frames else (None, None)
 
 

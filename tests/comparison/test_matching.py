@@ -72,5 +72,5 @@ def test_nonsense_is_refused(target: int, multiple_of: int) -> None:
 
 def test_a_warning_comes_above_one_per_cent_only() -> None:
     assert mismatch_warning(Match(8, 1009, 0.009)) is None
-    assert "2.0% more" in (mismatch_warning(Match(8, 1020, 0.02)) or "")
-    assert "3.0% fewer" in (mismatch_warning(Match(8, 970, -0.03)) or "")
+    assert "has 1,020 parameters, 2.0 % more" in (mismatch_warning(Match(8, 1020, 0.02)) or "")
+    assert "3.0 % fewer" in (mismatch_warning(Match(8, 970, -0.03)) or "")

@@ -21,6 +21,7 @@ from nas_rnn.publishing.report_data import gather, make_report, write_report
 from nas_rnn.publishing.views import cell_artifacts
 from nas_rnn.report.cards import _card
 from nas_rnn.report.charts.learning import _top
+from nas_rnn.report.charts.panel import begin, name_ends
 from nas_rnn.report.inline import VARIABLES
 from nas_rnn.report.tables import tuning
 from nas_rnn.run_folder.layout import RunFolder
@@ -329,6 +330,19 @@ def test_the_best_settings_are_those_that_decided(tmp_path: Path) -> None:
     ]
     assert table.chosen == {2} and table.of_chosen.rows[0][-1] == "0.04"
     assert report.tuned_to(report.of_role("tuning")[:2]) == []
+
+
+def test_names_stand_beside_the_ends_of_their_lines_also_of_the_one_drawn_last() -> None:
+    _, axes = begin("epoch", "bits")
+    ends = [(1.0, 6.3, "lstm"), (1.0, 6.5, "found"), (1.0, 6.0, "gru")]
+    for x, y, _ in ends:
+        axes.fill_between([x], [y], [y])
+        axes.plot([x], [y])
+    name_ends(axes, ends)
+    low, high = axes.get_ylim()
+    assert [text.xy[1] for text in axes.texts] == pytest.approx(
+        [(y - low) / (high - low) for _, y, _ in ends]
+    )
 
 
 def test_two_settings_of_each_cell_are_told_and_shown(tmp_path: Path) -> None:

@@ -81,6 +81,7 @@ def name_ends(axes: Axes, ends: Sequence[tuple[float, float, str]]) -> None:
     """Write names beside the ends (x, y) of their lines, apart where they would hide each other."""
     if not ends:
         return
+    axes.get_ylim()  # or the limits leave out the line that was drawn last
     up = axes.transScale + axes.transLimits
     shares = [float(up.transform((x, y))[1]) for x, y, _ in ends]
     places = _spread([min(max(share, 0.0), 1.0) for share in shares], 0.075)
