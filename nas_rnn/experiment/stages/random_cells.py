@@ -31,7 +31,6 @@ def mean_of_random(config: SearchConfig, baseline: Entry, entry_of: Callable[[Ce
     Raises NasRnnError where hardly a cell of the space can have as many parameters as ``baseline``.
     """
     # Another one in every run, also where it is not known beforehand how many runs there will be.
-    known = isinstance(config.seeds, int)
     count = config.seeds if isinstance(config.seeds, int) else config.most_seeds
     known = "" if config.seeds == "auto" else f"{count} "
     entries = _random_entries(config, count, baseline.parameters, entry_of)
