@@ -21,9 +21,10 @@ def course_lines(comparison: Comparison) -> list[str]:
 def _rung_line(rung: Rung, what: str) -> str:
     line = f"After {rung.epochs} epoch{'s' * (rung.epochs != 1)} {rung.went_on} of {rung.of} {what} went on"
     if rung.correlation is None:
-        return f"{line}; too few came to their end to say whether ranks there and then agree."
+        return f"{line}; too few came to their end to say whether the ranks then and at the end agree."
     return (
-        f"{line}; of those that came to their end, ranks there and then correlate by {rung.correlation:.2f}."
+        f"{line}; of those that came to their end, the ranks then and at the end correlate by "
+        f"{rung.correlation:.2f}."
     )
 
 

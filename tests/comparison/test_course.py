@@ -40,9 +40,10 @@ def test_rungs_and_the_winners_way_are_told() -> None:
     comparison = replace(compared({}), course=COURSE)
     mean = comparison.contenders[0].standing.mean
     assert course_lines(comparison)[:3] == [
-        "After 10 epochs 8 of 24 candidates went on; of those that came to their end, ranks there and then correlate "
-        "by 0.81.",
-        "After 12 epochs 3 of 8 settings went on; too few came to their end to say whether ranks there and then agree.",
+        "After 10 epochs 8 of 24 candidates went on; of those that came to their end, the ranks then and at the "
+        "end correlate by 0.81.",
+        "After 12 epochs 3 of 8 settings went on; too few came to their end to say whether the ranks then and at "
+        "the end agree.",
         f"The way of `x`: 2.031 in the search, 2.046 on fresh seeds (bits per character, validation data), "
         f"{mean:.4g} on the test data (bits per character).",
     ]
