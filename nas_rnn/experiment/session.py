@@ -86,7 +86,7 @@ class Session(Generic[C]):
             address=cluster_address(config),
             storage=self.folder.storage,
             folder=self.folder.trials,
-            data=self.models.data,
+            data=self.models.measured_data,
             sources=plugins.registry().sources,
             notify=self.notify.warn,
         )

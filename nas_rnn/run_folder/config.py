@@ -293,7 +293,10 @@ C = TypeVar("C", bound=_Config)
 
 SMOKE: Mapping[str, Any] = {"params": 3000, "trials": 2, "tune": 1, "seeds": 1, "epochs": 1}
 """The options that make a toy of everything, where they are not given."""
-SMOKE_WARNING = "a smoke run: everything once, at toy size; what it says of cells means nothing"
+SMOKE_WARNING = (
+    "a smoke run: everything once, at toy size; what it says of cells means nothing, and what it calls test data are "
+    "the validation data, so that nothing has looked at the test part"
+)
 """Said at its beginning, and beside whatever it finds."""
 
 

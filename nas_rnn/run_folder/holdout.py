@@ -12,8 +12,10 @@ from nas_rnn.run_folder.reader import RunReader
 from nas_rnn.tasks import TaskData
 
 
-def lock_final_plan(folder: RunFolder, data: TaskData, entries: list[Entry]) -> None:
+def lock_final_plan(folder: RunFolder, data: TaskData, entries: list[Entry], *, counts: bool = True) -> None:
     """Write down who is about to be measured on the test part, and whose finals have read it before.
+
+    Where it ``counts`` for nothing, since other data stand in for the test part, nobody has read it.
 
     Raises NasRnnError where that is written already and says otherwise: after a look at the test part nobody may
     enter, and no setting may change.
@@ -26,7 +28,8 @@ def lock_final_plan(folder: RunFolder, data: TaskData, entries: list[Entry]) -> 
     }
     kept = folder.read_json(FINAL)
     if kept is None:
-        folder.write_json(FINAL, {**plan, "read_before": _that_have_read(folder, data, test)})
+        before = _that_have_read(folder, data, test) if counts else []
+        folder.write_json(FINAL, {**plan, "read_before": before})
     elif any(kept.get(key, value) != value for key, value in plan.items()):  # earlier versions kept no "test"
         raise NasRnnError(
             f"the final of {folder.name!r} began with other cells or settings, and the test part is read only "

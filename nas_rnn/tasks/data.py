@@ -59,6 +59,14 @@ class TaskData:
         groups = {name: self.groups[name]} if name in self.groups else {}
         return TaskData({name: self.part(name)}, {}, groups)
 
+    def with_valid_as_test(self) -> TaskData:
+        """Return these data with the validation part in the place of the test part, too."""
+        parts = {**self.parts, "test": self.part("valid")}
+        groups = {part: numbers for part, numbers in self.groups.items() if part != "test"}
+        if "valid" in groups:
+            groups["test"] = groups["valid"]
+        return TaskData(parts, self.meta, groups)
+
     def joined(self, other: TaskData) -> TaskData:
         """Return these data with the parts of ``other`` as well."""
         return TaskData({**self.parts, **other.parts}, self.meta, {**self.groups, **other.groups})

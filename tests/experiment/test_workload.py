@@ -23,8 +23,10 @@ from nas_rnn.experiment.events import (
 from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.workload import OVERHEAD, Workload, expected, seconds_per_epoch
 from nas_rnn.run_folder.config import CompareConfig, SearchConfig, read_config
+from nas_rnn.run_folder.data_digests import holdout_digest
 from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.run_folder.reader import RunReader
+from nas_rnn.tasks.char_lm import CharLM
 from nas_rnn.training.ending import SHORTEST
 from tests.experiment_runs import TINY, write_text
 from tests.in_process import in_process
@@ -181,7 +183,26 @@ def test_a_smoke_run_does_everything_once_and_says_that_it_means_nothing(
     kept = RunReader(RunFolder(place / "runs", "toy")).settings()
     assert (kept["trials"], kept["tune"], kept["batch"], kept["params"]) == (3, 1, 8, 3000)
     page = (place / "runs/toy/report.html").read_text()
-    assert "This is a smoke run: everything once, at toy size; what it says of cells means nothing." in page
+    assert "This is a smoke run: everything once, at toy size; what it says of cells means nothing, and what" in page
+
+
+def test_a_smoke_run_looks_at_no_test_part(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """So the search that it was to try begins with a test part that nothing has read."""
+    place = tmp_path_factory.mktemp("smoke")
+    text = write_text(place / "t.txt", 300)
+    with in_process():
+        for _ in range(2):
+            result = nas_rnn.compare(
+                "gru", smoke=True, reference="none", batch=8, data=text, runs=place / "runs"
+            )
+            assert not any("read" in told for told in result.notices[1:])
+    data = CharLM().load(text)
+    for name in ("compare-1", "compare-2"):
+        reader = RunReader(RunFolder(place / "runs", name))
+        assert reader.final_test() == holdout_digest(data.with_valid_as_test()) != holdout_digest(data)
+        (result,) = [found for spec, found in reader.runs() if spec.role == "final" and spec.name == "gru"]
+        assert result.test_statistics is not None
+        assert sum(result.test_statistics["characters"]) == len(data.part("valid")["codes"]) - 1
 
 
 def test_the_time_is_told_before_anything_is_trained(

@@ -52,7 +52,7 @@ class Final:
         ``course`` is how it came to these entries.
         """
         models, folder, notify = self.models, self.listener.folder, self.listener.notify
-        lock_final_plan(folder, models.data, list(entries))
+        lock_final_plan(folder, models.measured_data, list(entries), counts=not models.config.smoke)
         before = read_before(folder)
         if before:
             notify.warn(f"the test part of these data was read before, in {readers(before)}")
@@ -84,7 +84,7 @@ class Final:
                 plan,
                 results,
                 item=models.task.item,
-                groups=models.data.groups.get("test"),
+                groups=models.measured_data.groups.get("test"),
                 floors=floors,
                 alpha=look.alpha,
                 earlier=self.comparison,
