@@ -39,7 +39,7 @@ def _way_line(way: Way, monitor: str, comparison: Comparison) -> str:
         )
         if value is not None
     ]
-    return f"The way of `{way.name}`: {', '.join(steps)}."
+    return f"From the search to the test, `{way.name}`: {', '.join(steps)}."
 
 
 def _random_lines(comparison: Comparison) -> list[str]:

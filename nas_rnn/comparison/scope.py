@@ -32,7 +32,7 @@ def scoped(row: ContenderRow, baseline: Standing, floors: Sequence[Floor]) -> Co
             weak_baseline=unbeaten.name,
             more_seeds=None,
             more_seeds_reason=(
-                "the baseline has to be trained better first"
+                "the baseline has to be trained better first, longer or with other settings"
                 if unbeaten.as_good and verdict == "undecided"
                 else ""
             ),

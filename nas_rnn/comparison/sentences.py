@@ -176,6 +176,7 @@ def verdict_remark(row: ContenderRow) -> str:
         "reference" if row.standing.reference else "",
         "diverged" if row.standing.diverged else "",
         row.within,
+        "too weak a baseline" if row.weak_baseline else "",
     ]
     told = ", ".join(filter(None, remarks))
     return f" ({told})" if told else ""

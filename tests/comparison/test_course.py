@@ -44,8 +44,8 @@ def test_rungs_and_the_winners_way_are_told() -> None:
         "end correlate by 0.81.",
         "After 12 epochs 3 of 8 settings went on; too few came to their end to say whether the ranks then and at "
         "the end agree.",
-        f"The way of `x`: 2.031 in the search, 2.046 on fresh seeds (bits per character, validation data), "
-        f"{mean:.4g} on the test data (bits per character).",
+        "From the search to the test, `x`: 2.031 in the search, 2.046 on fresh seeds (bits per character, "
+        f"validation data), {mean:.4g} on the test data (bits per character).",
     ]
 
 

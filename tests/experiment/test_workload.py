@@ -183,7 +183,10 @@ def test_a_smoke_run_does_everything_once_and_says_that_it_means_nothing(
     kept = RunReader(RunFolder(place / "runs", "toy")).settings()
     assert (kept["trials"], kept["tune"], kept["batch"], kept["params"]) == (3, 1, 8, 3000)
     page = (place / "runs/toy/report.html").read_text()
-    assert "This is a smoke run: everything once, at toy size; what it says of cells means nothing, and what" in page
+    assert (
+        "This is a smoke run: everything once, at toy size; what it says of cells means nothing, and what"
+        in page
+    )
 
 
 def test_a_smoke_run_looks_at_no_test_part(tmp_path_factory: pytest.TempPathFactory) -> None:

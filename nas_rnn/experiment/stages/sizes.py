@@ -85,7 +85,7 @@ def reference_entries(
 
 def warn_of_mismatch(match: str, notify: Notifier, entry: Entry) -> None:
     """Warn where ``entry`` was to ``match`` the baseline's parameters, and does not within one per cent."""
-    if match == "params":
+    if match == "params" and not entry.members:  # of several cells each is matched by itself
         warning = mismatch_warning(Match(entry.hidden_size, entry.parameters, entry.mismatch))
         if warning:
             notify.warn(f"{entry.name}: {warning}")
