@@ -17,6 +17,7 @@ from nas_rnn.cells.views.difference import Difference, difference
 from nas_rnn.errors import UserError
 from nas_rnn.publishing.flows import measured_flows, titled
 from nas_rnn.run_folder.layout import RunFolder, names
+from nas_rnn.run_folder.reader import RunReader
 
 REFERENCES = ("lstm", "rnn")
 """The cells beside which the gradient flow of fresh weights is drawn."""
@@ -56,7 +57,7 @@ def show(
     found: dict[str, Any] | None = None
     if what in names(runs) and what not in plugins.registry().names("cell"):
         source = str(RunFolder(runs, what).best / "cell.cell")
-        found = search_row(RunFolder(runs, what))
+        found = search_row(RunFolder(runs, what)) | _sizes(RunFolder(runs, what), cell.digest)
     elif what in plugins.registry().names("cell"):
         source = plugins.registry().find("cell", what).origin
     else:
@@ -74,6 +75,15 @@ def show(
         hidden_size=hidden_size,
         search=found,
     )
+
+
+def _sizes(folder: RunFolder, digest: str) -> dict[str, int]:
+    """Return the sizes that a search's best cell had in the final; none where there was none."""
+    comparison = RunReader(folder).comparison()
+    for row in comparison.contenders if comparison else ():
+        if row.standing.digest == digest:
+            return {"hidden size": row.standing.hidden_size, "parameters": row.standing.parameters}
+    return {}
 
 
 def compared(shown: CellDescription, base: str, *, runs: str | Path = "runs") -> Difference:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from nas_rnn.catalogue.describe import show
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.comparison import LearningSpeed
 from nas_rnn.publishing.report_data import gather, make_report, write_report
@@ -220,6 +221,20 @@ def test_a_run_that_grows_without_bound_leaves_the_curves_and_is_named(runs: Pat
 )
 def test_the_axis_reaches_as_far_as_the_usual_runs(heights: list[float], top: float) -> None:
     assert _top(heights) == 1.05 * top
+
+
+def test_to_show_a_search_tells_the_sizes_that_its_cell_had_there(runs: Path) -> None:
+    """Costs are told at sizes that are the same for all cells."""
+    folder = Folder(runs, "sized", "search", space="mine")
+    cell = parse_cell(FOUND)
+    folder.folder.best.mkdir(parents=True)
+    (folder.folder.best / "cell.cell").write_text(cell.to_text())
+    folder.final()
+    shown = show("sized", runs=runs).search
+    assert shown is not None and "hidden size" not in shown  # the winner of the final is another cell
+    folder.final({"standing": standing("found", 2.3, digest=cell.digest, hidden_size=17, parameters=4321)})
+    shown = show("sized", runs=runs).search
+    assert shown is not None and (shown["hidden size"], shown["parameters"]) == (17, 4321)
 
 
 def test_what_there_is_not_is_left_out(runs: Path) -> None:
