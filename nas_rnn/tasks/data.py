@@ -61,11 +61,9 @@ class TaskData:
 
     def with_valid_as_test(self) -> TaskData:
         """Return these data with the validation part in the place of the test part, too."""
-        parts = {**self.parts, "test": self.part("valid")}
-        groups = {part: numbers for part, numbers in self.groups.items() if part != "test"}
-        if "valid" in groups:
-            groups["test"] = groups["valid"]
-        return TaskData(parts, self.meta, groups)
+        valid = self.groups.get("valid")
+        groups: dict[Part, NDArray[Any]] = {} if valid is None else {"test": valid}
+        return self.without("test").joined(TaskData({"test": self.part("valid")}, {}, groups))
 
     def joined(self, other: TaskData) -> TaskData:
         """Return these data with the parts of ``other`` as well."""
