@@ -21,6 +21,7 @@ from nas_rnn.comparison import LearningSpeed
 from nas_rnn.publishing.report_data import gather, make_report, write_report
 from nas_rnn.publishing.views import cell_artifacts
 from nas_rnn.report.cards import _card
+from nas_rnn.report.charts import learning
 from nas_rnn.report.charts.learning import _top
 from nas_rnn.report.charts.panel import begin, name_ends
 from nas_rnn.report.inline import VARIABLES
@@ -208,6 +209,26 @@ def test_a_run_that_grows_without_bound_leaves_the_curves_and_is_named(runs: Pat
     html = write_report(folder.folder).read_text(encoding="utf-8")
     assert html.count("above the picture: found, up to 98.00</text>") == 1  # of the two panels, one
     assert re.search(r'aria-label="Validation[^"]*above the picture: found, up to 98.00', html)
+
+
+def test_without_the_runaway_the_curves_fill_the_picture(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The margin below them is a share of what is shown, not of how far the runaway went."""
+    limits: list[tuple[float, float]] = []
+    finished = learning.finish
+    monkeypatch.setattr(
+        learning,
+        "finish",
+        lambda figure, *given: (limits.append(figure.axes[0].get_ylim()), finished(figure, *given))[1],
+    )
+    folder = Folder(runs, "filled", "compare", cells=["found"], baseline="lstm")
+    folder.final()
+    grown = [
+        replace(record, metric=value) for record, value in zip(records(2.3), (2.5, 2.3, 98.0), strict=True)
+    ]
+    folder.run("final-found-s1", "final", FOUND, 2.3, seed=SEEDS["found"][1], epochs=grown)
+    learning.learning_curves(gather(folder.folder))
+    low, high = limits[0]
+    assert 2.2 < low < 2.3 and high < 3.0
 
 
 @pytest.mark.parametrize(

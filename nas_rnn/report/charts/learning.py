@@ -102,7 +102,7 @@ def _panel(
     low, high = axes.dataLim.intervaly
     if high > top:
         high = top
-        axes.set_ylim(top=top)
+        axes.set_ylim(low - 0.05 * (top - low), top)
         told.append(_tell_runaways(axes, {name: max(heights) for name, heights in highest.items()}, top))
     if low > 0 and high > FAR_APART * low:  # one seed that began badly would flatten all the rest
         axes.set_yscale("log")
@@ -127,7 +127,7 @@ def _tell_runaways(axes: Axes, highest: Mapping[str, float], top: float) -> str:
     told = "above the picture: " + ", ".join(
         f"{name}, up to {written(height)}" for name, height in highest.items() if height > top
     )
-    axes.set_title(textwrap.fill(told, 80), loc="left", fontsize=9, color=QUIET)
+    axes.set_title(textwrap.fill(told, 60), loc="left", fontsize=9, color=QUIET)
     return told
 
 
