@@ -82,7 +82,7 @@ def _sizes(folder: RunFolder, digest: str) -> dict[str, int]:
     comparison = RunReader(folder).comparison()
     for row in comparison.contenders if comparison else ():
         if row.standing.digest == digest:
-            return {"hidden size": row.standing.hidden_size, "parameters": row.standing.parameters}
+            return {"hidden_size": row.standing.hidden_size, "parameters": row.standing.parameters}
     return {}
 
 

@@ -86,7 +86,7 @@ def print_cell(console: Console, shown: CellDescription) -> None:
     console.print(f"From:   {one_line(shown.source)}", soft_wrap=True)
     for key, value in (shown.search or {}).items():
         if value not in (None, ""):
-            console.print(Text(f"Search {key}: {_cell(value)}"))
+            console.print(Text(f"Search {key.replace('_', ' ')}: {_cell(value)}"))
 
 
 def print_difference(console: Console, found: Difference) -> None:

@@ -74,8 +74,12 @@ def _class_variables(task: Task, data: TaskData) -> list[str]:
     except TypeError as error:
         problems.append(str(error))
     known = [field.name for field in fields(TrainingOptions) if field.name not in OF_THE_MACHINE]
-    strange = sorted({*task.training_defaults, *task.recommended_training()} - {*known})
-    problems += [f"training_defaults has {name!r}, which is none of {', '.join(known)}" for name in strange]
+    asked = dict.fromkeys(task.recommended_training(), "recommended_training()")
+    asked |= dict.fromkeys(task.training_defaults, "training_defaults")
+    problems += [
+        f"{asked[name]} has {name!r}, which is none of {', '.join(known)}"
+        for name in sorted({*asked} - {*known})
+    ]
     measures = task.measures(data.meta)
     if not (isinstance(measures.metrics, tuple) and measures.metrics):
         return [

@@ -229,6 +229,12 @@ def test_without_the_runaway_the_curves_fill_the_picture(runs: Path, monkeypatch
     learning.learning_curves(gather(folder.folder))
     low, high = limits[0]
     assert 2.2 < low < 2.3 and high < 3.0
+    # also where the axis is logarithmic, which has no place for a margin below zero
+    grown[1] = replace(grown[1], metric=0.01)
+    folder.run("final-found-s1", "final", FOUND, 2.3, seed=SEEDS["found"][1], epochs=grown)
+    learning.learning_curves(gather(folder.folder))
+    low, high = limits[2]
+    assert low == pytest.approx(0.009) and high < 3.0
 
 
 @pytest.mark.parametrize(
@@ -252,10 +258,10 @@ def test_to_show_a_search_tells_the_sizes_that_its_cell_had_there(runs: Path) ->
     (folder.folder.best / "cell.cell").write_text(cell.to_text())
     folder.final()
     shown = show("sized", runs=runs).search
-    assert shown is not None and "hidden size" not in shown  # the winner of the final is another cell
+    assert shown is not None and "hidden_size" not in shown  # the winner of the final is another cell
     folder.final({"standing": standing("found", 2.3, digest=cell.digest, hidden_size=17, parameters=4321)})
     shown = show("sized", runs=runs).search
-    assert shown is not None and (shown["hidden size"], shown["parameters"]) == (17, 4321)
+    assert shown is not None and (shown["hidden_size"], shown["parameters"]) == (17, 4321)
 
 
 def test_what_there_is_not_is_left_out(runs: Path) -> None:

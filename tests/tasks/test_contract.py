@@ -310,7 +310,7 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
     "training": ({"training_defaults": {"lr": 0.1}}, "training_defaults has 'lr', which is none of layers"),
     "recommended": (
         {"recommended_training": lambda self: {"lr": 0.1}},
-        "training_defaults has 'lr', which is none of layers",
+        "recommended_training() has 'lr', which is none of layers",
     ),
     "the machine": (
         {"training_defaults": {"threads": 2}},

@@ -100,13 +100,13 @@ def _panel(
         ends.append((float(epochs[-1]), curve[-1][1], name))
         told.append(f"{name} ends at {written(curve[-1][1])}{_mark_ends(axes, runs, value, SERIES[number])}")
     low, high = axes.dataLim.intervaly
-    if high > top:
-        high = top
-        axes.set_ylim(low - 0.05 * (top - low), top)
-        told.append(_tell_runaways(axes, {name: max(heights) for name, heights in highest.items()}, top))
-    if low > 0 and high > FAR_APART * low:  # one seed that began badly would flatten all the rest
+    far_apart = low > 0 and min(high, top) > FAR_APART * low
+    if far_apart:  # one seed that began badly would flatten all the rest
         axes.set_yscale("log")
         plain_log_ticks(axes.yaxis)
+    if high > top:
+        axes.set_ylim(0.9 * low if far_apart else low - 0.05 * (top - low), top)
+        told.append(_tell_runaways(axes, {name: max(heights) for name, heights in highest.items()}, top))
     whole_ticks(axes)
     name_ends(axes, ends)
     _explain_marks(figure, [run for _, runs in groups for run in runs])

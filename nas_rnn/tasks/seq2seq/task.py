@@ -118,7 +118,7 @@ class Seq2Seq(Task):
     raw_meta: ClassVar[frozenset[str]] = frozenset({"source_tokens", "target_tokens"})
 
     def recommended_training(self) -> Mapping[str, int | float | str]:
-        """Return a lower learning rate for sums: at that of the others they are learned much more slowly, or never."""
+        """Return a lower learning rate for sums: at that of the others they are learned much more slowly."""
         slower = {"learning_rate": 0.003} if self.options.kind == "addition" else {}
         return {**self.training_defaults, **slower}
 
@@ -156,9 +156,8 @@ class Seq2Seq(Task):
         meta["most"] = int((arrays["train"]["target"] != 0).sum(axis=1).max())
         meta["examples"] = examples_of(arrays["valid"], len(SPECIAL) + meta["source_known"])
         if BLEU in self.measures(meta).metrics:
-            bleu_counter(
-                self._bleu_tokens(meta), INSTALL
-            )  # what is missing is said before anything is trained
+            # What is missing is said before anything is trained.
+            bleu_counter(self._bleu_tokens(meta), INSTALL)
         else:
             require_unset(
                 own,
