@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -10,6 +10,12 @@ from torch.nn.utils.rnn import PackedSequence
 
 from nas_rnn.cells import Cell
 from nas_rnn.errors import UserError
+
+
+def is_autocast(tensor: Tensor) -> bool:
+    """Whether torch chooses dtypes where ``tensor`` lies."""
+    kind = tensor.device.type
+    return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
 
 
 def check_arguments(input_size: int, hidden_size: int, num_layers: int) -> None:
@@ -46,7 +52,7 @@ def check_data(x: Tensor, input_size: int, dtype: torch.dtype | None) -> None:
         raise UserError(
             f"the last dimension of the input is input_size={input_size}; its shape is {tuple(x.shape)}"
         )
-    if dtype is not None and x.dtype != dtype and not torch.is_autocast_enabled(x.device.type):
+    if dtype is not None and x.dtype != dtype and not is_autocast(x):
         raise UserError(
             f"the input is {x.dtype} and the weights are {dtype}; use x.to({dtype}) or rnn.to({x.dtype})"
         )
@@ -127,7 +133,28 @@ def check_states(
                 f"the state {path.name!r} has the shape (num_layers * directions, {dims}) = {shape}, "
                 f"not {tuple(state.shape)}"
             )
-        if state.dtype != like.dtype:
+        if not _may_be_mixed(state, like):
             raise UserError(
                 f"the state {path.name!r} is {state.dtype} and the input {like.dtype}; they must agree"
+            )
+
+
+def _may_be_mixed(state: Tensor, like: Tensor) -> bool:
+    """Whether a state's dtype goes with the input's: half precision takes float32 too, autocast any."""
+    if state.dtype == like.dtype:
+        return True
+    if is_autocast(like):
+        return state.dtype.is_floating_point
+    return state.dtype == torch.float32 and like.dtype in (torch.float16, torch.bfloat16)
+
+
+def check_weights(
+    tensors: Mapping[str, Tensor], shapes: Sequence[tuple[str, tuple[int, ...]]], end: str
+) -> None:
+    """Raise `UserError` unless the tensors have the shapes of a layout; ``end`` is what ends their names."""
+    for name, shape in shapes:
+        if tensors[name].shape != shape:
+            found = tuple(tensors[name].shape)
+            raise UserError(
+                f"{name + end} of this RNN has the shape {shape}; the tensor in its place has {found}"
             )

@@ -19,11 +19,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
-from nas_rnn.cells import Canonical, Cell, parameter_owners, value_sizes
+from nas_rnn.cells import Canonical, Cell, parameter_owners, parse_cell, value_sizes
 from nas_rnn.cells.graph.nodes import (
+    CellGraph,
+    Constant,
     Diagonal,
     LayerNorm,
     LearnedVector,
@@ -34,6 +36,7 @@ from nas_rnn.cells.graph.nodes import (
     State,
     ValueSize,
 )
+from nas_rnn.cells.graph.text import print_cell
 from nas_rnn.errors import UserError
 
 
@@ -99,6 +102,22 @@ class Layout:
         return {"input": self.input_size, "hidden": self.hidden_size, "one": 1}[self.sizes[node]]
 
     @cached_property
+    def key(self) -> str:
+        """The layout as a text: both sizes, and a cell that has its canonical form. `layout_of` reads it."""
+        form = self.canonical
+        states = tuple(replace(path, name=f"s{number}") for number, path in enumerate(form.states))
+        names = ["x", *(path.name for path in states)]
+        names += [f"v{number}" for number in range(len(names), len(form.nodes))]
+        nodes = [
+            node if isinstance(node, Constant) else replace(node, name=name)
+            for node, name in zip(form.nodes, names, strict=True)
+        ]
+        graph = CellGraph("cell", "", states, tuple(nodes), form.outputs)
+        key = f"{self.input_size} {self.hidden_size}\n{print_cell(graph)}"
+        _known[key] = self
+        return key
+
+    @cached_property
     def state_sizes(self) -> tuple[int, ...]:
         """The number of units of each state path."""
         return tuple(self.width(1 + path) for path in range(len(self.canonical.states)))
@@ -116,6 +135,23 @@ class Layout:
     def parameters(self) -> int:
         """How many learned numbers there are."""
         return sum(math.prod(shape) for _, shape in self.shapes)
+
+
+_known: dict[str, Layout] = {}
+"""The layouts whose keys were asked for in this process."""
+
+
+def layout_of(key: str) -> Layout:
+    """Return the layout with this `Layout.key`; `UserError` where it is none, as in a program changed by hand."""
+    found = _known.get(key)
+    if found is None:
+        sizes, _, text = key.partition("\n")
+        try:
+            input_size, hidden_size = map(int, sizes.split())
+        except ValueError:
+            raise UserError(f"a layout's text begins with two sizes, not with {sizes[:40]!r}") from None
+        found = _known[key] = make_layout(parse_cell(text).canonical(), input_size, hidden_size)
+    return found
 
 
 @lru_cache(maxsize=4096)

@@ -22,9 +22,11 @@ from nas_rnn.execution.checks import (
     check_restarts,
     check_states,
     check_step,
+    check_weights,
+    is_autocast,
 )
 from nas_rnn.execution.from_torch import cell_of, copy_weights
-from nas_rnn.execution.fused.backend import can_run, fused_problem
+from nas_rnn.execution.fused.backend import can_run, fused_problem, layer_problem
 from nas_rnn.execution.fused.toolchain import CompileError
 from nas_rnn.execution.initialise import initialise
 from nas_rnn.execution.layout import Layout, layer_layouts
@@ -107,6 +109,7 @@ class RNN(nn.Module):
         )
         self.variational_dropout, self.weight_drop = float(variational_dropout), float(weight_drop)
         self._layouts = layer_layouts(self.cell, input_size, hidden_size, num_layers, self.bidirectional)
+        _ = [layout.key for layout in self._layouts]  # made now, as tools of torch's trace calls
         for layer, layout in enumerate(self._layouts):
             for reverse in self._directions:
                 for name, shape in layout.shapes:
@@ -149,8 +152,9 @@ class RNN(nn.Module):
         """The name of the backend that runs."""
         if self._asked not in ("auto", "fused"):
             return self._asked
-        tensors = list(self.parameters())
-        fits = not tensors or can_run(tensors[0], tensors)
+        dtype, device = computed_in(self._dtype() or torch.float32), self._device()
+        example = torch.empty(1, device=device, dtype=dtype)
+        fits = can_run(example, [example]) and all(p.device == device for p in self.parameters())
         return "fused" if fits and self.fallback is None else "eager"
 
     @backend.setter
@@ -172,8 +176,11 @@ class RNN(nn.Module):
         return (False, True) if self.bidirectional else (False,)
 
     def _tensors(self, layer: int, reverse: bool) -> dict[str, Tensor]:
+        """Return the attributes, whoever made them: a parametrisation, or a tensor in a parameter's place."""
         end = suffix(layer, reverse)
-        return {name: self._parameters[name + end] for name, _ in self._layouts[layer].shapes}  # type: ignore[misc]
+        found = {name: getattr(self, name + end) for name, _ in self._layouts[layer].shapes}
+        check_weights(found, self._layouts[layer].shapes, end)
+        return found
 
     def layer(self, layer: int, reverse: bool = False) -> tuple[Layout, dict[str, Tensor]]:
         """Return one layer and direction: its packing, and the packed parameters by the names that it uses."""
@@ -294,6 +301,32 @@ class RNN(nn.Module):
     def _run(
         self, x_TBI: Tensor, states: State, order: Order, restarts_TB: Tensor | None = None
     ) -> tuple[Tensor, State]:
+        """Run all layers, in float32 at least, also under autocast; results have the weights' dtype."""
+        given = self._dtype() or x_TBI.dtype
+        dtype = computed_in(given)
+        if not is_autocast(x_TBI):
+            if dtype == given and all(s.dtype == dtype for s in states):
+                return self._run_layers(x_TBI, states, order, restarts_TB)
+            return self._run_in(dtype, given, x_TBI, states, order, restarts_TB)
+        with torch.autocast(x_TBI.device.type, enabled=False):
+            return self._run_in(dtype, given, x_TBI, states, order, restarts_TB)
+
+    def _run_in(
+        self,
+        dtype: torch.dtype,
+        given: torch.dtype,
+        x_TBI: Tensor,
+        states: State,
+        order: Order,
+        restarts_TB: Tensor | None,
+    ) -> tuple[Tensor, State]:
+        states = tuple(state.to(dtype) for state in states)
+        output_TBH, finals = self._run_layers(x_TBI.to(dtype), states, order, restarts_TB)
+        return output_TBH.to(given), tuple(final.to(given) for final in finals)
+
+    def _run_layers(
+        self, x_TBI: Tensor, states: State, order: Order, restarts_TB: Tensor | None
+    ) -> tuple[Tensor, State]:
         finals: list[State] = []
         for layer, layout in enumerate(self._layouts):
             x_TBI = self._without_features(x_TBI)
@@ -303,7 +336,7 @@ class RNN(nn.Module):
                 arranged = order.arrange(x_TBI, reverse)
                 output_TBH, final = self._run_layer(
                     layout,
-                    self._tensors_to_run(layer, reverse),
+                    self._tensors_to_run(layer, reverse, x_TBI.dtype),
                     arranged,
                     start,
                     order.mask_TB1,
@@ -321,8 +354,8 @@ class RNN(nn.Module):
             return drop_features(x_TBI, self.variational_dropout)
         return x_TBI
 
-    def _tensors_to_run(self, layer: int, reverse: bool) -> dict[str, Tensor]:
-        tensors = self._tensors(layer, reverse)
+    def _tensors_to_run(self, layer: int, reverse: bool, dtype: torch.dtype) -> dict[str, Tensor]:
+        tensors = {name: tensor.to(dtype) for name, tensor in self._tensors(layer, reverse).items()}
         if self.training and self.weight_drop > 0:
             return drop_weights(self._layouts[layer], tensors, self.weight_drop)
         return tensors
@@ -339,7 +372,7 @@ class RNN(nn.Module):
         """Run one layer in one direction; fall back to the eager backend where the fused one cannot run."""
         name = self._asked
         if name in ("auto", "fused"):
-            fits = self.fallback is None and can_run(x_TBI, [*start, *tensors.values()])
+            fits = can_run(x_TBI, [*start, *tensors.values()]) and self._is_compiled(layout, x_TBI)
             name = "fused" if fits else "eager"
         try:
             return BACKENDS[name](layout, tensors, x_TBI, start, mask_TB1, restarts_TB1)
@@ -348,6 +381,15 @@ class RNN(nn.Module):
                 raise UserError(f"the fused backend cannot run {self.cell.name!r}: {error}") from None
             self._problem = str(error)
         return self._run_layer(layout, tensors, x_TBI, start, mask_TB1, restarts_TB1)
+
+    def _is_compiled(self, layout: Layout, x_TBI: Tensor) -> bool:
+        """Whether the layer's code can be had. A compiler of torch's asks before, else the call finds out."""
+        if not torch.compiler.is_compiling():
+            return self.fallback is None
+        problem = layer_problem(layout.key, x_TBI.device.type, x_TBI.dtype)
+        if problem is not None and self._asked == "fused":
+            raise UserError(f"the fused backend cannot run {self.cell.name!r}: {problem}")
+        return problem is None
 
     def extra_repr(self) -> str:
         parts: list[Any] = [self.cell.name, self.input_size, self.hidden_size]
@@ -360,6 +402,11 @@ class RNN(nn.Module):
 
 def _unbatched(states: State) -> State:
     return tuple(state.squeeze(1) for state in states)
+
+
+def computed_in(dtype: torch.dtype) -> torch.dtype:
+    """Return in which dtype a layer with weights of ``dtype`` computes: half precision has float32 sums and steps."""
+    return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
 
 
 def suffix(layer: int, reverse: bool) -> str:

@@ -1,4 +1,4 @@
-"""The fused backend: a whole sequence is one autograd function, compiled for the cell.
+"""The fused backend: a whole sequence is one operator, whose code is compiled for the cell.
 
 Products with what the input alone decides, and the gradients of all weights, are one product of torch's each
 for the whole sequence; the loop over time with its products and all elementwise code is compiled C++. On a
@@ -16,11 +16,14 @@ from torch import Tensor
 from nas_rnn.execution.eager.backend import run_eager
 from nas_rnn.execution.fused.compiled import CompiledBuffers
 from nas_rnn.execution.fused.kernels import make_kernels
-from nas_rnn.execution.fused.sequence import is_transformed, run_sequence
-from nas_rnn.execution.fused.toolchain import compiler_problem
+from nas_rnn.execution.fused.operator import Make, is_transformed, register_way, run_sequence
+from nas_rnn.execution.fused.schedule import Schedule
+from nas_rnn.execution.fused.toolchain import CompileError, compiler_problem
 from nas_rnn.execution.fused.triton.backend import run_triton
 from nas_rnn.execution.fused.triton.modules import triton_problem
-from nas_rnn.execution.layout import Layout
+from nas_rnn.execution.layout import Layout, layout_of
+
+DTYPES = (torch.float32, torch.float64)
 
 
 def run_fused(
@@ -38,30 +41,50 @@ def run_fused(
         return run_eager(layout, parameters, x_TBI, states, mask_TB1, restarts_TB1)
     if x_TBI.device.type == "cuda":
         return run_triton(layout, parameters, x_TBI, states, mask_TB1)
-    kernels = make_kernels(layout, x_TBI.dtype)
-    make = partial(CompiledBuffers, kernels)
-    return run_sequence(make, kernels.schedule, parameters, x_TBI, states, mask_TB1)
+    return run_sequence("compiled", layout, list(parameters.values()), x_TBI, states, mask_TB1)
+
+
+def _compiled(layout: Layout, dtype: torch.dtype) -> tuple[Make, Schedule]:
+    kernels = make_kernels(layout, dtype)
+    return partial(CompiledBuffers, kernels), kernels.schedule
+
+
+register_way("compiled", _compiled)
 
 
 def can_run(x: Tensor, tensors: Sequence[Tensor]) -> bool:
     """Whether the fused backend computes with these: plain tensors on the CPU, or on one GPU of CUDA's, all
-    float or all double."""
-    plain = all(
-        type(t) in (Tensor, torch.nn.Parameter) and t.device == x.device and t.dtype == x.dtype
-        for t in (x, *tensors)
-    )
-    return (
-        plain
-        and x.device.type in ("cpu", "cuda")
-        and x.dtype in (torch.float32, torch.float64)
-        and x.numel() > 0
-        and not torch._C._get_tracing_state()
-        and not torch.compiler.is_compiling()
-        and not torch.is_autocast_enabled(x.device.type)
-        and not is_transformed()
-    )
+    float or all double. Tensors that a compiler of torch's traces count as what they stand for."""
+    device, dtype = x.device, x.dtype
+    if device.type not in ("cpu", "cuda") or dtype not in DTYPES or x.numel() == 0:
+        return False
+    if any(t.device != device or t.dtype != dtype for t in tensors):
+        return False
+    if torch.compiler.is_compiling():
+        return True
+    plain = all(type(t) in (Tensor, torch.nn.Parameter) for t in (x, *tensors))
+    return plain and not torch._C._get_tracing_state() and not is_transformed()
 
 
 def fused_problem(device: torch.device) -> str | None:
     """Return why nothing can be compiled for ``device``, and say it once; None where it can."""
     return triton_problem() if device.type == "cuda" else compiler_problem()
+
+
+def layer_problem(key: str, device_type: str, dtype: torch.dtype) -> str | None:
+    """Return why the layer with this `Layout.key` cannot be compiled; None where it can.
+
+    A compiler of torch's that traces a layer has to know before, and takes the answer as a constant.
+    """
+    problem = fused_problem(torch.device(device_type))
+    if problem is None and device_type == "cpu":
+        try:
+            make_kernels(layout_of(key), dtype)
+        except CompileError as error:
+            return str(error)
+    return problem
+
+
+layer_problem._dynamo_marked_constant = (
+    True  # torch.compiler.assume_constant_result, which loads the compiler
+)

@@ -140,8 +140,8 @@ class Buffers(ABC):
 
     def backward(
         self, d_output: Tensor, d_finals: Sequence[Tensor], needs_x: bool, needs: Sequence[bool]
-    ) -> list[Tensor | None]:
-        """Return the gradients of x, the learned numbers, the states' starts and the parameters."""
+    ) -> tuple[Tensor | None, Tensor, list[Tensor], list[Tensor | None]]:
+        """Return the gradients of x, the learned numbers, the states' starts, and the parameters that are matrices."""
         self.pointers["d_output"] = d_output.contiguous()
         d_starts = [self.d_state(path, final) for path, final in enumerate(d_finals)]
         d_x = self.gathered_gradients(needs_x)
@@ -154,7 +154,7 @@ class Buffers(ABC):
                 self.join_gradients(stage.number)
                 self.bulk_stage("backward", stage.number)
         weights = self.weight_gradients(needs)
-        return [d_x if needs_x else None, self.learned_gradient(), *d_starts, *weights]
+        return d_x if needs_x else None, self.learned_gradient(), d_starts, weights
 
     def d_state(self, path: int, d_final: Tensor) -> Tensor:
         """Make room for the gradients of a state path; return where that of its start will be."""

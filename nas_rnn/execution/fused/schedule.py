@@ -96,6 +96,20 @@ class Schedule:
         return None if adds else next((v.place for v in vectors if v.owner == node), None)
 
     @cached_property
+    def learned(self) -> tuple[Place | tuple[str, int], ...]:
+        """Where the rows and numbers come from, in their order: neighbours as one place, or what is computed."""
+        found: list[Place | tuple[str, int]] = []
+        for what, node in (*self.rows, *self.numbers):
+            place, last = self.place_of(what, node), found[-1] if found else None
+            if place is None:
+                found.append((what, node))
+            elif isinstance(last, Place) and (last.tensor, last.stop) == (place.tensor, place.start):
+                found[-1] = Place(place.tensor, last.start, place.stop)
+            else:
+                found.append(place)
+        return tuple(found)
+
+    @cached_property
     def _row_counts(self) -> tuple[int, int]:
         sizes = [self.sizes[node] for _, node in self.rows]
         return sizes.count("hidden"), sizes.count("input")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nas_rnn.execution import backends
-from nas_rnn.execution.fused import sequence
+from nas_rnn.execution.fused import operator
 
 
 @pytest.fixture
@@ -18,4 +18,4 @@ def no_eager(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("the eager backend was called")
 
     monkeypatch.setitem(backends.BACKENDS, "eager", refuse)
-    monkeypatch.setattr(sequence, "run_eager", refuse)
+    monkeypatch.setattr(operator, "run_eager", refuse)

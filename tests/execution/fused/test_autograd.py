@@ -20,7 +20,7 @@ from torch.utils.checkpoint import checkpoint
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.cells.zoo.classic import gru, lstm
 from nas_rnn.execution import RNN
-from nas_rnn.execution.fused import sequence
+from nas_rnn.execution.fused import operator
 from nas_rnn.execution.fused.kernels import prepare
 from nas_rnn.execution.layout import make_layout
 from tests.execution.fused.parity import Case, finite, make_problem, solve
@@ -240,7 +240,7 @@ def no_fused(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("the fused backend ran")
 
-    monkeypatch.setattr(sequence._Sequence, "apply", refuse)
+    monkeypatch.setattr(operator._Sequence, "apply", refuse)
 
 
 def pair() -> tuple[RNN, RNN, Tensor]:

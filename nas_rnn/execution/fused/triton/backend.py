@@ -16,9 +16,9 @@ from torch import Tensor
 
 from nas_rnn.execution.fused.buffers import Buffers
 from nas_rnn.execution.fused.linear import Update
+from nas_rnn.execution.fused.operator import Make, register_way, run_sequence
 from nas_rnn.execution.fused.places import Kind, field_of
-from nas_rnn.execution.fused.schedule import Run
-from nas_rnn.execution.fused.sequence import run_sequence
+from nas_rnn.execution.fused.schedule import Run, Schedule
 from nas_rnn.execution.fused.triton.kernels import Kernels, make_kernels, most_programs, scan
 from nas_rnn.execution.fused.triton.printing import tensor_of
 from nas_rnn.execution.layout import Layout
@@ -35,10 +35,16 @@ def run_triton(
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run one layer in one direction, as `nas_rnn.execution.backends` says; sequences stand in the order of
     falling lengths. Tensors lie on a GPU, or anywhere in Triton's interpreter. Raises `CompileError`."""
-    kernels = make_kernels(layout)
-    make = partial(_Stepwise if kernels.recurrence is None else _Scanned, kernels)
     with device_of(x_TBI):
-        return run_sequence(make, kernels.schedule, parameters, x_TBI, states, mask_TB1)
+        return run_sequence("triton", layout, list(parameters.values()), x_TBI, states, mask_TB1)
+
+
+def _launched(layout: Layout, dtype: torch.dtype) -> tuple[Make, Schedule]:
+    kernels = make_kernels(layout)
+    return partial(_Stepwise if kernels.recurrence is None else _Scanned, kernels), kernels.schedule
+
+
+register_way("triton", _launched)
 
 
 def device_of(tensor: Tensor) -> AbstractContextManager[Any]:

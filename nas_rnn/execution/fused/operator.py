@@ -1,0 +1,333 @@
+"""A whole sequence as an operator of torch's, so that all tools of torch's see one node where a layer runs.
+
+``nas_rnn::sequence(way, layout, x, states, parameters, mask)`` returns the output (T, B, H), the final states, and what
+the backward pass reads; ``nas_rnn::sequence_backward`` the gradients. ``way`` names who computes (`register_way`), and
+``layout`` is the text `Layout.key`: a program that was exported finds its cell in it.
+
+Where gradients are transformed (torch.func, forward mode) the operator is taken apart into torch's own functions, the
+eager backend, and so is the derivative of the backward pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nas_rnn.execution.eager.backend import run_eager
+from nas_rnn.execution.fused.buffers import Buffers
+from nas_rnn.execution.fused.learned import learned_gradients, learned_values
+from nas_rnn.execution.fused.schedule import Schedule
+from nas_rnn.execution.fused.scheduler import make_schedule
+from nas_rnn.execution.layout import Layout, layout_of
+
+Tensors = Sequence[Tensor]
+Make = Callable[..., Buffers]
+Results = tuple[Tensor, list[Tensor], list[Tensor]]
+"""The output, the final states, and what the backward pass reads beside them."""
+
+_WAYS: dict[str, Callable[[Layout, torch.dtype], tuple[Make, Schedule]]] = {}
+
+
+def register_way(name: str, find: Callable[[Layout, torch.dtype], tuple[Make, Schedule]]) -> None:
+    """Name a way to compute: ``find`` returns what makes the buffers of a sequence, and their schedule.
+
+    The schedule is that of `make_schedule`. ``find`` raises `CompileError` where the cell's code cannot be compiled.
+    """
+    _WAYS[name] = find
+
+
+_LIBRARY = torch.library.Library("nas_rnn", "DEF")  # `custom_op` would take 0.1 ms a call more
+_LIBRARY.define(
+    "sequence(str way, str layout, Tensor x, Tensor[] states, Tensor[] parameters, Tensor? mask)"
+    " -> (Tensor, Tensor[], Tensor[])",
+    tags=(torch.Tag.pt2_compliant_tag,),
+)
+_LIBRARY.define(
+    "sequence_backward(str way, str layout, Tensor d_output, Tensor[] d_finals, Tensor x, Tensor[] states,"
+    " Tensor[] parameters, Tensor? mask, Tensor output, Tensor[] made, bool[] needs) -> Tensor[]",
+    tags=(torch.Tag.pt2_compliant_tag,),
+)
+
+
+def run_sequence(
+    way: str,
+    layout: Layout,
+    parameters: Tensors,
+    x_TBI: Tensor,
+    states: Tensors,
+    mask_TB1: Tensor | None,
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Run one layer in one direction; ``parameters`` stand in the order of ``layout.shapes``."""
+    output_TBH, finals, _ = torch.ops.nas_rnn.sequence.default(
+        way, layout.key, x_TBI, states, parameters, mask_TB1
+    )
+    return output_TBH, tuple(finals)
+
+
+def is_transformed() -> bool:
+    """Whether tensors may be batches, or have tangents: within torch.func and forward-mode differentiation."""
+    return (
+        torch._C._functorch.maybe_current_level() is not None or torch.autograd.forward_ad._current_level >= 0
+    )
+
+
+# The values
+
+
+def _forward(
+    way: str, key: str, x: Tensor, states: Tensors, parameters: Tensors, mask: Tensor | None
+) -> Results:
+    run = _buffers(way, key, x, states, parameters, mask)
+    run.forward()
+    return run.new[0], [new[-1].clone() for new in run.new], [*run.new[1:], *run.kept, run.moments, run.slots]
+
+
+def _buffers(
+    way: str, key: str, x: Tensor, states: Tensors, parameters: Tensors, mask: Tensor | None
+) -> Buffers:
+    make, schedule = _WAYS[way](layout_of(key), x.dtype)
+    active = None if mask is None else mask.sum((1, 2))
+    return make(active, x, learned_values(schedule, parameters, x), states, parameters)
+
+
+def _without_data(
+    way: str, key: str, x: Tensor, states: Tensors, parameters: Tensors, mask: Tensor | None
+) -> Results:
+    layout = layout_of(key)
+    schedule = make_schedule(layout)
+    steps, batch = x.shape[:2]
+    widths = [*layout.state_sizes, *(layout.width(node) for node in schedule.kept)]
+    widths += [2 * len(schedule.norms), len(schedule.slots) * layout.hidden_size]
+    output, *made = (x.new_empty(steps, batch, width) for width in widths)
+    return output, [x.new_empty(batch, size) for size in layout.state_sizes], made
+
+
+def _eagerly(key: str, x: Tensor, states: Tensors, parameters: Tensors, mask: Tensor | None) -> Results:
+    layout = layout_of(key)
+    named = dict(zip((name for name, _ in layout.shapes), parameters, strict=True))
+    output, finals = run_eager(layout, named, x, tuple(states), mask)
+    return output, list(finals), []
+
+
+# The gradients
+
+
+def _backward(
+    way: str,
+    key: str,
+    d_output: Tensor,
+    d_finals: Tensors,
+    x: Tensor,
+    states: Tensors,
+    parameters: Tensors,
+    mask: Tensor | None,
+    output: Tensor,
+    made: Tensors,
+    needs: Sequence[bool],
+) -> list[Tensor]:
+    *others, slots = made
+    gradients = _gradients(
+        way, key, d_output, d_finals, x, states, parameters, mask, output, [*others, slots.clone()], needs
+    )
+    return [x.new_empty(0) if gradient is None else gradient for gradient in gradients]
+
+
+def _gradients(
+    way: str,
+    key: str,
+    d_output: Tensor,
+    d_finals: Tensors,
+    x: Tensor,
+    states: Tensors,
+    parameters: Tensors,
+    mask: Tensor | None,
+    output: Tensor,
+    made: Tensors | None,
+    needs: Sequence[bool],
+) -> list[Tensor | None]:
+    """Return the gradients of x, the states' starts and the parameters, None where ``needs`` says so.
+
+    The slots, last of ``made``, are written over by their gradients; without ``made`` all is computed again.
+    """
+    run = _buffers(way, key, x, states, parameters, mask)
+    paths = len(states)
+    if made is None:
+        run.forward()
+    else:
+        run.new, run.kept = [output, *made[: paths - 1]], list(made[paths - 1 : -2])
+        run.moments, run.slots = made[-2:]
+    d_x, d_learned, d_starts, d_matrices = run.backward(d_output, d_finals, needs[0], needs[1 + paths :])
+    d_parameters = learned_gradients(run.schedule, parameters, x, d_learned, d_matrices, needs[1 + paths :])
+    found = [d_x, *d_starts, *d_parameters]
+    return [gradient if need else None for gradient, need in zip(found, needs, strict=True)]
+
+
+def _gradients_without_data(
+    way: str,
+    key: str,
+    d_output: Tensor,
+    d_finals: Tensors,
+    x: Tensor,
+    states: Tensors,
+    parameters: Tensors,
+    mask: Tensor | None,
+    output: Tensor,
+    made: Tensors,
+    needs: Sequence[bool],
+) -> list[Tensor]:
+    inputs = [x, *states, *parameters]
+    return [x.new_empty(t.shape if need else (0,)) for t, need in zip(inputs, needs, strict=True)]
+
+
+def _gradients_eagerly(
+    key: str,
+    d_results: Tensors,
+    x: Tensor,
+    states: Tensors,
+    parameters: Tensors,
+    mask: Tensor | None,
+    needs: Sequence[bool],
+) -> list[Tensor | None]:
+    """Return the gradients by torch's functions: where they are to be differentiated again, and where ``d_results``
+    are a batch of gradients or otherwise no plain tensors."""
+    again = torch.is_grad_enabled()
+    inputs = [x, *states, *parameters]
+    with torch.enable_grad():
+        if not any(t.requires_grad for t in inputs):
+            inputs = [t.detach().requires_grad_(need) for t, need in zip(inputs, needs, strict=True)]
+        x, states, parameters = inputs[0], inputs[1 : 1 + len(states)], inputs[1 + len(states) :]
+        output, finals, _ = _eagerly(key, x, states, parameters, mask)
+    results = [(r, d) for r, d in zip((output, *finals), d_results, strict=True) if r.requires_grad]
+    wanted = [i for i, need in enumerate(needs) if need and inputs[i].requires_grad]
+    found = torch.autograd.grad(
+        [r for r, _ in results],
+        [inputs[i] for i in wanted],
+        [d for _, d in results],
+        create_graph=again,
+        allow_unused=True,
+    )
+    gradients: list[Tensor | None] = [None] * len(inputs)
+    for i, gradient in zip(wanted, found, strict=True):
+        gradients[i] = gradient
+    return gradients
+
+
+class _Sequence(torch.autograd.Function):
+    """x, states' starts and parameters -> output, final states, and what the backward pass reads."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, way: str, key: str, mask: Tensor | None, paths: int, x: Tensor, *more: Tensor
+    ) -> tuple[Tensor, ...]:
+        states, parameters = more[:paths], more[paths:]
+        with torch._C._AutoDispatchBelowAutograd():
+            output, finals, made = torch.ops.nas_rnn.sequence.default(way, key, x, states, parameters, mask)
+        ctx.way, ctx.key, ctx.paths, ctx.inputs = way, key, paths, 1 + len(more)
+        ctx.slots_hold_gradients = False
+        ctx.save_for_backward(mask, x, *more, output, *made)
+        ctx.mark_non_differentiable(*made)
+        return (output, *finals, *made)
+
+    @staticmethod
+    def backward(ctx: Any, *d_results: Tensor) -> tuple[Tensor | None, ...]:
+        mask, *saved = ctx.saved_tensors
+        (x, *more), (output, *made) = saved[: ctx.inputs], saved[ctx.inputs :]
+        states, parameters = more[: ctx.paths], more[ctx.paths :]
+        d_results, needs = d_results[: 1 + ctx.paths], ctx.needs_input_grad[4:]
+        arguments = x, states, parameters, mask
+        found: Sequence[Tensor | None]
+        if is_transformed() or any(map(torch._C._functorch.is_legacy_batchedtensor, d_results)):
+            found = _gradients_eagerly(ctx.key, d_results, *arguments, needs)
+        elif torch.is_grad_enabled() or any(type(d) is not Tensor for d in d_results):
+            given = torch.ops.nas_rnn.sequence_backward.default(
+                ctx.way, ctx.key, d_results[0], d_results[1:], *arguments, output, made, needs
+            )
+            found = [gradient if need else None for gradient, need in zip(given, needs, strict=True)]
+        else:
+            usable = None if ctx.slots_hold_gradients else made  # None: a second time over one graph
+            ctx.slots_hold_gradients = True
+            found = _gradients(
+                ctx.way, ctx.key, d_results[0], d_results[1:], *arguments, output, usable, needs
+            )
+        return (None, None, None, None, *found)
+
+
+def _forward_with_gradients(
+    way: str, key: str, x: Tensor, states: Tensors, parameters: Tensors, mask: Tensor | None
+) -> Results:
+    if is_transformed():
+        return _eagerly(key, x, states, parameters, mask)
+    paths = len(states)
+    found = _Sequence.apply(way, key, mask, paths, x, *states, *parameters)  # type: ignore[no-untyped-call]
+    return found[0], list(found[1 : 1 + paths]), list(found[1 + paths :])
+
+
+def _backward_with_gradients(
+    way: str,
+    key: str,
+    d_output: Tensor,
+    d_finals: Tensors,
+    x: Tensor,
+    states: Tensors,
+    parameters: Tensors,
+    mask: Tensor | None,
+    output: Tensor,
+    made: Tensors,
+    needs: Sequence[bool],
+) -> list[Tensor]:
+    if torch.is_grad_enabled() or is_transformed():
+        found = _gradients_eagerly(key, [d_output, *d_finals], x, states, parameters, mask, needs)
+        inputs = [x, *states, *parameters]
+        return [
+            g if g is not None else torch.zeros_like(t) if need else x.new_empty(0)
+            for g, t, need in zip(found, inputs, needs, strict=True)
+        ]
+    with torch._C._AutoDispatchBelowAutograd():
+        given: list[Tensor] = torch.ops.nas_rnn.sequence_backward.default(
+            way, key, d_output, d_finals, x, states, parameters, mask, output, made, needs
+        )
+    return given
+
+
+def _batched(info: Any, dims: Sequence[Any], *arguments: Any) -> tuple[Results, Any]:
+    """Run one problem of a batch of them after the other: `torch.vmap` within a compiler, elsewhere the eager backend
+    runs them at once."""
+    way, key, x, states, parameters, mask = arguments
+
+    def at(number: int, tensor: Tensor | None, dim: int | None) -> Tensor | None:
+        return tensor if tensor is None or dim is None else tensor.select(dim, number)
+
+    def each(number: int, tensors: Tensors, dims: Sequence[int | None]) -> list[Tensor | None]:
+        return [at(number, t, dim) for t, dim in zip(tensors, dims, strict=True)]
+
+    results: list[Results] = [
+        torch.ops.nas_rnn.sequence.default(
+            way,
+            key,
+            at(number, x, dims[2]),
+            each(number, states, dims[3]),
+            each(number, parameters, dims[4]),
+            at(number, mask, dims[5]),
+        )
+        for number in range(info.batch_size)
+    ]
+    outputs, finals, made = zip(*results, strict=True)
+    stacked = [[torch.stack(same) for same in zip(*group, strict=True)] for group in (finals, made)]
+    return (torch.stack(outputs), stacked[0], stacked[1]), (0, [0] * len(stacked[0]), [0] * len(stacked[1]))
+
+
+for _name, _kernel, _key in (
+    ("sequence", _forward, "CompositeExplicitAutograd"),
+    ("sequence", _forward_with_gradients, "Autograd"),
+    ("sequence_backward", _backward, "CompositeExplicitAutograd"),
+    ("sequence_backward", _backward_with_gradients, "Autograd"),
+):
+    _LIBRARY.impl(_name, _kernel, _key)
+torch.library.register_fake("nas_rnn::sequence", _without_data, lib=_LIBRARY)
+torch.library.register_fake("nas_rnn::sequence_backward", _gradients_without_data, lib=_LIBRARY)
+torch.library.register_vmap("nas_rnn::sequence", _batched, lib=_LIBRARY)
+for _device in ("cpu", "cuda"):  # sums stay in float32
+    torch.library.register_autocast("nas_rnn::sequence", _device, torch.float32, lib=_LIBRARY)
