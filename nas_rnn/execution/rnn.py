@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import torch
@@ -109,7 +109,8 @@ class RNN(nn.Module):
         )
         self.variational_dropout, self.weight_drop = float(variational_dropout), float(weight_drop)
         self._layouts = layer_layouts(self.cell, input_size, hidden_size, num_layers, self.bidirectional)
-        _ = [layout.key for layout in self._layouts]  # made now, as tools of torch's trace calls
+        for layout in self._layouts:  # made now, as tools of torch's trace calls
+            _ = layout.key, layout.state_sizes, layout.recurrent_rows
         for layer, layout in enumerate(self._layouts):
             for reverse in self._directions:
                 for name, shape in layout.shapes:
@@ -251,6 +252,16 @@ class RNN(nn.Module):
         restarts: Tensor | PackedSequence | None = None,
     ) -> tuple[Tensor | PackedSequence, State]:
         """Run over the sequence; see the class for shapes."""
+        if torch.compiler.is_dynamo_compiling() and (isinstance(x, PackedSequence) or restarts is not None):
+            return _uncompiled(self._forward, x, state, restarts)
+        return self._forward(x, state, restarts)
+
+    def _forward(
+        self,
+        x: Tensor | PackedSequence,
+        state: State | None,
+        restarts: Tensor | PackedSequence | None,
+    ) -> tuple[Tensor | PackedSequence, State]:
         if isinstance(x, PackedSequence):
             return self._forward_packed(x, state, restarts)
         check_input(x, self.input_size, self._dtype(), self.batch_first)
@@ -355,7 +366,9 @@ class RNN(nn.Module):
         return x_TBI
 
     def _tensors_to_run(self, layer: int, reverse: bool, dtype: torch.dtype) -> dict[str, Tensor]:
-        tensors = {name: tensor.to(dtype) for name, tensor in self._tensors(layer, reverse).items()}
+        tensors = self._tensors(layer, reverse)
+        if any(tensor.dtype != dtype for tensor in tensors.values()):
+            tensors = {name: tensor.to(dtype) for name, tensor in tensors.items()}
         if self.training and self.weight_drop > 0:
             return drop_weights(self._layouts[layer], tensors, self.weight_drop)
         return tensors
@@ -391,6 +404,24 @@ class RNN(nn.Module):
             raise UserError(f"the fused backend cannot run {self.cell.name!r}: {problem}")
         return problem is None
 
+    def __prepare_scriptable__(self) -> None:
+        raise UserError(
+            "an RNN cannot be compiled by torch.jit.script; torch.compile and torch.export.export take it as it is, "
+            "and `nas-rnn export` writes a trained model as one plain Python file or as ONNX"
+        )
+
+    def flatten_parameters(self) -> None:
+        """Do nothing: there is no memory of cuDNN's to arrange. Here since code for torch's layers calls it."""
+
+    @property
+    def all_weights(self) -> list[list[Tensor]]:
+        """The packed parameters, a list for each layer and direction, in the order of `Layout.shapes`."""
+        return [
+            list(self._tensors(layer, reverse).values())
+            for layer in range(self.num_layers)
+            for reverse in self._directions
+        ]
+
     def extra_repr(self) -> str:
         parts: list[Any] = [self.cell.name, self.input_size, self.hidden_size]
         defaults = {"num_layers": 1, "batch_first": False, "dropout": 0.0, "bidirectional": False}
@@ -398,6 +429,12 @@ class RNN(nn.Module):
         options = {name: getattr(self, name) for name in defaults}
         parts += [f"{name}={value}" for name, value in options.items() if value != defaults[name]]
         return ", ".join(str(part) for part in [*parts, f"backend={self.backend}"])
+
+
+@torch._disable_dynamo
+def _uncompiled(call: Callable[..., Any], *arguments: Any) -> Any:
+    """Call what depends on the data itself (lengths, restarts), of which `torch.compile` makes no graph."""
+    return call(*arguments)
 
 
 def _unbatched(states: State) -> State:

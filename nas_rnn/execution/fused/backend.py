@@ -12,6 +12,7 @@ from functools import partial
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import _disable_current_modes
 
 from nas_rnn.execution.eager.backend import run_eager
 from nas_rnn.execution.fused.compiled import CompiledBuffers
@@ -79,7 +80,8 @@ def layer_problem(key: str, device_type: str, dtype: torch.dtype) -> str | None:
     problem = fused_problem(torch.device(device_type))
     if problem is None and device_type == "cpu":
         try:
-            make_kernels(layout_of(key), dtype)
+            with _disable_current_modes():  # of constants that are folded, tracers need not know
+                make_kernels(layout_of(key), dtype)
         except CompileError as error:
             return str(error)
     return problem

@@ -11,7 +11,6 @@ from torch import Tensor
 from nas_rnn.execution.fused.gradient import Gradient
 from nas_rnn.execution.fused.places import Kind, Leaf, field_of
 from nas_rnn.execution.fused.schedule import Run, Schedule
-from nas_rnn.execution.layout import Matrix
 
 
 class Buffers(ABC):
@@ -99,7 +98,7 @@ class Buffers(ABC):
     def pieces(self, run: Run) -> Iterator[tuple[int, Tensor, tuple[int, int] | None]]:
         """Cut a run into the parts of packed parameters that it consists of: first column within the slots,
         the matrix, and the columns of the source that it reads (None: all)."""
-        for first, matrices in self.neighbours(run):
+        for first, matrices in run.neighbours:
             place = matrices[0].place
             tensor = self.parameters[place.tensor]
             column = (run.slot + first) * self.layout.hidden_size
@@ -109,17 +108,6 @@ class Buffers(ABC):
             heads, out, size = tensor.shape
             for n in range(heads):
                 yield column + n * out, tensor[n], (n * size, (n + 1) * size)
-
-    def neighbours(self, run: Run) -> list[tuple[int, list[Matrix]]]:
-        """Cut a run into matrices that lie one after the other in the packed parameters."""
-        found: list[tuple[int, list[Matrix]]] = []
-        for number, matrix in enumerate(run.matrices):
-            before = found[-1][1][-1].place if found else None
-            if before and (before.tensor, before.stop) == (matrix.place.tensor, matrix.place.start):
-                found[-1][1].append(matrix)
-            else:
-                found.append((number, [matrix]))
-        return found
 
     def sources(self, leaf: Leaf) -> list[tuple[Tensor, slice]]:
         """Return what products read over the whole sequence, as matrices, each with the rows that read it."""
@@ -220,7 +208,7 @@ class Buffers(ABC):
         wanted = {name for (name, _), need in zip(self.layout.shapes, needs, strict=True) if need}
         for stage in self.schedule.stages:
             for run in stage.backward:
-                for first, matrices in self.neighbours(run):
+                for first, matrices in run.neighbours:
                     place = matrices[0].place
                     if place.tensor not in wanted:
                         continue

@@ -80,17 +80,19 @@ def is_transformed() -> bool:
 def _forward(
     way: str, key: str, x: Tensor, states: Tensors, parameters: Tensors, mask: Tensor | None
 ) -> Results:
-    run = _buffers(way, key, x, states, parameters, mask)
-    run.forward()
-    return run.new[0], [new[-1].clone() for new in run.new], [*run.new[1:], *run.kept, run.moments, run.slots]
-
-
-def _buffers(
-    way: str, key: str, x: Tensor, states: Tensors, parameters: Tensors, mask: Tensor | None
-) -> Buffers:
     make, schedule = _WAYS[way](layout_of(key), x.dtype)
-    active = None if mask is None else mask.sum((1, 2))
-    return make(active, x, learned_values(schedule, parameters, x), states, parameters)
+    learned = learned_values(schedule, parameters, x)
+    if len(schedule.learned) == 1:
+        learned = learned.clone()  # no part of a parameter, as operators return values of their own
+    run = make(_active(mask), x, learned, states, parameters)
+    run.forward()
+    finals = [new[-1].clone() for new in run.new]
+    return run.new[0], finals, [*run.new[1:], *run.kept, learned, run.moments, run.slots]
+
+
+def _active(mask: Tensor | None) -> Tensor | None:
+    """Return how many sequences still run at each step."""
+    return None if mask is None else mask.sum((1, 2))
 
 
 def _without_data(
@@ -102,6 +104,7 @@ def _without_data(
     widths = [*layout.state_sizes, *(layout.width(node) for node in schedule.kept)]
     widths += [2 * len(schedule.norms), len(schedule.slots) * layout.hidden_size]
     output, *made = (x.new_empty(steps, batch, width) for width in widths)
+    made.insert(-2, x.new_empty(schedule.learned_size))
     return output, [x.new_empty(batch, size) for size in layout.state_sizes], made
 
 
@@ -145,22 +148,25 @@ def _gradients(
     parameters: Tensors,
     mask: Tensor | None,
     output: Tensor,
-    made: Tensors | None,
+    made: Tensors,
     needs: Sequence[bool],
+    again: bool = False,
 ) -> list[Tensor | None]:
     """Return the gradients of x, the states' starts and the parameters, None where ``needs`` says so.
 
-    The slots, last of ``made``, are written over by their gradients; without ``made`` all is computed again.
+    The slots, last of ``made``, are written over by their gradients. Where this is done ``again`` for one graph, all is
+    computed anew.
     """
-    run = _buffers(way, key, x, states, parameters, mask)
+    make, schedule = _WAYS[way](layout_of(key), x.dtype)
     paths = len(states)
-    if made is None:
+    run = make(_active(mask), x, made[-3], states, parameters)
+    if again:
         run.forward()
     else:
-        run.new, run.kept = [output, *made[: paths - 1]], list(made[paths - 1 : -2])
+        run.new, run.kept = [output, *made[: paths - 1]], list(made[paths - 1 : -3])
         run.moments, run.slots = made[-2:]
     d_x, d_learned, d_starts, d_matrices = run.backward(d_output, d_finals, needs[0], needs[1 + paths :])
-    d_parameters = learned_gradients(run.schedule, parameters, x, d_learned, d_matrices, needs[1 + paths :])
+    d_parameters = learned_gradients(schedule, parameters, x, d_learned, d_matrices, needs[1 + paths :])
     found = [d_x, *d_starts, *d_parameters]
     return [gradient if need else None for gradient, need in zip(found, needs, strict=True)]
 
@@ -247,10 +253,9 @@ class _Sequence(torch.autograd.Function):
             )
             found = [gradient if need else None for gradient, need in zip(given, needs, strict=True)]
         else:
-            usable = None if ctx.slots_hold_gradients else made  # None: a second time over one graph
-            ctx.slots_hold_gradients = True
+            again, ctx.slots_hold_gradients = ctx.slots_hold_gradients, True
             found = _gradients(
-                ctx.way, ctx.key, d_results[0], d_results[1:], *arguments, output, usable, needs
+                ctx.way, ctx.key, d_results[0], d_results[1:], *arguments, output, made, needs, again
             )
         return (None, None, None, None, *found)
 

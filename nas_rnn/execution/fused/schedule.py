@@ -38,6 +38,18 @@ class Run:
     matrices: tuple[Matrix, ...]
     adds: bool
 
+    @cached_property
+    def neighbours(self) -> tuple[tuple[int, tuple[Matrix, ...]], ...]:
+        """The matrices in groups that lie side by side in the packed parameters, each with its first one's number."""
+        found: list[tuple[int, tuple[Matrix, ...]]] = []
+        for number, matrix in enumerate(self.matrices):
+            before = found[-1][1][-1].place if found else None
+            if before and (before.tensor, before.stop) == (matrix.place.tensor, matrix.place.start):
+                found[-1] = found[-1][0], (*found[-1][1], matrix)
+            else:
+                found.append((number, (matrix,)))
+        return tuple(found)
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -108,6 +120,12 @@ class Schedule:
             else:
                 found.append(place)
         return tuple(found)
+
+    @cached_property
+    def learned_size(self) -> int:
+        """How many numbers the rows and numbers have together."""
+        hidden, inputs = self._row_counts
+        return hidden * self.layout.hidden_size + inputs * self.layout.input_size + len(self.numbers)
 
     @cached_property
     def _row_counts(self) -> tuple[int, int]:
