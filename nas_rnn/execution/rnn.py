@@ -26,7 +26,7 @@ from nas_rnn.execution.checks import (
     is_autocast,
 )
 from nas_rnn.execution.from_torch import cell_of, copy_weights
-from nas_rnn.execution.fused.backend import can_run, fused_problem, layer_problem
+from nas_rnn.execution.fused.backend import can_run, fused_problem, is_supported, layer_problem
 from nas_rnn.execution.fused.toolchain import CompileError
 from nas_rnn.execution.initialise import initialise
 from nas_rnn.execution.layout import Layout, layer_layouts
@@ -56,12 +56,19 @@ class RNN(nn.Module):
     ``weight_drop`` (Merity, Keskar & Socher 2018) drops weights of the matrices that states pass through. Both draw
     anew at every call while training: for each chunk of a sequence that is trained on chunk by chunk.
 
-    ``backend`` is ``"auto"`` (the fastest that can
-    run), ``"fused"`` (compiled C++ on CPUs, Triton on GPUs of CUDA's), ``"eager"`` (torch's functions,
-    anywhere) or ``"reference"``; the attribute ``backend`` tells which one runs, and may be set. What the
-    fused one is not made for (other devices, other dtypes than float and double, autocast, tracing, transforms
-    of torch.func, and every call with ``restarts``) runs eagerly; where a cell's code cannot be compiled, ``"auto"``
-    does too and says so once, and ``"fused"`` raises `UserError`. ``fallback`` says why it does, else it is None.
+    ``backend`` is ``"auto"`` (the fastest that can run), ``"fused"`` (compiled C++ on CPUs, Triton on GPUs of
+    CUDA's), ``"eager"`` (torch's functions, anywhere) or ``"reference"``; the attribute ``backend`` tells which one
+    runs, and may be set. The fused one is an operator of torch's: `torch.compile` and `torch.export` see one node.
+    What it is not made for (other devices, `torch.jit.trace`, transforms of torch.func) runs eagerly; where a cell's
+    code cannot be compiled, ``"auto"`` does too and says so once, and ``"fused"`` raises `UserError`. ``fallback``
+    says why it does, else it is None.
+
+    A layer computes in float32 at least: of half precision (`half`, `bfloat16`) weights, inputs and states are
+    widened and results rounded, and under autocast it keeps the dtype of its weights. States may be float32 there as
+    well.
+
+    What stands at the attribute ``weight_hh_l0`` is what runs: a parameter, what a parametrisation makes of others,
+    or a tensor that was put in its place.
 
     The parameters of layer k are packed as `nas_rnn.execution.layout` says: ``weight_ih_l0``,
     ``weight_hh_l0``, ``bias_l0``, ...; those of the other direction end in ``_reverse``. Cells with equal
@@ -153,9 +160,9 @@ class RNN(nn.Module):
         """The name of the backend that runs."""
         if self._asked not in ("auto", "fused"):
             return self._asked
-        dtype, device = computed_in(self._dtype() or torch.float32), self._device()
-        example = torch.empty(1, device=device, dtype=dtype)
-        fits = can_run(example, [example]) and all(p.device == device for p in self.parameters())
+        parameters, device = list(self.parameters()), self._device()
+        fits = is_supported(device, computed_in(self._dtype() or torch.float32))
+        fits = fits and all(parameter.device == device for parameter in parameters)
         return "fused" if fits and self.fallback is None else "eager"
 
     @backend.setter
@@ -253,7 +260,8 @@ class RNN(nn.Module):
     ) -> tuple[Tensor | PackedSequence, State]:
         """Run over the sequence; see the class for shapes."""
         if torch.compiler.is_dynamo_compiling() and (isinstance(x, PackedSequence) or restarts is not None):
-            return _uncompiled(self._forward, x, state, restarts)
+            found: tuple[Tensor | PackedSequence, State] = _uncompiled(self._forward, x, state, restarts)
+            return found
         return self._forward(x, state, restarts)
 
     def _forward(
@@ -386,6 +394,7 @@ class RNN(nn.Module):
         name = self._asked
         if name in ("auto", "fused"):
             fits = can_run(x_TBI, [*start, *tensors.values()]) and self._is_compiled(layout, x_TBI)
+            fits = fits and not (restarts_TB1 is not None and torch.compiler.is_compiling())
             name = "fused" if fits else "eager"
         try:
             return BACKENDS[name](layout, tensors, x_TBI, start, mask_TB1, restarts_TB1)
@@ -431,7 +440,7 @@ class RNN(nn.Module):
         return ", ".join(str(part) for part in [*parts, f"backend={self.backend}"])
 
 
-@torch._disable_dynamo
+@torch._disable_dynamo  # type: ignore[attr-defined]
 def _uncompiled(call: Callable[..., Any], *arguments: Any) -> Any:
     """Call what depends on the data itself (lengths, restarts), of which `torch.compile` makes no graph."""
     return call(*arguments)

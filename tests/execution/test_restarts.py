@@ -16,6 +16,8 @@ from nas_rnn.cells.zoo.classic import gru, lstm
 from nas_rnn.errors import UserError
 from nas_rnn.execution import RNN
 from nas_rnn.execution.backends import BACKENDS
+from nas_rnn.execution.eager.backend import run_eager
+from nas_rnn.execution.fused import backend as fused_backend
 from tests.execution.scaled import assert_close_to_scale
 from tests.execution.zoo import zoo_cells
 from tests.random_cells import cells
@@ -107,7 +109,7 @@ def compare(rnn: RNN, restarts_TB: Tensor | None = None, tame_only: bool = False
     torch.testing.assert_close(found, wanted, **EXACT)
 
 
-@pytest.mark.parametrize("backend", ["eager", "reference"])
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("name", ZOO)
 def test_published_cells(name: str, backend: str) -> None:
     compare(make(ZOO[name], backend))
@@ -222,10 +224,30 @@ def test_no_gradient_crosses_a_restart() -> None:
     assert to_x[:4, 1].all() and to_x[4:].all() and all(g[:, 1].any() for g in to_state)
 
 
+def test_compiled_code_runs_parts_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But where one long sequence stands beside very many short parts, of which most would be padding."""
+    eager: list[int] = []
+    monkeypatch.setattr(fused_backend, "run_eager", lambda *given: eager.append(1) or run_eager(*given))
+    rnn, x = make(lstm, "fused"), torch.randn(40, 3, 4, dtype=torch.float64)
+    few, many = (torch.zeros(40, 3, dtype=torch.bool) for _ in range(2))
+    few[[0, 10, 11, 30], [0, 0, 1, 2]] = True
+    many[:, :2] = True
+    first = torch.zeros_like(few)
+    first[0] = True
+    for restarts, times in ((few, 0), (first, 0), (torch.ones_like(few), 0), (many, 1)):
+        eager.clear()
+        rnn.backend = "fused"
+        output, states = rnn(x, None, restarts)
+        assert len(eager) == times
+        rnn.backend = "reference"
+        expected, finals = rnn(x, None, restarts)
+        torch.testing.assert_close((output, *states), (expected, *finals), **EXACT)
+
+
 def test_what_was_not_finite_is_left_behind() -> None:
     """A part that overflowed spoils no later one."""
     grows = parse_cell("@cell\ndef grows(x, h):\n    return exp(linear(x, h))\n")
-    for backend in ("eager", "reference"):
+    for backend in BACKENDS:
         rnn = RNN(grows, 1, 1, backend=backend)
         with torch.no_grad():
             rnn.weight_hh_l0.fill_(50.0)
@@ -251,9 +273,10 @@ def test_gradients_are_derivatives_twice(tested: Cell, backend: str) -> None:
     assert torch.autograd.gradgradcheck(run, inputs)
 
 
-def test_they_can_be_mapped_over() -> None:
+@pytest.mark.parametrize("backend", ["fused", "eager"])
+def test_they_can_be_mapped_over(backend: str) -> None:
     """A batch of restarts, by torch.func.vmap."""
-    rnn, x = make(lstm, "eager"), torch.randn(T, B, 4, dtype=torch.float64)
+    rnn, x = make(lstm, backend), torch.randn(T, B, 4, dtype=torch.float64)
     many = torch.stack([draw() for _ in range(3)])
     mapped = torch.func.vmap(lambda restarts: rnn(x, None, restarts)[0])(many)
     for ours, restarts in zip(mapped, many, strict=True):

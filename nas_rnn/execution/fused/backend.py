@@ -19,12 +19,12 @@ from nas_rnn.execution.fused.compiled import CompiledBuffers
 from nas_rnn.execution.fused.kernels import make_kernels
 from nas_rnn.execution.fused.operator import Make, is_transformed, register_way, run_sequence
 from nas_rnn.execution.fused.schedule import Schedule
+from nas_rnn.execution.fused.segments import segments
 from nas_rnn.execution.fused.toolchain import CompileError, compiler_problem
 from nas_rnn.execution.fused.triton.backend import run_triton
 from nas_rnn.execution.fused.triton.modules import triton_problem
 from nas_rnn.execution.layout import Layout, layout_of
-
-DTYPES = (torch.float32, torch.float64)
+from nas_rnn.execution.reference import restarted
 
 
 def run_fused(
@@ -36,13 +36,32 @@ def run_fused(
     restarts_TB1: Tensor | None = None,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run one layer in one direction, as `nas_rnn.execution.backends` says; sequences stand in the order of
-    falling lengths. Compiled code has no restarts: calls with them run eagerly. Raises `CompileError` where the
-    cell's code cannot be compiled."""
+    falling lengths. With restarts the parts of sequences run side by side, or eagerly where these take too much
+    room. Raises `CompileError` where the cell's code cannot be compiled."""
     if restarts_TB1 is not None:
-        return run_eager(layout, parameters, x_TBI, states, mask_TB1, restarts_TB1)
+        return _in_segments(layout, parameters, x_TBI, states, mask_TB1, restarts_TB1)
     if x_TBI.device.type == "cuda":
         return run_triton(layout, parameters, x_TBI, states, mask_TB1)
     return run_sequence("compiled", layout, list(parameters.values()), x_TBI, states, mask_TB1)
+
+
+def _in_segments(
+    layout: Layout,
+    parameters: Mapping[str, Tensor],
+    x_TBI: Tensor,
+    states: tuple[Tensor, ...],
+    mask_TB1: Tensor | None,
+    restarts_TB1: Tensor,
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    if not bool(restarts_TB1[1:].any()):
+        return run_fused(layout, parameters, x_TBI, restarted(layout, states, restarts_TB1[0]), mask_TB1)
+    parts = segments(restarts_TB1[..., 0], None if mask_TB1 is None else mask_TB1[..., 0])
+    if parts is None:
+        return run_eager(layout, parameters, x_TBI, states, mask_TB1, restarts_TB1)
+    starts = parts.starts(layout, states)
+    output_TSH, finals = run_fused(layout, parameters, parts.cut(x_TBI), starts, parts.mask_TS1)
+    last = tuple(final.index_select(0, parts.last_B) for final in finals)
+    return parts.joined(output_TSH, x_TBI.shape[1]), last
 
 
 def _compiled(layout: Layout, dtype: torch.dtype) -> tuple[Make, Schedule]:
@@ -53,11 +72,16 @@ def _compiled(layout: Layout, dtype: torch.dtype) -> tuple[Make, Schedule]:
 register_way("compiled", _compiled)
 
 
+def is_supported(device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether the fused backend is made for such tensors."""
+    return device.type in ("cpu", "cuda") and dtype in (torch.float32, torch.float64)
+
+
 def can_run(x: Tensor, tensors: Sequence[Tensor]) -> bool:
     """Whether the fused backend computes with these: plain tensors on the CPU, or on one GPU of CUDA's, all
     float or all double. Tensors that a compiler of torch's traces count as what they stand for."""
     device, dtype = x.device, x.dtype
-    if device.type not in ("cpu", "cuda") or dtype not in DTYPES or x.numel() == 0:
+    if not is_supported(device, dtype) or x.numel() == 0:
         return False
     if any(t.device != device or t.dtype != dtype for t in tensors):
         return False
@@ -87,6 +111,5 @@ def layer_problem(key: str, device_type: str, dtype: torch.dtype) -> str | None:
     return problem
 
 
-layer_problem._dynamo_marked_constant = (
-    True  # torch.compiler.assume_constant_result, which loads the compiler
-)
+# What torch.compiler.assume_constant_result does, but for loading the compiler.
+vars(layer_problem)["_dynamo_marked_constant"] = True

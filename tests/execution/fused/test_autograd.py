@@ -343,27 +343,6 @@ def test_tracing() -> None:
     torch.testing.assert_close(traced(other)[0], rnn(other)[0])
 
 
-@pytest.mark.usefixtures("no_fused")
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision(dtype: torch.dtype) -> None:
-    rnn, reference, x = pair()
-    rnn, reference, x = rnn.to(dtype), reference.to(dtype), x.to(dtype)
-    assert rnn.backend == "eager"
-    assert rnn(x)[0].dtype == dtype
-    torch.testing.assert_close(rnn(x)[0], reference(x)[0], rtol=0.02, atol=0.02)
-    rnn(x)[0].sum().backward()
-
-
-@pytest.mark.usefixtures("no_fused")
-def test_autocast() -> None:
-    rnn, reference, x = pair()
-    rnn, reference, x = rnn.float(), reference.float(), x.float()
-    with torch.autocast("cpu", torch.bfloat16):
-        ours, expected = rnn(x)[0], reference(x)[0]
-    torch.testing.assert_close(ours.float(), expected.float(), rtol=0.02, atol=0.02)
-    ours.float().sum().backward()
-
-
 def test_gradients_after_autocast_has_ended() -> None:
     """Autocast while backwards, not forwards: the compiled functions are not concerned."""
     rnn, _, x = pair()
