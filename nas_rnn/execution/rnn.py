@@ -259,7 +259,7 @@ class RNN(nn.Module):
         restarts: Tensor | PackedSequence | None = None,
     ) -> tuple[Tensor | PackedSequence, State]:
         """Run over the sequence; see the class for shapes."""
-        if torch.compiler.is_dynamo_compiling() and (isinstance(x, PackedSequence) or restarts is not None):
+        if torch.compiler.is_dynamo_compiling() and isinstance(x, PackedSequence):
             found: tuple[Tensor | PackedSequence, State] = _uncompiled(self._forward, x, state, restarts)
             return found
         return self._forward(x, state, restarts)
@@ -394,7 +394,6 @@ class RNN(nn.Module):
         name = self._asked
         if name in ("auto", "fused"):
             fits = can_run(x_TBI, [*start, *tensors.values()]) and self._is_compiled(layout, x_TBI)
-            fits = fits and not (restarts_TB1 is not None and torch.compiler.is_compiling())
             name = "fused" if fits else "eager"
         try:
             return BACKENDS[name](layout, tensors, x_TBI, start, mask_TB1, restarts_TB1)
@@ -442,7 +441,7 @@ class RNN(nn.Module):
 
 @torch._disable_dynamo  # type: ignore[attr-defined]
 def _uncompiled(call: Callable[..., Any], *arguments: Any) -> Any:
-    """Call what depends on the data itself (lengths, restarts), of which `torch.compile` makes no graph."""
+    """Call what depends on the data itself (lengths), of which `torch.compile` makes no graph."""
     return call(*arguments)
 
 

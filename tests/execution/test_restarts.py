@@ -224,24 +224,30 @@ def test_no_gradient_crosses_a_restart() -> None:
     assert to_x[:4, 1].all() and to_x[4:].all() and all(g[:, 1].any() for g in to_state)
 
 
-def test_compiled_code_runs_parts_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
-    """But where one long sequence stands beside very many short parts, of which most would be padding."""
+@pytest.mark.parametrize("lengths", [None, (40, 7, 23)])
+def test_compiled_code_restarts(lengths: tuple[int, ...] | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for cells with a path that is computed for all steps at once."""
     eager: list[int] = []
     monkeypatch.setattr(fused_backend, "run_eager", lambda *given: eager.append(1) or run_eager(*given))
-    rnn, x = make(lstm, "fused"), torch.randn(40, 3, 4, dtype=torch.float64)
-    few, many = (torch.zeros(40, 3, dtype=torch.bool) for _ in range(2))
-    few[[0, 10, 11, 30], [0, 0, 1, 2]] = True
-    many[:, :2] = True
-    first = torch.zeros_like(few)
-    first[0] = True
-    for restarts, times in ((few, 0), (first, 0), (torch.ones_like(few), 0), (many, 1)):
-        eager.clear()
-        rnn.backend = "fused"
-        output, states = rnn(x, None, restarts)
-        assert len(eager) == times
-        rnn.backend = "reference"
-        expected, finals = rnn(x, None, restarts)
-        torch.testing.assert_close((output, *states), (expected, *finals), **EXACT)
+    restarts = torch.rand(40, 3) < 0.2
+    for tested, times in ((lstm, 0), (SCALED, 0), (ZOO["mingru"], 0), (ZOO["qrnn"], 1)):
+        rnn = make(tested, "fused")
+        x = torch.randn(40, 3, rnn.input_size, dtype=torch.float64)
+        given = [x, restarts]
+        if lengths is not None:
+            given = [pack_padded_sequence(t, torch.tensor(lengths), enforce_sorted=False) for t in given]
+        results = {}
+        for name in ("fused", "reference"):
+            eager.clear()
+            rnn.backend = name
+            rnn.zero_grad()
+            output, states = rnn(given[0], None, given[1])
+            output = output if lengths is None else output.data
+            (output.square().sum() + sum(s.sin().sum() for s in states)).backward()
+            results[name] = [output, *states, *(p.grad.clone() for p in rnn.parameters())]
+            assert len(eager) == (times if name == "fused" else 0)
+        for ours, theirs in zip(*results.values(), strict=True):
+            torch.testing.assert_close(ours, theirs, **EXACT)
 
 
 def test_what_was_not_finite_is_left_behind() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +45,7 @@ class Case:
         dtype: torch.dtype = torch.float64,
         sizes: tuple[int, int, int, int] = (3, 2, 4, 6),
         lengths: tuple[int, ...] = (),
+        restarts: Sequence[Sequence[int]] = (),
     ) -> None:
         steps, batch, inputs, hidden = sizes
         rnn = RNN(tested, inputs, hidden, dtype=torch.float64)
@@ -58,6 +59,7 @@ class Case:
         self.mask = None
         if lengths:
             self.mask = (torch.arange(steps)[:, None] < torch.tensor(lengths))[:, :, None]
+        self.restarts = torch.tensor(restarts).bool()[..., None] if restarts else None
         self.factors = [torch.randn(steps, batch, self.layout.state_sizes[0], dtype=dtype)]
         self.factors += [torch.randn_like(state) for state in self.states]
 
@@ -69,7 +71,9 @@ class Case:
         """Return output and final states, and a number that depends on all of them."""
         paths = len(self.states)
         named = dict(zip(self.parameters, leaves[1 + paths :], strict=True))
-        output, finals = runner(self.layout, named, leaves[0], tuple(leaves[1 : 1 + paths]), self.mask)
+        output, finals = runner(
+            self.layout, named, leaves[0], tuple(leaves[1 : 1 + paths]), self.mask, self.restarts
+        )
         if self.mask is not None:
             output = torch.where(self.mask, output, 0.0)
         results = [output, *finals]
@@ -148,6 +152,23 @@ def test_most_random_cells_do_not_overflow() -> None:
         for seed in range(20)
     ]
     assert sum(finite) >= 15
+
+
+@pytest.mark.parametrize("lengths", [(), (4, 2, 1)])
+@pytest.mark.parametrize(
+    "tested", [ZOO["lstm"], ZOO["gru"], ZOO["nascell"], drawn(3), drawn(11)], ids=lambda c: c.name
+)
+def test_sequences_that_begin_anew(tested: Cell, lengths: tuple[int, ...]) -> None:
+    restarts = [[0, 1, 0], [0, 0, 1], [1, 0, 1], [1, 0, 0]]
+    layout = make_layout(tested.canonical(), 4, 6)
+    assert fused_backend.can_restart(layout.key, is_gpu=True)
+    worst = Case(tested, sizes=(4, 3, 4, 6), lengths=lengths, restarts=restarts).worst()
+    assert worst is None or worst < CLOSE[torch.float64]
+
+
+def test_scans_do_not_begin_anew() -> None:
+    assert not fused_backend.can_restart(make_layout(ZOO["mingru"].canonical(), 4, 6).key, is_gpu=True)
+    assert fused_backend.can_restart(make_layout(ZOO["mingru"].canonical(), 4, 6).key, is_gpu=False)
 
 
 @pytest.mark.parametrize("seed", range(100, 105))

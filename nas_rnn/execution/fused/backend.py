@@ -19,12 +19,11 @@ from nas_rnn.execution.fused.compiled import CompiledBuffers
 from nas_rnn.execution.fused.kernels import make_kernels
 from nas_rnn.execution.fused.operator import Make, is_transformed, register_way, run_sequence
 from nas_rnn.execution.fused.schedule import Schedule
-from nas_rnn.execution.fused.segments import segments
+from nas_rnn.execution.fused.scheduler import make_schedule
 from nas_rnn.execution.fused.toolchain import CompileError, compiler_problem
-from nas_rnn.execution.fused.triton.backend import run_triton
+from nas_rnn.execution.fused.triton.backend import is_scanned, run_triton
 from nas_rnn.execution.fused.triton.modules import triton_problem
 from nas_rnn.execution.layout import Layout, layout_of
-from nas_rnn.execution.reference import restarted
 
 
 def run_fused(
@@ -36,32 +35,22 @@ def run_fused(
     restarts_TB1: Tensor | None = None,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run one layer in one direction, as `nas_rnn.execution.backends` says; sequences stand in the order of
-    falling lengths. With restarts the parts of sequences run side by side, or eagerly where these take too much
-    room. Raises `CompileError` where the cell's code cannot be compiled."""
-    if restarts_TB1 is not None:
-        return _in_segments(layout, parameters, x_TBI, states, mask_TB1, restarts_TB1)
-    if x_TBI.device.type == "cuda":
-        return run_triton(layout, parameters, x_TBI, states, mask_TB1)
-    return run_sequence("compiled", layout, list(parameters.values()), x_TBI, states, mask_TB1)
-
-
-def _in_segments(
-    layout: Layout,
-    parameters: Mapping[str, Tensor],
-    x_TBI: Tensor,
-    states: tuple[Tensor, ...],
-    mask_TB1: Tensor | None,
-    restarts_TB1: Tensor,
-) -> tuple[Tensor, tuple[Tensor, ...]]:
-    if not bool(restarts_TB1[1:].any()):
-        return run_fused(layout, parameters, x_TBI, restarted(layout, states, restarts_TB1[0]), mask_TB1)
-    parts = segments(restarts_TB1[..., 0], None if mask_TB1 is None else mask_TB1[..., 0])
-    if parts is None:
+    falling lengths. Some cells run eagerly where sequences restart (`can_restart`). Raises `CompileError` where the
+    cell's code cannot be compiled."""
+    is_gpu = x_TBI.device.type == "cuda"
+    if restarts_TB1 is not None and not can_restart(layout.key, is_gpu):
         return run_eager(layout, parameters, x_TBI, states, mask_TB1, restarts_TB1)
-    starts = parts.starts(layout, states)
-    output_TSH, finals = run_fused(layout, parameters, parts.cut(x_TBI), starts, parts.mask_TS1)
-    last = tuple(final.index_select(0, parts.last_B) for final in finals)
-    return parts.joined(output_TSH, x_TBI.shape[1]), last
+    if is_gpu:
+        return run_triton(layout, parameters, x_TBI, states, mask_TB1, restarts_TB1)
+    restarts_TB = None if restarts_TB1 is None else restarts_TB1[..., 0]
+    return run_sequence("compiled", layout, list(parameters.values()), x_TBI, states, mask_TB1, restarts_TB)
+
+
+def can_restart(key: str, is_gpu: bool) -> bool:
+    """Whether compiled code can begin anew within a sequence: not where a path that holds a value of the step before is
+    computed for all steps at once, nor, on a GPU, where all is a scan."""
+    layout = layout_of(key)
+    return not make_schedule(layout).delayed and not (is_gpu and is_scanned(layout))
 
 
 def _compiled(layout: Layout, dtype: torch.dtype) -> tuple[Make, Schedule]:
@@ -112,4 +101,5 @@ def layer_problem(key: str, device_type: str, dtype: torch.dtype) -> str | None:
 
 
 # What torch.compiler.assume_constant_result does, but for loading the compiler.
-vars(layer_problem)["_dynamo_marked_constant"] = True
+for _question in (layer_problem, can_restart):
+    vars(_question)["_dynamo_marked_constant"] = True

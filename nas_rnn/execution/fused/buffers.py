@@ -22,6 +22,7 @@ class Buffers(ABC):
         schedule: Schedule,
         gradient: Gradient,
         active: Tensor | None,
+        restarts: Tensor | None,
         x: Tensor,
         learned: Tensor,
         states: Sequence[Tensor],
@@ -30,6 +31,9 @@ class Buffers(ABC):
         self.schedule, self.gradient, self.layout = schedule, gradient, schedule.layout
         self.steps, self.batch = x.shape[0], x.shape[1]
         self.active = active
+        self.restarts = None if restarts is None else restarts.to(torch.uint8).contiguous()
+        self.before: list[Tensor] = []
+        """With ``restarts``, the states before each step, (T, B, size): begun anew where sequences do."""
         self.x = x.contiguous()
         self.learned = learned.contiguous()
         self.states = [state.contiguous() for state in states]
@@ -73,6 +77,8 @@ class Buffers(ABC):
         self.new = [self.new_sequence(size) for size in self.layout.state_sizes]
         self.kept = [self.new_sequence(self.layout.width(node)) for node in schedule.kept]
         self.moments = self.new_sequence(2 * len(schedule.norms))
+        if self.restarts is not None:
+            self.before = [torch.empty_like(new) for new in self.new]
         for stage in schedule.stages:
             if stage.bulk:
                 self.bulk_stage("forward", stage.number)
@@ -116,6 +122,8 @@ class Buffers(ABC):
                 found = self.x
             case Kind.KEPT:
                 found = self.kept[leaf.index]
+            case Kind.PREVIOUS if self.restarts is not None:
+                return [(self.before[leaf.index].view(self.rows, -1), slice(None))]
             case _:
                 found = self.new[leaf.index]
         whole = found.view(self.rows, -1)
@@ -130,6 +138,8 @@ class Buffers(ABC):
         self, d_output: Tensor, d_finals: Sequence[Tensor], needs_x: bool, needs: Sequence[bool]
     ) -> tuple[Tensor | None, Tensor, list[Tensor], list[Tensor | None]]:
         """Return the gradients of x, the learned numbers, the states' starts, and the parameters that are matrices."""
+        if self.restarts is not None:
+            self.before = [self.begun_anew(path) for path in range(len(self.states))]
         self.pointers["d_output"] = d_output.contiguous()
         d_starts = [self.d_state(path, final) for path, final in enumerate(d_finals)]
         d_x = self.gathered_gradients(needs_x)
@@ -143,6 +153,12 @@ class Buffers(ABC):
                 self.bulk_stage("backward", stage.number)
         weights = self.weight_gradients(needs)
         return d_x if needs_x else None, self.learned_gradient(), d_starts, weights
+
+    def begun_anew(self, path: int) -> Tensor:
+        """Return a state path before each step of a sequence that has been run."""
+        assert self.restarts is not None
+        carried = torch.cat([self.states[path][None], self.new[path][:-1]])
+        return carried.masked_fill_(self.restarts.bool()[..., None], self.layout.canonical.states[path].init)
 
     def d_state(self, path: int, d_final: Tensor) -> Tensor:
         """Make room for the gradients of a state path; return where that of its start will be."""
@@ -244,5 +260,6 @@ class Buffers(ABC):
         }
         known |= {f"start_{p}": state for p, state in enumerate(self.states)}
         known |= {f"new_{p}": state for p, state in enumerate(self.new)}
+        known |= {f"before_{p}": state for p, state in enumerate(self.before)}
         known |= {f"kept_{k}": value for k, value in enumerate(self.kept)}
         return known | self.pointers

@@ -24,6 +24,8 @@ class CompiledBuffers(Buffers):
         self.kernels = kernels
         rows = max(1, min(torch.get_num_threads(), self.batch // ROWS_A_THREAD))
         spilled = kernels.code.spilled * max(self.layout.input_size, self.layout.hidden_size)
+        self.marks = None if self.restarts is None else self.restarts.amax(1)
+        """Whether any sequence restarts before each step, (T,)."""
         self.scratch = Scratch(self.x, rows, self.learned.numel(), spilled)
 
     def loop(self, direction: str) -> None:
@@ -73,6 +75,8 @@ class CompiledBuffers(Buffers):
             "panel": self.kernels.products.columns,
             "product": self.kernels.products.address,
             "active": self.active,
+            "restarts": self.restarts,
+            "marks": self.marks,
         }
         fields = self.kernels.code.fields
         arguments = (ctypes.c_int64 * len(fields))(*(_address(known.get(field)) for field in fields))

@@ -1,8 +1,9 @@
 """A whole sequence as an operator of torch's, so that all tools of torch's see one node where a layer runs.
 
-``nas_rnn::sequence(way, layout, x, states, parameters, mask)`` returns the output (T, B, H), the final states, and what
-the backward pass reads; ``nas_rnn::sequence_backward`` the gradients. ``way`` names who computes (`register_way`), and
-``layout`` is the text `Layout.key`: a program that was exported finds its cell in it.
+``nas_rnn::sequence(way, layout, x, states, parameters, mask, restarts)`` returns the output (T, B, H), the final
+states, and what the backward pass reads; ``nas_rnn::sequence_backward`` the gradients. ``way`` names who computes
+(`register_way`), and ``layout`` is the text `Layout.key`: a program that was exported finds its cell in it. ``mask`` is
+(T, B, 1), ``restarts`` (T, B).
 
 Where gradients are transformed (torch.func, forward mode) the operator is taken apart into torch's own functions, the
 eager backend, and so is the derivative of the backward pass.
@@ -42,13 +43,13 @@ def register_way(name: str, find: Callable[[Layout, torch.dtype], tuple[Make, Sc
 # `torch.library.custom_op` would take 0.1 ms a call more.
 _LIBRARY: Any = torch.library.Library("nas_rnn", "DEF")  # type: ignore[no-untyped-call]
 _LIBRARY.define(
-    "sequence(str way, str layout, Tensor x, Tensor[] states, Tensor[] parameters, Tensor? mask)"
+    "sequence(str way, str layout, Tensor x, Tensor[] states, Tensor[] parameters, Tensor? mask, Tensor? restarts)"
     " -> (Tensor, Tensor[], Tensor[])",
     tags=(torch.Tag.pt2_compliant_tag,),
 )
 _LIBRARY.define(
     "sequence_backward(str way, str layout, Tensor d_output, Tensor[] d_finals, Tensor x, Tensor[] states,"
-    " Tensor[] parameters, Tensor? mask, Tensor output, Tensor[] made, bool[] needs) -> Tensor[]",
+    " Tensor[] parameters, Tensor? mask, Tensor? restarts, Tensor output, Tensor[] made, bool[] needs) -> Tensor[]",
     tags=(torch.Tag.pt2_compliant_tag,),
 )
 
@@ -60,10 +61,11 @@ def run_sequence(
     x_TBI: Tensor,
     states: Tensors,
     mask_TB1: Tensor | None,
+    restarts_TB: Tensor | None = None,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run one layer in one direction; ``parameters`` stand in the order of ``layout.shapes``."""
     output_TBH, finals, _ = torch.ops.nas_rnn.sequence.default(
-        way, layout.key, x_TBI, states, parameters, mask_TB1
+        way, layout.key, x_TBI, states, parameters, mask_TB1, restarts_TB
     )
     return output_TBH, tuple(finals)
 
@@ -79,13 +81,19 @@ def is_transformed() -> bool:
 
 
 def _forward(
-    way: str, key: str, x: Tensor, states: Tensors, parameters: Tensors, mask: Tensor | None
+    way: str,
+    key: str,
+    x: Tensor,
+    states: Tensors,
+    parameters: Tensors,
+    mask: Tensor | None,
+    restarts: Tensor | None,
 ) -> Results:
     make, schedule = _WAYS[way](layout_of(key), x.dtype)
     learned = learned_values(schedule, parameters, x)
     if len(schedule.learned) == 1:
         learned = learned.clone()  # no part of a parameter, as operators return values of their own
-    run = make(_active(mask), x, learned, states, parameters)
+    run = make(_active(mask), restarts, x, learned, states, parameters)
     run.forward()
     finals = [new[-1].clone() for new in run.new]
     return run.new[0], finals, [*run.new[1:], *run.kept, learned, run.moments, run.slots]
@@ -97,7 +105,13 @@ def _active(mask: Tensor | None) -> Tensor | None:
 
 
 def _without_data(
-    way: str, key: str, x: Tensor, states: Tensors, parameters: Tensors, mask: Tensor | None
+    way: str,
+    key: str,
+    x: Tensor,
+    states: Tensors,
+    parameters: Tensors,
+    mask: Tensor | None,
+    restarts: Tensor | None,
 ) -> Results:
     layout = layout_of(key)
     schedule = make_schedule(layout)
@@ -109,10 +123,14 @@ def _without_data(
     return output, [x.new_empty(batch, size) for size in layout.state_sizes], made
 
 
-def _eagerly(key: str, x: Tensor, states: Tensors, parameters: Tensors, mask: Tensor | None) -> Results:
+def _eagerly(
+    key: str, x: Tensor, states: Tensors, parameters: Tensors, mask: Tensor | None, restarts: Tensor | None
+) -> Results:
     layout = layout_of(key)
     named = dict(zip((name for name, _ in layout.shapes), parameters, strict=True))
-    output, finals = run_eager(layout, named, x, tuple(states), mask)
+    output, finals = run_eager(
+        layout, named, x, tuple(states), mask, None if restarts is None else restarts[..., None]
+    )
     return output, list(finals), []
 
 
@@ -128,13 +146,25 @@ def _backward(
     states: Tensors,
     parameters: Tensors,
     mask: Tensor | None,
+    restarts: Tensor | None,
     output: Tensor,
     made: Tensors,
     needs: Sequence[bool],
 ) -> list[Tensor]:
     *others, slots = made
     gradients = _gradients(
-        way, key, d_output, d_finals, x, states, parameters, mask, output, [*others, slots.clone()], needs
+        way,
+        key,
+        d_output,
+        d_finals,
+        x,
+        states,
+        parameters,
+        mask,
+        restarts,
+        output,
+        [*others, slots.clone()],
+        needs,
     )
     return [x.new_empty(0) if gradient is None else gradient for gradient in gradients]
 
@@ -148,6 +178,7 @@ def _gradients(
     states: Tensors,
     parameters: Tensors,
     mask: Tensor | None,
+    restarts: Tensor | None,
     output: Tensor,
     made: Tensors,
     needs: Sequence[bool],
@@ -160,7 +191,7 @@ def _gradients(
     """
     make, schedule = _WAYS[way](layout_of(key), x.dtype)
     paths = len(states)
-    run = make(_active(mask), x, made[-3], states, parameters)
+    run = make(_active(mask), restarts, x, made[-3], states, parameters)
     if again:
         run.forward()
     else:
@@ -181,6 +212,7 @@ def _gradients_without_data(
     states: Tensors,
     parameters: Tensors,
     mask: Tensor | None,
+    restarts: Tensor | None,
     output: Tensor,
     made: Tensors,
     needs: Sequence[bool],
@@ -196,6 +228,7 @@ def _gradients_eagerly(
     states: Tensors,
     parameters: Tensors,
     mask: Tensor | None,
+    restarts: Tensor | None,
     needs: Sequence[bool],
 ) -> list[Tensor | None]:
     """Return the gradients by torch's functions: where they are to be differentiated again, and where ``d_results``
@@ -206,7 +239,7 @@ def _gradients_eagerly(
         if not any(t.requires_grad for t in inputs):
             inputs = [t.detach().requires_grad_(need) for t, need in zip(inputs, needs, strict=True)]
         x, states, parameters = inputs[0], inputs[1 : 1 + len(states)], inputs[1 + len(states) :]
-        output, finals, _ = _eagerly(key, x, states, parameters, mask)
+        output, finals, _ = _eagerly(key, x, states, parameters, mask, restarts)
     results = [(r, d) for r, d in zip((output, *finals), d_results, strict=True) if r.requires_grad]
     wanted = [i for i, need in enumerate(needs) if need and inputs[i].requires_grad]
     found = torch.autograd.grad(
@@ -227,24 +260,33 @@ class _Sequence(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, way: str, key: str, mask: Tensor | None, paths: int, x: Tensor, *more: Tensor
+        ctx: Any,
+        way: str,
+        key: str,
+        mask: Tensor | None,
+        restarts: Tensor | None,
+        paths: int,
+        x: Tensor,
+        *more: Tensor,
     ) -> tuple[Tensor, ...]:
         states, parameters = more[:paths], more[paths:]
         with torch._C._AutoDispatchBelowAutograd():
-            output, finals, made = torch.ops.nas_rnn.sequence.default(way, key, x, states, parameters, mask)
+            output, finals, made = torch.ops.nas_rnn.sequence.default(
+                way, key, x, states, parameters, mask, restarts
+            )
         ctx.way, ctx.key, ctx.paths, ctx.inputs = way, key, paths, 1 + len(more)
         ctx.slots_hold_gradients = False
-        ctx.save_for_backward(mask, x, *more, output, *made)
+        ctx.save_for_backward(mask, restarts, x, *more, output, *made)
         ctx.mark_non_differentiable(*made)
         return (output, *finals, *made)
 
     @staticmethod
     def backward(ctx: Any, *d_results: Tensor) -> tuple[Tensor | None, ...]:
-        mask, *saved = ctx.saved_tensors
+        mask, restarts, *saved = ctx.saved_tensors
         (x, *more), (output, *made) = saved[: ctx.inputs], saved[ctx.inputs :]
         states, parameters = more[: ctx.paths], more[ctx.paths :]
-        d_results, needs = d_results[: 1 + ctx.paths], ctx.needs_input_grad[4:]
-        arguments = x, states, parameters, mask
+        d_results, needs = d_results[: 1 + ctx.paths], ctx.needs_input_grad[5:]
+        arguments = x, states, parameters, mask, restarts
         found: Sequence[Tensor | None]
         if is_transformed() or any(map(torch._C._functorch.is_legacy_batchedtensor, d_results)):
             found = _gradients_eagerly(ctx.key, d_results, *arguments, needs)
@@ -258,16 +300,22 @@ class _Sequence(torch.autograd.Function):
             found = _gradients(
                 ctx.way, ctx.key, d_results[0], d_results[1:], *arguments, output, made, needs, again
             )
-        return (None, None, None, None, *found)
+        return (None, None, None, None, None, *found)
 
 
 def _forward_with_gradients(
-    way: str, key: str, x: Tensor, states: Tensors, parameters: Tensors, mask: Tensor | None
+    way: str,
+    key: str,
+    x: Tensor,
+    states: Tensors,
+    parameters: Tensors,
+    mask: Tensor | None,
+    restarts: Tensor | None,
 ) -> Results:
     if is_transformed():
-        return _eagerly(key, x, states, parameters, mask)
+        return _eagerly(key, x, states, parameters, mask, restarts)
     paths = len(states)
-    found = _Sequence.apply(way, key, mask, paths, x, *states, *parameters)  # type: ignore[no-untyped-call]
+    found = _Sequence.apply(way, key, mask, restarts, paths, x, *states, *parameters)  # type: ignore[no-untyped-call]
     return found[0], list(found[1 : 1 + paths]), list(found[1 + paths :])
 
 
@@ -280,12 +328,13 @@ def _backward_with_gradients(
     states: Tensors,
     parameters: Tensors,
     mask: Tensor | None,
+    restarts: Tensor | None,
     output: Tensor,
     made: Tensors,
     needs: Sequence[bool],
 ) -> list[Tensor]:
     if torch.is_grad_enabled() or is_transformed():
-        found = _gradients_eagerly(key, [d_output, *d_finals], x, states, parameters, mask, needs)
+        found = _gradients_eagerly(key, [d_output, *d_finals], x, states, parameters, mask, restarts, needs)
         inputs = [x, *states, *parameters]
         return [
             g if g is not None else torch.zeros_like(t) if need else x.new_empty(0)
@@ -293,7 +342,7 @@ def _backward_with_gradients(
         ]
     with torch._C._AutoDispatchBelowAutograd():
         given: list[Tensor] = torch.ops.nas_rnn.sequence_backward.default(
-            way, key, d_output, d_finals, x, states, parameters, mask, output, made, needs
+            way, key, d_output, d_finals, x, states, parameters, mask, restarts, output, made, needs
         )
     return given
 
@@ -301,7 +350,7 @@ def _backward_with_gradients(
 def _batched(info: Any, dims: Sequence[Any], *arguments: Any) -> tuple[Results, Any]:
     """Run one problem of a batch of them after the other: `torch.vmap` within a compiler, elsewhere the eager backend
     runs them at once."""
-    way, key, x, states, parameters, mask = arguments
+    way, key, x, states, parameters, mask, restarts = arguments
 
     def at(number: int, tensor: Tensor | None, dim: int | None) -> Tensor | None:
         return tensor if tensor is None or dim is None else tensor.select(dim, number)
@@ -317,6 +366,7 @@ def _batched(info: Any, dims: Sequence[Any], *arguments: Any) -> tuple[Results, 
             each(number, states, dims[3]),
             each(number, parameters, dims[4]),
             at(number, mask, dims[5]),
+            at(number, restarts, dims[6]),
         )
         for number in range(info.batch_size)
     ]

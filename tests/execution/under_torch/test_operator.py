@@ -32,13 +32,16 @@ class Problem:
         self.mask = None
         if lengths:
             self.mask = (torch.arange(5)[:, None] < torch.tensor(lengths))[:, :, None]
+        self.restarts = torch.tensor([[0, 1], [0, 0], [1, 0], [0, 1], [0, 0]]).bool() if lengths else None
 
     @property
     def arguments(self) -> tuple[object, ...]:
-        return "compiled", self.key, self.x, self.states, self.parameters, self.mask
+        return "compiled", self.key, self.x, self.states, self.parameters, self.mask, self.restarts
 
     def output(self, x: Tensor, *parameters: Tensor) -> Tensor:
-        found: Tensor = SEQUENCE("compiled", self.key, x, self.states, list(parameters), self.mask)[0]
+        found: Tensor = SEQUENCE(
+            "compiled", self.key, x, self.states, list(parameters), self.mask, self.restarts
+        )[0]
         return found
 
     def loss(self, x: Tensor, *parameters: Tensor) -> Tensor:
@@ -118,9 +121,9 @@ def test_autocast_keeps_float32() -> None:
     rnn = RNN("lstm", 3, 4)
     key, x = rnn.layer(0)[0].key, torch.randn(5, 2, 3)
     states, weights = [torch.zeros(2, 4)] * 2, rnn.all_weights[0]
-    expected = SEQUENCE("compiled", key, x.bfloat16().float(), states, weights, None)[0]
+    expected = SEQUENCE("compiled", key, x.bfloat16().float(), states, weights, None, None)[0]
     with torch.autocast("cpu", torch.bfloat16):
-        found = SEQUENCE("compiled", key, x.bfloat16(), states, weights, None)[0]
+        found = SEQUENCE("compiled", key, x.bfloat16(), states, weights, None, None)[0]
     assert found.dtype == torch.float32
     torch.testing.assert_close(found, expected)
 

@@ -46,9 +46,10 @@ class Addresses:
         paths = range(len(self.state_units))
         gathered = [leaf for leaf in self.gradient.places if leaf.kind in (Kind.D_SLOT, Kind.D_KEPT)]
         return (
-            *("product", "active", "x", "learned", "slots", "moments"),
+            *("product", "active", "marks", "restarts", "x", "learned", "slots", "moments"),
             *(f"start_{path}" for path in paths),
             *(f"new_{path}" for path in paths),
+            *(f"before_{path}" for path in paths if path not in self.schedule.delayed),
             *(f"kept_{k}" for k in range(len(self.schedule.kept))),
             *("d_x", "d_output"),
             *(f"d_state_{path}" for path in paths),
@@ -84,6 +85,13 @@ class Addresses:
 
     def previous(self, path: int) -> str:
         """Return the address of a state path before step t, for all sequences."""
+        if path in self.schedule.delayed:
+            return self.carried(path)
+        units = self.state_units[path]
+        return f"(c.marks && c.marks[t] ? c.before_{path} + t * B * {units} : {self.carried(path)})"
+
+    def carried(self, path: int) -> str:
+        """Return the address of a state path after the step before t, whether a sequence restarts there or not."""
         units = self.state_units[path]
         return f"(t ? c.new_{path} + (t - 1) * B * {units} : c.start_{path})"
 

@@ -55,7 +55,8 @@ def print_cpp(schedule: Schedule, gradient: Gradient) -> CppCode:
 
 
 def _pointers(addresses: Addresses) -> list[str]:
-    types = {"product": "Product", "active": "const int64_t*"}
+    bytes_ = "const uint8_t*"
+    types = {"product": "Product", "active": "const int64_t*", "marks": bytes_, "restarts": bytes_}
     return [f"  {types.get(field, 'F*')} {field};" for field in addresses.fields]
 
 

@@ -150,8 +150,21 @@ static inline int64_t running(const int64_t* active, int64_t t, int64_t first, i
 static inline void copy(F* to, const F* from, int64_t count) {
   if (count) memcpy(to, from, count * sizeof(F));
 }
+// Copies rows of states, begun anew at `init` where the sequence restarts and still runs.
+static inline void begin_anew(F* to, const F* from, const uint8_t* restarts, int64_t first, int64_t stop,
+                              int64_t end, int64_t size, F init) {
+  copy(to + first * size, from + first * size, (end - first) * size);
+  for (int64_t b = first; b < stop; b++)
+    if (restarts[b])
+      for (int64_t j = 0; j < size; j++) to[b * size + j] = init;
+}
 static inline void clear(F* to, int64_t count) {
   if (count) memset(to, 0, count * sizeof(F));
+}
+// Clears the rows of gradients whose sequence restarts: nothing flows back across it.
+static inline void cut(F* rows, const uint8_t* restarts, int64_t first, int64_t stop, int64_t size) {
+  for (int64_t b = first; b < stop; b++)
+    if (restarts[b]) clear(rows + b * size, size);
 }
 // Sums of few numbers are added to those of many, which costs less precision than one long sum.
 static inline void gather(F* gathered, int64_t count) {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from nas_rnn.execution.fused.cpp.addresses import UNITS, Addresses
-from nas_rnn.execution.fused.cpp.stages import ROWS, SIZES
+from nas_rnn.execution.fused.cpp.stages import ROWS, SIZES, number
 from nas_rnn.execution.fused.places import Kind, Leaf, field_of
 from nas_rnn.execution.fused.schedule import Run
 
@@ -18,6 +18,11 @@ def print_forward(addresses: Addresses, functions: Collection[str]) -> Iterator[
     yield f"  {SIZES}"
     yield "  for (int64_t t = 0; t < c.steps; t++) {"
     yield STOP
+    for path, units in _restarting(addresses):
+        to, source = f"c.before_{path} + t * B * {units}", addresses.carried(path)
+        init = number(addresses.schedule.layout.canonical.states[path].init)
+        rows = f"c.restarts + t * B, first, stop, end, {units}"
+        yield f"    if (c.marks && c.marks[t]) begin_anew({to}, {source}, {rows}, {init});"
     for stage in addresses.schedule.stages:
         if not stage.bulk:
             if f"forward_{stage.number}" in functions:
@@ -51,10 +56,17 @@ def print_backward(addresses: Addresses, functions: Collection[str]) -> Iterator
         size = addresses.schedule.sizes[1 + path]
         new, old = (addresses.d_state(Leaf(kind, path, size)) for kind in (Kind.D_NEW, Kind.D_PREVIOUS))
         yield f"    copy({old} + stop * {units}, {new} + stop * {units}, (end - stop) * {units});"
+        yield f"    if (c.marks && c.marks[t]) cut({old}, c.restarts + t * B, first, stop, {units});"
     slots = f"{len(addresses.schedule.slots)} * H"
     yield f"    clear(c.slots + (t * B + stop) * {slots}, (end - stop) * {slots});"
     yield f"    gather(gathered, {addresses.learned_count});"
     yield from ("  }", "}")
+
+
+def _restarting(addresses: Addresses) -> list[tuple[int, str]]:
+    """Return the state paths that may begin anew within a sequence, with their row sizes; delayed ones do not."""
+    delayed = addresses.schedule.delayed
+    return [(path, units) for path, units in enumerate(addresses.state_units) if path not in delayed]
 
 
 def print_bulk(name: str, addresses: Addresses) -> Iterator[str]:

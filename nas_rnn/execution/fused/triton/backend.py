@@ -32,11 +32,18 @@ def run_triton(
     x_TBI: Tensor,
     states: tuple[Tensor, ...],
     mask_TB1: Tensor | None,
+    restarts_TB1: Tensor | None = None,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run one layer in one direction, as `nas_rnn.execution.backends` says; sequences stand in the order of
     falling lengths. Tensors lie on a GPU, or anywhere in Triton's interpreter. Raises `CompileError`."""
+    restarts_TB = None if restarts_TB1 is None else restarts_TB1[..., 0]
     with device_of(x_TBI):
-        return run_sequence("triton", layout, list(parameters.values()), x_TBI, states, mask_TB1)
+        return run_sequence("triton", layout, list(parameters.values()), x_TBI, states, mask_TB1, restarts_TB)
+
+
+def is_scanned(layout: Layout) -> bool:
+    """Whether the cell is a linear recurrence, which has no loop."""
+    return make_kernels(layout).recurrence is not None
 
 
 def _launched(layout: Layout, dtype: torch.dtype) -> tuple[Make, Schedule]:
@@ -110,6 +117,9 @@ class _Stepwise(_Launched):
 
     def forward_step(self, t: int, running: int) -> None:
         tensors = self.at_step(t)
+        for path, before in enumerate(self.before):
+            before[t] = self.carried(path, t)
+            before[t, :running].masked_fill_(self.restarting(t, running), self.init(path))
         for stage in self.schedule.stages[self.schedule.bulk :]:
             self.launch(f"forward_{stage.number}", running, tensors)
             for run in stage.forward:
@@ -136,6 +146,20 @@ class _Stepwise(_Launched):
                 if path not in self.schedule.delayed:
                     tensors[f"d_previous_{path}"][running:] = tensors[f"d_new_{path}"][running:]
             self.slots[t, running:] = 0
+        for path in range(len(self.before)):
+            tensors[f"d_previous_{path}"][:running].masked_fill_(self.restarting(t, running), 0.0)
+
+    def carried(self, path: int, t: int) -> Tensor:
+        """Return a state path after the step before ``t``."""
+        return self.new[path][t - 1] if t else self.states[path]
+
+    def restarting(self, t: int, running: int) -> Tensor:
+        """Return which of the sequences that still run begin anew before a step, (running, 1)."""
+        assert self.restarts is not None
+        return self.restarts[t, :running, None].bool()
+
+    def init(self, path: int) -> float:
+        return self.layout.canonical.states[path].init
 
     def step_gradient(self, run: Run, whole: Tensor, adds: bool, t: int) -> None:
         """Multiply slots' gradients by matrices, into the gradient of what these read."""
@@ -160,7 +184,8 @@ class _Stepwise(_Launched):
         """Return the tensors of step ``t``."""
         found: dict[str, Tensor] = {"slots": self.slots[t], "moments": self.moments[t], "x": self.x[t]}
         for path, new in enumerate(self.new):
-            found |= {f"new_{path}": new[t], f"previous_{path}": new[t - 1] if t else self.states[path]}
+            before = self.before[path][t] if self.before else self.carried(path, t)
+            found |= {f"new_{path}": new[t], f"previous_{path}": before}
         found |= {f"kept_{k}": kept[t] for k, kept in enumerate(self.kept)}
         gathered = {leaf: self.pointers.get(field_of(leaf)) for leaf in self.gradient.places}
         for leaf, place in gathered.items():

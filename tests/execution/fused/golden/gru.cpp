@@ -3,12 +3,15 @@ struct Call {
   int64_t steps, batch, input_size, hidden_size, panel;
   Product product;
   const int64_t* active;
+  const uint8_t* marks;
+  const uint8_t* restarts;
   F* x;
   F* learned;
   F* slots;
   F* moments;
   F* start_0;
   F* new_0;
+  F* before_0;
   F* d_x;
   F* d_output;
   F* d_state_0;
@@ -21,7 +24,7 @@ static void forward_2(const Call& c, int64_t t, int64_t first, int64_t end, F* g
   const F v19 = F(1.0);
   for (int64_t b = first; b < end; b++) {
     const int64_t r = t * B + b;
-    F* p0 = (t ? c.new_0 + (t - 1) * B * H : c.start_0) + b * H;
+    F* p0 = (c.marks && c.marks[t] ? c.before_0 + t * B * H : (t ? c.new_0 + (t - 1) * B * H : c.start_0)) + b * H;
     F* p1 = c.slots + (r * 4 + 2) * H;
     F* p2 = c.learned + 3 * H + 0 * I + 0;
     F* p3 = c.slots + (r * 4 + 0) * H;
@@ -74,7 +77,7 @@ static void backward_2(const Call& c, int64_t t, int64_t first, int64_t end, F* 
     F* p5 = c.slots + (r * 4 + 3) * H;
     F* p6 = c.learned + 1 * H + 0 * I + 0;
     F* p7 = c.slots + (r * 4 + 1) * H;
-    F* p8 = (t ? c.new_0 + (t - 1) * B * H : c.start_0) + b * H;
+    F* p8 = (c.marks && c.marks[t] ? c.before_0 + t * B * H : (t ? c.new_0 + (t - 1) * B * H : c.start_0)) + b * H;
     F* p9 = c.d_state_0 + ((t + 1) & 1) * B * H + b * H;
 #pragma omp simd
     for (int64_t j = 0; j < H; j++) {
@@ -126,10 +129,11 @@ static void forward(const Call& c, int64_t first, int64_t end, F* gathered, F* s
   const int64_t B = c.batch, I = c.input_size, H = c.hidden_size;
   for (int64_t t = 0; t < c.steps; t++) {
     const int64_t stop = running(c.active, t, first, end);
-    multiply(c.product, c.panel, 1, stop - first, 2 * H, H, (t ? c.new_0 + (t - 1) * B * H : c.start_0) + first * H, H, c.packed_0, c.slots + ((t * B + first) * 4 + 1) * H, 4 * H, 1);
-    multiply(c.product, c.panel, 1, stop - first, 1 * H, H, (t ? c.new_0 + (t - 1) * B * H : c.start_0) + first * H, H, c.packed_1, c.slots + ((t * B + first) * 4 + 3) * H, 4 * H, 0);
+    if (c.marks && c.marks[t]) begin_anew(c.before_0 + t * B * H, (t ? c.new_0 + (t - 1) * B * H : c.start_0), c.restarts + t * B, first, stop, end, H, F(0.0));
+    multiply(c.product, c.panel, 1, stop - first, 2 * H, H, (c.marks && c.marks[t] ? c.before_0 + t * B * H : (t ? c.new_0 + (t - 1) * B * H : c.start_0)) + first * H, H, c.packed_0, c.slots + ((t * B + first) * 4 + 1) * H, 4 * H, 1);
+    multiply(c.product, c.panel, 1, stop - first, 1 * H, H, (c.marks && c.marks[t] ? c.before_0 + t * B * H : (t ? c.new_0 + (t - 1) * B * H : c.start_0)) + first * H, H, c.packed_1, c.slots + ((t * B + first) * 4 + 3) * H, 4 * H, 0);
     forward_2(c, t, first, stop, gathered, spilled);
-    copy(c.new_0 + (t * B + stop) * H, (t ? c.new_0 + (t - 1) * B * H : c.start_0) + stop * H, (end - stop) * H);
+    copy(c.new_0 + (t * B + stop) * H, (c.marks && c.marks[t] ? c.before_0 + t * B * H : (t ? c.new_0 + (t - 1) * B * H : c.start_0)) + stop * H, (end - stop) * H);
   }
 }
 static void backward(const Call& c, int64_t first, int64_t end, F* gathered, F* spilled) {
@@ -139,6 +143,7 @@ static void backward(const Call& c, int64_t first, int64_t end, F* gathered, F* 
     backward_2(c, t, first, stop, gathered, spilled);
     multiply(c.product, c.panel, 1, stop - first, H, 3 * H, c.slots + ((t * B + first) * 4 + 1) * H, 4 * H, c.packed_2, c.d_state_0 + ((t + 1) & 1) * B * H + first * H, H, 1);
     copy(c.d_state_0 + ((t + 1) & 1) * B * H + stop * H, c.d_state_0 + (t & 1) * B * H + stop * H, (end - stop) * H);
+    if (c.marks && c.marks[t]) cut(c.d_state_0 + ((t + 1) & 1) * B * H, c.restarts + t * B, first, stop, H);
     clear(c.slots + (t * B + stop) * 4 * H, (end - stop) * 4 * H);
     gather(gathered, 4 * H + 0 * I + 0);
   }

@@ -3,12 +3,15 @@ struct Call {
   int64_t steps, batch, input_size, hidden_size, panel;
   Product product;
   const int64_t* active;
+  const uint8_t* marks;
+  const uint8_t* restarts;
   F* x;
   F* learned;
   F* slots;
   F* moments;
   F* start_0;
   F* new_0;
+  F* before_0;
   F* d_x;
   F* d_output;
   F* d_state_0;
@@ -141,9 +144,10 @@ static void forward(const Call& c, int64_t first, int64_t end, F* gathered, F* s
   const int64_t B = c.batch, I = c.input_size, H = c.hidden_size;
   for (int64_t t = 0; t < c.steps; t++) {
     const int64_t stop = running(c.active, t, first, end);
-    multiply(c.product, c.panel, 1, stop - first, 1 * H, H, (t ? c.new_0 + (t - 1) * B * H : c.start_0) + first * H, H, c.packed_0, c.slots + ((t * B + first) * 1 + 0) * H, 1 * H, 1);
+    if (c.marks && c.marks[t]) begin_anew(c.before_0 + t * B * H, (t ? c.new_0 + (t - 1) * B * H : c.start_0), c.restarts + t * B, first, stop, end, H, F(0.0));
+    multiply(c.product, c.panel, 1, stop - first, 1 * H, H, (c.marks && c.marks[t] ? c.before_0 + t * B * H : (t ? c.new_0 + (t - 1) * B * H : c.start_0)) + first * H, H, c.packed_0, c.slots + ((t * B + first) * 1 + 0) * H, 1 * H, 1);
     forward_2(c, t, first, stop, gathered, spilled);
-    copy(c.new_0 + (t * B + stop) * H, (t ? c.new_0 + (t - 1) * B * H : c.start_0) + stop * H, (end - stop) * H);
+    copy(c.new_0 + (t * B + stop) * H, (c.marks && c.marks[t] ? c.before_0 + t * B * H : (t ? c.new_0 + (t - 1) * B * H : c.start_0)) + stop * H, (end - stop) * H);
   }
 }
 static void backward(const Call& c, int64_t first, int64_t end, F* gathered, F* spilled) {
@@ -153,6 +157,7 @@ static void backward(const Call& c, int64_t first, int64_t end, F* gathered, F* 
     backward_2(c, t, first, stop, gathered, spilled);
     multiply(c.product, c.panel, 1, stop - first, H, 1 * H, c.slots + ((t * B + first) * 1 + 0) * H, 1 * H, c.packed_1, c.d_state_0 + ((t + 1) & 1) * B * H + first * H, H, 0);
     copy(c.d_state_0 + ((t + 1) & 1) * B * H + stop * H, c.d_state_0 + (t & 1) * B * H + stop * H, (end - stop) * H);
+    if (c.marks && c.marks[t]) cut(c.d_state_0 + ((t + 1) & 1) * B * H, c.restarts + t * B, first, stop, H);
     clear(c.slots + (t * B + stop) * 1 * H, (end - stop) * 1 * H);
     gather(gathered, 3 * H + 0 * I + 1);
   }
