@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from nas_rnn.cli.lines import PHASES
 from nas_rnn.cli.results import COLUMNS
 from nas_rnn.comparison import scale_lines
 from nas_rnn.comparison.result import Floor
+from nas_rnn.execution import RNN
 from nas_rnn.plugins import GROUPS, Registry
 from nas_rnn.strategies import Strategy
 from nas_rnn.testing import check_space
@@ -28,6 +30,29 @@ PAGES = ["README.md", "docs/plugins.md"]
 
 def blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+def test_the_layer_s_page_runs_from_top_to_bottom() -> None:
+    exec(compile("\n".join(blocks("docs/layer.md", "python")), "layer.md", "exec"), {"__name__": "page"})
+
+
+def test_the_order_of_gates_is_as_the_layer_s_page_says() -> None:
+    """By taking over torch's layers, whose gates are told apart by a number each."""
+    torchs = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+    for name, make in torchs.items():
+        row = re.search(
+            rf"^\| `{name}` \|(.*)\|$", (ROOT / "docs/layer.md").read_text("utf-8"), flags=re.MULTILINE
+        )
+        assert row is not None
+        ih, hh, theirs = ([gate.strip() for gate in cell.split(",")] for cell in row[1].split("|"))
+        module = make(3, 2)
+        with torch.no_grad():
+            for number in range(len(theirs)):
+                module.weight_ih_l0[2 * number : 2 * number + 2] = number
+                module.weight_hh_l0[2 * number : 2 * number + 2] = number
+        rnn = RNN.from_torch(module)
+        for gates, weight in ((ih, rnn.weight_ih_l0), (hh, rnn.weight_hh_l0)):
+            assert [theirs[int(block[0, 0])] for block in weight.detach().view(len(theirs), 2, -1)] == gates
 
 
 EXAMPLES = [(page, number, text) for page in PAGES for number, text in enumerate(blocks(page, "python"))]

@@ -114,7 +114,7 @@ def _print_settings(console: Console, comparison: Comparison) -> None:
 
 def _settings(settings: Mapping[str, Any]) -> str:
     return ", ".join(
-        f"{name.replace('_', ' ')} {value if isinstance(value, int) else f'{value:.3g}'}"
+        f"{name.replace('_', ' ')} {value if isinstance(value, int | str) else f'{value:.3g}'}"
         for name, value in settings.items()
         if value is not None
     )

@@ -56,7 +56,7 @@ class Entry:
     tuned: bool = False
     tried: int = 0
     gate_bias: float | None = None
-    second: Mapping[str, float] | None = None
+    second: Mapping[str, float | str] | None = None
     tuned_over: tuple[str, ...] = TUNED
     score: float | None = None
     control: str = ""
@@ -69,9 +69,9 @@ class Entry:
         return not (self.control or self.reference)
 
     @property
-    def settings(self) -> dict[str, float]:
+    def settings(self) -> dict[str, float | str]:
         """What tuning may set, as it is: the options of ``tuned_over``, and ``gate_bias`` where there is one."""
-        found: dict[str, float] = {name: getattr(self.training, name) for name in self.tuned_over}
+        found: dict[str, float | str] = {name: getattr(self.training, name) for name in self.tuned_over}
         return found if self.gate_bias is None else {**found, "gate_bias": self.gate_bias}
 
     def setting_of(self, run: int) -> int:
@@ -85,12 +85,17 @@ class Entry:
             return self.cell
         return with_gate_bias(parse_cell(self.cell), self.gate_bias).to_text()
 
-    def with_settings(self, settings: Mapping[str, float]) -> Entry:
+    def with_settings(self, settings: Mapping[str, float | str]) -> Entry:
         """Return the entry trained with ``settings``: those of `TrainingOptions`, and ``gate_bias``."""
         kinds = declared(TrainingOptions)
-        own = {name: kinds[name].kind(value) for name, value in settings.items() if name != "gate_bias"}
+        own = {
+            name: value if isinstance(value, str) else kinds[name].kind(value)
+            for name, value in settings.items()
+            if name != "gate_bias"
+        }
         training = TrainingOptions.from_dict({**self.training.to_dict(), **own})
-        return replace(self, training=training, gate_bias=settings.get("gate_bias", self.gate_bias))
+        bias = settings.get("gate_bias", self.gate_bias)
+        return replace(self, training=training, gate_bias=None if bias is None else float(bias))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +187,7 @@ def tuning_spec(
     entries: Sequence[Entry],
     position: int,
     number: int,
-    settings: Mapping[str, float],
+    settings: Mapping[str, float | str],
     *,
     task: TaskChoice,
     seed: int,

@@ -28,7 +28,7 @@ from nas_rnn.execution.checks import (
 from nas_rnn.execution.from_torch import cell_of, copy_weights
 from nas_rnn.execution.fused.backend import can_run, fused_problem, is_supported, layer_problem
 from nas_rnn.execution.fused.toolchain import CompileError
-from nas_rnn.execution.initialise import initialise
+from nas_rnn.execution.initialise import Init, check_init, initialise
 from nas_rnn.execution.layout import Layout, layer_layouts
 from nas_rnn.execution.marks import check_mark, mark_of
 from nas_rnn.execution.regularise import drop_features, drop_weights
@@ -70,6 +70,10 @@ class RNN(nn.Module):
     What stands at the attribute ``weight_hh_l0`` is what runs: a parameter, what a parametrisation makes of others,
     or a tensor that was put in its place.
 
+    ``init`` says how matrices start: ``"uniform"`` within 1/sqrt(hidden_size), as torch's layers, ``"glorot"``, or
+    ``"orthogonal"`` where states pass through. All else starts as the cell states it, but biases that do not start at
+    zero (the LSTM's forget gate) at ``gate_bias``, if one is given, in all layers and directions.
+
     The parameters of layer k are packed as `nas_rnn.execution.layout` says: ``weight_ih_l0``,
     ``weight_hh_l0``, ``bias_l0``, ...; those of the other direction end in ``_reverse``. Cells with equal
     digests have the same parameters, and the same values of them at one seed of torch.
@@ -96,12 +100,15 @@ class RNN(nn.Module):
         *,
         variational_dropout: float = 0.0,
         weight_drop: float = 0.0,
+        init: Init = "uniform",
+        gate_bias: float | None = None,
     ) -> None:
         super().__init__()
         check_arguments(input_size, hidden_size, num_layers)
         check_rate("dropout", "outputs to drop between layers", dropout)
         check_rate("variational_dropout", "features to drop of inputs and outputs", variational_dropout)
         check_rate("weight_drop", "recurrent weights to drop", weight_drop)
+        check_init(init, gate_bias)
         if dropout > 0 and num_layers == 1:
             warnings.warn(
                 f"dropout={dropout} lies between layers, of which there is one: it has no effect",
@@ -115,6 +122,7 @@ class RNN(nn.Module):
             bool(bidirectional),
         )
         self.variational_dropout, self.weight_drop = float(variational_dropout), float(weight_drop)
+        self.init, self.gate_bias = init, gate_bias
         self._layouts = layer_layouts(self.cell, input_size, hidden_size, num_layers, self.bidirectional)
         for layout in self._layouts:  # made now, as tools of torch's trace calls
             _ = layout.key, layout.state_sizes, layout.recurrent_rows
@@ -223,10 +231,10 @@ class RNN(nn.Module):
         return self._start(x_TBI, state, True)
 
     def reset_parameters(self) -> None:
-        """Start anew: matrices uniform within 1/sqrt(hidden_size), all else as the cell states it."""
+        """Start anew, as ``init`` and ``gate_bias`` say."""
         for layer, layout in enumerate(self._layouts):
             for reverse in self._directions:
-                initialise(layout, self._tensors(layer, reverse))
+                initialise(layout, self._tensors(layer, reverse), self.init, self.gate_bias)
 
     def get_extra_state(self) -> Tensor:
         """Return what the state dict tells of the cell: bytes (uint8) of text."""

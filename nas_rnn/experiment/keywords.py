@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypedDict
 
-from nas_rnn.training.options import Backend, Decay
+from nas_rnn.training.options import Backend, Decay, Init
 
 
 class _Options(TypedDict, total=False):
@@ -19,6 +19,7 @@ class _Options(TypedDict, total=False):
     dropout: float
     variational_dropout: float
     weight_drop: float
+    init: Init
     batch: int
     length: int
     learning_rate: float

@@ -19,7 +19,9 @@ ZERO_SHARE = 0.15
 EDGE_SHARE = 0.05
 """What lies nearer to an end than so much of the range lies at its edge."""
 
-Settings = dict[str, float]
+Setting = float | str
+"""A number, or the name of a choice."""
+Settings = dict[str, Setting]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +49,9 @@ class Range:
         value = self.low * (self.high / self.low) ** place if self.log else even
         return self.within(round(value) if self.whole else float(f"{value:.{SIGNIFICANT_DIGITS}g}"))
 
-    def place_of(self, value: float) -> float:
+    def place_of(self, value: Setting) -> float:
         """Return where a value of the range lies, from 0 to 1."""
+        assert not isinstance(value, str)
         if self.zero and value == 0:
             return ZERO_SHARE / 2
         if self.low == self.high:
@@ -60,11 +63,12 @@ class Range:
         place = min(max(place, 0.0), 1.0)
         return ZERO_SHARE + (1 - ZERO_SHARE) * place if self.zero else place
 
-    def within(self, value: float) -> float:
+    def within(self, value: Setting) -> float:
         """Return ``value``, or the end of the range that lies nearest."""
+        assert not isinstance(value, str)
         return value if self.zero and value == 0 else min(max(value, self.low), self.high)
 
-    def edge(self, value: float) -> float | None:
+    def edge(self, value: Setting) -> float | None:
         """Return the end of the range at whose edge ``value`` lies; None where it lies at none.
 
         A lower end is told only where there are values beyond it: beyond 0, and beyond a whole 1, there are none.
@@ -84,6 +88,35 @@ class Range:
         return centre + (place - centre) * abs(place - centre) / side if side else place
 
 
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What a setting without order may be: each name stands for an equal part of a place from 0 to 1."""
+
+    names: tuple[str, ...]
+
+    def value_at(self, place: float) -> str:
+        """As `Range.value_at`."""
+        return self.names[min(int(place * len(self.names)), len(self.names) - 1)]
+
+    def place_of(self, value: Setting) -> float:
+        """As `Range.place_of`: the middle of the part."""
+        return (self.names.index(str(value)) + 0.5) / len(self.names)
+
+    def within(self, value: Setting) -> str:
+        """Return ``value``, which is one of the names."""
+        return str(value)
+
+    def edge(self, value: Setting) -> None:
+        """Return None: nothing lies beyond a name."""
+
+    def denser(self, place: float) -> float:
+        """Return ``place``: all names are tried alike."""
+        return place
+
+
+Where = Range | Choice
+
+
 class SettingsStudy:
     """Proposes settings of ``ranges``, those that ``first`` has, for one cell.
 
@@ -98,10 +131,10 @@ class SettingsStudy:
     START: ClassVar[int] = 8
     ROUND: ClassVar[int] = 4
 
-    def __init__(self, ranges: Mapping[str, Range], first: Settings, *, seed: int) -> None:
+    def __init__(self, ranges: Mapping[str, Where], first: Settings, *, seed: int) -> None:
         self._all = dict(ranges)
         self._used = {name: ranges[name] for name in ranges if name in first}
-        self._first = {name: range.within(first[name]) for name, range in self._used.items()}
+        self._first: Settings = {name: where.within(first[name]) for name, where in self._used.items()}
         self._seed = seed
 
     @classmethod
@@ -150,6 +183,6 @@ class SettingsStudy:
         return study
 
 
-def _places(ranges: Mapping[str, Range]) -> dict[str, FloatDistribution]:
+def _places(ranges: Mapping[str, Where]) -> dict[str, FloatDistribution]:
     """Return what Optuna draws from, which knows places in the ranges and no values."""
     return {name: FloatDistribution(0.0, 1.0) for name in ranges}

@@ -49,6 +49,7 @@ def cell_rnn(spec: RunSpec, input_size: int, *, bidirectional: bool = False) -> 
         backend=spec.training.backend,
         variational_dropout=spec.training.variational_dropout,
         weight_drop=spec.training.weight_drop,
+        init=spec.training.init,
     )
 
 

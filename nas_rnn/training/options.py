@@ -13,12 +13,13 @@ from nas_rnn.options import BUDGET, TRAINING, Option, declared
 from nas_rnn.training.plain_data import from_plain, to_plain
 
 Decay = Literal["cosine", "linear", "none"]
+Init = Literal["uniform", "glorot", "orthogonal"]
 Backend = Literal["auto", "fused", "eager", "reference"]
-"""The names that `nas_rnn.execution.backends` takes, which this module does not import: it loads torch."""
+"""The names that `nas_rnn.execution` takes, which this module does not import: it loads torch."""
 
 TUNED = ("learning_rate", "variational_dropout", "weight_decay")
 """The training options that tuning always sets, besides the bias of gates."""
-TUNED_IF_ASKED = ("batch", "length", "clip", "dropout", "weight_drop")
+TUNED_IF_ASKED = ("batch", "length", "clip", "dropout", "weight_drop", "init")
 """Those that it sets as well where it is asked to."""
 
 
@@ -68,6 +69,13 @@ class TrainingOptions:
         Lt(1),
         Option("Probability of dropping a recurrent weight for a whole sequence, 0 to 1.", TRAINING),
     ] = 0.0
+    init: Annotated[
+        Init,
+        Option(
+            "How matrices of recurrent layers start: uniform (as torch's), glorot, or orthogonal where states pass.",
+            TRAINING,
+        ),
+    ] = "uniform"
     batch: Annotated[int, Ge(1), Option("Sequences per optimiser step (Adam).", TRAINING)] = 32
     length: Annotated[int, Ge(1), Option("Time steps per training sequence.", TRAINING)] = 32
     learning_rate: Annotated[

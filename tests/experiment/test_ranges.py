@@ -15,7 +15,7 @@ from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.stages.ranges import edge_words, fits_in, given_settings, ranges
 from nas_rnn.plugins import load_cell
 from nas_rnn.run_folder.config import AblateConfig, CompareConfig, read_config
-from nas_rnn.strategies.settings import Range
+from nas_rnn.strategies.settings import Choice, Range
 from nas_rnn.training import TrainingOptions
 from nas_rnn.training.options import TUNED, TUNED_IF_ASKED
 from tests.experiment_runs import write_text
@@ -125,7 +125,7 @@ def test_options_to_tune_are_a_list_or_a_text_with_commas(given: object) -> None
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"tune_over": "batches"}, "batch, length, clip, dropout, weight_drop can be tuned besides .*, not 'batches'"),
+        ({"tune_over": "batches"}, "batch, length, clip, dropout, weight_drop, init can be tuned besides .*, not 'batches'"),
         ({"tune_over": "learning_rate"}, r"what always is \(learning_rate, .*gate_bias\), not 'learning_rate'"),
         ({"tune_over": ""}, "not ''"),
         ({"tune_over": 3}, "a list of options is needed"),
@@ -161,3 +161,13 @@ def test_what_was_given_already_is_not_advised() -> None:
     assert found is not None and found.endswith("better (a larger --tune tries more around it)")
     found = edge_words("learning_rate", tried[1], tried, where)
     assert found is not None and found.endswith("better (--learning-rate 0.003 tries values around it)")
+
+
+def test_names_are_tried_alike_and_none_lies_at_an_edge() -> None:
+    names = ranges([entry(over=EVERYTHING)])["init"]
+    assert names == Choice(names=("uniform", "glorot", "orthogonal"))
+    tried = [names.value_at(place) for place in (0.0, 0.2, 0.5, 0.9, 1.0)]
+    assert tried == ["uniform", "uniform", "glorot", "orthogonal", "orthogonal"]
+    assert [names.value_at(names.place_of(name)) for name in names.names] == list(names.names)
+    assert edge_words("init", {"init": "uniform"}, [{"init": name} for name in names.names], names) is None
+    assert entry().with_settings({"init": "glorot"}).training.init == "glorot"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import get_args
 
 from nas_rnn import plugins
 from nas_rnn.cells import gate_bias, parse_cell
 from nas_rnn.comparison import Entry
 from nas_rnn.errors import UserError
 from nas_rnn.experiment.models import Models
-from nas_rnn.strategies.settings import Range, Settings
+from nas_rnn.strategies.settings import Choice, Range, Setting, Settings, Where
 from nas_rnn.tasks import Batching
+from nas_rnn.training.options import Init
 
 LEAST_LEARNING_RATE, MOST_LEARNING_RATE = 1 / 30, 10.0
 """The learning rates to try, as multiples of the one that was given."""
@@ -24,7 +26,7 @@ Fits = Callable[[int, int], bool]
 """Whether the training part fills a batch of so many sequences of such a length."""
 
 
-def ranges(entries: Sequence[Entry], fits: Fits = lambda batch, length: True) -> dict[str, Range]:
+def ranges(entries: Sequence[Entry], fits: Fits = lambda batch, length: True) -> dict[str, Where]:
     """Return over which ranges settings are tuned, the same for all ``entries``; the baseline's own lie within.
 
     They depend on the baseline, the first entry, alone: it is tuned before its contenders are known.
@@ -32,10 +34,11 @@ def ranges(entries: Sequence[Entry], fits: Fits = lambda batch, length: True) ->
     Batch and length are whole numbers, evenly in the logarithm, that the training part can fill. ``gate_bias`` concerns
     cells with biases that do not start at zero.
     """
-    given = given_settings(entries[0])
+    settings = given_settings(entries[0])
+    given = {name: value for name, value in settings.items() if not isinstance(value, str)}
     bias = given.get("gate_bias")
     rate, decay, clip = given["learning_rate"], given["weight_decay"], given.get("clip", 1.0)
-    found = {
+    found: dict[str, Where] = {
         "learning_rate": Range(
             low=rate * LEAST_LEARNING_RATE, high=rate * MOST_LEARNING_RATE, log=True, near=rate
         ),
@@ -47,6 +50,7 @@ def ranges(entries: Sequence[Entry], fits: Fits = lambda batch, length: True) ->
             near=decay or None,  # what lies near none is as good as none
         ),
         "gate_bias": Range(low=0.0, high=max(MOST_GATE_BIAS, bias or 0.0), near=bias),
+        "init": Choice(names=get_args(Init)),
         "clip": Range(low=min(0.1, clip / 10), high=max(10.0, 10 * clip), log=True, near=clip),
     }
     for name in ("variational_dropout", "dropout", "weight_drop"):  # up to 0.5, where none was given
@@ -54,7 +58,7 @@ def ranges(entries: Sequence[Entry], fits: Fits = lambda batch, length: True) ->
     found |= _of_sizes(
         {name: int(given[name]) for name in ("batch", "length") if name in given}, entries[0], fits
     )
-    return {name: range for name, range in found.items() if name in given or name == "gate_bias"}
+    return {name: where for name, where in found.items() if name in settings or name == "gate_bias"}
 
 
 def _of_sizes(given: dict[str, int], entry: Entry, fits: Fits) -> dict[str, Range]:
@@ -95,13 +99,15 @@ def fits_in(models: Models) -> Fits:
     return fits
 
 
-def edge_words(name: str, settings: Settings, tried: Sequence[Settings], where: Range) -> str | None:
+def edge_words(name: str, settings: Settings, tried: Sequence[Settings], where: Where) -> str | None:
     """Return what to say of a best value that has none beyond it, where a better one may lie; None where it has.
 
     Learning rates matter most: the best is told where none that was tried lies beyond, other values at the edge of
     their range.
     """
-    best, values = settings[name], [one[name] for one in tried]
+    if isinstance(where, Choice):
+        return None
+    best, values = _number(settings[name]), [_number(one[name]) for one in tried]
     told, flag = name.replace("_", " "), name.replace("_", "-")
     again = "" if name == "gate_bias" else f" (--{flag} {best:g} tries values around it)"
     if again and best == values[0]:  # the one that was given: with it the same ones would be tried
@@ -113,3 +119,8 @@ def edge_words(name: str, settings: Settings, tried: Sequence[Settings], where: 
     if end is None or len(set(values)) < 2 or name == "learning_rate":
         return None
     return f"the best {told}, {best:g}, lies at the end of its range, {end:g}; one beyond it may be better{again}"
+
+
+def _number(value: Setting) -> float:
+    assert not isinstance(value, str)
+    return value

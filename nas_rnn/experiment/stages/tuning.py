@@ -30,7 +30,7 @@ from nas_rnn.experiment.stages.halving import (
 from nas_rnn.experiment.stages.listening import RunListener
 from nas_rnn.experiment.stages.ranges import edge_words, fits_in, given_settings, ranges
 from nas_rnn.run_folder.trials import sign_of
-from nas_rnn.strategies.settings import Settings, SettingsStudy
+from nas_rnn.strategies.settings import Setting, Settings, SettingsStudy
 from nas_rnn.training import EpochRecord, RunResult, RunSpec
 
 FINALISTS = 2
@@ -99,7 +99,7 @@ def tune(
     )
 
 
-def _without_bias(settings: Mapping[str, float] | None) -> dict[str, float] | None:
+def _without_bias(settings: Mapping[str, Setting] | None) -> Settings | None:
     """Return the settings of training alone: each of several cells has a gate bias of its own."""
     if settings is None:
         return None
