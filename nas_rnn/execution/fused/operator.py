@@ -5,6 +5,10 @@ states, and what the backward pass reads; ``nas_rnn::sequence_backward`` the gra
 (`register_way`), and ``layout`` is the text `Layout.key`: a program that was exported finds its cell in it. ``mask`` is
 (T, B, 1), ``restarts`` (T, B).
 
+The backward pass writes gradients over activations, in what ``made`` holds beside the output, and notes that it has: a
+second one over the same computes them anew. So nothing depends on what has been written over, which torch therefore is
+not told of; it would copy all of it.
+
 Where gradients are transformed (torch.func, forward mode) the operator is taken apart into torch's own functions, the
 eager backend, and so is the derivative of the backward pass.
 """
@@ -29,6 +33,10 @@ Make = Callable[..., Buffers]
 Results = tuple[Tensor, list[Tensor], list[Tensor]]
 """The output, the final states, and what the backward pass reads beside them."""
 
+FORMAT = 1
+"""Part of every way's name in graphs; to be raised when what the operators hand to each other changes, as torch keeps
+compiled graphs on disk."""
+
 _WAYS: dict[str, Callable[[Layout, torch.dtype], tuple[Make, Schedule]]] = {}
 
 
@@ -37,7 +45,7 @@ def register_way(name: str, find: Callable[[Layout, torch.dtype], tuple[Make, Sc
 
     The schedule is that of `make_schedule`. ``find`` raises `CompileError` where the cell's code cannot be compiled.
     """
-    _WAYS[name] = find
+    _WAYS[f"{name} {FORMAT}"] = find
 
 
 # `torch.library.custom_op` would take 0.1 ms a call more.
@@ -65,7 +73,7 @@ def run_sequence(
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run one layer in one direction; ``parameters`` stand in the order of ``layout.shapes``."""
     output_TBH, finals, _ = torch.ops.nas_rnn.sequence.default(
-        way, layout.key, x_TBI, states, parameters, mask_TB1, restarts_TB
+        f"{way} {FORMAT}", layout.key, x_TBI, states, parameters, mask_TB1, restarts_TB
     )
     return output_TBH, tuple(finals)
 
@@ -96,7 +104,8 @@ def _forward(
     run = make(_active(mask), restarts, x, learned, states, parameters)
     run.forward()
     finals = [new[-1].clone() for new in run.new]
-    return run.new[0], finals, [*run.new[1:], *run.kept, learned, run.moments, run.slots]
+    used = x.new_zeros(1, dtype=torch.uint8)
+    return run.new[0], finals, [*run.new[1:], *run.kept, learned, run.moments, run.slots, used]
 
 
 def _active(mask: Tensor | None) -> Tensor | None:
@@ -119,7 +128,7 @@ def _without_data(
     widths = [*layout.state_sizes, *(layout.width(node) for node in schedule.kept)]
     widths += [2 * len(schedule.norms), len(schedule.slots) * layout.hidden_size]
     output, *made = (x.new_empty(steps, batch, width) for width in widths)
-    made.insert(-2, x.new_empty(schedule.learned_size))
+    made = [*made[:-2], x.new_empty(schedule.learned_size), *made[-2:], x.new_empty(1, dtype=torch.uint8)]
     return output, [x.new_empty(batch, size) for size in layout.state_sizes], made
 
 
@@ -151,20 +160,14 @@ def _backward(
     made: Tensors,
     needs: Sequence[bool],
 ) -> list[Tensor]:
-    *others, slots = made
+    *results, used = made
+    if x.device.type == "cpu":
+        note = used.numpy()  # autograd, which compares what it saved, does not see it change
+        again, note[0] = bool(note[0]), 1
+    else:  # asking would stop the device
+        again, results[-1] = False, results[-1].clone()
     gradients = _gradients(
-        way,
-        key,
-        d_output,
-        d_finals,
-        x,
-        states,
-        parameters,
-        mask,
-        restarts,
-        output,
-        [*others, slots.clone()],
-        needs,
+        way, key, d_output, d_finals, x, states, parameters, mask, restarts, output, results, needs, again
     )
     return [x.new_empty(0) if gradient is None else gradient for gradient in gradients]
 
@@ -298,7 +301,7 @@ class _Sequence(torch.autograd.Function):
         else:
             again, ctx.slots_hold_gradients = ctx.slots_hold_gradients, True
             found = _gradients(
-                ctx.way, ctx.key, d_results[0], d_results[1:], *arguments, output, made, needs, again
+                ctx.way, ctx.key, d_results[0], d_results[1:], *arguments, output, made[:-1], needs, again
             )
         return (None, None, None, None, None, *found)
 

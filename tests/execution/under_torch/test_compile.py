@@ -106,6 +106,20 @@ def test_lengths_and_batches_are_compiled_once(dynamic: bool | None) -> None:
     assert len(set(known if dynamic else known[-3:])) == 1
 
 
+def test_a_second_backward_pass_over_a_compiled_graph() -> None:
+    """It finds gradients where activations were, and computes these anew."""
+    rnn = RNN("lstm", 3, 4, 2, dtype=torch.float64)
+    compiled = torch.compile(rnn, backend="aot_eager", fullgraph=True)
+    x = torch.randn(5, 2, 3, dtype=torch.float64)
+    output, _ = compiled(x)
+    wanted = list(rnn.parameters())
+    found = [torch.autograd.grad(output.sin().sum(), wanted, retain_graph=True) for _ in range(3)]
+    expected = torch.autograd.grad(rnn(x)[0].sin().sum(), wanted)
+    for gradients in found:
+        for ours, theirs in zip(gradients, expected, strict=True):
+            torch.testing.assert_close(ours, theirs)
+
+
 def test_a_whole_model_with_dropout_and_a_loss() -> None:
     class Model(torch.nn.Module):
         def __init__(self) -> None:

@@ -65,7 +65,7 @@ def test_a_saved_program_runs_in_another_process(tmp_path: Path) -> None:
 def test_a_text_that_is_no_layout() -> None:
     x = torch.randn(2, 1, 3)
     with pytest.raises(UserError, match="begins with two sizes"):
-        torch.ops.nas_rnn.sequence("compiled", "no layout", x, [], [], None, None)
+        torch.ops.nas_rnn.sequence("compiled 1", "no layout", x, [], [], None, None)
 
 
 def test_script() -> None:
