@@ -305,11 +305,18 @@ class RNN(nn.Module):
             final = tuple(s.index_select(1, packed.unsorted_indices) for s in final)
         return pack_like(output_TBH, lengths_B, packed), final
 
+    def _first(self) -> Tensor | None:
+        """Return a parameter, whose dtype and device stand for all."""
+        own = next(iter(self._parameters.values()), None)  # seldom None; then a parametrisation has it
+        return next(self.parameters(), None) if own is None else own
+
     def _dtype(self) -> torch.dtype | None:
-        return next((parameter.dtype for parameter in self.parameters()), None)
+        first = self._first()
+        return None if first is None else first.dtype
 
     def _device(self) -> torch.device:
-        return next((parameter.device for parameter in self.parameters()), torch.device("cpu"))
+        first = self._first()
+        return torch.device("cpu") if first is None else first.device
 
     def _start(self, x_TBI: Tensor, state: State | None, batched: bool) -> State:
         """Return the states' starts, each (num_layers * directions, B, size)."""
@@ -374,7 +381,10 @@ class RNN(nn.Module):
             x_TBI = torch.cat(outputs, -1) if self.bidirectional else outputs[0]
             if self.dropout > 0 and layer < self.num_layers - 1:
                 x_TBI = nn.functional.dropout(x_TBI, self.dropout, self.training)
-        return self._without_features(x_TBI), tuple(torch.stack(path) for path in zip(*finals, strict=True))
+        x_TBI = self._without_features(x_TBI)
+        if len(finals) == 1:
+            return x_TBI, tuple(path.unsqueeze(0) for path in finals[0])
+        return x_TBI, tuple(torch.stack(path) for path in zip(*finals, strict=True))
 
     def _without_features(self, x_TBI: Tensor) -> Tensor:
         if self.training and self.variational_dropout > 0:

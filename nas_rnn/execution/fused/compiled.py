@@ -79,11 +79,8 @@ class CompiledBuffers(Buffers):
             "marks": self.marks,
         }
         fields = self.kernels.code.fields
-        arguments = (ctypes.c_int64 * len(fields))(*(_address(known.get(field)) for field in fields))
-        self.kernels.call(name, arguments, rows, self.scratch)
-
-
-def _address(value: Tensor | int | None) -> int:
-    if value is None:
-        return 0
-    return value if isinstance(value, int) else value.data_ptr()
+        addresses = [
+            0 if value is None else value if value.__class__ is int else value.data_ptr()
+            for value in map(known.get, fields)
+        ]
+        self.kernels.call(name, (ctypes.c_int64 * len(fields))(*addresses), rows, self.scratch)
