@@ -85,7 +85,10 @@ def _bare(folder: Path, listings: Sequence[Listing], folders: Sequence[Path]) ->
         if own == folder
         for name in listing.captions
     }
-    return sum(path.suffix.lower() in PICTURES and path.name not in listed for path in folder.iterdir())
+    return sum(
+        path.suffix.lower() in PICTURES and path.name not in listed and not path.name.startswith(".")
+        for path in folder.iterdir()
+    )
 
 
 def _files(folder: Path) -> list[Path]:
