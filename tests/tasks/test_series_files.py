@@ -401,7 +401,12 @@ BAD_TABLES: dict[str, tuple[str, dict[str, Any], str]] = {
     "quotes": (
         'class,x\na,"' + "1" * (1 << 17) + '1"\n',
         {},
-        "is no row of a table: field larger than field limit",
+        "line 2 is no row of a table: a cell has more than 131,072 characters; is a quotation mark never closed",
+    ),
+    "too many columns": (
+        "x," * (1 << 20) + "x\n",
+        {},
+        "has 1,048,577 columns, more than 1,048,576; give shorter",
     ),
     "no class": (
         LONG.replace("class", "kind"),
