@@ -172,6 +172,17 @@ def test_pictures_may_lie_elsewhere(tmp_path: Path) -> None:
     refused(path, "holds none of the pictures", images="../nowhere")
 
 
+def test_ids_that_do_not_match(tmp_path: Path) -> None:
+    content = coco(write_pictures(tmp_path / "images", 30))
+    for annotation in content["annotations"]:
+        annotation["image_id"] = str(annotation["image_id"])
+    (tmp_path / "captions.json").write_text(json.dumps(content))
+    refused(
+        tmp_path,
+        "no annotation belongs to one of the 30 images: the first has the image_id '0', the first image the id 0",
+    )
+
+
 def test_what_is_left_out_is_told(tmp_path: Path) -> None:
     names = write_pictures(tmp_path / "images", 44)
     content = coco(names[:40])

@@ -107,6 +107,12 @@ def read_coco(path: Path) -> Listing:
             listing.add(names[key], caption, where)
         else:
             listing.orphans += 1
+    if annotations and listing.orphans == len(annotations):
+        raise UserError(
+            f"{path}: no annotation belongs to one of the {len(images):,} images: the first has the image_id "
+            f"{annotations[0]['image_id']!r:.40}, the first image the id {next(iter(names), None)!r:.40}; give "
+            "captions and images that belong together, with ids alike, numbers or texts"
+        )
     return listing
 
 
