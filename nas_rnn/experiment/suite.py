@@ -217,7 +217,7 @@ def _plan(cells: tuple[str | Cell, ...], suite: Suite, given: dict[str, Any], ru
                 "cells": tuple(cell.name for cell in contenders),
                 "name": f"{given.get('name', 'suite-1')}-{name}",
             }
-            settings, models = prepare(CompareConfig, {**part, **there}, runs)
+            settings, models = prepare(CompareConfig, merged(None, {**part, **there}), runs)
             models.match(baseline, settings.params)  # too few parameters show here
         except UserError as error:
             raise UserError(f"part {name!r} of the suite: {error}") from None

@@ -145,6 +145,10 @@ def test_the_command_line_takes_precedence_over_the_suite() -> None:
         ("[tasks.a]\ntask = 'char-lm'\nname = 'b'", "sets name, which is the same for all parts"),
         ("[tasks.a]\ntask = 'char-lmm'", "part 'a' of the suite: unknown task 'char-lmm'"),
         ("[tasks.a]\ntask = 'char-lm'\nseeds = 'auto'", "a suite needs a number of seeds"),
+        (
+            "[tasks.a]\ntask = 'char-lm'\nepochs = 3\nmost_epochs = 9",
+            "part 'a' of the suite: most_epochs 9 is for epochs auto, whose runs it bounds; leave it out",
+        ),
         ("[tasks.a]\ntask = 'char-lm'\ndata = 'none.txt'", "part 'a' of the suite: there is no file"),
         ("[tasks.a]\ntask = 'char-lm'\nparams = 1", "part 'a' of the suite: "),
         (
