@@ -37,7 +37,8 @@ def nearest_hidden_size(count: Callable[[int], int], target: int, *, multiple_of
     if smallest > 2 * target:
         raise UserError(
             f"cannot match {target} parameters: the smallest possible model, of hidden size {multiple_of}, "
-            f"has {smallest}; give a target of at least {-(-smallest // 2)}"
+            f"has {smallest:,}, since embeddings and output layers count as well; give a larger target, such as "
+            f"{rounded_up(2 * smallest)}"
         )
     low, high = _bracket(count, target, multiple_of)
     while high - low > 1:
@@ -64,6 +65,12 @@ def _bracket(count: Callable[[int], int], target: int, multiple_of: int) -> tupl
                 f"{count(low * multiple_of)}; give a smaller target"
             )
     return low, high
+
+
+def rounded_up(count: int) -> int:
+    """Return the next number from ``count`` on that has two digits, and zeros behind them."""
+    unit = int(10 ** max(0, len(str(count)) - 2))
+    return -(-count // unit) * unit
 
 
 def mismatch_warning(match: Match) -> str | None:

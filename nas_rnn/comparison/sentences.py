@@ -85,7 +85,9 @@ def _sentence(comparison: Comparison, row: ContenderRow) -> str:
     if row.weak_baseline:
         poor = any(floor.as_good for floor in comparison.floors if floor.name == row.weak_baseline)
         claim += f": {other} has not learned enough to be a baseline; it "
-        claim += f"{'is no better than' if poor else 'does not clearly beat'} the {row.weak_baseline}"
+        claim += (
+            f"{'is no better than' if poor else 'does not clearly beat'} a trivial one, {row.weak_baseline}"
+        )
     if row.difference is None:
         reason = row.reason or "none of its runs has a test result"
         return f"{claim}: {reason}."

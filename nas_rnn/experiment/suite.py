@@ -38,6 +38,8 @@ _OF_PART = ("task", "data", "task_options")
 _NOT_OF_PART = ("name", "cells", "top", "baseline", "plugins", "time")
 _ALONE = {"reference": "none"}
 """Options that are others in a suite than in a comparison by itself: who is to be compared was asked for."""
+_OF_AUTO = frozenset({"most_epochs", "longer"})
+"""Options of runs that end by themselves."""
 
 
 @dataclass(frozen=True)
@@ -203,14 +205,19 @@ def _plan(cells: tuple[str | Cell, ...], suite: Suite, given: dict[str, Any], ru
     baseline = find_cell(given.get("baseline", "lstm"), runs)
     contenders, notices = contenders_of(baseline, cells, runs, top)
     own = {name: value for name, value in given.items() if name != "name"}
-    parts = {name: {**part, **own} for name, part in suite.parts.items()}
+    # What bounds runs that end by themselves says nothing of runs of a number of epochs.
+    idle = _OF_AUTO if own.get("epochs", "auto") != "auto" else frozenset[str]()
+    parts = {
+        name: {**{option: value for option, value in part.items() if option not in idle}, **own}
+        for name, part in suite.parts.items()
+    }
     for name, part in parts.items():
         try:
             there = {
                 "cells": tuple(cell.name for cell in contenders),
                 "name": f"{given.get('name', 'suite-1')}-{name}",
             }
-            settings, models = prepare(CompareConfig, {**part, **there}, runs)
+            settings, models = prepare(CompareConfig, merged(None, {**part, **there}), runs)
             models.match(baseline, settings.params)  # too few parameters show here
         except UserError as error:
             raise UserError(f"part {name!r} of the suite: {error}") from None

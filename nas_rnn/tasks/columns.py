@@ -8,7 +8,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -55,12 +55,16 @@ class Piece:
 
 @dataclass(frozen=True)
 class Source:
-    """A file that gives its columns' names first and pieces then; ``row`` is what it calls a row."""
+    """A file that gives its columns' names first and pieces then; ``row`` is what it calls a row.
+
+    ``unnamed`` are the places of columns that have no name in the file, and may be an index.
+    """
 
     path: Path
     names: list[str]
     pieces: Iterator[Piece]
     row: str
+    unnamed: frozenset[int] = frozenset()
 
 
 def open_source(path: Path, reading: Format) -> Source:
@@ -126,10 +130,11 @@ def _csv(path: Path, stream: BinaryIO, reading: Format) -> Source:
     encoding = _known(reading.encoding)
     text = io.TextIOWrapper(stream, encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="")
     separator = _separator(path, text, reading)
-    rows = csv.reader(text, delimiter=separator, skipinitialspace=separator == " ")
+    rows = numbered_rows(text, separator, skipping_blanks=separator == " ")
     guarded = _guarded(path, rows, reading)
     _, names = next(guarded, (0, []))
-    return Source(path, _names(path, names, reading), _pieces(path, guarded, len(names)), "line")
+    found = _names(path, names, reading)
+    return Source(path, found, _pieces(path, guarded, len(names)), "line", _unnamed(names))
 
 
 def _separator(path: Path, text: io.TextIOWrapper, reading: Format) -> str:
@@ -144,19 +149,52 @@ def _separator(path: Path, text: io.TextIOWrapper, reading: Format) -> str:
     return max(",;\t|", key=line.count)
 
 
-def _guarded(path: Path, rows: Iterator[list[str]], reading: Format) -> Iterator[tuple[int, list[str]]]:
-    """Give the rows that are not blank with the numbers of their lines."""
+def _guarded(
+    path: Path, rows: Iterator[tuple[int, list[str]]], reading: Format
+) -> Iterator[tuple[int, list[str]]]:
+    """Give the rows that are not blank with the numbers of the lines on which they begin."""
+    try:
+        for number, row in rows:
+            if len(row) > 1 or "".join(row).strip():
+                yield number, row
+    except UnicodeError as error:
+        raise _other_encoding(path, reading, error) from None
+    except UnreadableRow as error:
+        raise UserError(f"{path}, line {error.line:,}: {error}; {reading.what_works}") from None
+
+
+class UnreadableRow(Exception):
+    """What is wrong with the row of a table that begins on ``line``."""
+
+    def __init__(self, line: int, why: str) -> None:
+        super().__init__(why)
+        self.line = line
+
+
+def numbered_rows(
+    lines: Iterable[str], separator: str, *, skipping_blanks: bool = False, strict: bool = False
+) -> Iterator[tuple[int, list[str]]]:
+    """Give the rows of ``lines``, each with the number, from 1 on, of the line on which it begins.
+
+    With ``skipping_blanks`` those behind a separator are no part of a cell; ``strict`` refuses stray quotation marks.
+
+    Raises:
+        UnreadableRow: for the first row that is none.
+    """
+    rows = csv.reader(lines, delimiter=separator, skipinitialspace=skipping_blanks, strict=strict)
     while True:
+        begins = rows.line_num + 1
         try:
             row = next(rows, None)
-        except UnicodeError as error:
-            raise _other_encoding(path, reading, error) from None
         except csv.Error as error:
-            raise UserError(f"{path}, line {rows.line_num:,}: {error}; {reading.what_works}") from None  # type: ignore[attr-defined]
+            why = str(error)
+            if "field limit" in why:
+                most = csv.field_size_limit()
+                why = f"a cell has more than {most:,} characters; is a quotation mark never closed?"
+            raise UnreadableRow(begins, why) from error
         if row is None:
             return
-        if row:
-            yield rows.line_num, row  # type: ignore[attr-defined]
+        yield begins, row
 
 
 def _other_encoding(path: Path, reading: Format, error: UnicodeError) -> UserError:
@@ -194,6 +232,23 @@ def _names(path: Path, names: list[str], reading: Format) -> list[str]:
     return found
 
 
+def is_unnamed(name: str) -> bool:
+    """Whether a column has no name, or one that pandas made for what had none."""
+    return not name.strip() or name.startswith(("Unnamed: ", "__index_level_"))
+
+
+def _unnamed(names: Sequence[str]) -> frozenset[int]:
+    return frozenset(place for place, name in enumerate(names) if is_unnamed(name))
+
+
+def unnamed_column(path: Path, place: int, what_works: str) -> UserError:
+    """Return the error for a column without a name, which nobody may have meant as data."""
+    return UserError(
+        f"column {place + 1} of {path} has no name and may be an index, such as pandas writes without index=False; "
+        f"{what_works}"
+    )
+
+
 def _is_number(text: str) -> bool:
     try:
         float(text.replace(",", "."))
@@ -228,7 +283,7 @@ def _parquet(path: Path, reading: Format) -> Source:
         names = _names(path, list(file.schema_arrow.names), reading)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise _damaged(path, error) from None
-    return Source(path, names, _parquet_pieces(path, file, names), "row")
+    return Source(path, names, _parquet_pieces(path, file, names), "row", _unnamed(names))
 
 
 def _damaged(path: Path, error: Exception) -> UserError:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas_rnn.errors import UserError
+from nas_rnn.tasks.texts import require_file
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -56,11 +57,9 @@ def read_picture(path: Path, mode: Literal["L", "RGB"], *, least: int = 0) -> Im
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
+    require_file(path, f"give a {', '.join(FORMATS)} file")  # a pipe would keep whoever opens it waiting
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the bound is our own
-            opened = Image.open(path, formats=FORMATS)
-        with opened:
+        with warnings.catch_warnings(), _opened(path) as opened:
             width, height = opened.size
             if width * height > MOST_PIXELS:
                 raise ValueError(f"{width:,} x {height:,} pixels are more than {MOST_PIXELS:,}")
@@ -80,6 +79,14 @@ def read_picture(path: Path, mode: Literal["L", "RGB"], *, least: int = 0) -> Im
         ) from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise UserError(f"cannot read the picture {path}: {error}; repair or remove it") from error
+
+
+def _opened(path: Path) -> ImageFile:
+    """Open a picture without warnings: of sizes, since the bound is our own, and of odd EXIF entries, as many have."""
+    from PIL import Image
+
+    warnings.simplefilter("ignore")
+    return Image.open(path, formats=FORMATS)
 
 
 def _bits(opened: ImageFile) -> int | None:

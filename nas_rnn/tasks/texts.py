@@ -123,6 +123,18 @@ def require_file(path: Path, what_works: str) -> None:
         raise UserError(f"{path} is a device or a pipe; {what_works}")
 
 
+def listed_folder(folder: Path) -> list[Path]:
+    """Return what lies in a folder, by name.
+
+    Raises:
+        UserError: where it cannot be read.
+    """
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise UserError(f"cannot read {folder}: {error.strerror}; give a folder that you may read") from error
+
+
 def _decoded(path: Path, contents: Iterator[bytes]) -> Iterator[str]:
     decoder, offset, beginning, any_text, held = codecs.getincrementaldecoder("utf-8")(), 0, b"", False, ""
     for number, content in enumerate(contents):

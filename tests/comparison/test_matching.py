@@ -27,7 +27,7 @@ def test_no_other_size_is_nearer(square: int, linear: int, fixed: int, multiple_
         return square * hidden * hidden + linear * hidden + fixed
 
     if count(multiple_of) > 2 * target:
-        with pytest.raises(UserError, match=str(count(multiple_of))):
+        with pytest.raises(UserError, match=f"{count(multiple_of):,}"):
             nearest_hidden_size(count, target, multiple_of=multiple_of)
         return
     match = nearest_hidden_size(count, target, multiple_of=multiple_of)
@@ -62,6 +62,13 @@ def test_counting_is_done_a_logarithmic_number_of_times() -> None:
 def test_a_count_that_does_not_grow_is_an_error_and_not_an_endless_search() -> None:
     with pytest.raises(UserError, match="still has only 10"):
         nearest_hidden_size(lambda hidden: 10, 1000)
+
+
+def test_a_target_that_is_too_small_is_answered_by_one_that_leaves_the_cell_something() -> None:
+    with pytest.raises(UserError, match=r"has 28,928, .* give a larger target, such as 58000$"):
+        nearest_hidden_size(lambda hidden: 28_927 + hidden**2, 2000)
+    with pytest.raises(UserError, match=r"such as 6$"):
+        nearest_hidden_size(lambda hidden: 3 * hidden, 1)
 
 
 @pytest.mark.parametrize(("target", "multiple_of"), [(0, 1), (10, 0)])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nas_rnn.comparison import Comparison, judge
+from nas_rnn.comparison import Comparison, judge, sentence
 from nas_rnn.comparison.statistics import CAREFUL_QUANTILE, paired_interval
 from nas_rnn.comparison.suite import SuiteComparison, judge_suite, mean_of_gaps, suite_lines
 from nas_rnn.tasks import Mean
@@ -122,6 +122,8 @@ def test_a_weak_baseline_is_not_beaten_in_a_suite_either() -> None:
     floor = {"table": statistics(np.full(80, 1.9))}
     weak = judge([BITS], plan, measured(plan, {"lstm": 0.0, "new": -0.05}), floors=floor)
     assert weak.contenders[0].weak_baseline
+    # Any name of a trivial one makes a sentence: "always the mean", "what most often came next".
+    assert "it is no better than a trivial one, table; " in sentence(weak)
     found = judge_suite({"a": weak}).comparisons["a"].contenders[0]
     assert found.verdict == "undecided" and found.weak_baseline == weak.contenders[0].weak_baseline
 

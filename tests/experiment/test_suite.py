@@ -121,7 +121,9 @@ def test_a_suite_of_which_a_part_fails_can_be_resumed(monkeypatch: pytest.Monkey
 
 
 def test_the_command_line_takes_precedence_over_the_suite() -> None:
-    result = nas_rnn.compare_suite("gru", suite="two.toml", seeds=1, smoke=True, **OPTIONS)
+    # A number of epochs takes the place of what bounds runs that end by themselves, too.
+    Path("two.toml").write_text(SUITE.replace("epochs = 1", "most_epochs = 300\nlonger = 2.0"))
+    result = nas_rnn.compare_suite("gru", suite="two.toml", epochs=1, seeds=1, smoke=True, **OPTIONS)
     assert result.name == "suite-1"
     assert {len(one.baseline.seeds) for one in answer(result).comparisons.values()} == {1}
     assert nas_rnn.compare_suite(resume="suite-1").lines == result.lines
@@ -143,6 +145,10 @@ def test_the_command_line_takes_precedence_over_the_suite() -> None:
         ("[tasks.a]\ntask = 'char-lm'\nname = 'b'", "sets name, which is the same for all parts"),
         ("[tasks.a]\ntask = 'char-lmm'", "part 'a' of the suite: unknown task 'char-lmm'"),
         ("[tasks.a]\ntask = 'char-lm'\nseeds = 'auto'", "a suite needs a number of seeds"),
+        (
+            "[tasks.a]\ntask = 'char-lm'\nepochs = 3\nmost_epochs = 9",
+            "part 'a' of the suite: most_epochs 9 is for epochs auto, whose runs it bounds; leave it out",
+        ),
         ("[tasks.a]\ntask = 'char-lm'\ndata = 'none.txt'", "part 'a' of the suite: there is no file"),
         ("[tasks.a]\ntask = 'char-lm'\nparams = 1", "part 'a' of the suite: "),
         (

@@ -21,6 +21,7 @@ from nas_rnn.plugins import load_space
 from nas_rnn.tasks import Batch, Batching, PreviewOptions, Regularisation, TaskData
 from nas_rnn.tasks.bleu import bleu_counter
 from nas_rnn.tasks.caption import Caption, net
+from nas_rnn.tasks.caption.figures import lines_of
 from nas_rnn.tasks.caption.floors import rows_of
 from nas_rnn.tasks.caption.model import Captioner
 from nas_rnn.tasks.caption.scores import BLEU, CIDER, EXACT, NATS, PERPLEXITY, frequencies, scored
@@ -456,3 +457,19 @@ def test_a_fresh_test_part_has_its_own_frequencies(source: Path) -> None:
     expected = frequencies(references, len(SPECIAL) + len(data.meta["tokens"]))
     assert np.array_equal(cut.part("test")["series"], np.stack([expected.keys_G, expected.counts_G]))
     assert cut.meta["mean"] == pytest.approx(float(data.part("train")["pictures"][:20].mean()))
+
+
+@pytest.mark.parametrize(
+    ("texts", "most", "lines"),
+    [
+        (["a dog runs"], 3, ["a dog runs"]),
+        (["a dog", "a cat"], 3, ["– a dog", "– a cat"]),
+        (["a dog", "word " * 12, "a cat"], 2, ["– a dog"]),
+        (["a dog", "word " * 12], 3, ["– a dog", "– " + "word " * 7 + "word", "    word word word word"]),
+        (["word " * 30], 2, ["word " * 8 + "word", "word " * 8 + "word …"]),
+        ([""], 2, []),
+        ([], 2, []),
+    ],
+)
+def test_texts_beside_a_picture_are_whole(texts: list[str], most: int, lines: list[str]) -> None:
+    assert lines_of(texts, most) == lines

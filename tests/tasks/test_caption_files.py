@@ -152,6 +152,17 @@ def test_a_quoted_caption_may_have_several_lines(tmp_path: Path) -> None:
     assert pairs(load(tmp_path)) == expected(30, 1)
 
 
+def test_a_quotation_mark_that_is_never_closed_is_told_where_it_opens(tmp_path: Path) -> None:
+    names = write_pictures(tmp_path / "images", 9)
+    rows = [f"{name},one two" for name in names]
+    rows = ["image,caption", *rows[:3], f'{names[3]},"one two', *rows * 1000]
+    (tmp_path / "captions.txt").write_text("\n".join(rows) + "\n")
+    refused(
+        tmp_path,
+        "captions.txt, line 5 cannot be read: a cell has more than 131,072 characters; is a quotation",
+    )
+
+
 def test_pictures_may_lie_elsewhere(tmp_path: Path) -> None:
     (tmp_path / "texts").mkdir()
     path = write_coco(tmp_path / "texts")
@@ -159,6 +170,17 @@ def test_pictures_may_lie_elsewhere(tmp_path: Path) -> None:
     refused(path, "none of the pictures that")
     assert pairs(load(path, images="../photographs")) == expected(60, 2)
     refused(path, "holds none of the pictures", images="../nowhere")
+
+
+def test_ids_that_do_not_match(tmp_path: Path) -> None:
+    content = coco(write_pictures(tmp_path / "images", 30))
+    for annotation in content["annotations"]:
+        annotation["image_id"] = str(annotation["image_id"])
+    (tmp_path / "captions.json").write_text(json.dumps(content))
+    refused(
+        tmp_path,
+        "no annotation belongs to one of the 30 images: the first has the image_id '0', the first image the id 0",
+    )
 
 
 def test_what_is_left_out_is_told(tmp_path: Path) -> None:

@@ -346,6 +346,15 @@ def test_floors_by_hand() -> None:
     np.testing.assert_allclose(beside["bits"], wanted)
 
 
+@pytest.mark.parametrize("floor", [by_position, after_the_left])
+def test_floors_are_the_same_piece_by_piece(floor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    train, test = (random.integers(0, 5, (count, 3, 4), dtype=np.uint8) for count in (50, 20))
+    whole = floor(train, test, 5)
+    monkeypatch.setattr("nas_rnn.tasks.draw.floors.PIECE", 40)  # three pictures
+    assert all(np.array_equal(own, whole[name]) for name, own in floor(train, test, 5).items())
+
+
 @pytest.mark.parametrize("options", [*WAYS])
 def test_it_learns_what_no_histogram_knows(source: Path, options: dict[str, Any]) -> None:
     task = Draw(levels=2, **options)

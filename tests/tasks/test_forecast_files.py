@@ -75,6 +75,36 @@ def test_ways_to_write_the_same_numbers(
     assert np.array_equal(series.values, waves(30))
 
 
+@pytest.mark.parametrize("name", ["", " ", "Unnamed: 0"])
+def test_an_index_is_no_variable(tmp_path: Path, name: str) -> None:
+    rows = [[str(number - 1) if number else name, *row] for number, row in enumerate(lines(50))]
+    path = write(tmp_path / "a.csv", rows)
+    assert "column 1 of" in (message := refused(path))
+    assert "has no name and may be an index, such as pandas writes without index=False" in message
+    assert read(path, columns="load").names == ["load"]
+
+
+def test_times_may_have_no_name(tmp_path: Path) -> None:
+    rows = lines(50)
+    rows[0][0] = ""
+    assert read(write(tmp_path / "a.csv", rows)).names == ["load", "oil"]
+
+
+def test_lines_of_blanks_are_no_rows(tmp_path: Path) -> None:
+    rows = [*lines(20), [], [" "], *lines(50)[21:], ["\t"]]
+    assert len(read(write(tmp_path / "a.csv", rows)).values) == 50
+
+
+def test_a_quotation_mark_that_is_never_closed(tmp_path: Path) -> None:
+    rows = lines(50)
+    rows[18][1] = '"1'
+    assert "line 19: 2 cells, where the line of names has 3" in refused(write(tmp_path / "a.csv", rows))
+    path = write(tmp_path / "a.csv", [*rows, *lines(9000)[1:]])
+    assert "line 19: a cell has more than 131,072 characters; is a quotation mark never closed?" in refused(
+        path
+    )
+
+
 def test_an_empty_cell_is_named_by_line_time_and_column_and_filled_on_request(tmp_path: Path) -> None:
     rows = lines(50)
     rows[18][2] = ""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import copyreg
 import os
 import pickle
+import struct
 import sys
+import tracemalloc
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -459,6 +461,44 @@ def test_bad_input_is_told_in_one_line(
     with pytest.raises(UserError, match=message) as told:
         Music().load(path)
     assert "\n" not in str(told.value)
+
+
+def element(kind: int, data: bytes) -> bytes:
+    return struct.pack("<II", kind, len(data)) + data + bytes(-len(data) % 8)
+
+
+def packed_element(data: bytes) -> bytes:
+    packed_data = zlib.compress(data, 9)
+    return struct.pack("<II", 15, len(packed_data)) + packed_data
+
+
+def empty_cells(count: int) -> bytes:
+    head = element(6, struct.pack("<II", 1, 0)) + element(5, struct.pack("<ii", 1, count))
+    return element(14, head + element(1, b"traindata") + element(14, b"") * count)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: packed_element(empty_cells(100_001)), "traindata claims 100,001 cells, more than 100,000"),
+        (lambda: element(14, b"") * 100_001, "it has more than 100,000 elements in a row"),
+        (lambda: packed_element(empty_cells(3)) * 2, "it has traindata twice"),
+        # Behind the one variable that a packed element has, nothing is read.
+        (lambda: packed_element(empty_cells(3) + element(14, b"x")), "has no variable validdata, testdata"),
+    ],
+)
+def test_small_elements_of_a_mat_file_are_bounded_in_number(
+    tmp_path: Path, make: Callable[[], bytes], message: str
+) -> None:
+    path = tmp_path / "x.mat"
+    path.write_bytes(mat(tmp_path)[:128] + make())
+    tracemalloc.start()
+    try:
+        with pytest.raises(UserError, match=message):
+            Music().load(path)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 26
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_mat_file_is_not_unpacked_beyond_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ import os
 import struct
 import sys
 import tracemalloc
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +203,36 @@ def test_pixels_are_normalised_by_the_training_part(tmp_path: Path) -> None:
     assert inputs.std() == pytest.approx(1.0, abs=1e-5)
 
 
+def test_what_lies_beside_pictures_and_is_none(tmp_path: Path) -> None:
+    write_classes(tmp_path, each=10)
+    (tmp_path / "cat" / "._0.png").write_bytes(b"\0\5\x16\7, of macOS")
+    (tmp_path / "cat" / "more.png").mkdir()
+    for task in (Glimpses(), Draw()):
+        assert sum(len(task.load(tmp_path).part(part)["labels"]) for part in PARTS) == 20
+
+
+def test_a_pipe_keeps_nobody_waiting(tmp_path: Path) -> None:
+    write_classes(tmp_path, each=10)
+    os.mkfifo(tmp_path / "cat" / "pipe.png")
+    refused(tmp_path, r"pipe.png is a device or a pipe; give a PNG, JPEG")
+
+
+def test_pictures_that_are_too_much_in_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas_rnn.tasks.picture_sets.folders.MOST_BYTES", 20 * 6 * 6 - 1)
+    write_classes(tmp_path, each=10)
+    refused(tmp_path, r"20 pictures of 6 x 6 pixels such as .*0.png are more than 719 bytes; set option size")
+    Glimpses(size=4).load(tmp_path)
+
+
+def test_odd_exif_entries_are_not_told(tmp_path: Path) -> None:
+    write_classes(tmp_path, each=10)
+    cut_off = b"Exif\0\0MM\0*\0\0\0\x08\0\2\x01\x12\0\3\0\0\0\1\0\1\0\0\x01"
+    Image.new("L", (6, 6), 90).save(tmp_path / "cat" / "odd.jpg", exif=cut_off)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Glimpses().load(tmp_path)
+
+
 def test_differing_sizes_are_refused_unless_a_size_is_set(tmp_path: Path) -> None:
     write_classes(tmp_path, each=6, sizes=(6, 8))
     refused(
@@ -310,6 +341,8 @@ def test_own_parts_that_are_each_sorted_by_class(tmp_path: Path) -> None:
 def test_too_few_pictures(tmp_path: Path) -> None:
     write_pair(tmp_path, IMAGES, LABELS, 3)
     refused(tmp_path, "has 3 pictures, 2 of them to train and validate on, too few")
+    write_pair(tmp_path, IMAGES, LABELS, 1)
+    refused(tmp_path, "has 1 pictures, 1 of them to train and validate on, too few")
 
 
 def test_a_patch_that_does_not_fit_is_said_at_loading(tmp_path: Path) -> None:

@@ -200,7 +200,8 @@ def test_long_pairs_are_left_out_and_sources_known_are_told(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "holds no pair of at most 60 tokens"),
+        (b"", "pairs.tsv is empty; give lines of a source, a tab and its target"),
+        (b"a " * 40 + b"\tb\n", "holds no pair of at most 60 tokens a side (1 are longer); "),
         (b"one\ttwo\nthree\n", "line 2 has no tab: 'three'"),
         (b"one\ttwo\n \tthree\n", "line 2: the source is empty"),
         (b"one\ttwo\nthree\t\tfour\n", "line 2: the target is empty"),
@@ -626,3 +627,11 @@ def test_a_fresh_test_part_is_refused_where_a_source_has_several_targets(tmp_pat
 
 def test_the_special_symbols_are_one_list() -> None:
     assert [SPECIAL[place] for place in (net.PAD, net.START, net.END, net.UNKNOWN)] == list(SPECIAL)
+
+
+def test_the_two_sides_of_pairs_in_two_files(tmp_path: Path) -> None:
+    for part in ("train", "valid", "test"):
+        for side in ("de", "en"):
+            (tmp_path / f"{part}.{side}").write_text("one\ntwo\n")
+    with pytest.raises(UserError, match=r"put together by: paste train.de train.en > train.tsv\)"):
+        Seq2Seq().load(tmp_path)

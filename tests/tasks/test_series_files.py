@@ -137,8 +137,21 @@ def test_groups_stay_in_one_part(tmp_path: Path) -> None:
     assert not people[0] & people[1] and not people[0] & people[2] and not people[1] & people[2]
     assert all(len(data.groups[part]) == len(data.part(part)["labels"]) for part in PARTS)
     assert len(data.part("test")["labels"]) == pytest.approx(18, abs=9)
+    (told,) = Classify().notices(data)
+    train, valid, test = map(len, people)
+    counts = f"of 10 there are {train} to train on, {valid} to validate on, {test} to test on"
+    assert told == (
+        "series of one group stay in one part, so the figure is that of groups never met: "
+        f"{counts}; group=none mixes them"
+    )
     without = Classify(group="none", variables="v0,v1").load(tmp_path / "data.csv")
-    assert without.groups == {}
+    assert without.groups == {} and Classify().notices(without) == ()
+
+
+def test_a_single_group_to_test_on_is_told(tmp_path: Path) -> None:
+    data = Classify(test=0.1).load(written(tmp_path, long_text(*waves(90), people=4)))
+    (told,) = Classify().notices(data)
+    assert "1 to test on; with one group to test on, intervals cover seeds alone; group=none" in told
 
 
 def test_a_pair_that_shares_groups_says_so(tmp_path: Path) -> None:
@@ -401,7 +414,12 @@ BAD_TABLES: dict[str, tuple[str, dict[str, Any], str]] = {
     "quotes": (
         'class,x\na,"' + "1" * (1 << 17) + '1"\n',
         {},
-        "is no row of a table: field larger than field limit",
+        "line 2 is no row of a table: a cell has more than 131,072 characters; is a quotation mark never closed",
+    ),
+    "too many columns": (
+        "x," * (1 << 20) + "x\n",
+        {},
+        "has 1,048,577 columns, more than 1,048,576; give shorter",
     ),
     "no class": (
         LONG.replace("class", "kind"),

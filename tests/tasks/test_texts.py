@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from nas_rnn.errors import UserError
 from nas_rnn.tasks import texts
 from nas_rnn.tasks.char_lm.text import Vocabulary, encoded
-from nas_rnn.tasks.texts import read_pieces
+from nas_rnn.tasks.seq2seq import Seq2Seq
+from nas_rnn.tasks.texts import listed_folder, read_pieces
 
 
 def read_text(path: Path) -> str:
@@ -109,3 +110,17 @@ def test_a_name_that_no_file_can_have() -> None:
         UserError, match=r"cannot look up x+: File name too long; give the path of a file or folder"
     ):
         list(read_pieces(Path("x" * 300)))
+
+
+def test_a_folder_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "b").touch()
+    (tmp_path / "a").touch()
+    assert [path.name for path in listed_folder(tmp_path)] == ["a", "b"]
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    for read in (listed_folder, Seq2Seq().load):
+        with pytest.raises(UserError, match=f"cannot read {tmp_path}: Permission denied; give a folder"):
+            read(tmp_path)

@@ -91,16 +91,7 @@ def recall_png(curves: Mapping[str, NDArray[np.float64]], top: int) -> bytes:
     axes = figure.subplots()
     for (name, values), colour in zip(curves.items(), COLOURS, strict=False):
         places = np.arange(1, len(values) + 1)
-        axes.plot(places, values, color=colour, linewidth=1.8)
-        axes.annotate(
-            name,
-            (places[-1], values[-1]),
-            xytext=(0, 4),
-            textcoords="offset points",
-            ha="right",
-            fontsize=8,
-            color=INK,
-        )
+        axes.plot(places, values, color=colour, linewidth=1.8, label=name)
     last = max(map(len, curves.values()))
     if top <= last:
         axes.axvline(top, color="#dddddd", linewidth=0.8, zorder=0)
@@ -110,4 +101,6 @@ def recall_png(curves: Mapping[str, NDArray[np.float64]], top: int) -> bytes:
     axes.set_ylabel("next item among them, %")
     axes.set_title("Validation: recall", loc="left", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
+    # Beside their ends names would lie upon each other: with few items all curves come to 100.
+    figure.legend(loc="outside upper right", ncols=len(curves), frameon=False, fontsize=9)
     return png(figure)

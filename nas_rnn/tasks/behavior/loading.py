@@ -190,10 +190,11 @@ def _vocabulary(found: Sessions, train: Numbers, events: Events, wanted: Wanted)
     ordered = sorted(enough.tolist(), key=lambda number: (-counts_V[number], events.names[number]))
     kept = np.array(ordered[: wanted.items or None], dtype=np.int64)
     if len(kept) <= wanted.top:
+        often = f" that occur {wanted.least:,} times or more" if wanted.least > 1 else ""
         raise UserError(
-            f"the training part of {events.source} has {len(kept)} item{'s' * (len(kept) != 1)} that occur "
-            f"{wanted.least} times or more, so that the first {wanted.top} are all there are; give data with more "
-            "items, or set a smaller option top or least"
+            f"the training part of {events.source} has {len(kept)} item{'s' * (len(kept) != 1)}{often}, so that the "
+            f"first {wanted.top} are all there are; give data with more items, or set a smaller option top"
+            f"{' or least' * (wanted.least > 1)}"
         )
     return kept
 

@@ -139,14 +139,18 @@ def _name(item: int, names: Sequence[str]) -> str:
 def _table(title: str, steps: Sequence[Step]) -> str:
     """Return a session in lines: what was seen, what was expected, what came and in which place it stood."""
     lines = [f"{title}: the item seen, the {GUESSES} likeliest next in per cent, and what came"]
-    for step in steps:
-        guesses = "  ".join(
-            f"{shortened(name, WIDE - 4):<{WIDE - 4}}{100 * share:4.0f}" for name, share in step.guesses
-        )
+    rows = [
+        [
+            shortened(step.seen, WIDE),
+            *(f"{shortened(name, WIDE - 4)} {100 * share:.0f} %" for name, share in step.guesses),
+        ]
+        for step in steps
+    ]
+    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for step, row in zip(steps, rows, strict=True):
+        cells = "  ".join(f"{cell:<{width}}" for cell, width in zip(row, wide, strict=True))
         place = f"no. {step.place}" if step.place else "not known"
-        lines.append(
-            f"{shortened(step.seen, WIDE):<{WIDE}} {guesses}  -> {shortened(step.came, WIDE)} ({place})"
-        )
+        lines.append(f"{cells}  -> {shortened(step.came, WIDE)} ({place})")
     return "\n".join(lines)
 
 

@@ -71,10 +71,26 @@ def _draw(axes: Axes, one: Told) -> None:
 
 
 def _write(axes: Axes, one: Told) -> None:
-    own = textwrap.wrap(shown(one.written), WRAPPED)[:MOST_LINES] or ["(nothing)"]
-    others = [line for reference in one.references for line in textwrap.wrap(shown(reference), WRAPPED)]
+    own = lines_of([one.written], MOST_LINES) or ["(nothing)"]
+    others = lines_of(one.references, max(1, MOST_LINES - len(own)))
     colour = RIGHT if one.right else INK
     place: dict[str, Any] = {"transform": axes.transAxes, "va": "top", "linespacing": 1.25}
     axes.text(0.0, 0.98, "\n".join(own), color=colour, fontsize=10, fontweight="bold", **place)
-    below = "\n" * len(own) + "\n".join(others[: max(1, MOST_LINES - len(own))])
+    below = "\n" * len(own) + "\n".join(others)
     axes.text(0.0, 0.98, below, color=QUIET, fontsize=10, **place)
+
+
+def lines_of(texts: Sequence[str], most: int) -> list[str]:
+    """Return as many of the first texts as fit into ``most`` lines, each whole; one that alone does not ends in "…".
+
+    Of several texts each begins with a dash.
+    """
+    dash, found = "– " * (len(texts) > 1), list[str]()
+    for text in texts:
+        own = textwrap.wrap(shown(text), WRAPPED, initial_indent=dash, subsequent_indent=" " * 2 * len(dash))
+        if len(own) > most and not found:
+            return [*own[: most - 1], f"{own[most - 1]} …"]
+        if len(found) + len(own) > most:
+            break
+        found += own
+    return found

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nas_rnn.errors import UserError
 from nas_rnn.outside import check_text
+from nas_rnn.tasks.columns import UnreadableRow, numbered_rows
 from nas_rnn.tasks.texts import require_file
 
 MOST_BYTES = 1 << 30
@@ -106,6 +107,12 @@ def read_coco(path: Path) -> Listing:
             listing.add(names[key], caption, where)
         else:
             listing.orphans += 1
+    if annotations and listing.orphans == len(annotations):
+        raise UserError(
+            f"{path}: no annotation belongs to one of the {len(images):,} images: the first has the image_id "
+            f"{annotations[0]['image_id']!r:.40}, the first image the id {next(iter(names), None)!r:.40}; give "
+            "captions and images that belong together, with ids alike, numbers or texts"
+        )
     return listing
 
 
@@ -161,12 +168,13 @@ def _tokens(path: Path, lines: list[str]) -> Iterator[tuple[int, str, str]]:
 
 
 def _table(path: Path, lines: list[str], first: str) -> Iterator[tuple[int, str, str]]:
-    import csv
-
     # With their ends, since a quoted caption may have several lines.
-    reader = csv.reader((f"{line}\n" for line in lines), strict=True)
+    rows = (
+        (number, row)
+        for number, row in numbered_rows((f"{line}\n" for line in lines), ",", strict=True)
+        if row
+    )
     try:
-        rows = ((reader.line_num, row) for row in reader if row)
         _, header = next(rows)
         if [name.strip().lower() for name in header] != ["image", "caption"]:
             raise UserError(
@@ -179,5 +187,5 @@ def _table(path: Path, lines: list[str], first: str) -> Iterator[tuple[int, str,
                     "with commas stands in quotation marks"
                 )
             yield number, row[0].strip(), row[1]
-    except csv.Error as error:
-        raise UserError(f"{path}, line {reader.line_num} cannot be read: {error}; {WHAT_WORKS}") from error
+    except UnreadableRow as error:
+        raise UserError(f"{path}, line {error.line} cannot be read: {error}; {WHAT_WORKS}") from error

@@ -35,7 +35,7 @@ PERPLEXITY = Perplexity(
     instead=NATS.name,
 )
 CIDER = Mean("cider", "CIDEr", "maximize", 0.02, "absolute", of="cider")
-EXACT = Mean("exact", "% a reference", "maximize", 0.5, "absolute", of="exact")
+EXACT = Mean("exact", "% of captions", "maximize", 0.5, "absolute", of="exact")
 BLEU = Bleu("bleu", "BLEU-4", "maximize", 0.5, "absolute", instead=CIDER.name)
 
 

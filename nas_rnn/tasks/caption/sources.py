@@ -11,6 +11,7 @@ from nas_rnn.errors import UserError
 from nas_rnn.outside import is_file
 from nas_rnn.tasks.caption.listing import WHAT_WORKS, Listing, read_coco, read_flickr
 from nas_rnn.tasks.caption.words import words_of
+from nas_rnn.tasks.texts import listed_folder
 
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff"})
 """What files of pictures end in, where those without a caption are counted."""
@@ -85,17 +86,17 @@ def _bare(folder: Path, listings: Sequence[Listing], folders: Sequence[Path]) ->
         if own == folder
         for name in listing.captions
     }
-    return sum(path.suffix.lower() in PICTURES and path.name not in listed for path in folder.iterdir())
+    return sum(
+        path.suffix.lower() in PICTURES and path.name not in listed and not path.name.startswith(".")
+        for path in listed_folder(folder)
+    )
 
 
 def _files(folder: Path) -> list[Path]:
     """Return the file of captions in a folder, or that to train on and that to test on."""
-    try:
-        inside = [
-            path for place in (folder, folder / "annotations") if place.is_dir() for path in place.iterdir()
-        ]
-    except OSError as error:
-        raise UserError(f"cannot read {folder}: {error.strerror}; give a folder that you may read") from error
+    inside = [
+        path for place in (folder, folder / "annotations") if place.is_dir() for path in listed_folder(place)
+    ]
     known = sorted(path for path in inside if path.is_file() and not path.name.startswith("."))
     json_files = [path for path in known if path.suffix.lower() == ".json"]
     named = [path for path in json_files if "caption" in path.name.lower()]

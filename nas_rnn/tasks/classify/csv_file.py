@@ -17,7 +17,7 @@ from nas_rnn.errors import UserError, suggest
 from nas_rnn.outside import shown
 from nas_rnn.tasks.classify.long_table import read_long
 from nas_rnn.tasks.classify.wide_table import read_wide
-from nas_rnn.tasks.columns import known_column
+from nas_rnn.tasks.columns import is_unnamed, known_column, unnamed_column
 from nas_rnn.tasks.options import require_unset
 from nas_rnn.tasks.series.recordings import Recordings, is_missing, is_number
 from nas_rnn.tasks.series.table import Columns, Table, read_rows
@@ -130,7 +130,7 @@ def _read_wide(table: Table, naming: Naming) -> Recordings:
         )
     left_out = () if series is None else (series,)
     values = [name for name in table.names if name not in used]
-    if not all(map(_is_unnamed, values)):  # a header may name no step at all
+    if not all(map(is_unnamed, values)):  # a header may name no step at all
         _require_named(table, values, "give it a name, or take it out")
     return read_wide(table, label=label, group=group, left_out=left_out, short_rows=naming.short_rows)
 
@@ -175,17 +175,10 @@ def _columns(table: Table, naming: Naming) -> Columns:
     return Columns(series=series, label=label, time=time, group=group, variables=tuple(variables))
 
 
-def _is_unnamed(name: str) -> bool:
-    return not name or name.startswith("Unnamed: ")  # so pandas calls what had no name
-
-
 def _require_named(table: Table, names: Sequence[str], what_works: str) -> None:
     for name in names:
-        if _is_unnamed(name):
-            raise UserError(
-                f"column {table.place(name) + 1} of {table.path} has no name and may be an index, such as pandas "
-                f"writes without index=False; {what_works}"
-            )
+        if is_unnamed(name):
+            raise unnamed_column(table.path, table.place(name), what_works)
 
 
 def _column(table: Table, given: str, known: Sequence[str], used: set[str], option: str, what: str) -> str:

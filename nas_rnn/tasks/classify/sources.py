@@ -11,7 +11,7 @@ from nas_rnn.tasks.options import option_fields, require_unset
 from nas_rnn.tasks.series.bundled import bundled
 from nas_rnn.tasks.series.recordings import Recordings, require_alike
 from nas_rnn.tasks.series.ts_file import read_ts
-from nas_rnn.tasks.texts import require_file
+from nas_rnn.tasks.texts import listed_folder, require_file
 
 SUFFIXES = (".ts", ".csv", ".tsv", ".txt")
 TRAIN, TEST = "_TRAIN", "_TEST"
@@ -73,17 +73,15 @@ def _with_partner(path: Path) -> tuple[Path, Path | None]:
 def _beside(path: Path, stem: str) -> Path | None:
     """Return the file of this name and of the same kind, whatever its capitals."""
     wanted = f"{stem}{path.suffix}".lower()
-    return next((other for other in path.parent.iterdir() if other.name.lower() == wanted), None)
+    return next((other for other in listed_folder(path.parent) if other.name.lower() == wanted), None)
 
 
 def _in_folder(folder: Path) -> tuple[Path, Path | None]:
-    try:
-        paths = sorted(
-            path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file()
-        )
-    except OSError as error:
-        raise UserError(f"cannot read {folder}: {error.strerror}; give a folder that you may read") from error
-    paths = [path for path in paths if not path.name.startswith(".")]
+    paths = [
+        path
+        for path in listed_folder(folder)
+        if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
+    ]
     if not paths:
         raise UserError(f"{folder} holds no file that ends in {', '.join(SUFFIXES)}; {WHAT_WORKS}")
     for suffix in SUFFIXES:

@@ -5,8 +5,12 @@ Shapes: N pictures of H x W, L levels.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
+
+from nas_rnn.tasks.data import PIECE
 
 Floats = NDArray[np.float64]
 Levels = NDArray[np.uint8]
@@ -22,7 +26,8 @@ def by_position(train_NHW: Levels, test_NHW: Levels, levels: int) -> dict[str, F
         counts_HWL[..., level] += (train_NHW == level).sum(0)
     bits_HWL = -np.log2(counts_HWL / counts_HWL.sum(-1, keepdims=True))
     rows, columns = np.indices(test_NHW.shape[1:])
-    return _scored(bits_HWL[rows, columns, test_NHW])
+    bits_N = [bits_HWL[rows, columns, some_NHW].sum((1, 2)) for some_NHW in _some(test_NHW)]
+    return _scored(np.concatenate(bits_N), test_NHW[0].size)
 
 
 def after_the_left(train_NHW: Levels, test_NHW: Levels, levels: int) -> dict[str, Floats]:
@@ -30,19 +35,26 @@ def after_the_left(train_NHW: Levels, test_NHW: Levels, levels: int) -> dict[str
 
     A row begins after a level of its own. Counts lean on the frequencies of all levels, as much as on one pixel.
     """
-    train_P, before_P = _with_left(train_NHW, levels)
-    frequency_L = (np.bincount(train_P, minlength=levels) + 1 / levels) / (len(train_P) + 1)
-    counts_LL = np.bincount(before_P * levels + train_P, minlength=(levels + 1) * levels).reshape(-1, levels)
-    shares_LL = (counts_LL + frequency_L) / (counts_LL.sum(1, keepdims=True) + 1)
-    test_P, left_P = _with_left(test_NHW, levels)
-    return _scored(-np.log2(shares_LL[left_P, test_P]).reshape(test_NHW.shape))
+    counts_LL = np.zeros((levels + 1, levels), dtype=np.int64)
+    for some_NHW in _some(train_NHW):
+        pairs_NHW = _left_of(some_NHW, levels) * levels + some_NHW
+        counts_LL += np.bincount(pairs_NHW.ravel(), minlength=counts_LL.size).reshape(counts_LL.shape)
+    frequency_L = (counts_LL.sum(0) + 1 / levels) / (counts_LL.sum() + 1)
+    bits_LL = -np.log2((counts_LL + frequency_L) / (counts_LL.sum(1, keepdims=True) + 1))
+    bits_N = [bits_LL[_left_of(some_NHW, levels), some_NHW].sum((1, 2)) for some_NHW in _some(test_NHW)]
+    return _scored(np.concatenate(bits_N), test_NHW[0].size)
 
 
-def _with_left(levels_NHW: Levels, levels: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    left_NHW = np.pad(levels_NHW.astype(np.int64), ((0, 0), (0, 0), (1, 0)), constant_values=levels)[..., :-1]
-    return levels_NHW.astype(np.int64).ravel(), left_NHW.ravel()
+def _some(levels_NHW: Levels) -> Iterator[Levels]:
+    """Give the pictures in order, so many at a time that their pixels as whole numbers of 64 bits are no burden."""
+    step = max(1, PIECE // levels_NHW[0].size)
+    for first in range(0, len(levels_NHW), step):
+        yield levels_NHW[first : first + step]
 
 
-def _scored(bits_NHW: Floats) -> dict[str, Floats]:
-    count = len(bits_NHW)
-    return {"bits": bits_NHW.sum((1, 2)), "pixels": np.full(count, float(bits_NHW[0].size))}
+def _left_of(levels_NHW: Levels, levels: int) -> NDArray[np.int64]:
+    return np.pad(levels_NHW.astype(np.int64), ((0, 0), (0, 0), (1, 0)), constant_values=levels)[..., :-1]
+
+
+def _scored(bits_N: Floats, pixels: int) -> dict[str, Floats]:
+    return {"bits": bits_N, "pixels": np.full(len(bits_N), float(pixels))}

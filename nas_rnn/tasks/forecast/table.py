@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas_rnn.errors import UserError
-from nas_rnn.tasks.columns import Format, Piece, Source
+from nas_rnn.tasks.columns import Format, Piece, Source, unnamed_column
 from nas_rnn.tasks.options import require_unset
 from nas_rnn.tasks.times import TimeReader, reader_for
 
@@ -148,6 +148,12 @@ def _wanted(source: Source, time_at: int | None, columns: str) -> list[int]:
         places = [_place(source, name, "columns") for name in listed(columns, source.names)]
     else:
         places = list(range(len(source.names)))
+        for place in sorted(source.unnamed - {time_at}):
+            raise unnamed_column(
+                source.path,
+                place,
+                "give it a name, take it out, or name the columns to read (option columns)",
+            )
     places = [place for place in dict.fromkeys(places) if place != time_at]
     if not places:
         raise UserError(f"{source.path} has no column beside its time; give one with at least one variable")

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from nas_rnn.errors import UserError
 from nas_rnn.outside import shown
+from nas_rnn.tasks.music.rolls import MOST_PIECES
 
 MOST_UNPACKED = 1 << 30
 """Bytes of all variables of a file, unpacked."""
@@ -46,6 +47,8 @@ def read_cells(path: Path, content: bytes, names: Collection[str]) -> dict[str, 
     try:
         found, others = dict[str, list[Matrix]](), list[str]()
         for variable in _variables(content, order):
+            if variable.name in found:
+                raise _Damaged(f"it has {variable.name} twice")
             if variable.name in names:
                 found[variable.name] = _cells(variable)
             else:
@@ -89,19 +92,25 @@ def _variables(content: bytes, order: str) -> Iterator[_Variable]:
             if not unpacking.eof:
                 raise _Damaged("a compressed variable ends too early")
             left -= len(unpacked)
-            for inner, matrix in _elements(memoryview(unpacked), order):
-                if inner == MATRIX:
-                    yield _matrix(matrix, order)
+            inner, matrix, _ = _element(memoryview(unpacked), 0, order)  # a single one
+            if inner == MATRIX:
+                yield _matrix(matrix, order)
         elif kind == MATRIX:
             yield _matrix(data, order)
 
 
 def _elements(data: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
-    """Give the type and the bytes of each element of ``data``."""
+    """Give the type and the bytes of each element of ``data``, of which there may be as many as pieces: one is as small
+    as 8 bytes, of which a packed file holds a hundred million in a megabyte.
+    """
     place = 0
-    while place < len(data):
+    for _ in range(MOST_PIECES):
+        if place >= len(data):
+            return
         kind, part, place = _element(data, place, order)
         yield kind, part
+    if place < len(data):
+        raise _Damaged(f"it has more than {MOST_PIECES:,} elements in a row")
 
 
 def _element(data: memoryview, place: int, order: str) -> tuple[int, memoryview, int]:
@@ -143,6 +152,8 @@ def _cells(variable: _Variable) -> list[Matrix]:
     count, cells = math.prod(variable.dims), list[Matrix]()
     if count > len(variable.rest) // 8:
         raise _Damaged(f"{variable.name} claims {count:,} cells in {len(variable.rest):,} bytes")
+    if count > MOST_PIECES:
+        raise _Damaged(f"{variable.name} claims {count:,} cells, more than {MOST_PIECES:,}")
     for kind, data in _elements(variable.rest, variable.order):
         if kind != MATRIX:
             raise _Damaged(f"a cell of {variable.name} is no matrix")

@@ -26,6 +26,7 @@ MOST_BYTES = 1 << 28
 """Of one file."""
 MOST_FRAMES = 100_000
 """Of one piece: a day of quarter notes. What claims more is damaged."""
+MOST_PIECES = 100_000
 MOST_FRAMES_IN_ALL = 4_000_000
 """Of all pieces: some times as many as the largest known set has."""
 MOST_PADDED = 1 << 29

@@ -23,6 +23,7 @@ from nas_rnn.tasks.music.rolls import (
     LOWEST,
     MOST_BYTES,
     MOST_FRAMES_IN_ALL,
+    MOST_PIECES,
     NOTES,
     Piece,
     Roll,
@@ -35,7 +36,6 @@ from nas_rnn.tasks.texts import require_file
 PICKLES, MATRICES = (".pickle", ".pkl"), (".mat",)
 SUFFIXES = (*MIDI, *MATRICES, *PICKLES)
 VARIABLES: Mapping[Part, str] = {"train": "traindata", "valid": "validdata", "test": "testdata"}
-MOST_PIECES = 100_000
 WHAT_WORKS = (
     "give a folder of .mid files (or one with folders train, valid and test of them), or a .mat or .pickle file of "
     "piano rolls as Boulanger-Lewandowski et al. (2012) have them"

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from nas_rnn.errors import UserError
 from nas_rnn.outside import check_text
+from nas_rnn.tasks.picture_sets.idx import MOST_BYTES
 from nas_rnn.tasks.pictures import picture_suffixes, pillow_for, read_picture
 
 if TYPE_CHECKING:
@@ -58,8 +59,13 @@ def read_flat_folder(folder: Path, size: int) -> NDArray[np.uint8] | None:
 
 
 def _pictures_in(folder: Path) -> list[Path]:
+    """Return the pictures of a folder by name; hidden files are none: macOS puts one of another kind beside each."""
     suffixes = picture_suffixes(INSTALL)
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes)
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in suffixes and not path.name.startswith(".") and not path.is_dir()
+    )
 
 
 def _read(paths: list[Path], size: int) -> NDArray[np.uint8]:
@@ -69,6 +75,11 @@ def _read(paths: list[Path], size: int) -> NDArray[np.uint8]:
         first = first or (path, pixels.shape)
         if pixels.shape != first[1]:
             raise differing(*first, path, pixels.shape)
+        if len(paths) * pixels.size > MOST_BYTES:
+            raise UserError(
+                f"{len(paths):,} pictures of {pixels.shape[0]} x {pixels.shape[1]} pixels such as {path} are more than "
+                f"{MOST_BYTES:,} bytes; set option size, such as size=28, to make them smaller, or give fewer"
+            )
         pictures.append(pixels)
     return np.stack(pictures)
 

@@ -121,7 +121,7 @@ def split(pictures: Pictures, train: int, valid_share: float, *, labelled: bool 
     count = len(pictures.labels)
     most = pictures.own_fit if pictures.own_fit is not None else count - 1
     fit = train or (round(count * (1 - TEST_SHARE)) if pictures.own_fit is None else pictures.own_fit)
-    if fit > most:
+    if fit > most and count >= 3:
         raise UserError(
             f"train={train} of {count} pictures in {pictures.source} leaves none to test on or takes test "
             f"pictures; use at most train={most}, or train=0 for a default"

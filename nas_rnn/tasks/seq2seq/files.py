@@ -9,7 +9,7 @@ from pathlib import Path
 from nas_rnn.errors import UserError
 from nas_rnn.tasks.data import PARTS, Part
 from nas_rnn.tasks.seq2seq.pairs import Pair
-from nas_rnn.tasks.texts import require_file
+from nas_rnn.tasks.texts import listed_folder, require_file
 from nas_rnn.tasks.vocabulary import cut, join
 
 LONGEST_LINE = 1 << 20
@@ -21,16 +21,19 @@ def part_files(folder: Path) -> Mapping[Part, Path]:
     """Return the files train, valid and test of a folder, whatever their names end in.
 
     Raises:
-        UserError: where there is none, or more than one, of a name.
+        UserError: where there is none, or more than one, of a name, or the folder cannot be read.
     """
     found = dict[Part, Path]()
+    inside = [path for path in listed_folder(folder) if path.is_file()]
     for part in PARTS:
-        files = sorted(path for path in folder.iterdir() if path.stem == part and path.is_file())
+        files = [path for path in inside if path.stem == part]
         if len(files) != 1:
             names = ", ".join(path.name for path in files) or "none"
+            both = " ".join(path.name for path in files)
+            sides = f" (the two sides of pairs are put together by: paste {both} > {part}.tsv)"
             raise UserError(
                 f"{folder} must hold one file of each name: train, valid and test, such as train.tsv; of {part!r} "
-                f"there is {names}; or give one file, which is divided"
+                f"there is {names}{sides if len(files) == 2 else ''}; or give one file, which is divided"
             )
         found[part] = files[0]
     return found

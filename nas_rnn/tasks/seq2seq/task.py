@@ -24,7 +24,7 @@ from nas_rnn.tasks.options import option, require_no_reading, require_unset
 from nas_rnn.tasks.seq2seq import net
 from nas_rnn.tasks.seq2seq.batching import batches_of
 from nas_rnn.tasks.seq2seq.dates import date_pairs
-from nas_rnn.tasks.seq2seq.files import part_files, read_pairs
+from nas_rnn.tasks.seq2seq.files import WANTED, part_files, read_pairs
 from nas_rnn.tasks.seq2seq.model import Translator, Writing
 from nas_rnn.tasks.seq2seq.net import EncoderDecoder
 from nas_rnn.tasks.seq2seq.pairs import Collected, Ints, Pair, collected, encoded, shuffled_parts
@@ -306,6 +306,8 @@ class Seq2Seq(Task):
         found = collected(own.by, target_by, int(own.longest))
         if not source.is_dir():
             found.add(read_pairs(source, own.by, target_by))
+            if not found.groups and not found.left_out:
+                raise UserError(f"{source} is empty; {WANTED}")
             if not found.groups:
                 raise UserError(
                     f"{source} holds no pair of at most {own.longest} tokens a side ({found.left_out:,} are longer); "

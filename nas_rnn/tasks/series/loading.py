@@ -18,6 +18,8 @@ from nas_rnn.tasks.series.parts import Places, arrays, scale, split
 from nas_rnn.tasks.series.recordings import Recordings, class_names, require_classes, spelled_apart
 from nas_rnn.tasks.shares import Shares
 
+VERBS: Mapping[Part, str] = {"train": "train", "valid": "validate", "test": "test"}
+
 
 def in_parts(
     fit: Recordings,
@@ -81,7 +83,7 @@ def series_meta(parts: Mapping[Part, Recordings], train: Arrays, classes: list[s
     fit = parts["train"]
     scales = scale(train)
     told = dict.fromkeys(notice for own in parts.values() for notice in own.notices)
-    notices = [*told, *spelled_apart(classes), *_even(train, fit), *_shared_groups(parts), *_repeated(parts)]
+    notices = [*told, *spelled_apart(classes), *_even(train, fit), *_groups_told(parts), *_repeated(parts)]
     return {
         "source": fit.source,
         "classes": classes,
@@ -135,11 +137,20 @@ def _digest(series_TV: NDArray[Any]) -> bytes:
     return hashlib.blake2b(np.ascontiguousarray(series_TV).data, digest_size=16).digest()
 
 
-def _shared_groups(parts: Mapping[Part, Recordings]) -> tuple[str, ...]:
-    """Say who is in the training and in the test part, as the data's own cut may have it."""
-    both = sorted(set(parts["train"].groups or ()) & set(parts["test"].groups or ()))
-    if not both:
+def _groups_told(parts: Mapping[Part, Recordings]) -> tuple[str, ...]:
+    """Say how many groups each part has; or who is in the training and in the test part, where the data are cut so."""
+    groups = {part: set(own.groups or ()) for part, own in parts.items()}
+    if not all(groups.values()):
         return ()
+    both = sorted(groups["train"] & groups["test"])
+    if not both:
+        counts = ", ".join(f"{len(groups[part]):,} to {verb} on" for part, verb in VERBS.items())
+        alone = "; with one group to test on, intervals cover seeds alone" if len(groups["test"]) == 1 else ""
+        fit = parts["train"]
+        return (
+            f"{fit.called} of one group stay in one part, so the figure is that of groups never met: of "
+            f"{len(set.union(*groups.values())):,} there are {counts}{alone}; {fit.ungrouped} mixes them",
+        )
     more = f" and {len(both) - 5} others" if len(both) > 5 else ""
     return (
         f"the data's own test part has {parts['test'].called} of groups that are in the training part: "

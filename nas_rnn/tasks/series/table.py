@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import re
 from collections import Counter
@@ -11,10 +10,11 @@ from pathlib import Path
 
 from nas_rnn.errors import UserError
 from nas_rnn.outside import shown
+from nas_rnn.tasks.columns import UnreadableRow, numbered_rows
 from nas_rnn.tasks.series.recordings import read_text
 
-MOST_CELL = 1 << 17
-"""Characters of one cell, as the csv module has it."""
+MOST_COLUMNS = 1 << 20
+"""Steps of a wide table: a minute of sound. In what has more, nobody meant them as columns."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,24 +71,30 @@ class Table:
 
 
 def read_rows(path: Path) -> list[tuple[int, list[str]]]:
-    """Return the rows of a text file that hold anything, each with its line, counted from 1.
+    """Return the rows of a text file that hold anything, each with the line on which it begins, counted from 1.
 
     Columns are parted by commas, semicolons or tabs, whichever the first row has most of.
 
     Raises:
-        UserError: for a file that cannot be read, has one column, or holds what is no row of a table.
+        UserError: for a file that cannot be read, has one column or too many, or holds what is no row of a table.
     """
     text = read_text(path)
     first = re.split("[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
     delimiter = max(",;\t", key=first.count)
+    if first.count(delimiter) >= MOST_COLUMNS:
+        raise UserError(
+            f"{path} has {first.count(delimiter) + 1:,} columns, more than {MOST_COLUMNS:,}; give shorter series, or a "
+            "long table"
+        )
     if first.count(delimiter) == 0:
         raise UserError(
             f"{path} has no columns: its first line has no comma, semicolon or tab: {shown(first.strip())[:40]!r}"
         )
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
-        return [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
-    except csv.Error as error:
-        raise UserError(
-            f"{path}, line {reader.line_num} is no row of a table: {error}; cells have at most {MOST_CELL:,} characters"
-        ) from error
+        return [
+            (number, row)
+            for number, row in numbered_rows(io.StringIO(text, newline=""), delimiter)
+            if any(cell.strip() for cell in row)
+        ]
+    except UnreadableRow as error:
+        raise UserError(f"{path}, line {error.line} is no row of a table: {error}") from error
