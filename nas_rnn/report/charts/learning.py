@@ -55,10 +55,10 @@ def learning_curves(report: Report) -> list[Panel]:
     unit = report.measures.monitor.unit
     loss = report.measures.monitor.direction == "minimize"
     title = f"Validation: {unit}, {'lower' if loss else 'higher'} is better"
-    train = "Training loss in nats"
+    train = "Training loss"  # in nats where it is a likelihood; tasks differ
     return [
         _panel("learning-valid", title, unit, groups, lambda record: record.metric, loss=loss),
-        _panel("learning-train", train, "nats", groups, lambda record: record.train_loss, loss=True),
+        _panel("learning-train", train, "loss", groups, lambda record: record.train_loss, loss=True),
     ]
 
 
