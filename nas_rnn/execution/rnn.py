@@ -168,9 +168,8 @@ class RNN(nn.Module):
         """The name of the backend that runs."""
         if self._asked not in ("auto", "fused"):
             return self._asked
-        parameters, device = list(self.parameters()), self._device()
-        fits = is_supported(device, computed_in(self._dtype() or torch.float32))
-        fits = fits and all(parameter.device == device for parameter in parameters)
+        fits = is_supported(self._device(), computed_in(self._dtype() or torch.float32))
+        fits = fits and len({parameter.device for parameter in self.parameters()}) <= 1
         return "fused" if fits and self.fallback is None else "eager"
 
     @backend.setter

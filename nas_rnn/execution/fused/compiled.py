@@ -80,7 +80,7 @@ class CompiledBuffers(Buffers):
         }
         fields = self.kernels.code.fields
         addresses = [
-            0 if value is None else value if value.__class__ is int else value.data_ptr()
+            0 if value is None else value if isinstance(value, int) else value.data_ptr()
             for value in map(known.get, fields)
         ]
         self.kernels.call(name, (ctypes.c_int64 * len(fields))(*addresses), rows, self.scratch)

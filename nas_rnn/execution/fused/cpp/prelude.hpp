@@ -156,7 +156,7 @@ static inline void begin_anew(F* to, const F* from, const uint8_t* restarts, int
   copy(to + first * size, from + first * size, (end - first) * size);
   for (int64_t b = first; b < stop; b++)
     if (restarts[b])
-      for (int64_t j = 0; j < size; j++) to[b * size + j] = init;
+      for (int64_t k = b * size; k < (b + 1) * size; k++) to[k] = init;
 }
 static inline void clear(F* to, int64_t count) {
   if (count) memset(to, 0, count * sizeof(F));
