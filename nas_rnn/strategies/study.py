@@ -56,7 +56,10 @@ class Trial:
 
 
 class Study:
-    """A search's trials, kept in a journal file that survives a kill at any moment; one writer."""
+    """A search's trials, kept in a journal file that survives a kill at any moment.
+
+    There is one writer, who holds the run folder in which the journal lies.
+    """
 
     def __init__(self, study: optuna.Study, path: Path) -> None:
         self._study = study
@@ -70,6 +73,7 @@ class Study:
 
         _quiet()
         with _explained(path):
+            _clear_locks(path)
             study = optuna.create_study(
                 storage=_storage(path),
                 study_name=name,
@@ -103,6 +107,7 @@ class Study:
         if path.is_file():
             with _explained(path), path.open("r+b") as file:
                 file.truncate(file.read().rfind(b"\n") + 1)
+                _clear_locks(path)
         return cls.open(path, name)
 
     def add(self, candidate: Candidate, **details: Any) -> int:
@@ -190,7 +195,26 @@ def _storage(path: Path) -> JournalStorage:
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
-    return JournalStorage(JournalFileBackend(str(path)))
+    return JournalStorage(JournalFileBackend(str(path), _Held()))
+
+
+class _Held:
+    """The lock of a journal whose run folder this process holds: nobody else writes to it.
+
+    Optuna's own locks are files, which a kill leaves behind: whoever resumed would wait half a minute for nobody.
+    """
+
+    def acquire(self) -> bool:
+        return True
+
+    def release(self) -> None:
+        pass
+
+
+def _clear_locks(path: Path) -> None:
+    """Remove what killed processes of earlier versions left of Optuna's locks."""
+    for left in path.parent.glob(f"{path.name}.lock*"):
+        left.unlink(missing_ok=True)
 
 
 def _quiet() -> None:
