@@ -195,7 +195,8 @@ def _storage(path: Path) -> JournalStorage:
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
-    return JournalStorage(JournalFileBackend(str(path), _Held()))
+    held: Any = _Held()  # of a base that Optuna does not make public
+    return JournalStorage(JournalFileBackend(str(path), held))
 
 
 class _Held:
