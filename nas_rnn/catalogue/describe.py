@@ -12,7 +12,6 @@ from nas_rnn.catalogue.cells import find_cell
 from nas_rnn.catalogue.listing import search_row
 from nas_rnn.cells import Cell
 from nas_rnn.cells.graph.costs import HIDDEN_SIZE, INPUT_SIZE, Costs, costs
-from nas_rnn.cells.views.diagram import draw
 from nas_rnn.cells.views.difference import Difference, difference
 from nas_rnn.errors import UserError
 from nas_rnn.publishing.flows import measured_flows, titled
@@ -93,6 +92,8 @@ def compared(shown: CellDescription, base: str, *, runs: str | Path = "runs") ->
 
 def difference_diagram(found: Difference, format: str) -> bytes:
     """Return the picture of the cell in which the differences from the base are framed."""
+    from nas_rnn.cells.views.diagram import draw
+
     frames = f"heavy dashed frame: differs from {found.base.name}"
     legend = f"no difference from {found.base.name}" if found.is_empty else frames
     return draw(found.cell, format, found.differing, legend)

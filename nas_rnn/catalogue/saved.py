@@ -59,7 +59,7 @@ def sample(
             bundle.model,
             TaskData({}, bundle.meta),
             seed=seed,
-            options=PreviewOptions(length=length, prompt=prompt, temperature=temperature),
+            options=PreviewOptions(length=length, prompt=prompt, temperature=temperature, files=False),
         ).text
     )
 

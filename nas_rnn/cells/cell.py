@@ -16,7 +16,6 @@ from nas_rnn.cells.graph.text import print_cell
 from nas_rnn.cells.language.assembly import assemble
 from nas_rnn.cells.language.parsing import parse
 from nas_rnn.cells.language.tracing import trace
-from nas_rnn.cells.views.diagram import draw
 from nas_rnn.cells.views.equations import latex_equations, plain_equations
 from nas_rnn.errors import UserError
 
@@ -100,6 +99,8 @@ class Cell(CellGraph):
 
     def diagram(self, format: str = "svg") -> bytes:
         """Return a picture of the cell: ``format`` is ``"svg"`` or ``"png"``."""
+        from nas_rnn.cells.views.diagram import draw
+
         return draw(self, format)
 
 

@@ -37,7 +37,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
+import scipy
 
 from nas_rnn.comparison.statistics import (
     Floats,
@@ -175,7 +175,7 @@ def _one_block_decides(difference_SB: Floats, weights_B: Floats, size: float) ->
     if blocks < 3 or share <= LARGEST_SHARE:
         return ""
     largest = min(1.0, share * blocks / (blocks - 1))
-    by_chance = blocks * (1 - float(special.betainc(0.5, blocks / 2 - 1, largest)))
+    by_chance = blocks * (1 - float(scipy.special.betainc(0.5, blocks / 2 - 1, largest)))
     return f"one block of them carries {share:.0%} of the spread" if by_chance < SELDOM else ""
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import special
 
 from nas_rnn.comparison.plan import FinalPlan, Planned, direction_sign
 from nas_rnn.comparison.result import Comparison, ContenderRow, Interval, LearningSpeed
@@ -106,7 +106,7 @@ def ratio_of(own: Sequence[float], theirs: Sequence[float]) -> tuple[float, Inte
     """Return the geometric mean of paired ratios, and its 95 % interval: Student's, of their logarithms."""
     logs = np.log(np.asarray(own) / np.asarray(theirs))
     count, mean = len(logs), float(logs.mean())
-    half = float(special.stdtrit(count - 1, 0.975) * logs.std(ddof=1) / math.sqrt(count))
+    half = float(scipy.special.stdtrit(count - 1, 0.975) * logs.std(ddof=1) / math.sqrt(count))
     return math.exp(mean), (math.exp(mean - half), math.exp(mean + half))
 
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import special
 
 from nas_rnn.comparison.statistics import PairedInterval, satterthwaite
 
@@ -90,8 +90,8 @@ def power(effect: float, spread: Spread, seeds: int, levels: Levels, *, same_ite
     freedom = satterthwaite(parts)
     settings = spread.settings + spread.settings_seed / seeds
     error = np.sqrt(sum(variance for variance, _ in parts) + settings)
-    half = error * special.stdtrit(freedom, 1 - levels.difference / 2)
-    reach = levels.margin - error * special.stdtrit(freedom, 1 - levels.equivalence / 2)
+    half = error * scipy.special.stdtrit(freedom, 1 - levels.difference / 2)
+    reach = levels.margin - error * scipy.special.stdtrit(freedom, 1 - levels.equivalence / 2)
     deviation = math.sqrt(true)
     below = _normal(-half, effect, deviation)
     above = 1 - _normal(half, effect, deviation)
@@ -148,7 +148,7 @@ def hopeless(interval: PairedInterval, levels: Levels) -> Literal["", "items", "
 def _never_decides(interval: PairedInterval, variance: float, freedom: float, levels: Levels) -> bool:
     """Whether an interval of this variance decides nothing, wherever more seeds may move the difference."""
     half, reach, own = (
-        float(special.stdtrit(free, 1 - level / 2))
+        float(scipy.special.stdtrit(free, 1 - level / 2))
         for free, level in (
             (freedom, levels.difference),
             (freedom, levels.equivalence),
@@ -162,11 +162,11 @@ def _never_decides(interval: PairedInterval, variance: float, freedom: float, le
 
 def _chi_square(freedom: float) -> Floats:
     """Return a chi-square variable over its degrees of freedom, at the midpoints of equal shares."""
-    return np.asarray(2 * special.gammaincinv(freedom / 2, _MIDPOINTS) / freedom)
+    return np.asarray(2 * scipy.special.gammaincinv(freedom / 2, _MIDPOINTS) / freedom)
 
 
 def _normal(value: Floats, mean: float, deviation: float) -> Floats:
     """Return the chance of a normal variable to be at most ``value``; without spread it is its mean."""
     if deviation == 0.0:
         return np.asarray(value >= mean, dtype=np.float64)
-    return np.asarray(special.ndtr((value - mean) / deviation))
+    return np.asarray(scipy.special.ndtr((value - mean) / deviation))

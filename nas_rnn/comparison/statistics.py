@@ -64,8 +64,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import special  # scipy.stats takes over a second to import
 
 FEWEST_BLOCKS, MOST_BLOCKS, ITEMS_PER_BLOCK = 10, 16, 6
 CAREFUL_QUANTILE = 0.25
@@ -163,7 +163,7 @@ def interval_of_blocks(
     freedom = float(satterthwaite(parts))
     half = 0.0
     if any(part > 0 for part, _ in parts):
-        half = float(special.stdtrit(freedom, 1 - alpha / 2)) * sum(part for part, _ in parts) ** 0.5
+        half = float(scipy.special.stdtrit(freedom, 1 - alpha / 2)) * sum(part for part, _ in parts) ** 0.5
     return PairedInterval(
         difference=mean,
         ci95=(mean - half, mean + half) if parts else None,
@@ -208,7 +208,7 @@ def settings_of_seeds(
     error = (within * sum(1 / len(group) for group in groups)) ** 0.5
     if distance == 0.0 or not math.isfinite(distance):
         return whole, 0.0
-    least = max(0.0, 1 - float(special.stdtrit(freedom, 1 - alpha / 2)) * error / distance)
+    least = max(0.0, 1 - float(scipy.special.stdtrit(freedom, 1 - alpha / 2)) * error / distance)
     return min(whole, whole * (error / distance) ** 2), whole * least**2
 
 
@@ -237,7 +237,7 @@ def widened(
     )
     if interval.ci95 is None or by == 0.0:
         return found
-    half = float(special.stdtrit(found.degrees_of_freedom, 1 - alpha / 2)) * found.variance**0.5
+    half = float(scipy.special.stdtrit(found.degrees_of_freedom, 1 - alpha / 2)) * found.variance**0.5
     return replace(found, ci95=(found.difference - half, found.difference + half))
 
 
@@ -338,7 +338,9 @@ def satterthwaite(parts: Sequence[tuple[float | Floats, float]]) -> Floats:
     """
     if not parts:
         return np.asarray(1.0)
-    bounds = [np.asarray(v) * (n / (2 * special.gammaincinv(n / 2, CAREFUL_QUANTILE))) for v, n in parts]
+    bounds = [
+        np.asarray(v) * (n / (2 * scipy.special.gammaincinv(n / 2, CAREFUL_QUANTILE))) for v, n in parts
+    ]
     total = np.asarray(sum(bounds))
     # Shares of the total, so that tiny or huge units neither underflow nor overflow when squared.
     divisor = np.where(total > 0, total, 1.0)

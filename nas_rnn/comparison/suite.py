@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, get_args
 
-from scipy import special
+import scipy
 
 from nas_rnn.comparison.result import Comparison, ContenderRow, Interval
 from nas_rnn.comparison.scope import scoped
@@ -139,7 +139,7 @@ def mean_of_gaps(gaps: Sequence[tuple[float, float, float]]) -> tuple[float, flo
     variance = math.fsum(part for part, _ in parts)
     if variance == 0.0:
         return mean, 0.0
-    return mean, float(special.stdtrit(float(satterthwaite(parts)), 1 - ALPHA / 2)) * variance**0.5
+    return mean, float(scipy.special.stdtrit(float(satterthwaite(parts)), 1 - ALPHA / 2)) * variance**0.5
 
 
 def suite_lines(found: SuiteComparison) -> list[str]:

@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy import special
+import scipy
 
 from nas_rnn.comparison.statistics import PairedInterval
 
@@ -56,8 +56,8 @@ def p_values(interval: PairedInterval, margin: float | tuple[float, float]) -> P
         return PValues(float(distance == 0.0), float(room < 0))
     freedom = interval.degrees_of_freedom
     return PValues(
-        2 * float(special.stdtr(freedom, -distance / error)),
-        float(special.stdtr(freedom, -room / error)),
+        2 * float(scipy.special.stdtr(freedom, -distance / error)),
+        float(scipy.special.stdtr(freedom, -room / error)),
     )
 
 

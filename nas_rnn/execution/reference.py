@@ -129,8 +129,11 @@ def apply_operation(name: str, arguments: Sequence[Tensor]) -> Tensor:
 
 
 def common_shape(values: Sequence[Tensor]) -> tuple[int, ...]:
-    """Return the shape to which ``values`` broadcast."""
-    return tuple(torch.broadcast_shapes(*(value.shape for value in values)))  # type: ignore[no-untyped-call]
+    """Return the shape to which ``values``, which fit together, broadcast; `torch.broadcast_shapes` imports sympy."""
+    shapes = [tuple(value.shape) for value in values]
+    longest = max(map(len, shapes))
+    sides = zip(*((1,) * (longest - len(shape)) + shape for shape in shapes), strict=True)
+    return tuple(next((size for size in sizes if size != 1), 1) for sizes in sides)
 
 
 def product(value: Tensor, blocks: Tensor) -> Tensor:

@@ -27,6 +27,10 @@ from nas_rnn.plugins.sandbox import (
     time_limit,
 )
 
+_OURS = __name__.split(".")[0]
+_ONE_EACH = ("task", "strategy")
+"""The kinds whose entry points of nas_rnn's own each name one object, and are called what it is called."""
+
 _operation_homes: dict[str, str] = {}
 """Where the operations of the process-wide table came from, by name."""
 
@@ -45,7 +49,7 @@ class Registry:
         self._folders = list(folders)
         self._found: dict[tuple[str, str], list[Plugin]] = {}
         self._broken: dict[tuple[str, str], Problem] = {}
-        self._loaded_groups: set[str] = set()
+        self._waiting: dict[str, list[EntryPoint]] = {}
         self._folders_loaded = False
 
     def names(self, kind: str) -> list[str]:
@@ -55,7 +59,7 @@ class Registry:
 
     def find(self, kind: str, name: str) -> Plugin:
         """Return the plugin ``name`` of ``kind``; `UserError` where there is none or two different ones."""
-        self._load(kind)
+        self._load(kind, name)
         found = self._found.get((kind, name), [])
         if not found and (kind, name) in self._broken:
             problem = self._broken[kind, name]
@@ -69,7 +73,7 @@ class Registry:
 
     def broken(self, kind: str, name: str) -> Problem | None:
         """Return why the plugin ``name`` of ``kind`` did not load; None where it did, or nothing is known of it."""
-        self._load(kind)
+        self._load(kind, name)
         return None if (kind, name) in self._found else self._broken.get((kind, name))
 
     def load_file(self, path: Path) -> tuple[list[Plugin], list[Problem]]:
@@ -96,7 +100,8 @@ class Registry:
             path.write_text(source.text, encoding="utf-8")
             self._load_source(source, path, try_out=False)
 
-    def _load(self, kind: str) -> None:
+    def _load(self, kind: str, name: str | None = None) -> None:
+        """Load what is registered for ``kind``; with a ``name``, of what comes with nas_rnn as little as that needs."""
         if not self._folders_loaded:
             self._folders_loaded = True
             for folder in self._folders:
@@ -105,10 +110,13 @@ class Registry:
                     if source is not None:
                         self._load_source(source, path)
         for group in ("operation", kind):  # any cell's text may use an operation that a plugin added
-            if group not in self._loaded_groups:
-                self._loaded_groups.add(group)
-                for entry in entry_points(group=GROUPS[group]):
-                    self._load_entry(entry)
+            if group not in self._waiting:
+                self._waiting[group] = list(entry_points(group=GROUPS[group]))
+            later = [e for e in self._waiting[group] if name is not None and _is_another(e, group, name)]
+            now = [entry for entry in self._waiting[group] if entry not in later]
+            self._waiting[group] = later
+            for entry in now:
+                self._load_entry(entry)
 
     def _read(self, path: Path) -> PluginSource | None:
         try:
@@ -169,7 +177,7 @@ class Registry:
 
     def _limit(self, home: PluginOrigin) -> float:
         # What comes with nas_rnn ends: where it takes long, the machine is busy, and a task must not be missing then.
-        return math.inf if home.module == __name__.split(".")[0] else self._seconds
+        return math.inf if home.module == _OURS else self._seconds
 
     def _register_all(self, found: Iterable[tuple[str, Any]], home: PluginOrigin, *, try_out: bool) -> None:
         for name, value in found:
@@ -211,6 +219,14 @@ class Registry:
         kind, name = (inspect.getattr_static(value, part, None) for part in ("plugin_kind", "name"))
         if isinstance(kind, str) and isinstance(name, str):
             self._broken[kind, name] = problem
+
+
+def _is_another(entry: EntryPoint, kind: str, name: str) -> bool:
+    """Return whether ``entry``, not loaded yet, is known to give something else than the ``name`` of ``kind``.
+
+    Tasks import torch and what their data need: to find one, the others are not worth seconds.
+    """
+    return kind in _ONE_EACH and entry.module.split(".")[0] == _OURS and entry.name != name
 
 
 def _home_of(name: str) -> str:

@@ -57,6 +57,8 @@ _COLOUR = re.compile(r"#[0-9a-fA-F]{6}\b")
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 _LONG = re.compile(r"-?\d+\.\d{3,}")
 _POINTS_TO_PIXELS = 4 / 3
+POINTS = 72
+"""An inch in the units of an SVG file."""
 
 
 @contextlib.contextmanager
@@ -83,9 +85,24 @@ def drawing() -> Iterator[None]:
 
 def figure_svg(figure: Figure, name: str, description: str) -> Markup:
     """Return ``figure``, made within `drawing`, as `inline_svg` does."""
+    _lay_out(figure)
     target = io.BytesIO()
     figure.savefig(target, format="svg", metadata={"Date": None}, transparent=True)
     return inline_svg(target.getvalue(), name, description)
+
+
+def _lay_out(figure: Figure) -> None:
+    """Find a place for the parts of a ``figure`` that has no layout engine.
+
+    With one, `savefig` would draw the whole figure once more for that, and nothing of it would be kept.
+    """
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    if figure.get_layout_engine() is None:
+        FigureCanvasSVG(figure)  # of whose fonts the engine takes the measures
+        figure.dpi = POINTS
+        ConstrainedLayoutEngine().execute(figure)
 
 
 def inline_svg(svg: bytes, name: str, description: str) -> Markup:

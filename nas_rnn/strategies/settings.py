@@ -6,11 +6,11 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import optuna
-from optuna.distributions import FloatDistribution
-from optuna.trial import TrialState, create_trial
+if TYPE_CHECKING:  # takes a tenth of a second to import
+    import optuna
+    from optuna.distributions import FloatDistribution
 
 SIGNIFICANT_DIGITS = 3
 
@@ -152,6 +152,8 @@ class SettingsStudy:
             raise ValueError(f"settings {number} need the losses of {known} earlier ones, got {len(told)}")
         if number == 0:
             return dict(self._first)
+        import optuna
+
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         with warnings.catch_warnings():  # that samplers or their arguments are experimental
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -166,6 +168,9 @@ class SettingsStudy:
         return {name: range.value_at(places[name]) for name, range in self._used.items()}
 
     def _tpe(self, told: Sequence[tuple[Settings, float | None]]) -> optuna.Study:
+        import optuna
+        from optuna.trial import TrialState, create_trial
+
         sampler = optuna.samplers.TPESampler(
             n_startup_trials=0, multivariate=True, constant_liar=True, seed=(self._seed + len(told)) % 2**32
         )
@@ -185,4 +190,6 @@ class SettingsStudy:
 
 def _places(ranges: Mapping[str, Where]) -> dict[str, FloatDistribution]:
     """Return what Optuna draws from, which knows places in the ranges and no values."""
+    from optuna.distributions import FloatDistribution
+
     return {name: FloatDistribution(0.0, 1.0) for name in ranges}

@@ -6,26 +6,26 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
-
-import optuna
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
-from optuna.trial import FrozenTrial, TrialState
+from typing import TYPE_CHECKING, Any, Literal
 
 from nas_rnn.cells import parse_cell
 from nas_rnn.errors import NasRnnError
 from nas_rnn.spaces import Candidate, Decisions
 
+if TYPE_CHECKING:  # takes a tenth of a second to import, and most commands read no study
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.trial import FrozenTrial
+
 Ending = Literal["finished", "stopped", "diverged", "failed"]
 
-_STATES = {
-    "finished": TrialState.COMPLETE,
-    "stopped": TrialState.PRUNED,
-    "diverged": TrialState.FAIL,
-    "failed": TrialState.FAIL,
+_STATES: dict[Ending, str] = {
+    "finished": "COMPLETE",
+    "stopped": "PRUNED",
+    "diverged": "FAIL",
+    "failed": "FAIL",
 }
-
+"""The name of Optuna's state of a trial that ended so."""
 
 _TAKEN_ON = "taken on "
 """Begins the study's attribute with the later ending of a trial."""
@@ -56,7 +56,10 @@ class Trial:
 
 
 class Study:
-    """A search's trials, kept in a journal file that survives a kill at any moment; one writer."""
+    """A search's trials, kept in a journal file that survives a kill at any moment.
+
+    There is one writer, who holds the run folder in which the journal lies.
+    """
 
     def __init__(self, study: optuna.Study, path: Path) -> None:
         self._study = study
@@ -66,8 +69,11 @@ class Study:
     @classmethod
     def create(cls, path: Path, name: str, direction: Literal["minimize", "maximize"]) -> Study:
         """Start a new study in the journal ``path``; `NasRnnError` where that cannot be written."""
+        import optuna
+
         _quiet()
         with _explained(path):
+            _clear_locks(path)
             study = optuna.create_study(
                 storage=_storage(path),
                 study_name=name,
@@ -79,6 +85,8 @@ class Study:
     @classmethod
     def open(cls, path: Path, name: str) -> Study:
         """Open an existing study; `NasRnnError` where the journal cannot be read."""
+        import optuna
+
         _quiet()
         try:
             study = optuna.load_study(
@@ -99,6 +107,7 @@ class Study:
         if path.is_file():
             with _explained(path), path.open("r+b") as file:
                 file.truncate(file.read().rfind(b"\n") + 1)
+                _clear_locks(path)
         return cls.open(path, name)
 
     def add(self, candidate: Candidate, **details: Any) -> int:
@@ -128,13 +137,16 @@ class Study:
 
         Raises `NasRnnError` where that cannot be written; the trial then has no ending.
         """
-        trial = self._open.pop(number, None) or optuna.Trial(
-            self._study, self._study.trials[number]._trial_id
-        )
+        from optuna.trial import Trial as Asked
+        from optuna.trial import TrialState
+
+        trial = self._open.pop(number, None) or Asked(self._study, self._study.trials[number]._trial_id)
         told = {"ending": ending, "value": value, "reason": reason, "copy_of": copy_of}
         with _explained(self._path):
             trial.set_user_attr("ending", told)
-            self._study.tell(trial, value if ending == "finished" else None, state=_STATES[ending])
+            self._study.tell(
+                trial, value if ending == "finished" else None, state=TrialState[_STATES[ending]]
+            )
 
     def revise(self, number: int, ending: Ending, value: float | None, reason: str | None = None) -> None:
         """Record how a stopped trial ended that was taken on; Optuna itself lets nobody change one that ended."""
@@ -180,8 +192,33 @@ def _explained(path: Path) -> Iterator[None]:
 
 
 def _storage(path: Path) -> JournalStorage:
-    return JournalStorage(JournalFileBackend(str(path)))
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    held: Any = _Held()  # of a base that Optuna does not make public
+    return JournalStorage(JournalFileBackend(str(path), held))
+
+
+class _Held:
+    """The lock of a journal whose run folder this process holds: nobody else writes to it.
+
+    Optuna's own locks are files, which a kill leaves behind: whoever resumed would wait half a minute for nobody.
+    """
+
+    def acquire(self) -> bool:
+        return True
+
+    def release(self) -> None:
+        pass
+
+
+def _clear_locks(path: Path) -> None:
+    """Remove what killed processes of earlier versions left of Optuna's locks."""
+    for left in path.parent.glob(f"{path.name}.lock*"):
+        left.unlink(missing_ok=True)
 
 
 def _quiet() -> None:
+    import optuna
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
-from optuna.trial import TrialState, create_trial
 
 from nas_rnn.errors import UserError
 from nas_rnn.spaces import Candidate, Choice, DecisionSpace, Label, Rejected, Space
 from nas_rnn.strategies.base import Strategy
 from nas_rnn.strategies.seen_cells import SeenCells
+
+if TYPE_CHECKING:  # takes a tenth of a second to import
+    import optuna
+    from optuna.distributions import BaseDistribution
 
 
 class TPE(Strategy):
@@ -40,6 +41,8 @@ class TPE(Strategy):
     """How many neighbours of known cells in a row make the next candidate a random one."""
 
     def __init__(self, space: Space, seed: int) -> None:
+        import optuna
+
         super().__init__(space, seed)
         if not isinstance(space, DecisionSpace):
             raise UserError(
@@ -58,6 +61,8 @@ class TPE(Strategy):
         self._ended = 0
 
     def ask(self) -> Candidate:
+        from optuna.trial import TrialState
+
         if self._ended < self.start:
             return self._begin(self._unseen.draw())
         for _ in range(self.attempts):
@@ -96,6 +101,8 @@ class TPE(Strategy):
 
     def _begin(self, candidate: Candidate) -> Candidate:
         """Record that ``candidate``, not of the sampler's making, is under way; without its choices it is nothing."""
+        from optuna.trial import TrialState, create_trial
+
         if candidate.decisions is not None and len(candidate.choices) == len(candidate.decisions):
             distributions = {choice.key: _distribution(choice) for choice in candidate.choices}
             trial = create_trial(
@@ -107,6 +114,8 @@ class TPE(Strategy):
 
 
 def _distribution(choice: Choice) -> BaseDistribution:
+    from optuna.distributions import CategoricalDistribution, IntDistribution
+
     if not choice.ordered:
         return CategoricalDistribution(choice.labels)
     numbers = sorted(int(label) for label in choice.labels)
@@ -115,6 +124,8 @@ def _distribution(choice: Choice) -> BaseDistribution:
 
 
 def _suggest(trial: optuna.Trial, choice: Choice) -> Label:
+    from optuna.distributions import IntDistribution
+
     distribution = _distribution(choice)
     if isinstance(distribution, IntDistribution):
         return trial.suggest_int(choice.key, distribution.low, distribution.high, step=distribution.step)

@@ -114,7 +114,7 @@ def _item(
     from matplotlib.patches import Rectangle
 
     text, tall, more = _clean(one.text), 0.56 if guesses else 0.86, gap / 4
-    axes.add_patch(
+    axes.add_artist(  # not as a patch, for each of which matplotlib would look after the limits, which are set
         Rectangle((column - more, row + 0.06), len(text) + 2 * more, tall, color=colour, linewidth=0)
     )
     style: dict[str, Any] = {
@@ -123,7 +123,8 @@ def _item(
         "ha": "left",
         "parse_math": False,
     }
-    axes.text(column, row + 0.06 + tall / 2, text, fontsize=SIZE, color=INK, **style)
+    if text.strip():
+        axes.text(column, row + 0.06 + tall / 2, text, fontsize=SIZE, color=INK, **style)
     if one.likelier:
         axes.text(column, row + 0.80, _clean(one.likelier), fontsize=SMALL, color=QUIET, **style)
 

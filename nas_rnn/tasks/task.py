@@ -51,11 +51,15 @@ class Regularisation:
 
 @dataclass(frozen=True, kw_only=True)
 class PreviewOptions:
-    """How a preview is asked for: so long, after a ``prompt``, at a ``temperature`` that divides logits."""
+    """How a preview is asked for: so long, after a ``prompt``, at a ``temperature`` that divides logits.
+
+    Where ``files`` is False, only the text is looked at, and a task need not take the time that pictures take.
+    """
 
     length: int = 1000
     prompt: str = ""
     temperature: float = 1.0
+    files: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -311,6 +311,9 @@ def _previews(task: Task, data: TaskData) -> list[str]:
             return ["preview must give a nas_rnn.tasks.Preview"]
         if first != again:
             problems.append("preview must be the same for the same seed")
+        text_alone = task.preview(model, known, seed=1, options=PreviewOptions(length=20, files=False))
+        if text_alone.text != first.text:
+            problems.append("preview must give the same text where no files are asked for")
         if not all(isinstance(content, bytes) for content in first.files.values()):
             problems.append("preview must give the bytes of files by their names")
     return problems

@@ -13,6 +13,7 @@ from nas_rnn.tasks import Batching, Task, TaskData
 from nas_rnn.training.device import resolve_device, threads
 from nas_rnn.training.loop import train_pass
 from nas_rnn.training.model import build_model
+from nas_rnn.training.optimizer import AdamW
 from nas_rnn.training.spec import RunSpec
 
 STEPS, ROUNDS = 2, 7
@@ -66,7 +67,7 @@ class _Stepper:
         self._batches = list(itertools.islice(batches, STEPS))
         with threads(options.threads):
             self._model = build_model(spec, task, data.meta).to(resolve_device(options.device))
-        self._optimizer = torch.optim.Adam(self._model.parameters(), lr=0.0)
+        self._optimizer = AdamW(self._model.parameters(), lr=0.0)
 
     def step(self) -> float:
         """Return the seconds of one step."""

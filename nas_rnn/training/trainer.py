@@ -25,6 +25,7 @@ from nas_rnn.training.errors import Diverged
 from nas_rnn.training.gradient_flow import flows_of_run
 from nas_rnn.training.loop import Batches, scoring_pass, train_pass, validation_pass
 from nas_rnn.training.model import RnnOfSpec, backend_of, build_model, cell_rnn
+from nas_rnn.training.optimizer import AdamW
 from nas_rnn.training.options import TrainingOptions
 from nas_rnn.training.schedule import learning_rate
 from nas_rnn.training.spec import EndedBecause, EpochRecord, RunResult, RunSpec, Status
@@ -337,9 +338,7 @@ def _optimizer(model: nn.Module, options: TrainingOptions) -> torch.optim.Optimi
         {"params": decaying, "weight_decay": options.weight_decay},
         {"params": others, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(
-        [group for group in groups if group["params"]], lr=options.learning_rate, betas=BETAS
-    )
+    return AdamW([group for group in groups if group["params"]], lr=options.learning_rate, betas=BETAS)
 
 
 def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

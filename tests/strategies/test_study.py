@@ -54,6 +54,40 @@ def test_a_torn_last_line_costs_that_line_only(tmp_path, torn):
     assert [trial.value for trial in Study.open(path, "one").trials()] == [2.5, 1.5]
 
 
+@pytest.mark.parametrize("left", ["link", "file", "renamed"])
+def test_nobody_waits_for_the_lock_of_a_process_that_was_killed(tmp_path, monkeypatch, capfd, left):
+    """Whoever resumes holds the run folder; Optuna's own lock files stay when their process is killed."""
+    path, lock = tmp_path / "study.journal", tmp_path / "study.journal.lock"
+    space = load_space("gated")
+    study = Study.create(path, "one", "minimize")
+    study.add(space.sample(0), hidden_size=12)
+    if left == "link":
+        lock.symlink_to(path)
+    elif left == "file":
+        lock.write_text("")
+    else:
+        lock.with_name(f"{lock.name}0b7d.rename").symlink_to(path)
+
+    def waits(seconds):
+        raise AssertionError("it waits for a lock")
+
+    monkeypatch.setattr("time.sleep", waits)
+    again = Study.resume(path, "one")
+    again.finish(0, "finished", 2.5)
+    assert [trial.value for trial in Study.open(path, "one").trials()] == [2.5]
+    assert [each.name for each in tmp_path.iterdir()] == ["study.journal"]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_killed_writer_leaves_no_lock(tmp_path, monkeypatch):
+    path = tmp_path / "study.journal"
+    study = Study.create(path, "one", "minimize")
+    seen = []
+    monkeypatch.setattr("os.fsync", lambda descriptor: seen.extend(tmp_path.iterdir()))  # while it is written
+    study.add(load_space("gated").sample(0), hidden_size=12)
+    assert {each.name for each in seen} == {"study.journal"}
+
+
 def test_a_journal_that_cannot_be_written_is_named(tmp_path, monkeypatch):
     def full(self, logs):
         raise OSError(28, "No space left on device")

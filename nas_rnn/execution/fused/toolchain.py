@@ -16,6 +16,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from functools import cache
@@ -166,12 +167,24 @@ def cache_folder() -> Path:
             return folder
     except (OSError, RuntimeError):  # a user may have no home
         pass
-    return Path(_temporary().name)
+    return _temporary()
 
 
-@cache
-def _temporary() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="nas_rnn-kernels-")
+_making = threading.Lock()
+_own: tempfile.TemporaryDirectory[str] | None = None
+
+
+def _temporary() -> Path:
+    """Return the folder of this process; made anew where somebody has tidied it away.
+
+    Several threads compile at once: where each made a folder, those of all but the last would be removed while their
+    compilers work in them.
+    """
+    global _own
+    with _making:
+        if _own is None or not Path(_own.name).is_dir():
+            _own = tempfile.TemporaryDirectory(prefix="nas_rnn-kernels-")
+        return Path(_own.name)
 
 
 def text_of(name: str) -> str:

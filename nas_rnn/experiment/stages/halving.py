@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-import scipy.stats
+import scipy
 
 from nas_rnn.comparison import Rung
 from nas_rnn.engine import RunList, RunSource

@@ -32,7 +32,7 @@ def begin(x: str, y: str, size: tuple[float, float] = SIZE) -> tuple[Figure, Axe
     """Return an empty panel with names for its axes."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=size, layout="constrained")
+    figure = Figure(figsize=size)  # `figure_svg` lays it out
     axes = figure.subplots()
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color=GRID, zorder=0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scipy import special
+import scipy
 
 from nas_rnn.comparison.stopping import ALPHA
 from nas_rnn.comparison.suite import SuiteComparison
@@ -24,7 +24,7 @@ def suite_gaps(found: SuiteComparison) -> Panel | None:
             for number, cell in enumerate(cells):
                 gap = row.in_margins
                 if row.standing.digest == cell.digest and gap is not None:
-                    reach = float(special.stdtrit(gap.degrees_of_freedom, 1 - ALPHA / 2)) * gap.error
+                    reach = float(scipy.special.stdtrit(gap.degrees_of_freedom, 1 - ALPHA / 2)) * gap.error
                     lines.append((part, number, gap.difference, reach))
     for number, cell in enumerate(cells):
         if cell.mean is not None and cell.ci95 is not None:

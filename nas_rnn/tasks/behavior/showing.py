@@ -56,6 +56,8 @@ def show(model: SessionPredictor, data: TaskData, *, seed: int, options: Preview
         _table(f"validation session {place + 1}", steps)
         for place, steps in zip(chosen, sessions, strict=True)
     )
+    if not options.files:
+        return Preview(text=text)
     files = {"next.png": steps_png(sessions[0])} if sessions[0] else {}
     if "valid" in data.parts:
         files["recall.png"] = recall_png(_curves(model, data), model.top)

@@ -71,7 +71,7 @@ def show(
     model.train(was_training)
     texts = [join(texts_of(row, meta["tokens"]), meta["by"]) for row in rows]
     told = [Told(*one) for one in zip(pixels, texts, references, strict=True)]
-    return Preview(text=_listed(told), files={"captions.png": sheet_of(told)})
+    return Preview(text=_listed(told), files={} if not options.files else {"captions.png": sheet_of(told)})
 
 
 def _kept(meta: Mapping[str, Any]) -> tuple[NDArray[Any], NDArray[np.uint8], list[list[str]]]:

@@ -169,6 +169,8 @@ class CharLM(Task):
         start = vocabulary.encode(options.prompt or opening).tolist()
         drawn = draw(model.net, start, length=options.length, temperature=options.temperature, seed=seed)
         text = options.prompt + vocabulary.decode([one.symbol for one in drawn])
+        if not options.files:
+            return Preview(text=text)
         title = f"What the model writes, at temperature {options.temperature:g}"
         written = [_pictured(vocabulary, one.symbol, one.probability) for one in drawn[:WRITTEN]]
         files = {"sample.txt": text.encode(), "sample.png": coloured(written, title, "character")}

@@ -161,7 +161,9 @@ class Classify(Task):
         model.eval()
         try:
             text = describe(model.net, data.meta, seed=seed, options=options)
-            return Preview(text=text, files=self._figures(model, data) if "valid" in data.parts else {})
+            return Preview(
+                text=text, files=self._figures(model, data) if options.files and "valid" in data.parts else {}
+            )
         finally:
             model.train(was_training)
 

@@ -37,8 +37,6 @@ def show(
     Raises:
         UserError: see `nas_rnn.tasks.draw.task.Draw.preview`.
     """
-    from nas_rnn.tasks.draw.figures import completed_png, samples_png
-
     require_drawable(options)
     height, width, levels = meta["height"], meta["width"], meta["levels"]
     known, labels = examples(meta)
@@ -58,10 +56,15 @@ def show(
     samples = drawn(nothing, seed)
     cut = pieces.cut(chosen)
     half = cut[: len(cut) // 2]
-    again = np.stack([drawn(half, seed + 1 + number) for number in range(TIMES)])
+    again = np.stack([drawn(half, seed + 1 + number) for number in range(TIMES if options.files else 1)])
+    text = _text(samples, again[0], len(half), options.length, levels)
+    if not options.files:
+        return Preview(text=text)
+    from nas_rnn.tasks.draw.figures import completed_png, samples_png
+
     given = pieces.joined(np.concatenate([half, np.zeros_like(cut[len(half) :])]), height, width)
     return Preview(
-        text=_text(samples, again[0], len(half), options.length, levels),
+        text=text,
         files={
             "samples.png": samples_png(samples, known[:BESIDE], levels),
             "completed.png": completed_png(given, again, chosen, levels),

@@ -210,9 +210,8 @@ class Forecast(Task):
         said_SEK = self._said(model, rows, meta)
         found = showing.examples_of(rows, shape, meta, said_SEK, target)[: options.length]
         naive = showing.naive_name(shape)
-        return Preview(
-            text=showing.table(found, meta, naive), files=self._figures(model, data, found, target, naive)
-        )
+        files = self._figures(model, data, found, target, naive) if options.files else {}
+        return Preview(text=showing.table(found, meta, naive), files=files)
 
     def plain_net(self, meta: Mapping[str, Any]) -> PlainNet:
         """Return the net, and what brings a series to its units and back."""

@@ -208,7 +208,7 @@ class Glimpses(Task):
                 seed=seed,
                 options=options,
             )
-            files = self._figures(model, data, seed) if "valid" in data.parts else {}
+            files = self._figures(model, data, seed) if options.files and "valid" in data.parts else {}
         finally:
             model.train(was_training)
         return Preview(text=text, files=files)

@@ -114,8 +114,6 @@ class Memory(Task):
         Raises:
             UserError: for a prompt, or a negative temperature or length.
         """
-        from nas_rnn.tasks.memory.figures import jacobians_png, solved_png
-
         assert isinstance(model, Rememberer)
         own, meta = self._own, data.meta
         was_training = model.training
@@ -125,6 +123,11 @@ class Memory(Task):
             if own.kind != "pixels":
                 solved = by_length(model, own, seed=seed)
                 text = f"{text}\n\n{remembered(solved)}".strip()
+            if not options.files:
+                return Preview(text=text)
+            from nas_rnn.tasks.memory.figures import jacobians_png, solved_png
+
+            if own.kind != "pixels":
                 files["lengths.png"] = solved_png(solved, lengths_of(own).steps, self._by_chance())
             elif "valid" in data.parts:
                 files["confusion.png"] = self._confusion(model, data)

@@ -50,8 +50,6 @@ def show(
     Raises:
         UserError: see `nas_rnn.tasks.music.task.Music.preview`.
     """
-    from nas_rnn.tasks.music.figures import rolls_png
-
     require_drawable(options)
     if options.prompt.strip():
         start, piece = prompted(options.prompt), None
@@ -61,6 +59,10 @@ def show(
         start = piece.roll[: min(GIVEN, -(-len(piece.roll) // 2))]
     length = min(options.length, MOST_WRITTEN)
     written = write(net, start, length=length, temperature=options.temperature, seed=seed, piece=piece)
+    if not options.files:
+        return Preview(text=_text(written))
+    from nas_rnn.tasks.music.figures import rolls_png
+
     files = {"roll.png": rolls_png(written)}
     content = midi_of(written.roll, quarters)
     if content is not None:

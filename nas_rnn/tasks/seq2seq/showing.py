@@ -37,8 +37,6 @@ def show(model: Translator, meta: Mapping[str, Any], *, seed: int, options: Prev
     Raises:
         UserError: see `nas_rnn.tasks.seq2seq.task.Seq2Seq.preview`.
     """
-    from nas_rnn.tasks.seq2seq.figures import attention_of, table_of
-
     if options.length < 0:
         raise UserError(f"the length of a preview must be at least 0; got {options.length!r}")
     if options.prompt.strip():
@@ -53,11 +51,16 @@ def show(model: Translator, meta: Mapping[str, Any], *, seed: int, options: Prev
     written = [_written(model, meta, *pair) for pair in chosen]
     model.train(was_training)
     by, target_by = meta["by"], meta["target_by"]
+    text = _table(written, by, target_by)
+    if not options.files:
+        return Preview(text=text)
+    from nas_rnn.tasks.seq2seq.figures import attention_of, table_of
+
     if written[0].weights is not None:
         files = {"attention.png": attention_of(written[:4])}
     else:
         files = {"pairs.png": table_of(written, by, target_by)}
-    return Preview(text=_table(written, by, target_by), files=files)
+    return Preview(text=text, files=files)
 
 
 def _prompted(prompt: str, meta: Mapping[str, Any]) -> list[int]:

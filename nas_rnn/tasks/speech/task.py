@@ -214,7 +214,9 @@ class Speech(Task):
                     item="recording",
                     drawn=drawn(data.meta["variables"]),
                 )
-            return Preview(text=text, files=self._figures(model, data) if "valid" in data.parts else {})
+            return Preview(
+                text=text, files=self._figures(model, data) if options.files and "valid" in data.parts else {}
+            )
         finally:
             model.train(was_training)
 

@@ -224,8 +224,10 @@ class WordLM(Task):
             seed=seed,
             never=[vocabulary.index(UNKNOWN)],
         )
-        words = [pictured(vocabulary[one.symbol], one.probability) for one in drawn]
         text = written([*prompt, *(vocabulary[one.symbol] for one in drawn)])
+        if not options.files:
+            return Preview(text=text)
+        words = [pictured(vocabulary[one.symbol], one.probability) for one in drawn]
         title = f"What the model writes, at temperature {options.temperature:g}"
         files = {"sample.txt": text.encode(), "sample.png": coloured(words[:300], title, "word")}
         if "valid" in data.parts:

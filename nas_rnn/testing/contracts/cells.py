@@ -11,6 +11,7 @@ from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.cells.graph.verify import violations
 from nas_rnn.execution import RNN
 from nas_rnn.execution.backends import BACKENDS
+from nas_rnn.training.optimizer import AdamW
 
 STEPS, BATCH, LENGTH = 3, 2, 5
 CLOSE = 1e-9
@@ -87,7 +88,7 @@ def train_briefly(cell: Cell) -> list[str]:
         x_TBI = torch.randn(LENGTH, BATCH, rnn.input_size)
         target = torch.randn_like(rnn(x_TBI)[0])
     parameters = list(rnn.parameters())
-    optimizer = torch.optim.Adam(parameters, lr=0.01) if parameters else None
+    optimizer = AdamW(parameters, lr=0.01, weight_decay=0.0) if parameters else None
     for number in range(STEPS):
         loss = (rnn(x_TBI)[0] - target).square().mean()
         if optimizer is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import shutil
@@ -9,9 +10,13 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -260,6 +265,46 @@ def test_where_there_is_no_place_to_write(
         patch.setenv("HOME", str(tmp_path / "home"))
         assert tmp_path not in cache_folder().parents
     monkeypatch.setattr(Path, "home", lambda: (_ for _ in ()).throw(RuntimeError("no home directory")))
+    assert answer() == 42
+
+
+@pytest.fixture
+def no_cache(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache home that is a file, in a process that has compiled nothing yet."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr(toolchain, "_own", None)
+
+
+def test_threads_share_the_folder_of_the_process(no_cache: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cell and the matrix products are compiled side by side, the first time also where nothing can be kept."""
+    make, together = tempfile.TemporaryDirectory, threading.Barrier(2)
+
+    def slowly(**options: Any) -> Any:
+        made = make(**options)
+        time.sleep(0.2)  # the other thread asks meanwhile
+        return made
+
+    def folder(number: int) -> Path:
+        together.wait()
+        return cache_folder()
+
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", slowly)
+    with ThreadPoolExecutor(2) as threads:
+        one, other = threads.map(folder, range(2))
+    gc.collect()
+    assert one == other and one.is_dir()
+
+
+def test_a_new_cell_is_compiled_where_nothing_can_be_kept(no_cache: None) -> None:
+    rnn = RNN(parse_cell(CELL), 3, 4, backend="auto")
+    rnn(torch.zeros(2, 1, 3))
+    assert rnn.fallback is None
+
+
+def test_the_folder_of_the_process_is_made_again(no_cache: None) -> None:
+    """Systems tidy up what has lain in /tmp for days, and a search may take as long."""
+    shutil.rmtree(cache_folder())
     assert answer() == 42
 
 
