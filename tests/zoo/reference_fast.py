@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, relu, sigmoid, tanh
+from torch.nn.functional import layer_norm, silu
 
 from tests.zoo.named_weights import Weights
 
@@ -91,4 +93,50 @@ def cornn(w: Weights, x: Tensor, y: Tensor, z: Tensor) -> State:
     return y + dt * z, z
 
 
-STEPS = (indrnn, ran, fastrnn, fastgrnn, sru, qrnn, mingru, minlstm, *map(rhn, (2, 3, 4, 5)), lem, cornn)
+def unicornn(w: Weights, x: Tensor, y: Tensor, z: Tensor) -> State:
+    dt, alpha = 0.19, 30.65
+    step = dt * (0.5 + 0.5 * tanh(w["dt/v"] / 2))
+    z = z - step * (tanh(w["z/p"] * y + w.affine("z", x=x)) + alpha * y)
+    return y + step * z, z
+
+
+def taugru(w: Weights, x: Tensor, h: Tensor, *earlier: Tensor) -> State:
+    u, delayed = tanh(w.affine("u", x=x, h=h)), tanh(w.affine("z", x=x, h5=earlier[4]))
+    g, a = sigmoid(w.affine("g", x=x, h=h)), sigmoid(w.affine("a", x=x, h=h))
+    return ((1 - g) * h + g * (u + a * delayed), h, *earlier[:4])
+
+
+def trnn(w: Weights, x: Tensor, h: Tensor) -> State:
+    f = sigmoid(w.affine("f", x=x))
+    return (f * h + (1 - f) * w.product("z", x=x),)
+
+
+def tgru(w: Weights, x: Tensor, h: Tensor, last: Tensor) -> State:
+    z, f, o = (w.affine(name, last=last, x=x) for name in "zfo")
+    return sigmoid(f) * h + z * tanh(o), x
+
+
+def tlstm(w: Weights, x: Tensor, h: Tensor, c: Tensor, last: Tensor) -> State:
+    z, f, o = (w.affine(name, last=last, x=x) for name in "zfo")
+    c = sigmoid(f) * c + (1 - sigmoid(f)) * z
+    return c * tanh(o), c, x
+
+
+def hgrn(w: Weights, x: Tensor, y: Tensor, re: Tensor, im: Tensor) -> State:
+    """In complex numbers, with the angle itself."""
+    gamma = sigmoid(w["gamma/v"])
+    size = gamma + (1 - gamma) * sigmoid(w.affine("f", x=x))
+    turn = torch.exp(2j * torch.atan(w["t/v"]))
+    seen = torch.complex(silu(w.affine("p", x=x)), silu(w.affine("q", x=x)))
+    state = size * turn * torch.complex(re, im) + (1 - size) * seen
+    gates = sigmoid(torch.cat([w.affine("a", x=x), w.affine("b", x=x)], -1))
+    both = layer_norm(gates * torch.cat([state.real, state.imag], -1), [2 * gamma.numel()])
+    gain, shift = (torch.cat([w[f"y{k}/{kind}"] for k in (1, 2)]) for kind in ("gain", "shift"))
+    matrix = torch.cat([w["y/layer_norm(a, b)"], w["y/layer_norm(b, a)"]], 1)
+    return (both * gain + shift) @ matrix.T + w["y/bias"], state.real, state.imag
+
+
+STEPS = (
+    *(indrnn, ran, fastrnn, fastgrnn, sru, qrnn, mingru, minlstm, *map(rhn, (2, 3, 4, 5)), lem, cornn),
+    *(unicornn, taugru, trnn, tgru, tlstm, hgrn),
+)
