@@ -35,6 +35,7 @@ _HOMES = {
         "relu",
         "sigmoid",
         "softplus",
+        "sqrt",
         "tanh",
     ),
     "nas_rnn.errors": ("NasRnnError", "UserError"),

@@ -27,6 +27,7 @@ from nas_rnn.cells.graph.operations import (
     relu as relu,
     sigmoid as sigmoid,
     softplus as softplus,
+    sqrt as sqrt,
     tanh as tanh,
 )
 from nas_rnn.errors import (

@@ -136,7 +136,13 @@ def hgrn(w: Weights, x: Tensor, y: Tensor, re: Tensor, im: Tensor) -> State:
     return (both * gain + shift) @ matrix.T + w["y/bias"], state.real, state.imag
 
 
+def rg_lru(w: Weights, x: Tensor, h: Tensor) -> State:
+    r, i = sigmoid(w.affine("r", x=x)), sigmoid(w.affine("i", x=x))  # (1), (2)
+    a = sigmoid(w["a/v"]) ** (8 * r)  # (3)
+    return (a * h + (1 - a**2).sqrt() * i * w.brought("h", x=x),)  # (4)
+
+
 STEPS = (
     *(indrnn, ran, fastrnn, fastgrnn, sru, qrnn, mingru, minlstm, *map(rhn, (2, 3, 4, 5)), lem, cornn),
-    *(unicornn, taugru, trnn, tgru, tlstm, hgrn),
+    *(unicornn, taugru, trnn, tgru, tlstm, hgrn, rg_lru),
 )

@@ -1,7 +1,7 @@
 """Cells whose recurrence needs few or no products with the state: for long sequences and small devices."""
 
 from nas_rnn.cells.cell import cell
-from nas_rnn.cells.graph.operations import blend, relu, sigmoid, tanh
+from nas_rnn.cells.graph.operations import blend, exp, log_sigmoid, relu, sigmoid, sqrt, tanh
 from nas_rnn.cells.language.tracing import diagonal, layer_norm, linear, project, scalar, state, vector
 
 FAMILY = "fast"
@@ -167,3 +167,20 @@ def hgrn(x, y, re, im):
     a = sigmoid(linear(x)) * new_re
     b = sigmoid(linear(x)) * new_im
     return linear(layer_norm(a, b), layer_norm(b, a)), new_re, new_im
+
+
+@cell
+def rg_lru(x, h):
+    """Real-gated linear recurrent unit, RG-LRU, of Griffin (De et al. 2024).
+
+    "Griffin: mixing gated linear recurrences with local attention for efficient language models", arXiv:2402.19427,
+    equations 1-4, with c = 8.
+
+    The paper's x has the hidden size; where it has another, a matrix brings it there. The units of a start at
+    sigmoid(5), so that a^c starts at 0.95; the paper spreads that over 0.9 to 0.999. The authors' code writes the
+    first x of a sequence in full.
+    """
+    r = sigmoid(linear(x))
+    i = sigmoid(linear(x))
+    a = exp(8 * r * log_sigmoid(vector(5.0)))
+    return a * h + sqrt(1 - a * a) * (i * project(x))
