@@ -12,6 +12,7 @@ _HOMES = {
     "nas_rnn.cells": (
         "Cell",
         "CellError",
+        "antisymmetric",
         "cell",
         "diagonal",
         "layer_norm",

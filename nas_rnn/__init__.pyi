@@ -4,6 +4,7 @@
 from nas_rnn.cells import (
     Cell as Cell,
     CellError as CellError,
+    antisymmetric as antisymmetric,
     cell as cell,
     diagonal as diagonal,
     layer_norm as layer_norm,

@@ -20,6 +20,7 @@ from nas_rnn.cells import (
     Cell,
     Operation,
     StatePath,
+    antisymmetric,
     diagonal,
     find_operation,
     layer_norm,
@@ -154,7 +155,8 @@ class Builder:
         if kind <= 1:
             made, size = self.apply(self.pick(("sigmoid", "tanh", "relu")), self.linear()), "hidden"
         elif kind == 2:
-            made, size = self.linear(), "hidden"
+            made = antisymmetric(self.value("hidden")) if self.chooser.chance(0.3) else self.linear()
+            size = "hidden"
         elif kind == 3:
             made = diagonal(self.value(size))
         elif kind == 4:

@@ -30,6 +30,7 @@ from nas_rnn.execution.initialise import initialise
 from nas_rnn.execution.layout import Layout, layer_layouts
 from nas_rnn.execution.marks import check_mark, mark_of
 from nas_rnn.execution.regularise import drop_features, drop_weights
+from nas_rnn.execution.reparametrise import matrices_of
 from nas_rnn.execution.sequences import Order, pack_like, unpack, unpack_restarts
 
 State = tuple[Tensor, ...]
@@ -322,10 +323,10 @@ class RNN(nn.Module):
         return x_TBI
 
     def _tensors_to_run(self, layer: int, reverse: bool) -> dict[str, Tensor]:
-        tensors = self._tensors(layer, reverse)
+        layout, tensors = self.layer(layer, reverse)
         if self.training and self.weight_drop > 0:
-            return drop_weights(self._layouts[layer], tensors, self.weight_drop)
-        return tensors
+            tensors = drop_weights(layout, tensors, self.weight_drop)
+        return matrices_of(layout, tensors)
 
     def _run_layer(
         self,

@@ -35,7 +35,9 @@ def test_the_derivative_of_a_root_is_bounded() -> None:
     row = find_operation("sqrt")
     a = torch.tensor([-4.0, 0.0, 1e-12, 1e-6, 4.0], dtype=torch.float64)
     y = apply_operation("sqrt", [a])
-    torch.testing.assert_close(y, torch.tensor([0, 0, 1e-6, 1e-3, 2], dtype=torch.float64), rtol=1e-15, atol=0)
+    torch.testing.assert_close(
+        y, torch.tensor([0, 0, 1e-6, 1e-3, 2], dtype=torch.float64), rtol=1e-15, atol=0
+    )
     stated = evaluate_tensors(row.derivative_trees[0], {"a": a, "y": y})
     torch.testing.assert_close(
         stated, torch.tensor([0, 0, 1000, 500, 0.25], dtype=torch.float64), rtol=1e-12, atol=0

@@ -106,6 +106,18 @@ def taugru(w: Weights, x: Tensor, h: Tensor, *earlier: Tensor) -> State:
     return ((1 - g) * h + g * (u + a * delayed), h, *earlier[:4])
 
 
+def antisymmetricrnn(w: Weights, x: Tensor, h: Tensor) -> State:
+    a = w["h/h"]
+    turn = a - a.T - 0.01 * torch.eye(len(a), dtype=a.dtype)
+    return (h + 0.1 * tanh(h @ turn.T + w.affine("h", x=x)),)
+
+
+def antisymmetricrnn_gated(w: Weights, x: Tensor, h: Tensor) -> State:
+    a = w["turned/h"]
+    turned = h @ (a - a.T - 0.01 * torch.eye(len(a), dtype=a.dtype)).T
+    return (h + 0.1 * sigmoid(turned + w.affine("z", x=x)) * tanh(turned + w.affine("h", x=x)),)
+
+
 def trnn(w: Weights, x: Tensor, h: Tensor) -> State:
     f = sigmoid(w.affine("f", x=x))
     return (f * h + (1 - f) * w.product("z", x=x),)
@@ -144,5 +156,5 @@ def rg_lru(w: Weights, x: Tensor, h: Tensor) -> State:
 
 STEPS = (
     *(indrnn, ran, fastrnn, fastgrnn, sru, qrnn, mingru, minlstm, *map(rhn, (2, 3, 4, 5)), lem, cornn),
-    *(unicornn, taugru, trnn, tgru, tlstm, hgrn, rg_lru),
+    *(unicornn, taugru, antisymmetricrnn, antisymmetricrnn_gated, trnn, tgru, tlstm, hgrn, rg_lru),
 )

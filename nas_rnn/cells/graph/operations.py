@@ -190,6 +190,7 @@ def restore_operations(table: Mapping[str, Operation]) -> None:
 RESERVED = frozenset(
     {
         "linear",
+        "antisymmetric",
         "diagonal",
         "scalar",
         "vector",

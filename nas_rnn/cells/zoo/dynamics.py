@@ -2,7 +2,7 @@
 
 from nas_rnn.cells.cell import cell
 from nas_rnn.cells.graph.operations import blend, sigmoid, tanh
-from nas_rnn.cells.language.tracing import diagonal, linear, vector
+from nas_rnn.cells.language.tracing import antisymmetric, diagonal, linear, vector
 
 FAMILY = "dynamics"
 
@@ -64,3 +64,23 @@ def taugru(x, h, h1, h2, h3, h4, h5):
     g = sigmoid(linear(x, h))
     a = sigmoid(linear(x, h))
     return blend(g, u + a * z, h), h, h1, h2, h3, h4
+
+
+@cell
+def antisymmetricrnn(x, h):
+    """Antisymmetric network (Chang et al. 2019).
+
+    "AntisymmetricRNN: a dynamical system view on recurrent neural networks", arXiv:1902.09689: the eigenvalues of
+    A - Aᵀ are imaginary, so that h neither grows nor fades by it.
+
+    The step is 0.1 and the diffusion (gamma) 0.01; the paper tunes both for each task.
+    """
+    return h + 0.1 * tanh(linear(x) + antisymmetric(h) - 0.01 * h)
+
+
+@cell
+def antisymmetricrnn_gated(x, h):
+    """Antisymmetric network with an input gate (Chang et al. 2019), arXiv:1902.09689; gate and candidate share A."""
+    turned = antisymmetric(h) - 0.01 * h
+    z = sigmoid(linear(x) + turned)
+    return h + 0.1 * z * tanh(linear(x) + turned)
