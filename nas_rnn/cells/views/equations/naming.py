@@ -91,7 +91,10 @@ class Naming:
 
 
 def matrix_letters(cell: CellGraph, node: Linear) -> list[str]:
-    """Return the letter of each matrix of ``node``: W for the input, U for the first other value, then V; A, of which A - Aᵀ is made."""
+    """Return the letter of each matrix of ``node``: W for the input, U for the first other value, then V.
+
+    A is the letter of one of which A - Aᵀ is made.
+    """
     if isinstance(node, Antisymmetric):
         return ["A"]
     letters: list[str] = []
