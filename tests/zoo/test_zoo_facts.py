@@ -138,6 +138,13 @@ def test_a_cell_of_ones_own_has_no_family() -> None:
     assert zoo.year(own) is None
 
 
+def test_the_documentation_has_a_row_for_each() -> None:
+    page = (ROOT / "docs/cells.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(\w+)` \| (.*?) \|", page, re.M)[: len(CELLS)] == [
+        (name, zoo.family(made)) for name, made in CELLS.items()
+    ]
+
+
 def test_every_file_is_registered() -> None:
     files = {path.stem for path in Path(zoo.__path__[0]).glob("*.py")} - {"__init__"}
     listed = set(
