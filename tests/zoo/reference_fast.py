@@ -101,18 +101,18 @@ def unicornn(w: Weights, x: Tensor, y: Tensor, z: Tensor) -> State:
 
 
 def taugru(w: Weights, x: Tensor, h: Tensor, *earlier: Tensor) -> State:
-    u, delayed = tanh(w.affine("u", x=x, h=h)), tanh(w.affine("z", x=x, h5=earlier[4]))
+    u, delayed = tanh(w.affine("u", x=x, h=h)), tanh(w.affine("z", x=x, h3=earlier[2]))
     g, a = sigmoid(w.affine("g", x=x, h=h)), sigmoid(w.affine("a", x=x, h=h))
-    return ((1 - g) * h + g * (u + a * delayed), h, *earlier[:4])
+    return ((1 - g) * h + g * (u + a * delayed), h, *earlier[:2])
 
 
-def antisymmetricrnn(w: Weights, x: Tensor, h: Tensor) -> State:
+def antisym_rnn(w: Weights, x: Tensor, h: Tensor) -> State:
     a = w["h/h"]
     turn = a - a.T - 0.01 * torch.eye(len(a), dtype=a.dtype)
     return (h + 0.1 * tanh(h @ turn.T + w.affine("h", x=x)),)
 
 
-def antisymmetricrnn_gated(w: Weights, x: Tensor, h: Tensor) -> State:
+def antisym_gated(w: Weights, x: Tensor, h: Tensor) -> State:
     a = w["turned/h"]
     turned = h @ (a - a.T - 0.01 * torch.eye(len(a), dtype=a.dtype)).T
     return (h + 0.1 * sigmoid(turned + w.affine("z", x=x)) * tanh(turned + w.affine("h", x=x)),)
@@ -156,5 +156,5 @@ def rg_lru(w: Weights, x: Tensor, h: Tensor) -> State:
 
 STEPS = (
     *(indrnn, ran, fastrnn, fastgrnn, sru, qrnn, mingru, minlstm, *map(rhn, (2, 3, 4, 5)), lem, cornn),
-    *(unicornn, taugru, antisymmetricrnn, antisymmetricrnn_gated, trnn, tgru, tlstm, hgrn, rg_lru),
+    *(unicornn, taugru, antisym_rnn, antisym_gated, trnn, tgru, tlstm, hgrn, rg_lru),
 )

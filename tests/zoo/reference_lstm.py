@@ -107,20 +107,20 @@ def lstm_1997(w: Weights, x: Tensor, h: Tensor, c: Tensor) -> State:
     return o * (2 / (1 + torch.exp(-c)) - 1), c
 
 
-def lstm_multiplicative(w: Weights, x: Tensor, h: Tensor, c: Tensor) -> State:
+def lstm_mult(w: Weights, x: Tensor, h: Tensor, c: Tensor) -> State:
     m = (x @ w["m1/x"].T) * (h @ w["m2/h"].T)
     i, f, o = (sigmoid(w.affine(gate, x=x, m=m)) for gate in "ifo")
     c = f * c + i * tanh(w.affine("g", x=x, m=m))
     return tanh(c) * o, c
 
 
-def lstm_memory_control(w: Weights, x: Tensor, h: Tensor, v: Tensor, c: Tensor) -> State:
+def lstm_control(w: Weights, x: Tensor, h: Tensor, v: Tensor, c: Tensor) -> State:
     i, f, o, m = (sigmoid(w.affine(gate, x=x, v=v)) for gate in "ifom")
     c = f * c + i * tanh(w.affine("n", x=x, v=v))
     return o * tanh(c), m * tanh(c), c
 
 
-def lstm_working_memory(w: Weights, x: Tensor, h: Tensor, c: Tensor) -> State:
+def lstm_wm(w: Weights, x: Tensor, h: Tensor, c: Tensor) -> State:
     def gate(name: str, memory: Tensor) -> Tensor:
         return sigmoid(w.affine(f"{name}1", x=x, h=h) + tanh(w.product(f"{name}2", c=memory)))
 
@@ -159,9 +159,9 @@ STEPS = (
     slstm,
     slstm4,
     lstm_1997,
-    lstm_multiplicative,
-    lstm_memory_control,
-    lstm_working_memory,
+    lstm_mult,
+    lstm_control,
+    lstm_wm,
     lstm_residual,
     lstm_mogrifier,
 )

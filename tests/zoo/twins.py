@@ -215,7 +215,7 @@ TWINS: dict[str, Twin] = {
         },
     ),
     "miru2": Twin("MiRU2Cell", {"weight_ih": ["n/x"], "weight_hh": ["n/0.5 * h"], "bias_ih": ["n/bias"]}),
-    "lstm_multiplicative": Twin(
+    "lstm_mult": Twin(
         "MultiplicativeLSTMCell",
         {
             "weight_ih": ["m1/x", *gates("i f g o", "x")],
@@ -225,8 +225,8 @@ TWINS: dict[str, Twin] = {
         },
         double,
     ),
-    "lstm_memory_control": Twin("MCLSTMCell", plain("f i o m n", "v"), beside),
-    "lstm_working_memory": Twin(
+    "lstm_control": Twin("MCLSTMCell", plain("f i o m n", "v"), beside),
+    "lstm_wm": Twin(
         "WMCLSTMCell",
         {
             "weight_ih": gates("i1 f1 g o1", "x"),
@@ -256,17 +256,17 @@ TWINS: dict[str, Twin] = {
         "tauGRUCell",
         {
             "weight_ih": gates("u z g a", "x"),
-            "weight_hh": ["u/h", "z/h5", "g/h", "a/h"],
+            "weight_hh": ["u/h", "z/h3", "g/h", "a/h"],
             "bias_ih": gates("u z g a", "bias"),
         },
         delayed,
     ),
-    "antisymmetricrnn": Twin(
+    "antisym_rnn": Twin(
         "AntisymmetricRNNCell",
         {"weight_ih": ["h/x"], "weight_hh": ["h/h"], "bias_ih": ["h/bias"]},
         options={"epsilon": 0.1, "gamma": 0.01},
     ),
-    "antisymmetricrnn_gated": Twin(
+    "antisym_gated": Twin(
         "GatedAntisymmetricRNNCell",
         {"weight_ih": gates("z h", "x"), "weight_hh": ["turned/h"], "bias_ih": gates("z h", "bias")},
         options={"epsilon": 0.1, "gamma": 0.01},

@@ -51,23 +51,23 @@ def unicornn(x, y, z):
 
 
 @cell
-def taugru(x, h, h1, h2, h3, h4, h5):
-    """Gated recurrent unit with weighted time-delay feedback, tau-GRU, of delay 5 (Erichson et al. 2022).
+def taugru(x, h, h1, h2, h3):
+    """Gated recurrent unit with weighted time-delay feedback, tau-GRU, of delay 3 (Erichson et al. 2022).
 
     "Gated recurrent neural networks with weighted time-delay feedback", arXiv:2212.00228.
 
-    ``h5`` is the state of 5 steps before h. The paper tunes the delay for each task, and its states before the
+    ``h3`` is the state of 3 steps before h. The paper tunes the delay for each task, and its states before the
     sequence are 0 as here; each step of delay is a state path, so long ones are costly.
     """
     u = tanh(linear(x, h))
-    z = tanh(linear(x, h5))
+    z = tanh(linear(x, h3))
     g = sigmoid(linear(x, h))
     a = sigmoid(linear(x, h))
-    return blend(g, u + a * z, h), h, h1, h2, h3, h4
+    return blend(g, u + a * z, h), h, h1, h2
 
 
 @cell
-def antisymmetricrnn(x, h):
+def antisym_rnn(x, h):
     """Antisymmetric network (Chang et al. 2019).
 
     "AntisymmetricRNN: a dynamical system view on recurrent neural networks", arXiv:1902.09689: the eigenvalues of
@@ -79,7 +79,7 @@ def antisymmetricrnn(x, h):
 
 
 @cell
-def antisymmetricrnn_gated(x, h):
+def antisym_gated(x, h):
     """Antisymmetric network with an input gate (Chang et al. 2019), arXiv:1902.09689; gate and candidate share A."""
     turned = antisymmetric(h) - 0.01 * h
     z = sigmoid(linear(x) + turned)

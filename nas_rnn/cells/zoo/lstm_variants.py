@@ -73,7 +73,7 @@ def lstm_1997(x, h, c):
 
 
 @cell
-def lstm_multiplicative(x, h, c):
+def lstm_mult(x, h, c):
     """Multiplicative LSTM, mLSTM (Krause et al. 2016).
 
     "Multiplicative LSTM for sequence modelling", arXiv:1609.07959, section 3: gates read m, in which each input has a
@@ -91,7 +91,7 @@ def lstm_multiplicative(x, h, c):
 
 
 @cell
-def lstm_memory_control(x, h, v, c):
+def lstm_control(x, h, v, c):
     """Memory controller LSTM, MC-LSTM (Ben-Ari & Shwartz-Ziv 2017).
 
     "Sequence modeling using a memory controller extension for LSTM", NIPS 2017 Time Series Workshop: gates read v,
@@ -107,7 +107,7 @@ def lstm_memory_control(x, h, v, c):
 
 
 @cell
-def lstm_working_memory(x, h, c):
+def lstm_wm(x, h, c):
     """LSTM with working memory connections (Landi et al. 2021).
 
     "Working memory connections for LSTM", arXiv:2109.00020: gates read c through a matrix and tanh.
