@@ -12,6 +12,7 @@ _HOMES = {
     "nas_rnn.cells": (
         "Cell",
         "CellError",
+        "antisymmetric",
         "cell",
         "diagonal",
         "layer_norm",
@@ -35,6 +36,7 @@ _HOMES = {
         "relu",
         "sigmoid",
         "softplus",
+        "sqrt",
         "tanh",
     ),
     "nas_rnn.errors": ("NasRnnError", "UserError"),

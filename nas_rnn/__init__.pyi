@@ -4,6 +4,7 @@
 from nas_rnn.cells import (
     Cell as Cell,
     CellError as CellError,
+    antisymmetric as antisymmetric,
     cell as cell,
     diagonal as diagonal,
     layer_norm as layer_norm,
@@ -27,6 +28,7 @@ from nas_rnn.cells.graph.operations import (
     relu as relu,
     sigmoid as sigmoid,
     softplus as softplus,
+    sqrt as sqrt,
     tanh as tanh,
 )
 from nas_rnn.errors import (

@@ -20,6 +20,7 @@ from nas_rnn.cells import (
     Cell,
     Operation,
     StatePath,
+    antisymmetric,
     diagonal,
     find_operation,
     layer_norm,
@@ -138,6 +139,8 @@ class Builder:
         careful = not self.chooser.chance(0.1)
         if careful and row.name == "exp":
             arguments[0] = self.apply(self.pick(("tanh", "log_sigmoid")), arguments[0])
+        if row.name == "sqrt":  # where it is steep, what backends round otherwise would grow
+            arguments[0] = 0.25 + self.apply("sigmoid", arguments[0])
         if careful and row.name == "div":
             arguments[1] = 1.0 + self.apply("sigmoid", arguments[1])
         if row.arity == 2 and row.name != "div" and self.chooser.chance(0.2):
@@ -152,7 +155,8 @@ class Builder:
         if kind <= 1:
             made, size = self.apply(self.pick(("sigmoid", "tanh", "relu")), self.linear()), "hidden"
         elif kind == 2:
-            made, size = self.linear(), "hidden"
+            made = antisymmetric(self.value("hidden")) if self.chooser.chance(0.3) else self.linear()
+            size = "hidden"
         elif kind == 3:
             made = diagonal(self.value(size))
         elif kind == 4:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from nas_rnn.cells import Cell
 from nas_rnn.cells.graph.nodes import (
+    Antisymmetric,
     Apply,
     Constant,
     Diagonal,
@@ -131,6 +132,9 @@ class NaiveRNN(nn.Module):
         match node:
             case Input() | State() | Constant():
                 return None
+            case Antisymmetric(arguments=arguments):
+                weight = self.linears[_key(index, 0)][0].weight  # type: ignore[index]
+                return index, lambda value: value @ (weight.T - weight), arguments
             case Linear(arguments=arguments):
                 return index, _sum_of(self._products(index)), arguments
             case Project(argument=argument):

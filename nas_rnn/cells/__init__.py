@@ -9,7 +9,16 @@ from nas_rnn.cells.graph.canonical import Canonical, parameter_owners
 from nas_rnn.cells.graph.gate_bias import gate_bias, with_gate_bias
 from nas_rnn.cells.graph.nodes import CellError, StatePath, UnknownWord, value_sizes
 from nas_rnn.cells.graph.operations import Operation, find_operation, operations, register_operation
-from nas_rnn.cells.language.tracing import diagonal, layer_norm, linear, project, scalar, state, vector
+from nas_rnn.cells.language.tracing import (
+    antisymmetric,
+    diagonal,
+    layer_norm,
+    linear,
+    project,
+    scalar,
+    state,
+    vector,
+)
 
 __all__ = [
     "Canonical",
@@ -18,6 +27,7 @@ __all__ = [
     "Operation",
     "StatePath",
     "UnknownWord",
+    "antisymmetric",
     "cell",
     "diagonal",
     "find_operation",

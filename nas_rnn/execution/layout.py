@@ -24,6 +24,7 @@ from functools import cached_property, lru_cache
 
 from nas_rnn.cells import Canonical, Cell, parameter_owners, parse_cell, value_sizes
 from nas_rnn.cells.graph.nodes import (
+    Antisymmetric,
     CellGraph,
     Constant,
     Diagonal,
@@ -130,6 +131,12 @@ class Layout:
             if self.levels[matrix.source] >= 0:
                 found.setdefault(matrix.place.tensor, []).append((matrix.place.start, matrix.place.stop))
         return {name: tuple(sorted(spans)) for name, spans in sorted(found.items())}
+
+    @cached_property
+    def antisymmetric(self) -> tuple[Place, ...]:
+        """The learned matrices A that stand for A - Aᵀ."""
+        nodes = self.canonical.nodes
+        return tuple(m.place for m in self.matrices if isinstance(nodes[m.owner], Antisymmetric))
 
     @cached_property
     def parameters(self) -> int:

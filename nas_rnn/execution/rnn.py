@@ -32,6 +32,7 @@ from nas_rnn.execution.initialise import Init, check_init, initialise
 from nas_rnn.execution.layout import Layout, layer_layouts
 from nas_rnn.execution.marks import check_mark, mark_of
 from nas_rnn.execution.regularise import drop_features, drop_weights
+from nas_rnn.execution.reparametrise import matrices_of
 from nas_rnn.execution.sequences import Order, pack_like, unpack, unpack_restarts
 
 State = tuple[Tensor, ...]
@@ -125,7 +126,7 @@ class RNN(nn.Module):
         self.init, self.gate_bias = init, gate_bias
         self._layouts = layer_layouts(self.cell, input_size, hidden_size, num_layers, self.bidirectional)
         for layout in self._layouts:  # made now, as tools of torch's trace calls
-            _ = layout.key, layout.state_sizes, layout.recurrent_rows
+            _ = layout.key, layout.state_sizes, layout.recurrent_rows, layout.antisymmetric
         for layer, layout in enumerate(self._layouts):
             for reverse in self._directions:
                 for name, shape in layout.shapes:
@@ -391,12 +392,12 @@ class RNN(nn.Module):
         return x_TBI
 
     def _tensors_to_run(self, layer: int, reverse: bool, dtype: torch.dtype) -> dict[str, Tensor]:
-        tensors = self._tensors(layer, reverse)
+        layout, tensors = self.layer(layer, reverse)
         if any(tensor.dtype != dtype for tensor in tensors.values()):
             tensors = {name: tensor.to(dtype) for name, tensor in tensors.items()}
         if self.training and self.weight_drop > 0:
-            return drop_weights(self._layouts[layer], tensors, self.weight_drop)
-        return tensors
+            tensors = drop_weights(layout, tensors, self.weight_drop)
+        return matrices_of(layout, tensors)
 
     def _run_layer(
         self,

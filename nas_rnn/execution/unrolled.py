@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 from nas_rnn.errors import UserError
 from nas_rnn.execution.checks import check_packed_restarts, check_restarts
 from nas_rnn.execution.reference import Interpreter, restarted
+from nas_rnn.execution.reparametrise import matrices_of
 from nas_rnn.execution.rnn import RNN
 
 State = tuple[Tensor, ...]
@@ -83,7 +84,7 @@ class Unrolled(nn.Module):
         starts = self.rnn.start_states(x_TBI, state)
         for layer in range(self.rnn.num_layers):
             layout, tensors = self.rnn.layer(layer)
-            step = Interpreter(layout, tensors).step
+            step = Interpreter(layout, matrices_of(layout, tensors)).step
             if not goes_on:
                 self.states.append([tuple(_start(path[layer]) for path in starts)])
             kept = self.states[layer]

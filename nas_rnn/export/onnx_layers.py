@@ -9,6 +9,7 @@ import onnx
 import torch
 
 from nas_rnn.execution import RNN
+from nas_rnn.execution.reparametrise import matrices_of
 from nas_rnn.export.inputs import BATCH, TIME
 from nas_rnn.export.onnx_graph import IR_VERSION, OPSET, Nodes, Numbers
 from nas_rnn.export.onnx_step import step_body
@@ -64,7 +65,7 @@ def _scan(nodes: Nodes, rnn: RNN, layer: int, reverse: bool, x: str, states: Seq
         *states,
         x,
         outputs=names,
-        body=step_body(layout, tensors, nodes.numbers),
+        body=step_body(layout, matrices_of(layout, tensors), nodes.numbers),
         num_scan_inputs=1,
         scan_input_directions=[int(reverse)],
         scan_output_directions=[int(reverse)],

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from nas_rnn.cells import Cell, Operation, find_operation, value_sizes
 from nas_rnn.cells.graph.nodes import (
+    Antisymmetric,
     Apply,
     Constant,
     Diagonal,
@@ -243,6 +244,8 @@ class _Writer:
             if node.heads > 1:
                 self.step.helpers.add("block_product")
                 summands.append(Code(f"block_product({value.text}, {matrix})"))
+            elif isinstance(node, Antisymmetric):
+                summands.append(Code(f"{value.within(PRODUCT + 1)} @ ({matrix}.T - {matrix})", PRODUCT))
             else:
                 summands.append(Code(f"{value.within(PRODUCT + 1)} @ {matrix}.T", PRODUCT))
         if bias is not None:

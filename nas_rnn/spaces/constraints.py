@@ -9,12 +9,23 @@ from dataclasses import dataclass
 
 from nas_rnn.cells import Cell, operations
 from nas_rnn.cells.graph.costs import HIDDEN_SIZE, INPUT_SIZE, costs
-from nas_rnn.cells.graph.nodes import Apply, Diagonal, LayerNorm, LearnedVector, Linear, Node, Project, Scalar
+from nas_rnn.cells.graph.nodes import (
+    Antisymmetric,
+    Apply,
+    Diagonal,
+    LayerNorm,
+    LearnedVector,
+    Linear,
+    Node,
+    Project,
+    Scalar,
+)
 from nas_rnn.errors import suggest
 from nas_rnn.spaces.choices import SpaceError
 
 WORDS: dict[type[Node], str] = {
     Linear: "linear",
+    Antisymmetric: "antisymmetric",
     Diagonal: "diagonal",
     Scalar: "scalar",
     LearnedVector: "vector",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nas_rnn.cells import Cell
-from nas_rnn.cells.graph.nodes import Apply, Input, Linear, Node, Project
+from nas_rnn.cells.graph.nodes import Antisymmetric, Apply, Input, Linear, Node, Project
 from nas_rnn.cells.graph.text import print_node
 from nas_rnn.errors import UserError
 from nas_rnn.spaces.recipes import WORDS, Recipe
@@ -76,7 +76,7 @@ class _Export:
                         index, "linear of a recipe reads x itself, not x brought to the hidden size"
                     )
                 return {"op": "linear", "input": reads}
-            case Linear():
+            case Linear() if not isinstance(node, Antisymmetric):
                 return self._fail(index, "linear of a recipe has a bias that starts at 0, and one head")
             case Project(argument=argument) if isinstance(self.cell.nodes[self._behind(argument)], Input):
                 if self.projections:

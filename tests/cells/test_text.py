@@ -17,7 +17,7 @@ from nas_rnn.cells.zoo.classic import gru, lstm
 from nas_rnn.cells.zoo.lstm_ablations import lstm_fgr
 from tests.random_cells import cells
 
-WORDS = ("cell", "diagonal", "layer_norm", "linear", "project", "scalar", "state", "vector")
+WORDS = ("antisymmetric", "cell", "diagonal", "layer_norm", "linear", "project", "scalar", "state", "vector")
 
 
 def run_as_python(text: str) -> Cell:

@@ -284,6 +284,7 @@ def test_random_cells_cover_the_language() -> None:
         "Scalar",
         "LearnedVector",
         "Linear",
+        "Antisymmetric",
         "Diagonal",
         "Project",
         "LayerNorm",

@@ -30,7 +30,7 @@ def chain(x, h, c, d):
     return d * layer_norm(project(x) + d), c, d
 """
 LINEAR = {text.split("def ")[1].split("(")[0]: parse_cell(text) for text in (SIMPLE_SRU, CHAIN)}
-LINEAR |= {name: ZOO[name] for name in ("mingru", "minlstm", "qrnn")}
+LINEAR |= {name: ZOO[name] for name in ("mingru", "minlstm", "qrnn", "trnn", "tgru", "tlstm", "rg_lru")}
 """Cells that are linear recurrences: name -> cell."""
 
 
@@ -49,8 +49,8 @@ def test_no_other_published_cell_is_linear() -> None:
     """SRU as the zoo has it is none either: its gates read the state, through peepholes."""
     heads = {name for name, cell in ZOO.items() if any(getattr(n, "heads", 1) > 1 for n in cell.nodes)}
     found = {name for name in set(ZOO) - heads if recurrence(ZOO[name]) is not None}
-    assert found == {"mingru", "minlstm", "qrnn"}
-    assert {"lstm", "gru", "indrnn", "sru"} <= set(ZOO) - heads
+    assert found == {"mingru", "minlstm", "qrnn", "trnn", "tgru", "tlstm", "rg_lru"}
+    assert {"lstm", "gru", "indrnn", "sru", "hgrn"} <= set(ZOO) - heads
 
 
 @pytest.mark.parametrize(

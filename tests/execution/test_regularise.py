@@ -22,6 +22,7 @@ from nas_rnn.execution.backends import BACKENDS
 from nas_rnn.execution.fused.kernels import prepare
 from nas_rnn.execution.layout import Layout, make_layout
 from nas_rnn.execution.reference import Interpreter
+from nas_rnn.execution.reparametrise import matrices_of
 from nas_rnn.execution.unrolled import Unrolled
 from tests.execution.zoo import zoo_cells
 from tests.random_cells import cells, random_cell
@@ -94,7 +95,8 @@ def written_out(
         found: list[list[Tensor]] = [[] for _ in batch]
         for reverse in (False, True)[: 1 + case.bidirectional]:
             layout, tensors = model.layer(layer, reverse)
-            step = Interpreter(layout, masked(layout, tensors, left) if case.weight_drop else tensors).step
+            tensors = masked(layout, tensors, left) if case.weight_drop else tensors
+            step = Interpreter(layout, matrices_of(layout, tensors)).step
             ends = []
             for b in batch:
                 state = tuple(

@@ -50,7 +50,7 @@ def test_published_cells(name: str) -> None:
 
 
 def test_random_cells() -> None:
-    drawn = [random_cell(np.random.default_rng(seed), max_nodes=12) for seed in range(200)]
+    drawn = [random_cell(np.random.default_rng(seed), max_nodes=20) for seed in range(200)]
     alike = [check(cell, 0.0) for cell in drawn if gate_bias(cell) is not None]
     assert False in alike
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, relu, sigmoid, tanh
+from torch.nn.functional import layer_norm, silu
 
 from tests.zoo.named_weights import Weights
 
@@ -91,4 +93,68 @@ def cornn(w: Weights, x: Tensor, y: Tensor, z: Tensor) -> State:
     return y + dt * z, z
 
 
-STEPS = (indrnn, ran, fastrnn, fastgrnn, sru, qrnn, mingru, minlstm, *map(rhn, (2, 3, 4, 5)), lem, cornn)
+def unicornn(w: Weights, x: Tensor, y: Tensor, z: Tensor) -> State:
+    dt, alpha = 0.19, 30.65
+    step = dt * (0.5 + 0.5 * tanh(w["dt/v"] / 2))
+    z = z - step * (tanh(w["z/p"] * y + w.affine("z", x=x)) + alpha * y)
+    return y + step * z, z
+
+
+def taugru(w: Weights, x: Tensor, h: Tensor, *earlier: Tensor) -> State:
+    u, delayed = tanh(w.affine("u", x=x, h=h)), tanh(w.affine("z", x=x, h3=earlier[2]))
+    g, a = sigmoid(w.affine("g", x=x, h=h)), sigmoid(w.affine("a", x=x, h=h))
+    return ((1 - g) * h + g * (u + a * delayed), h, *earlier[:2])
+
+
+def antisym_rnn(w: Weights, x: Tensor, h: Tensor) -> State:
+    a = w["h/h"]
+    turn = a - a.T - 0.01 * torch.eye(len(a), dtype=a.dtype)
+    return (h + 0.1 * tanh(h @ turn.T + w.affine("h", x=x)),)
+
+
+def antisym_gated(w: Weights, x: Tensor, h: Tensor) -> State:
+    a = w["turned/h"]
+    turned = h @ (a - a.T - 0.01 * torch.eye(len(a), dtype=a.dtype)).T
+    return (h + 0.1 * sigmoid(turned + w.affine("z", x=x)) * tanh(turned + w.affine("h", x=x)),)
+
+
+def trnn(w: Weights, x: Tensor, h: Tensor) -> State:
+    f = sigmoid(w.affine("f", x=x))
+    return (f * h + (1 - f) * w.product("z", x=x),)
+
+
+def tgru(w: Weights, x: Tensor, h: Tensor, last: Tensor) -> State:
+    z, f, o = (w.affine(name, last=last, x=x) for name in "zfo")
+    return sigmoid(f) * h + z * tanh(o), x
+
+
+def tlstm(w: Weights, x: Tensor, h: Tensor, c: Tensor, last: Tensor) -> State:
+    z, f, o = (w.affine(name, last=last, x=x) for name in "zfo")
+    c = sigmoid(f) * c + (1 - sigmoid(f)) * z
+    return c * tanh(o), c, x
+
+
+def hgrn(w: Weights, x: Tensor, y: Tensor, re: Tensor, im: Tensor) -> State:
+    """In complex numbers, with the angle itself."""
+    gamma = sigmoid(w["gamma/v"])
+    size = gamma + (1 - gamma) * sigmoid(w.affine("f", x=x))
+    turn = torch.exp(2j * torch.atan(w["t/v"]))
+    seen = torch.complex(silu(w.affine("p", x=x)), silu(w.affine("q", x=x)))
+    state = size * turn * torch.complex(re, im) + (1 - size) * seen
+    gates = sigmoid(torch.cat([w.affine("a", x=x), w.affine("b", x=x)], -1))
+    both = layer_norm(gates * torch.cat([state.real, state.imag], -1), [2 * gamma.numel()])
+    gain, shift = (torch.cat([w[f"y{k}/{kind}"] for k in (1, 2)]) for kind in ("gain", "shift"))
+    matrix = torch.cat([w["y/layer_norm(a, b)"], w["y/layer_norm(b, a)"]], 1)
+    return (both * gain + shift) @ matrix.T + w["y/bias"], state.real, state.imag
+
+
+def rg_lru(w: Weights, x: Tensor, h: Tensor) -> State:
+    r, i = sigmoid(w.affine("r", x=x)), sigmoid(w.affine("i", x=x))  # (1), (2)
+    a = sigmoid(w["a/v"]) ** (8 * r)  # (3)
+    return (a * h + (1 - a**2).sqrt() * i * w.brought("h", x=x),)  # (4)
+
+
+STEPS = (
+    *(indrnn, ran, fastrnn, fastgrnn, sru, qrnn, mingru, minlstm, *map(rhn, (2, 3, 4, 5)), lem, cornn),
+    *(unicornn, taugru, antisym_rnn, antisym_gated, trnn, tgru, tlstm, hgrn, rg_lru),
+)

@@ -100,6 +100,54 @@ def _slstm(z: Tensor, o: Tensor, i: Tensor, f: Tensor, c: Tensor, n: Tensor, m: 
     return sigmoid(o) * (c / n), c, n, m_new  # (10)
 
 
+def lstm_1997(w: Weights, x: Tensor, h: Tensor, c: Tensor) -> State:
+    """``g`` squashes to -2..2 and ``h`` to -1..1, as the paper calls them."""
+    i, o = (sigmoid(w.affine(gate, x=x, h=h)) for gate in "io")
+    c = c + i * (4 / (1 + torch.exp(-w.affine("g", x=x, h=h))) - 2)
+    return o * (2 / (1 + torch.exp(-c)) - 1), c
+
+
+def lstm_mult(w: Weights, x: Tensor, h: Tensor, c: Tensor) -> State:
+    m = (x @ w["m1/x"].T) * (h @ w["m2/h"].T)
+    i, f, o = (sigmoid(w.affine(gate, x=x, m=m)) for gate in "ifo")
+    c = f * c + i * tanh(w.affine("g", x=x, m=m))
+    return tanh(c) * o, c
+
+
+def lstm_control(w: Weights, x: Tensor, h: Tensor, v: Tensor, c: Tensor) -> State:
+    i, f, o, m = (sigmoid(w.affine(gate, x=x, v=v)) for gate in "ifom")
+    c = f * c + i * tanh(w.affine("n", x=x, v=v))
+    return o * tanh(c), m * tanh(c), c
+
+
+def lstm_wm(w: Weights, x: Tensor, h: Tensor, c: Tensor) -> State:
+    def gate(name: str, memory: Tensor) -> Tensor:
+        return sigmoid(w.affine(f"{name}1", x=x, h=h) + tanh(w.product(f"{name}2", c=memory)))
+
+    new = gate("f", c) * c + gate("i", c) * tanh(w.affine("g", x=x, h=h))
+    return gate("o", new) * tanh(new), new
+
+
+def lstm_residual(w: Weights, x: Tensor, h: Tensor, c: Tensor) -> State:
+    def gate(name: str, memory: Tensor) -> Tensor:
+        return sigmoid(w.affine(name, x=x, h=h) + w[f"{name}/p"] * memory)
+
+    new = gate("f", c) * c + gate("i", c) * tanh(w.affine("g", x=x, h=h))
+    return gate("o", new) * (w.product("h", {"tanh(c)": tanh(new)}) + w.brought("h", x=x)), new
+
+
+def lstm_mogrifier(w: Weights, x: Tensor, h: Tensor, c: Tensor) -> State:
+    x = w.brought("x0", x=x)
+    x = 2 * sigmoid(w.product("x1", h=h)) * x  # (1)
+    h = 2 * sigmoid(w.product("h2", x1=x)) * h  # (2)
+    x = 2 * sigmoid(w.product("x3", h2=h)) * x
+    h = 2 * sigmoid(w.product("h4", x3=x)) * h
+    x = 2 * sigmoid(w.product("x5", h4=h)) * x
+    i, f, o = (sigmoid(w.affine(gate, x5=x, h4=h)) for gate in "ifo")
+    c = f * c + i * tanh(w.affine("g", x5=x, h4=h))
+    return o * tanh(c), c
+
+
 _PARTS = ("peephole", "nig", "nfg", "nog", "niaf", "noaf", "cifg", "np")
 STEPS = (
     lstm,
@@ -110,4 +158,10 @@ STEPS = (
     lstm_nas_bench,
     slstm,
     slstm4,
+    lstm_1997,
+    lstm_mult,
+    lstm_control,
+    lstm_wm,
+    lstm_residual,
+    lstm_mogrifier,
 )

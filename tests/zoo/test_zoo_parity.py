@@ -102,6 +102,8 @@ def test_a_published_cell_computes_what_its_paper_says(name: str, backend: str) 
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("name", ["mut1", "mut2", "sru"])
+@pytest.mark.parametrize(
+    "name", ["mut1", "mut2", "sru", "intersectionrnn", "lstm_residual", "lstm_mogrifier", "rg_lru"]
+)
 def test_an_input_of_hidden_size_is_taken_as_it_is(name: str, backend: str) -> None:
     compare(name, backend, 5, 5, given_starts=True)

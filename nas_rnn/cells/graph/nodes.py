@@ -104,6 +104,16 @@ class Linear(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Antisymmetric(Linear):
+    """The one argument, of ``hidden_size``, times A - Aᵀ of a learned matrix A, without a bias.
+
+    To all that computes it is a `Linear`, whose matrix is made of A before a sequence.
+    """
+
+    bias: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Unary(Node):
     """What `Diagonal` and `Project` share: one argument."""
 

@@ -190,6 +190,7 @@ def restore_operations(table: Mapping[str, Operation]) -> None:
 RESERVED = frozenset(
     {
         "linear",
+        "antisymmetric",
         "diagonal",
         "scalar",
         "vector",
@@ -248,6 +249,13 @@ minimum = _row(
     latex=r"\min({a}, {b})",
     plain="min({a}, {b})",
     commutative=True,
+)
+sqrt = _row(
+    "sqrt",
+    "sqrt(where(a <= 0, 0, a))",
+    "where(a <= 0, 0, 0.5 / maximum(y, 0.0005))",  # 1000 at most, as in Griffin (De et al. 2024)
+    latex=r"\sqrt{{{a}}}",
+    plain="√({a})",
 )
 blend = _row("blend", "a * b + (1 - a) * c", "b - c", "a", "1 - a")
 

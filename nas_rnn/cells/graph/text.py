@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from nas_rnn.cells.graph.nodes import (
+    Antisymmetric,
     Apply,
     CellGraph,
     Constant,
@@ -89,6 +90,8 @@ def _written_out(cell: CellGraph, index: int, binding: int) -> str:
             return f"scalar({number(init)})"
         case LearnedVector(init=init):
             return "vector()" if init == 0.0 else f"vector({number(init)})"
+        case Antisymmetric(arguments=arguments):
+            return _call(cell, "antisymmetric", arguments)
         case Linear(arguments=arguments, bias=bias, heads=heads):
             options = [] if bias == 0.0 else [f"bias={None if bias is None else number(bias)}"]
             return _call(cell, "linear", arguments, *options, *([] if heads == 1 else [f"heads={heads}"]))

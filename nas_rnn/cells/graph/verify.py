@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 
 from nas_rnn.cells.graph.nodes import (
+    Antisymmetric,
     Apply,
     CellError,
     CellGraph,
@@ -96,6 +97,8 @@ def _node(node: Node, sizes: Sequence[ValueSize | None], index: int) -> Iterator
             value
         ):
             yield f"numbers must be finite, not {value}"
+        case Antisymmetric():
+            yield from _antisymmetric(node, sizes)
         case Linear():
             yield from _linear(node, sizes)
         case Diagonal() | Project() | LayerNorm():
@@ -114,6 +117,13 @@ def _apply(node: Apply, sizes: Sequence[ValueSize | None], index: int) -> Iterat
         yield f"{node.operation} takes {row.arity} argument(s), not {len(node.arguments)}"
     if sizes[index] is None and None not in {sizes[i] for i in node.arguments}:
         yield "mixes values of input_size and hidden_size; use project(...) on the one of input_size"
+
+
+def _antisymmetric(node: Antisymmetric, sizes: Sequence[ValueSize | None]) -> Iterator[str]:
+    if len(node.arguments) != 1 or node.bias is not None or node.heads != 1:
+        yield "antisymmetric(...) takes one value, and has neither a bias nor heads"
+    elif (size := sizes[node.arguments[0]]) not in ("hidden", None):
+        yield f"antisymmetric(...) takes a value of hidden_size, not of {SIZE_NAMES[str(size)]}"
 
 
 def _linear(node: Linear, sizes: Sequence[ValueSize | None]) -> Iterator[str]:

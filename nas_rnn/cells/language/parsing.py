@@ -249,6 +249,7 @@ def _short(node: ast.AST) -> str:
 
 _INFIX: dict[type[ast.AST], str] = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div"}
 _UNARY: dict[str, Callable[..., Value]] = {
+    "antisymmetric": language.antisymmetric,
     "diagonal": language.diagonal,
     "project": language.project,
 }

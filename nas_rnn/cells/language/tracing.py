@@ -21,6 +21,7 @@ from types import FrameType
 from typing import Any
 
 from nas_rnn.cells.graph.nodes import (
+    Antisymmetric,
     CellError,
     CellGraph,
     Diagonal,
@@ -55,6 +56,15 @@ def linear(*inputs: Any, bias: float | None = 0.0, heads: int = 1) -> Value:
     return trace.add(
         Linear(arguments=arguments, bias=None if bias is None else float(bias), heads=int(heads))
     )
+
+
+def antisymmetric(value: Any) -> Value:
+    """Return ``value`` times A - Aᵀ of a learned matrix A: one with imaginary eigenvalues (Chang et al. 2019).
+
+    The value has hidden_size, and so has the result. There is no bias.
+    """
+    trace = trace_of("antisymmetric", [value])
+    return trace.add(Antisymmetric(arguments=(trace.index(value, "antisymmetric"),)))
 
 
 def diagonal(value: Any) -> Value:

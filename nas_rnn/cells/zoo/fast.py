@@ -1,8 +1,8 @@
 """Cells whose recurrence needs few or no products with the state: for long sequences and small devices."""
 
 from nas_rnn.cells.cell import cell
-from nas_rnn.cells.graph.operations import blend, relu, sigmoid, tanh
-from nas_rnn.cells.language.tracing import diagonal, linear, project, scalar, state, vector
+from nas_rnn.cells.graph.operations import blend, exp, log_sigmoid, relu, sigmoid, sqrt, tanh
+from nas_rnn.cells.language.tracing import diagonal, layer_norm, linear, project, scalar, state, vector
 
 FAMILY = "fast"
 
@@ -112,3 +112,75 @@ def minlstm(x, h):
     i = sigmoid(linear(x))
     n = linear(x)
     return f / (f + i) * h + i / (f + i) * n
+
+
+@cell
+def trnn(x, h):
+    """Strongly typed RNN, T-RNN (Balduzzi & Ghifary 2016).
+
+    "Strongly-typed recurrent neural networks", arXiv:1602.02218. z is W x; torchrecurrent 0.2.5 adds a bias to it.
+    """
+    z = linear(x, bias=None)
+    f = sigmoid(linear(x))
+    return blend(f, h, z)
+
+
+@cell
+def tgru(x, h, last=state(size="input")):
+    """Strongly typed GRU, T-GRU (Balduzzi & Ghifary 2016), arXiv:1602.02218; ``last`` is the previous input."""
+    z = linear(last, x)
+    f = sigmoid(linear(last, x))
+    o = tanh(linear(last, x))
+    return f * h + z * o, x
+
+
+@cell
+def tlstm(x, h, c, last=state(size="input")):
+    """Strongly typed LSTM, T-LSTM (Balduzzi & Ghifary 2016), arXiv:1602.02218; ``last`` is the previous input."""
+    z = linear(last, x)
+    f = sigmoid(linear(last, x))
+    o = tanh(linear(last, x))
+    c = blend(f, c, z)
+    return c * o, c, x
+
+
+@cell
+def hgrn(x, y, re, im):
+    """Hierarchically gated recurrent unit of HGRN (Qin et al. 2023).
+
+    "Hierarchically gated recurrent neural network for sequence modeling", arXiv:2311.04823: a complex state (``re``,
+    ``im``) that turns by an angle theta of each unit, with a gate that does not fall below gamma.
+
+    y is the layer's output and no state. The paper makes gamma rise from layer to layer; a cell sees one layer, so
+    each learns its own. Here t = tan(theta / 2) is learned, and starts at 0.05 for all units. The output's gate is the
+    logistic function, as in the authors' code.
+    """
+    gamma = sigmoid(vector())
+    f = gamma + (1 - gamma) * sigmoid(linear(x))
+    t = vector(0.05)
+    cosine = (1 - t * t) / (1 + t * t)
+    sine = 2 * t / (1 + t * t)
+    p = linear(x)
+    q = linear(x)
+    new_re = blend(f, cosine * re - sine * im, p * sigmoid(p))
+    new_im = blend(f, cosine * im + sine * re, q * sigmoid(q))
+    a = sigmoid(linear(x)) * new_re
+    b = sigmoid(linear(x)) * new_im
+    return linear(layer_norm(a, b), layer_norm(b, a)), new_re, new_im
+
+
+@cell
+def rg_lru(x, h):
+    """Real-gated linear recurrent unit, RG-LRU, of Griffin (De et al. 2024).
+
+    "Griffin: mixing gated linear recurrences with local attention for efficient language models", arXiv:2402.19427,
+    equations 1-4, with c = 8.
+
+    The paper's x has the hidden size; where it has another, a matrix brings it there. The units of a start at
+    sigmoid(5), so that a^c starts at 0.95; the paper spreads that over 0.9 to 0.999. The authors' code writes the
+    first x of a sequence in full.
+    """
+    r = sigmoid(linear(x))
+    i = sigmoid(linear(x))
+    a = exp(8 * r * log_sigmoid(vector(5.0)))
+    return a * h + sqrt(1 - a * a) * (i * project(x))

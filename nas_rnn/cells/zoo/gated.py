@@ -1,8 +1,8 @@
-"""Published relatives of the GRU: one state path, one or two gates."""
+"""Published relatives of the GRU: one state that is remembered, few gates."""
 
 from nas_rnn.cells.cell import cell
-from nas_rnn.cells.graph.operations import blend, sigmoid, tanh
-from nas_rnn.cells.language.tracing import linear
+from nas_rnn.cells.graph.operations import blend, maximum, minimum, relu, sigmoid, softplus, tanh
+from nas_rnn.cells.language.tracing import diagonal, linear, project
 
 FAMILY = "gated"
 
@@ -86,3 +86,169 @@ def janet(x, h):
     s = linear(x, h, bias=1.0)
     g = tanh(linear(x, h))
     return sigmoid(s) * h + (1 - sigmoid(s - 1)) * g
+
+
+@cell
+def atr(x, h):
+    """Addition-subtraction twin-gated recurrent network (Zhang et al. 2018).
+
+    "Simplifying neural machine translation with addition-subtraction twin-gated recurrent networks",
+    arXiv:1810.12546.
+    """
+    p = linear(x)
+    q = linear(h)
+    i = sigmoid(p + q)
+    f = sigmoid(p - q)
+    return i * p + f * h
+
+
+@cell
+def brc(x, h):
+    """Bistable recurrent cell (Vecoven et al. 2021).
+
+    "A bio-inspired bistable recurrent cell allows for long-lasting memory", arXiv:2006.05252.
+
+    Units read each other's states nowhere. Where a exceeds 1, a unit is bistable and remembers.
+    """
+    a = 1 + tanh(linear(x) + diagonal(h))
+    c = sigmoid(linear(x) + diagonal(h))
+    return blend(c, h, tanh(linear(x) + a * h))
+
+
+@cell
+def nbrc(x, h):
+    """Recurrently neuromodulated bistable cell (Vecoven et al. 2021), arXiv:2006.05252.
+
+    As `brc`, with full matrices where that has weights per unit.
+    """
+    a = 1 + tanh(linear(x, h))
+    c = sigmoid(linear(x, h))
+    return blend(c, h, tanh(linear(x) + a * h))
+
+
+@cell
+def scrn(x, y, h, s):
+    """Structurally constrained recurrent network (Mikolov et al. 2015).
+
+    "Learning longer memory in recurrent neural networks", arXiv:1412.7753, section 3: s changes slowly, with the
+    paper's alpha = 0.95.
+
+    y is the layer's output and no state; the paper's softmax of it belongs to the task. torchrecurrent 0.2.5 learns
+    alpha, and feeds y = tanh(U h + V s) back in place of h.
+    """
+    s = 0.05 * linear(x, bias=None) + 0.95 * s
+    h = sigmoid(linear(s, x, h))
+    return linear(h, s), h, s
+
+
+@cell
+def sgrn(x, h):
+    """Simple gated recurrent network (Zu et al. 2020), doi:10.1049/gtd2.12056.
+
+    torchrecurrent 0.2.5 adds a bias to s.
+    """
+    s = linear(x, bias=None)
+    f = sigmoid(s + linear(h))
+    return tanh(blend(f, h, s))
+
+
+@cell
+def lightru(x, h):
+    """Light recurrent unit (Ye et al. 2024).
+
+    "Light recurrent unit: towards an interpretable recurrent neural network for modeling long-range dependency",
+    Electronics 13(16):3204.
+    """
+    f = sigmoid(linear(x, h))
+    n = tanh(linear(x))
+    return blend(f, n, h)
+
+
+@cell
+def ligru(x, h):
+    """Light gated recurrent unit, Li-GRU (Ravanelli et al. 2018).
+
+    "Light gated recurrent units for speech recognition", arXiv:1803.10225.
+
+    The paper normalises W x over the batch, which keeps ReLU bounded; here, as in torchrecurrent, biases stand in
+    place of that.
+    """
+    z = sigmoid(linear(x, h))
+    n = relu(linear(x, h))
+    return blend(z, h, n)
+
+
+@cell
+def minimalrnn(x, h):
+    """Minimal recurrent network (Chen 2017).
+
+    "MinimalRNN: toward more interpretable and trainable recurrent neural networks", arXiv:1711.06788.
+    """
+    z = tanh(linear(x))
+    u = sigmoid(linear(h, z))
+    return blend(u, h, z)
+
+
+@cell
+def intersectionrnn(x, y, h):
+    """Intersection RNN, +RNN (Collins et al. 2017).
+
+    "Capacity and trainability in recurrent neural networks", arXiv:1611.09913: a gate over depth and one over time.
+
+    y is the layer's output and no state. The paper's x has the hidden size; where it has another, `project` brings it
+    there. The gates' biases start at 1, as in `ugrnn`.
+    """
+    y_in = relu(linear(x, h))
+    h_in = tanh(linear(x, h))
+    g_y = sigmoid(linear(x, h, bias=1.0))
+    g_h = sigmoid(linear(x, h, bias=1.0))
+    return blend(g_y, project(x), y_in), blend(g_h, h, h_in)
+
+
+def _hard_sigmoid(a):
+    """torch's: 0 below -3, 1 above 3, a line between."""
+    return maximum(minimum(a / 6 + 0.5, 1), 0)
+
+
+@cell
+def sgu(x, h):
+    """Simple gated unit (Gao & Glowacka 2016).
+
+    "Deep gate recurrent neural network", arXiv:1604.02910: x and h meet in a product. torchrecurrent 0.2.5 adds a
+    bias within the tanh. The hard sigmoid is torch's, of slope 1/6.
+    """
+    g = tanh(linear(linear(x) * h, bias=None))
+    out = softplus(g * h)
+    z = _hard_sigmoid(linear(x, h))
+    return blend(z, out, h)
+
+
+@cell
+def dsgu(x, h):
+    """Deep simple gated unit (Gao & Glowacka 2016), arXiv:1604.02910: `sgu` with one product more."""
+    g = tanh(linear(linear(x) * h, bias=None))
+    out = sigmoid(linear(g * h, bias=None))
+    z = _hard_sigmoid(linear(x, h))
+    return blend(z, out, h)
+
+
+@cell
+def miru1(x, h):
+    """Minion recurrent unit 1 (Zyarah & Kudithipudi 2025).
+
+    "Minion gated recurrent unit for continual learning", arXiv:2503.06175: a coefficient in place of the update gate,
+    here 0.5 as in torchrecurrent.
+    """
+    r = sigmoid(linear(x, h))
+    n = tanh(linear(x, r * h))
+    return 0.5 * h + 0.5 * n
+
+
+@cell
+def miru2(x, h):
+    """Minion recurrent unit 2 (Zyarah & Kudithipudi 2025), arXiv:2503.06175.
+
+    Coefficients in place of both gates, here 0.5 as in torchrecurrent.
+    """
+    n = tanh(linear(x, 0.5 * h))
+    return 0.5 * h + 0.5 * n

@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from nas_rnn.cells.graph.nodes import (
+    Antisymmetric,
     Apply,
     CellGraph,
     Constant,
@@ -183,6 +184,8 @@ class _Sketcher:
             return self._plain(index)
         kind: PartKind = "learned"
         label = "p" if isinstance(node, Diagonal) else "LN" if isinstance(node, LayerNorm) else "W"
+        if isinstance(node, Antisymmetric):
+            label = "A − Aᵀ"
         if isinstance(node, Apply) and node.operation != "add":
             kind = "gate" if node.operation == "sigmoid" else "candidate"
             label = operation_label(node.operation)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from nas_rnn.cells.graph.nodes import (
+    Antisymmetric,
     Apply,
     CellGraph,
     Constant,
@@ -29,6 +30,7 @@ KINDS: dict[type[Node], tuple[str, str]] = {
     Scalar: ("learned number", "learned numbers"),
     Project: ("projection", "projections"),
     Linear: ("learned combination", "learned combinations"),
+    Antisymmetric: ("antisymmetric matrix", "antisymmetric matrices"),
     Constant: ("number", "numbers"),
 }
 MOST_WRITTEN = 400
@@ -36,6 +38,7 @@ MOST_WRITTEN = 400
 EQUATION = "the equation of "
 LEARNED: dict[type[Node], str] = {
     Linear: "a learned combination of",
+    Antisymmetric: "an antisymmetric matrix times",
     Diagonal: "a weight per unit times",
     Project: "the projected",
     LayerNorm: "the layer norm of",

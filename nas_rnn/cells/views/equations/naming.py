@@ -6,6 +6,7 @@ from collections import Counter
 from itertools import chain, count
 
 from nas_rnn.cells.graph.nodes import (
+    Antisymmetric,
     Apply,
     CellGraph,
     Constant,
@@ -90,7 +91,12 @@ class Naming:
 
 
 def matrix_letters(cell: CellGraph, node: Linear) -> list[str]:
-    """Return the letter of each matrix of ``node``: W for the input, U for the first other value, then V."""
+    """Return the letter of each matrix of ``node``: W for the input, U for the first other value, then V.
+
+    A is the letter of one of which A - Aᵀ is made.
+    """
+    if isinstance(node, Antisymmetric):
+        return ["A"]
     letters: list[str] = []
     others = 0
     for index in node.arguments:

@@ -83,6 +83,9 @@ class Notation(Protocol):
     def parameter(self, letter: str, owner: str, ordinal: int | None) -> str:
         """A parameter of the equation of ``owner``; ``ordinal`` where it has several of that letter."""
 
+    def antisymmetric(self, symbol: str) -> str:
+        """A matrix less its transpose."""
+
     def letter(self, name: str) -> str:
         """A learned number."""
 
@@ -123,6 +126,9 @@ class Plain:
         # a digit right after a name that ends in one would read as one number
         comma = "," if ordinal is not None and owner[-1:].isdigit() else ""
         return f"{letter}_{self.letter(owner)}{comma}{'' if ordinal is None else ordinal}"
+
+    def antisymmetric(self, symbol: str) -> str:
+        return f"({symbol} - {symbol}ᵀ)"
 
     def letter(self, name: str) -> str:
         return name if name in self.verbatim else GREEK.get(name, name)
@@ -169,6 +175,9 @@ class Latex:
         base, digits = self.split(owner)
         ending = ("" if not digits else f"_{{{digits}}}") + ("" if ordinal is None else f",{ordinal}")
         return f"{_LATEX_GREEK.get(letter, letter)}_{{{base}{ending}}}"
+
+    def antisymmetric(self, symbol: str) -> str:
+        return rf"({symbol} - {symbol}^\top)"
 
     def letter(self, name: str) -> str:
         base, digits = self.split(name)

@@ -6,6 +6,7 @@ import unicodedata
 from dataclasses import dataclass, field
 
 from nas_rnn.cells.graph.nodes import (
+    Antisymmetric,
     Apply,
     CellGraph,
     Constant,
@@ -175,6 +176,9 @@ class Writer:
                 return self.scalar(index, node)
             case LearnedVector():
                 return self.vector(index, node)
+            case Antisymmetric(arguments=(argument,)):
+                symbol = self.parameters.symbol("A")
+                return matrix(self.notation.antisymmetric(symbol), self.term(argument))
             case Linear():
                 return self.linear(node)
             case Diagonal(argument=argument):
