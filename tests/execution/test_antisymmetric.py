@@ -63,7 +63,7 @@ def test_steps_and_unrolling_compute_the_same() -> None:
 
 def test_weight_drop_leaves_it_antisymmetric() -> None:
     rnn = turning("eager", weight_drop=0.5)
-    made = rnn._tensors_to_run(0, False)["weight_hh"]
+    made = rnn._tensors_to_run(0, False, torch.float64)["weight_hh"]
     torch.testing.assert_close(made, -made.T)
     assert (made.abs() > 1.5 * (rnn.weight_hh_l0 - rnn.weight_hh_l0.T).abs()).any(), "nothing was dropped"
 
