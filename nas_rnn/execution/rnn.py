@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Self
 
 import torch
@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from nas_rnn.cells import Cell
 from nas_rnn.errors import UserError
-from nas_rnn.execution.backends import BACKENDS, check_backend
+from nas_rnn.execution.backends import BACKENDS
 from nas_rnn.execution.checks import (
     check_arguments,
     check_data,
@@ -22,15 +22,14 @@ from nas_rnn.execution.checks import (
     check_restarts,
     check_states,
     check_step,
-    check_weights,
     is_autocast,
 )
 from nas_rnn.execution.from_torch import cell_of, copy_weights
-from nas_rnn.execution.fused.backend import can_run, fused_problem, is_supported, layer_problem
+from nas_rnn.execution.fused.backend import can_run
 from nas_rnn.execution.fused.toolchain import CompileError
-from nas_rnn.execution.initialise import Init, check_init, initialise
+from nas_rnn.execution.initialise import Init, check_init
 from nas_rnn.execution.layout import Layout, layer_layouts
-from nas_rnn.execution.marks import check_mark, mark_of
+from nas_rnn.execution.module import Layers, computed_in, suffix
 from nas_rnn.execution.regularise import drop_features, drop_weights
 from nas_rnn.execution.reparametrise import matrices_of
 from nas_rnn.execution.sequences import Order, pack_like, unpack, unpack_restarts
@@ -38,7 +37,7 @@ from nas_rnn.execution.sequences import Order, pack_like, unpack, unpack_restart
 State = tuple[Tensor, ...]
 
 
-class RNN(nn.Module):
+class RNN(Layers):
     """One or several layers of ``cell``, in one direction or both.
 
     ``output, state = rnn(x, state)`` with ``x`` (T, B, input_size), or (B, T, input_size) with
@@ -127,11 +126,7 @@ class RNN(nn.Module):
         self._layouts = layer_layouts(self.cell, input_size, hidden_size, num_layers, self.bidirectional)
         for layout in self._layouts:  # made now, as tools of torch's trace calls
             _ = layout.key, layout.state_sizes, layout.recurrent_rows, layout.antisymmetric
-        for layer, layout in enumerate(self._layouts):
-            for reverse in self._directions:
-                for name, shape in layout.shapes:
-                    tensor = torch.empty(shape, device=device, dtype=dtype)
-                    self.register_parameter(name + suffix(layer, reverse), nn.Parameter(tensor))
+        self._make_parameters(device, dtype)
         self.backend = backend
         self.reset_parameters()
 
@@ -164,49 +159,6 @@ class RNN(nn.Module):
                 copy_weights(module, here, layout, cell, result._tensors(layer, reverse))
         return result.train(module.training)
 
-    @property
-    def backend(self) -> str:
-        """The name of the backend that runs."""
-        if self._asked not in ("auto", "fused"):
-            return self._asked
-        fits = is_supported(self._device(), computed_in(self._dtype() or torch.float32))
-        fits = fits and len({parameter.device for parameter in self.parameters()}) <= 1
-        return "fused" if fits and self.fallback is None else "eager"
-
-    @backend.setter
-    def backend(self, name: str) -> None:
-        self._asked = check_backend(name)
-        self._problem: str | None = None
-        if name == "fused" and (problem := fused_problem(self._device())) is not None:
-            raise UserError(f"the fused backend cannot run: {problem}; or use backend='auto'")
-
-    @property
-    def fallback(self) -> str | None:
-        """Why the fused backend was asked for and cannot run this cell; None where it can, or was not."""
-        if self._asked not in ("auto", "fused"):
-            return None
-        return self._problem or fused_problem(self._device())
-
-    @property
-    def _directions(self) -> tuple[bool, ...]:
-        return (False, True) if self.bidirectional else (False,)
-
-    def _tensors(self, layer: int, reverse: bool) -> dict[str, Tensor]:
-        """Return the attributes, whoever made them: a parametrisation, or a tensor in a parameter's place."""
-        end = suffix(layer, reverse)
-        found = {name: getattr(self, name + end) for name, _ in self._layouts[layer].shapes}
-        check_weights(found, self._layouts[layer].shapes, end)
-        return found
-
-    def layer(self, layer: int, reverse: bool = False) -> tuple[Layout, dict[str, Tensor]]:
-        """Return one layer and direction: its packing, and the packed parameters by the names that it uses."""
-        return self._layouts[layer], self._tensors(layer, reverse)
-
-    @property
-    def state_sizes(self) -> tuple[int, ...]:
-        """How many units each state path has, in the order of the state."""
-        return self._layouts[0].state_sizes
-
     def start(
         self,
         batch: int | None = None,
@@ -229,23 +181,6 @@ class RNN(nn.Module):
     def start_states(self, x_TBI: Tensor, state: State | None = None) -> State:
         """Return what each state path starts at, (num_layers * directions, B, size); ``state``, if given, checked."""
         return self._start(x_TBI, state, True)
-
-    def reset_parameters(self) -> None:
-        """Start anew, as ``init`` and ``gate_bias`` say."""
-        for layer, layout in enumerate(self._layouts):
-            for reverse in self._directions:
-                initialise(layout, self._tensors(layer, reverse), self.init, self.gate_bias)
-
-    def get_extra_state(self) -> Tensor:
-        """Return what the state dict tells of the cell: bytes (uint8) of text."""
-        return mark_of(self.cell)
-
-    def set_extra_state(self, state: object) -> None:
-        """Do nothing: what a state dict tells of its cell was checked before its weights were taken."""
-
-    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *arguments: Any) -> None:
-        check_mark(self.cell, self._parameters, state_dict, prefix)
-        super()._load_from_state_dict(state_dict, prefix, *arguments)
 
     def step(self, x_BI: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Run one step: ``output_BH, state = rnn.step(x_BI, state)``, as `forward` does over a sequence of one.
@@ -304,19 +239,6 @@ class RNN(nn.Module):
         if packed.unsorted_indices is not None:
             final = tuple(s.index_select(1, packed.unsorted_indices) for s in final)
         return pack_like(output_TBH, lengths_B, packed), final
-
-    def _first(self) -> Tensor | None:
-        """Return a parameter, whose dtype and device stand for all."""
-        own = next(iter(self._parameters.values()), None)  # seldom None; then a parametrisation has it
-        return next(self.parameters(), None) if own is None else own
-
-    def _dtype(self) -> torch.dtype | None:
-        first = self._first()
-        return None if first is None else first.dtype
-
-    def _device(self) -> torch.device:
-        first = self._first()
-        return torch.device("cpu") if first is None else first.device
 
     def _start(self, x_TBI: Tensor, state: State | None, batched: bool) -> State:
         """Return the states' starts, each (num_layers * directions, B, size)."""
@@ -381,10 +303,7 @@ class RNN(nn.Module):
             x_TBI = torch.cat(outputs, -1) if self.bidirectional else outputs[0]
             if self.dropout > 0 and layer < self.num_layers - 1:
                 x_TBI = nn.functional.dropout(x_TBI, self.dropout, self.training)
-        x_TBI = self._without_features(x_TBI)
-        if len(finals) == 1:
-            return x_TBI, tuple(path.unsqueeze(0) for path in finals[0])
-        return x_TBI, tuple(torch.stack(path) for path in zip(*finals, strict=True))
+        return self._without_features(x_TBI), tuple(torch.stack(path) for path in zip(*finals, strict=True))
 
     def _without_features(self, x_TBI: Tensor) -> Tensor:
         if self.training and self.variational_dropout > 0:
@@ -421,41 +340,6 @@ class RNN(nn.Module):
             self._problem = str(error)
         return self._run_layer(layout, tensors, x_TBI, start, mask_TB1, restarts_TB1)
 
-    def _is_compiled(self, layout: Layout, x_TBI: Tensor) -> bool:
-        """Whether the layer's code can be had. A compiler of torch's asks before, else the call finds out."""
-        if not torch.compiler.is_compiling():
-            return self.fallback is None
-        problem = layer_problem(layout.key, x_TBI.device.type, x_TBI.dtype)
-        if problem is not None and self._asked == "fused":
-            raise UserError(f"the fused backend cannot run {self.cell.name!r}: {problem}")
-        return problem is None
-
-    def __prepare_scriptable__(self) -> None:
-        raise UserError(
-            "an RNN cannot be compiled by torch.jit.script; torch.compile and torch.export.export take it as it is, "
-            "and `nas-rnn export` writes a trained model as one plain Python file or as ONNX"
-        )
-
-    def flatten_parameters(self) -> None:
-        """Do nothing: there is no memory of cuDNN's to arrange. Here since code for torch's layers calls it."""
-
-    @property
-    def all_weights(self) -> list[list[Tensor]]:
-        """The packed parameters, a list for each layer and direction, in the order of `Layout.shapes`."""
-        return [
-            list(self._tensors(layer, reverse).values())
-            for layer in range(self.num_layers)
-            for reverse in self._directions
-        ]
-
-    def extra_repr(self) -> str:
-        parts: list[Any] = [self.cell.name, self.input_size, self.hidden_size]
-        defaults = {"num_layers": 1, "batch_first": False, "dropout": 0.0, "bidirectional": False}
-        defaults |= {"variational_dropout": 0.0, "weight_drop": 0.0}
-        options = {name: getattr(self, name) for name in defaults}
-        parts += [f"{name}={value}" for name, value in options.items() if value != defaults[name]]
-        return ", ".join(str(part) for part in [*parts, f"backend={self.backend}"])
-
 
 @torch._disable_dynamo  # type: ignore[attr-defined]
 def _uncompiled(call: Callable[..., Any], *arguments: Any) -> Any:
@@ -465,16 +349,6 @@ def _uncompiled(call: Callable[..., Any], *arguments: Any) -> Any:
 
 def _unbatched(states: State) -> State:
     return tuple(state.squeeze(1) for state in states)
-
-
-def computed_in(dtype: torch.dtype) -> torch.dtype:
-    """Return in which dtype a layer with weights of ``dtype`` computes: half precision has float32 sums and steps."""
-    return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
-
-
-def suffix(layer: int, reverse: bool) -> str:
-    """Return how the names of a layer's and direction's parameters end, as torch has it."""
-    return f"_l{layer}_reverse" if reverse else f"_l{layer}"
 
 
 def _resolve(cell: Cell | str) -> Cell:

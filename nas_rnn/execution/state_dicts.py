@@ -14,7 +14,8 @@ from nas_rnn.cells import Canonical
 from nas_rnn.cells.graph.nodes import is_commutative
 from nas_rnn.execution.layout import Layout, Place
 from nas_rnn.execution.marks import KEY, mark_of
-from nas_rnn.execution.rnn import RNN, suffix
+from nas_rnn.execution.module import suffix
+from nas_rnn.execution.rnn import RNN
 
 
 def mark_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -222,10 +222,8 @@ def _statistics(method: str, found: ItemStatistics, batch: Batch, wanted: Iterab
     ]
     for name, values in found.items():
         if values.dim() not in (1, 2) or len(values) != len(batch.items):
-            problems.append(
-                f"{method}: statistic {name!r} must have one row for each of {len(batch.items)} items, not the shape "
-                f"{tuple(values.shape)}"
-            )
+            rows = f"one row for each of {len(batch.items)} items, not the shape {tuple(values.shape)}"
+            problems.append(f"{method}: statistic {name!r} must have {rows}")
         elif not bool(torch.isfinite(values.double()).all()):
             problems.append(f"{method}: an item's {name!r} is not finite")
     return problems
@@ -304,15 +302,13 @@ def _floors(task: Task, data: TaskData) -> list[str]:
 def _previews(task: Task, data: TaskData) -> list[str]:
     model, problems = _build(task, data, []), list[str]()
     for known in (data.without("test"), TaskData({}, json.loads(json.dumps(data.meta)))):
-        first, again = (
-            task.preview(model, known, seed=1, options=PreviewOptions(length=20)) for _ in range(2)
-        )
+        same, without = PreviewOptions(length=20), PreviewOptions(length=20, files=False)
+        first, again, bare = (task.preview(model, known, seed=1, options=o) for o in (same, same, without))
         if not isinstance(first, Preview) or not isinstance(first.text, str):
             return ["preview must give a nas_rnn.tasks.Preview"]
         if first != again:
             problems.append("preview must be the same for the same seed")
-        text_alone = task.preview(model, known, seed=1, options=PreviewOptions(length=20, files=False))
-        if text_alone.text != first.text:
+        if bare.text != first.text:
             problems.append("preview must give the same text where no files are asked for")
         if not all(isinstance(content, bytes) for content in first.files.values()):
             problems.append("preview must give the bytes of files by their names")
