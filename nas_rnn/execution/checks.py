@@ -25,6 +25,13 @@ def check_arguments(input_size: int, hidden_size: int, num_layers: int) -> None:
             raise UserError(f"{name} is a whole number from 1 on, not {value!r}")
 
 
+def check_dtype(dtype: object) -> None:
+    """Raise `UserError` unless weights can be of ``dtype``; None is torch's default."""
+    known = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+    if dtype is not None and dtype not in known:
+        raise UserError(f"dtype is {', '.join(map(str, known[:-1]))} or {known[-1]}, not {dtype!r}")
+
+
 def check_rate(name: str, what: str, rate: float) -> None:
     """Raise `UserError` unless ``rate``, the share of ``what``, is one."""
     if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate <= 1:
@@ -52,9 +59,23 @@ def check_data(x: Tensor, input_size: int, dtype: torch.dtype | None) -> None:
         raise UserError(
             f"the last dimension of the input is input_size={input_size}; its shape is {tuple(x.shape)}"
         )
-    if dtype is not None and x.dtype != dtype and not is_autocast(x):
+    if x.layout is not torch.strided:
         raise UserError(
-            f"the input is {x.dtype} and the weights are {dtype}; use x.to({dtype}) or rnn.to({x.dtype})"
+            f"the input is a dense tensor, not one of the layout {x.layout}; "
+            "sequences of different lengths go into a PackedSequence (torch.nn.utils.rnn.pack_sequence)"
+        )
+    if dtype is not None and x.dtype != dtype and not (is_autocast(x) and x.is_floating_point()):
+        other = f" or rnn.to({x.dtype})" if x.is_floating_point() else ""
+        raise UserError(f"the input is {x.dtype} and the weights are {dtype}; use x.to({dtype}){other}")
+
+
+def check_packed(packed: PackedSequence, input_size: int, dtype: torch.dtype | None) -> None:
+    """Raise `UserError` unless what is packed are sequences (length, input_size)."""
+    check_data(packed.data, input_size, dtype)
+    if packed.data.dim() != 2:
+        raise UserError(
+            "a PackedSequence of inputs packs sequences (length, input_size); "
+            f"its data has 2 dimensions, not {packed.data.dim()}: {tuple(packed.data.shape)}"
         )
 
 
@@ -133,6 +154,10 @@ def check_states(
                 f"the state {path.name!r} has the shape (num_layers * directions, {dims}) = {shape}, "
                 f"not {tuple(state.shape)}"
             )
+        if state.device != like.device:
+            raise UserError(
+                f"the state {path.name!r} is on {state.device} and the input on {like.device}; they must agree"
+            )
         if not _may_be_mixed(state, like):
             raise UserError(
                 f"the state {path.name!r} is {state.dtype} and the input {like.dtype}; they must agree"
@@ -151,10 +176,35 @@ def _may_be_mixed(state: Tensor, like: Tensor) -> bool:
 def check_weights(
     tensors: Mapping[str, Tensor], shapes: Sequence[tuple[str, tuple[int, ...]]], end: str
 ) -> None:
-    """Raise `UserError` unless the tensors have the shapes of a layout; ``end`` is what ends their names."""
+    """Raise `UserError` unless they are tensors with the shapes of a layout; ``end`` is what ends their names."""
     for name, shape in shapes:
+        if not isinstance(tensors[name], Tensor):
+            raise UserError(
+                f"{name + end} of this RNN is a tensor of the shape {shape}; "
+                f"what stands in its place is {type(tensors[name]).__name__}"
+            )
         if tensors[name].shape != shape:
             found = tuple(tensors[name].shape)
             raise UserError(
                 f"{name + end} of this RNN has the shape {shape}; the tensor in its place has {found}"
+            )
+
+
+def check_weight_dtypes(tensors: Mapping[str, Tensor], dtype: torch.dtype, end: str) -> None:
+    """Raise `UserError` unless a layer that computes in ``dtype`` can take the tensors as they are, or widened."""
+    for name, tensor in tensors.items():
+        if not tensor.is_floating_point() or torch.promote_types(tensor.dtype, dtype) != dtype:
+            raise UserError(
+                f"{name + end} of this RNN is {tensor.dtype}, and the layer computes in {dtype}, which does not hold "
+                f"its values; use {name + end}.to({dtype}), or rnn.double() for a layer that computes in torch.float64"
+            )
+
+
+def check_devices(x: Tensor, tensors: Mapping[str, Tensor], end: str) -> None:
+    """Raise `UserError` unless the tensors are where the input is."""
+    for name, tensor in tensors.items():
+        if tensor.device != x.device:
+            raise UserError(
+                f"the input is on {x.device} and {name + end} of this RNN on {tensor.device}; "
+                f"use x.to({str(tensor.device)!r}) or rnn.to({str(x.device)!r})"
             )

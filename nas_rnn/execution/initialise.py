@@ -19,7 +19,7 @@ Init = Literal["uniform", "glorot", "orthogonal"]
 def check_init(init: str, gate_bias: float | None) -> None:
     """Raise `UserError` unless weights can start like this."""
     if init not in get_args(Init):
-        raise unknown("init", init, list(get_args(Init)))
+        raise unknown("init", str(init), list(get_args(Init)))
     if gate_bias is not None and (
         isinstance(gate_bias, bool)
         or not isinstance(gate_bias, (int, float))

@@ -15,13 +15,16 @@ from nas_rnn.errors import UserError
 from nas_rnn.execution.backends import BACKENDS
 from nas_rnn.execution.checks import (
     check_arguments,
-    check_data,
+    check_devices,
+    check_dtype,
     check_input,
+    check_packed,
     check_packed_restarts,
     check_rate,
     check_restarts,
     check_states,
     check_step,
+    check_weight_dtypes,
     is_autocast,
 )
 from nas_rnn.execution.from_torch import cell_of, copy_weights
@@ -109,6 +112,7 @@ class RNN(Layers):
         check_rate("variational_dropout", "features to drop of inputs and outputs", variational_dropout)
         check_rate("weight_drop", "recurrent weights to drop", weight_drop)
         check_init(init, gate_bias)
+        check_dtype(dtype)
         if dropout > 0 and num_layers == 1:
             warnings.warn(
                 f"dropout={dropout} lies between layers, of which there is one: it has no effect",
@@ -202,6 +206,11 @@ class RNN(Layers):
         restarts: Tensor | PackedSequence | None = None,
     ) -> tuple[Tensor | PackedSequence, State]:
         """Run over the sequence; see the class for shapes."""
+        if isinstance(x, PackedSequence) and torch.compiler.is_exporting():
+            raise UserError(
+                "torch.export takes no PackedSequence, whose lengths are data: export for a padded tensor, "
+                "and with `restarts` where sequences begin within it"
+            )
         if torch.compiler.is_dynamo_compiling() and isinstance(x, PackedSequence):
             found: tuple[Tensor | PackedSequence, State] = _uncompiled(self._forward, x, state, restarts)
             return found
@@ -229,7 +238,7 @@ class RNN(Layers):
     def _forward_packed(
         self, packed: PackedSequence, state: State | None, restarts: Tensor | PackedSequence | None
     ) -> tuple[PackedSequence, State]:
-        check_data(packed.data, self.input_size, self._dtype())
+        check_packed(packed, self.input_size, self._dtype())
         restarts_TB = None if restarts is None else unpack_restarts(check_packed_restarts(restarts, packed))
         x_TBI, lengths_B, order = unpack(packed)
         states = self._start(x_TBI, state, True)
@@ -292,6 +301,7 @@ class RNN(Layers):
                 arranged = order.arrange(x_TBI, reverse)
                 output_TBH, final = self._run_layer(
                     layout,
+                    suffix(layer, reverse),
                     self._tensors_to_run(layer, reverse, x_TBI.dtype),
                     arranged,
                     start,
@@ -313,6 +323,7 @@ class RNN(Layers):
     def _tensors_to_run(self, layer: int, reverse: bool, dtype: torch.dtype) -> dict[str, Tensor]:
         layout, tensors = self.layer(layer, reverse)
         if any(tensor.dtype != dtype for tensor in tensors.values()):
+            check_weight_dtypes(tensors, dtype, suffix(layer, reverse))
             tensors = {name: tensor.to(dtype) for name, tensor in tensors.items()}
         if self.training and self.weight_drop > 0:
             tensors = drop_weights(layout, tensors, self.weight_drop)
@@ -321,6 +332,7 @@ class RNN(Layers):
     def _run_layer(
         self,
         layout: Layout,
+        end: str,
         tensors: dict[str, Tensor],
         x_TBI: Tensor,
         start: State,
@@ -332,13 +344,15 @@ class RNN(Layers):
         if name in ("auto", "fused"):
             fits = can_run(x_TBI, [*start, *tensors.values()]) and self._is_compiled(layout, x_TBI)
             name = "fused" if fits else "eager"
+        if name != "fused":  # which runs only where all are on one device
+            check_devices(x_TBI, tensors, end)
         try:
             return BACKENDS[name](layout, tensors, x_TBI, start, mask_TB1, restarts_TB1)
         except CompileError as error:
             if self._asked == "fused":
                 raise UserError(f"the fused backend cannot run {self.cell.name!r}: {error}") from None
             self._problem = str(error)
-        return self._run_layer(layout, tensors, x_TBI, start, mask_TB1, restarts_TB1)
+        return self._run_layer(layout, end, tensors, x_TBI, start, mask_TB1, restarts_TB1)
 
 
 @torch._disable_dynamo  # type: ignore[attr-defined]

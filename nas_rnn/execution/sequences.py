@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 
@@ -36,7 +36,7 @@ class Order:
         if restarts_TB is None:
             return None
         if reverse:
-            restarts_TB = torch.cat([restarts_TB[1:], torch.zeros_like(restarts_TB[:1])])
+            restarts_TB = nn.functional.pad(restarts_TB, (0, 0, 0, 1))[1:]
         return self.arrange(restarts_TB[:, :, None], reverse)
 
 

@@ -172,6 +172,9 @@ def test_cells_by_name() -> None:
         ({"hidden_size": 2.5}, "hidden_size is a whole number from 1 on, not 2.5"),
         ({"num_layers": True}, "num_layers is a whole number from 1 on, not True"),
         ({"dropout": 1.5}, "from 0 to 1, not 1.5"),
+        ({"init": None}, "unknown init 'None'"),
+        ({"dtype": torch.int32}, "dtype is torch.float32, .* or torch.bfloat16, not torch.int32"),
+        ({"dtype": torch.complex64}, "not torch.complex64"),
     ],
 )
 def test_arguments_that_do_not_fit(arguments: dict[str, float], message: str) -> None:
@@ -201,6 +204,11 @@ H = torch.zeros(1, 2, 4)
         (X, (H, None), "the state 'c' is a tensor, not a NoneType"),
         (X, (H, torch.zeros(2, 4)), "(num_layers * directions, batch, size) = (1, 2, 4), not (2, 4)"),
         (X[:, 0], (H, H), "(num_layers * directions, size) = (1, 4), not (1, 2, 4)"),
+        (X, (H, H.to("meta")), "the state 'c' is on meta and the input on cpu; they must agree"),
+        (X.to("meta"), None, "the input is on meta and weight_ih_l0 of this RNN on cpu; use x.to('cpu')"),
+        (X.to_sparse(), None, "the input is a dense tensor, not one of the layout torch.sparse_coo"),
+        (X.long(), None, "the weights are torch.float32; use x.to(torch.float32)"),
+        (pack_padded_sequence(X[..., 0], torch.tensor([2, 1])), None, "not 1: (3,)"),
         (X, (H, H.double()), "the state 'c' is torch.float64 and the input torch.float32"),
         (
             pack_padded_sequence(torch.zeros(5, 2, 4), torch.tensor([5, 2])),

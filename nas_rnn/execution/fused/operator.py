@@ -239,7 +239,9 @@ def _gradients_eagerly(
     again = torch.is_grad_enabled()
     inputs = [x, *states, *parameters]
     with torch.enable_grad():
-        if not any(t.requires_grad for t in inputs):
+        if any(t.requires_grad for t in inputs):
+            inputs = [t.view_as(t) for t in inputs]  # one tensor in two places has a gradient for each
+        else:
             inputs = [t.detach().requires_grad_(need) for t, need in zip(inputs, needs, strict=True)]
         x, states, parameters = inputs[0], inputs[1 : 1 + len(states)], inputs[1 + len(states) :]
         output, finals, _ = _eagerly(key, x, states, parameters, mask, restarts)
@@ -291,9 +293,15 @@ class _Sequence(torch.autograd.Function):
         d_results, needs = d_results[: 1 + ctx.paths], ctx.needs_input_grad[5:]
         arguments = x, states, parameters, mask, restarts
         found: Sequence[Tensor | None]
-        if is_transformed() or any(map(torch._C._functorch.is_legacy_batchedtensor, d_results)):
+        plain = all(type(d) in (Tensor, torch.nn.Parameter) for d in d_results)
+        if (
+            is_transformed()
+            or any(map(torch._C._functorch.is_legacy_batchedtensor, d_results))
+            or (ctx.slots_hold_gradients and not plain)  # the operator does not know that they do
+        ):
             found = _gradients_eagerly(ctx.key, d_results, *arguments, needs)
-        elif torch.is_grad_enabled() or any(type(d) is not Tensor for d in d_results):
+        elif torch.is_grad_enabled() or not plain:
+            ctx.slots_hold_gradients |= not torch.is_grad_enabled()
             given = torch.ops.nas_rnn.sequence_backward.default(
                 ctx.way, ctx.key, d_results[0], d_results[1:], *arguments, output, made, needs
             )

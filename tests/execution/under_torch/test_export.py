@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from torch.export import Dim
+from torch.nn.utils.rnn import pack_padded_sequence
 
 from nas_rnn.errors import UserError
 from nas_rnn.execution import RNN
@@ -37,6 +38,24 @@ def test_any_length_and_batch(cell: str, options: dict[str, Any]) -> None:
     for shape in ((31, 8, 4), (2, 2, 4)):
         x = torch.randn(shape)
         torch.testing.assert_close(program.module()(x), rnn(x))
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_restarts_in_both_directions_at_any_length(strict: bool) -> None:
+    rnn = RNN("lstm", 4, 6, bidirectional=True).eval()
+    sizes = {0: Dim("T"), 1: Dim("B")}
+    x, restarts = torch.randn(7, 3, 4), torch.zeros(7, 3, dtype=torch.bool)
+    shapes = {"x": sizes, "state": None, "restarts": sizes}
+    program = torch.export.export(rnn, (x, None, restarts), dynamic_shapes=shapes, strict=strict).module()
+    for shape in ((5, 2), (2, 3), (1, 1)):
+        x, restarts = torch.randn(*shape, 4), torch.rand(shape) < 0.5
+        torch.testing.assert_close(program(x, None, restarts), rnn(x, None, restarts))
+
+
+def test_packed_sequences_are_refused_in_one_line() -> None:
+    packed = pack_padded_sequence(torch.randn(5, 2, 4), torch.tensor([5, 3]))
+    with pytest.raises(UserError, match=r"torch\.export takes no PackedSequence"):
+        torch.export.export(RNN("rnn", 4, 6), (packed,), strict=False)
 
 
 def test_with_a_state() -> None:

@@ -93,6 +93,38 @@ def test_second_derivatives(cell: str, lengths: tuple[int, ...]) -> None:
     assert torch.autograd.gradgradcheck(problem.output, inputs, fast_mode=True, atol=1e-6)
 
 
+def test_second_derivatives_where_one_tensor_has_two_places() -> None:
+    """Each place has a gradient of its own, of which autograd makes the sum."""
+    found = []
+    for backend in ("fused", "eager"):
+        torch.manual_seed(0)
+        rnn = RNN("rnn", 4, 4, dtype=torch.float64, backend=backend)
+        rnn.weight_hh_l0 = rnn.weight_ih_l0
+        loss = rnn(torch.randn(5, 2, 4, dtype=torch.float64))[0].sin().sum()
+        (first,) = torch.autograd.grad(loss, rnn.weight_ih_l0, create_graph=True)
+        found.append((first, *torch.autograd.grad(first.sin().sum(), rnn.weight_ih_l0)))
+    torch.testing.assert_close(*found)
+
+
+class Named(Tensor):
+    """A subclass of torch's tensors."""
+
+
+@pytest.mark.parametrize("first", range(3))
+def test_gradients_of_any_class_one_after_the_other(first: int) -> None:
+    """Those that the backward pass wrote over activations are never taken for activations."""
+    problem = Problem("lstm")
+    output = problem.output(problem.x, *problem.parameters)
+    d_output = torch.randn_like(output)
+    expected = torch.autograd.grad(output, problem.parameters, d_output, retain_graph=True)
+    output = problem.output(problem.x, *problem.parameters)
+    given = [d_output, torch.nn.Parameter(d_output), d_output.as_subclass(Named)]
+    for d in (*given[first:], *given[:first], *given):
+        found = torch.autograd.grad(output, problem.parameters, d, retain_graph=True)
+        for ours, theirs in zip(found, expected, strict=True):
+            torch.testing.assert_close(ours.as_subclass(Tensor), theirs)
+
+
 def test_transforms() -> None:
     problem = Problem("lstm")
     x, parameters = problem.x, problem.parameters

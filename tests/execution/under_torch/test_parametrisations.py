@@ -156,6 +156,49 @@ def test_a_tensor_of_another_shape_is_refused(backend: str) -> None:
         rnn(torch.randn(5, 2, 3))
 
 
+class Nothing(nn.Module):
+    """Forgets to return what it made."""
+
+    def forward(self, weight: Tensor) -> None:
+        return None
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        (
+            lambda w: w.double(),
+            r"weight_hh_l1 of this RNN is torch.float64, and the layer computes in torch.float32",
+        ),
+        (lambda w: w.to(torch.complex64), "weight_hh_l1 of this RNN is torch.complex64"),
+        (lambda w: w > 0, "weight_hh_l1 of this RNN is torch.bool"),
+        (
+            lambda w: w.to("meta"),
+            r"the input is on cpu and weight_hh_l1 of this RNN on meta; use x.to\('meta'\)",
+        ),
+        (lambda _: None, r"weight_hh_l1 of this RNN is a tensor of the shape \(16, 4\); .* NoneType"),
+    ],
+    ids=["double", "complex", "bool", "meta", "none"],
+)
+def test_a_weight_that_would_be_rounded_or_cannot_be_used_is_refused(
+    weight: Callable[[Tensor], Tensor], message: str, backend: str
+) -> None:
+    rnn = RNN("lstm", 3, 4, 2, backend=backend)
+    replaced = weight(rnn.weight_hh_l1.detach())
+    del rnn.weight_hh_l1
+    rnn.weight_hh_l1 = replaced
+    with pytest.raises(UserError, match=message):
+        rnn(torch.randn(5, 2, 3))
+
+
+def test_a_parametrisation_that_returns_nothing_is_told() -> None:
+    rnn = RNN("lstm", 3, 4)
+    parametrize.register_parametrization(rnn, "weight_hh_l0", Nothing(), unsafe=True)
+    with pytest.raises(UserError, match="weight_hh_l0 of this RNN is a tensor"):
+        rnn(torch.randn(5, 2, 3))
+
+
 def test_all_weights_and_flattening() -> None:
     rnn = RNN("lstm", 3, 4, 2, bidirectional=True)
     rnn.flatten_parameters()

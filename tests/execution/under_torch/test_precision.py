@@ -94,6 +94,16 @@ def test_layer_norms_stay_finite(dtype: torch.dtype, backend: str) -> None:
         assert all(g.isfinite().all() for g in gradients(rnn, output))
 
 
+def test_an_input_that_is_no_float_is_refused_under_autocast_too() -> None:
+    rnn = RNN("rnn", 3, 4)
+    for dtype in (torch.int64, torch.complex64):
+        with (
+            torch.autocast("cpu", torch.bfloat16),
+            pytest.raises(UserError, match=r"use x.to\(torch.float32\)$"),
+        ):
+            rnn(torch.zeros(5, 2, 3, dtype=dtype))
+
+
 def test_a_state_of_another_dtype_is_refused() -> None:
     rnn = RNN("rnn", 3, 4)
     x = torch.randn(5, 2, 3)
