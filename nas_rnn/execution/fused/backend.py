@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import _disable_current_modes
 
 from nas_rnn.execution.eager.backend import run_eager
+from nas_rnn.execution.fused import rules  # noqa: F401 - to be known to torch
 from nas_rnn.execution.fused.compiled import CompiledBuffers
 from nas_rnn.execution.fused.kernels import make_kernels
 from nas_rnn.execution.fused.operator import Make, is_transformed, register_way, run_sequence

@@ -49,13 +49,13 @@ def register_way(name: str, find: Callable[[Layout, torch.dtype], tuple[Make, Sc
 
 
 # `torch.library.custom_op` would take 0.1 ms a call more.
-_LIBRARY: Any = torch.library.Library("nas_rnn", "DEF")  # type: ignore[no-untyped-call]
-_LIBRARY.define(
+LIBRARY: Any = torch.library.Library("nas_rnn", "DEF")  # type: ignore[no-untyped-call]
+LIBRARY.define(
     "sequence(str way, str layout, Tensor x, Tensor[] states, Tensor[] parameters, Tensor? mask, Tensor? restarts)"
     " -> (Tensor, Tensor[], Tensor[])",
     tags=(torch.Tag.pt2_compliant_tag,),
 )
-_LIBRARY.define(
+LIBRARY.define(
     "sequence_backward(str way, str layout, Tensor d_output, Tensor[] d_finals, Tensor x, Tensor[] states,"
     " Tensor[] parameters, Tensor? mask, Tensor? restarts, Tensor output, Tensor[] made, bool[] needs) -> Tensor[]",
     tags=(torch.Tag.pt2_compliant_tag,),
@@ -71,11 +71,21 @@ def run_sequence(
     mask_TB1: Tensor | None,
     restarts_TB: Tensor | None = None,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Run one layer in one direction; ``parameters`` stand in the order of ``layout.shapes``."""
-    output_TBH, finals, _ = torch.ops.nas_rnn.sequence.default(
-        f"{way} {FORMAT}", layout.key, x_TBI, states, parameters, mask_TB1, restarts_TB
-    )
+    """Run one layer in one direction; ``parameters`` stand in the order of ``layout.shapes``.
+
+    With plain tensors torch's dispatcher would come back here at once, after some 40 microseconds, so it is not asked.
+    """
+    given = f"{way} {FORMAT}", layout.key, x_TBI, states, parameters, mask_TB1, restarts_TB
+    if not torch.compiler.is_compiling() and _is_plain(x_TBI):
+        inputs = x_TBI, *states, *parameters
+        output_TBH, *finals = _Sequence.apply(*given[:2], *given[5:], True, len(states), *inputs)  # type: ignore[no-untyped-call]
+    else:
+        output_TBH, finals, _ = torch.ops.nas_rnn.sequence.default(*given)
     return output_TBH, tuple(finals)
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    return type(tensor) in (Tensor, torch.nn.Parameter)
 
 
 def is_transformed() -> bool:
@@ -270,18 +280,24 @@ class _Sequence(torch.autograd.Function):
         key: str,
         mask: Tensor | None,
         restarts: Tensor | None,
+        direct: bool,
         paths: int,
         x: Tensor,
         *more: Tensor,
     ) -> tuple[Tensor, ...]:
         states, parameters = more[:paths], more[paths:]
-        with torch._C._AutoDispatchBelowAutograd():
-            output, finals, made = torch.ops.nas_rnn.sequence.default(
-                way, key, x, states, parameters, mask, restarts
-            )
+        if direct:
+            output, finals, made = _forward(way, key, x, states, parameters, mask, restarts)
+        else:
+            with torch._C._AutoDispatchBelowAutograd():
+                output, finals, made = torch.ops.nas_rnn.sequence.default(
+                    way, key, x, states, parameters, mask, restarts
+                )
         ctx.way, ctx.key, ctx.paths, ctx.inputs = way, key, paths, 1 + len(more)
         ctx.slots_hold_gradients = False
         ctx.save_for_backward(mask, restarts, x, *more, output, *made)
+        if direct:
+            return (output, *finals)
         ctx.mark_non_differentiable(*made)
         return (output, *finals, *made)
 
@@ -290,10 +306,10 @@ class _Sequence(torch.autograd.Function):
         mask, restarts, *saved = ctx.saved_tensors
         (x, *more), (output, *made) = saved[: ctx.inputs], saved[ctx.inputs :]
         states, parameters = more[: ctx.paths], more[ctx.paths :]
-        d_results, needs = d_results[: 1 + ctx.paths], ctx.needs_input_grad[5:]
+        d_results, needs = d_results[: 1 + ctx.paths], ctx.needs_input_grad[6:]
         arguments = x, states, parameters, mask, restarts
         found: Sequence[Tensor | None]
-        plain = all(type(d) in (Tensor, torch.nn.Parameter) for d in d_results)
+        plain = all(map(_is_plain, d_results))
         if (
             is_transformed()
             or any(map(torch._C._functorch.is_legacy_batchedtensor, d_results))
@@ -311,7 +327,7 @@ class _Sequence(torch.autograd.Function):
             found = _gradients(
                 ctx.way, ctx.key, d_results[0], d_results[1:], *arguments, output, made[:-1], needs, again
             )
-        return (None, None, None, None, None, *found)
+        return (None, None, None, None, None, None, *found)
 
 
 def _forward_with_gradients(
@@ -326,7 +342,7 @@ def _forward_with_gradients(
     if is_transformed():
         return _eagerly(key, x, states, parameters, mask, restarts)
     paths = len(states)
-    found = _Sequence.apply(way, key, mask, restarts, paths, x, *states, *parameters)  # type: ignore[no-untyped-call]
+    found = _Sequence.apply(way, key, mask, restarts, False, paths, x, *states, *parameters)  # type: ignore[no-untyped-call]
     return found[0], list(found[1 : 1 + paths]), list(found[1 + paths :])
 
 
@@ -358,43 +374,12 @@ def _backward_with_gradients(
     return given
 
 
-def _batched(info: Any, dims: Sequence[Any], *arguments: Any) -> tuple[Results, Any]:
-    """Run one problem of a batch of them after the other: `torch.vmap` within a compiler, elsewhere the eager backend
-    runs them at once."""
-    way, key, x, states, parameters, mask, restarts = arguments
-
-    def at(number: int, tensor: Tensor | None, dim: int | None) -> Tensor | None:
-        return tensor if tensor is None or dim is None else tensor.select(dim, number)
-
-    def each(number: int, tensors: Tensors, dims: Sequence[int | None]) -> list[Tensor | None]:
-        return [at(number, t, dim) for t, dim in zip(tensors, dims, strict=True)]
-
-    results: list[Results] = [
-        torch.ops.nas_rnn.sequence.default(
-            way,
-            key,
-            at(number, x, dims[2]),
-            each(number, states, dims[3]),
-            each(number, parameters, dims[4]),
-            at(number, mask, dims[5]),
-            at(number, restarts, dims[6]),
-        )
-        for number in range(info.batch_size)
-    ]
-    outputs, finals, made = zip(*results, strict=True)
-    stacked = [[torch.stack(same) for same in zip(*group, strict=True)] for group in (finals, made)]
-    return (torch.stack(outputs), stacked[0], stacked[1]), (0, [0] * len(stacked[0]), [0] * len(stacked[1]))
-
-
 for _name, _kernel, _key in (
     ("sequence", _forward, "CompositeExplicitAutograd"),
     ("sequence", _forward_with_gradients, "Autograd"),
     ("sequence_backward", _backward, "CompositeExplicitAutograd"),
     ("sequence_backward", _backward_with_gradients, "Autograd"),
 ):
-    _LIBRARY.impl(_name, _kernel, _key)
-torch.library.register_fake("nas_rnn::sequence", _without_data, lib=_LIBRARY)
-torch.library.register_fake("nas_rnn::sequence_backward", _gradients_without_data, lib=_LIBRARY)
-torch.library.register_vmap("nas_rnn::sequence", _batched, lib=_LIBRARY)
-for _device in ("cpu", "cuda"):  # sums stay in float32
-    torch.library.register_autocast("nas_rnn::sequence", _device, torch.float32, lib=_LIBRARY)
+    LIBRARY.impl(_name, _kernel, _key)
+torch.library.register_fake("nas_rnn::sequence", _without_data, lib=LIBRARY)
+torch.library.register_fake("nas_rnn::sequence_backward", _gradients_without_data, lib=LIBRARY)
