@@ -156,7 +156,7 @@ def test_most_random_cells_do_not_overflow() -> None:
 
 @pytest.mark.parametrize("lengths", [(), (4, 2, 1)])
 @pytest.mark.parametrize(
-    "tested", [ZOO["lstm"], ZOO["gru"], ZOO["nascell"], drawn(3), drawn(11)], ids=lambda c: c.name
+    "tested", [ZOO["lstm"], ZOO["gru"], ZOO["nascell"], drawn(3), drawn(12)], ids=lambda c: c.name
 )
 def test_sequences_that_begin_anew(tested: Cell, lengths: tuple[int, ...]) -> None:
     restarts = [[0, 1, 0], [0, 0, 1], [1, 0, 1], [1, 0, 0]]
