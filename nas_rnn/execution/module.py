@@ -139,8 +139,13 @@ class Layers(nn.Module):
 
     def extra_repr(self) -> str:
         parts: list[Any] = [self.cell.name, self.input_size, self.hidden_size]
-        defaults = {"num_layers": 1, "batch_first": False, "dropout": 0.0, "bidirectional": False}
-        defaults |= {"variational_dropout": 0.0, "weight_drop": 0.0}
+        defaults: dict[str, Any] = {
+            "num_layers": 1,
+            "batch_first": False,
+            "dropout": 0.0,
+            "bidirectional": False,
+        }
+        defaults |= {"variational_dropout": 0.0, "weight_drop": 0.0, "init": "uniform", "gate_bias": None}
         options = {name: getattr(self, name) for name in defaults}
         parts += [f"{name}={value}" for name, value in options.items() if value != defaults[name]]
         return ", ".join(str(part) for part in [*parts, f"backend={self.backend}"])

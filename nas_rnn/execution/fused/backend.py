@@ -18,7 +18,7 @@ from nas_rnn.execution.eager.backend import run_eager
 from nas_rnn.execution.fused import rules  # noqa: F401 - to be known to torch
 from nas_rnn.execution.fused.compiled import CompiledBuffers
 from nas_rnn.execution.fused.kernels import make_kernels
-from nas_rnn.execution.fused.operator import Make, is_transformed, register_way, run_sequence
+from nas_rnn.execution.fused.operator import Make, is_plain, is_transformed, register_way, run_sequence
 from nas_rnn.execution.fused.schedule import Schedule
 from nas_rnn.execution.fused.scheduler import make_schedule
 from nas_rnn.execution.fused.toolchain import CompileError, compiler_problem
@@ -77,8 +77,7 @@ def can_run(x: Tensor, tensors: Sequence[Tensor]) -> bool:
         return False
     if torch.compiler.is_compiling():
         return True
-    plain = all(type(t) in (Tensor, torch.nn.Parameter) for t in (x, *tensors))
-    return plain and not torch._C._get_tracing_state() and not is_transformed()
+    return all(map(is_plain, (x, *tensors))) and not torch._C._get_tracing_state() and not is_transformed()
 
 
 def fused_problem(device: torch.device) -> str | None:

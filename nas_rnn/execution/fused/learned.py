@@ -13,15 +13,10 @@ from nas_rnn.execution.layout import Place
 from nas_rnn.execution.reference import Interpreter, product
 
 
-def is_gathered(schedule: Schedule) -> bool:
-    """Whether all rows and numbers stand among the parameters, none being computed from several."""
-    return all(isinstance(source, Place) for source in schedule.learned)
-
-
 def learned_values(schedule: Schedule, parameters: Sequence[Tensor], like: Tensor) -> Tensor:
     """Return the rows and numbers that the stages read, one after the other, as a function of the parameters."""
     named = _named(schedule, parameters)
-    fixed = None if is_gathered(schedule) else _Fixed(schedule, named, like)
+    fixed = None if schedule.is_gathered else _Fixed(schedule, named, like)
     pieces: list[Tensor] = []
     for source in schedule.learned:
         if isinstance(source, Place):
@@ -43,7 +38,7 @@ def learned_gradients(
     needs: Sequence[bool],
 ) -> list[Tensor | None]:
     """Return the parameters' gradients: ``others``, with what comes by way of the learned values added to them."""
-    if not is_gathered(schedule):
+    if not schedule.is_gathered:
         return _through_fixed(schedule, parameters, like, d_learned, others, needs)
     found = {name: d for (name, _), d in zip(schedule.layout.shapes, others, strict=True)}
     wanted = {name for (name, _), need in zip(schedule.layout.shapes, needs, strict=True) if need}

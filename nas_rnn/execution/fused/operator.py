@@ -76,7 +76,7 @@ def run_sequence(
     With plain tensors torch's dispatcher would come back here at once, after some 40 microseconds, so it is not asked.
     """
     given = f"{way} {FORMAT}", layout.key, x_TBI, states, parameters, mask_TB1, restarts_TB
-    if not torch.compiler.is_compiling() and _is_plain(x_TBI):
+    if not torch.compiler.is_compiling() and is_plain(x_TBI):
         inputs = x_TBI, *states, *parameters
         output_TBH, *finals = _Sequence.apply(*given[:2], *given[5:], True, len(states), *inputs)  # type: ignore[no-untyped-call]
     else:
@@ -84,7 +84,8 @@ def run_sequence(
     return output_TBH, tuple(finals)
 
 
-def _is_plain(tensor: Tensor) -> bool:
+def is_plain(tensor: Tensor) -> bool:
+    """Whether a tensor is torch's own, of no class that stands in for one."""
     return type(tensor) in (Tensor, torch.nn.Parameter)
 
 
@@ -309,7 +310,7 @@ class _Sequence(torch.autograd.Function):
         d_results, needs = d_results[: 1 + ctx.paths], ctx.needs_input_grad[6:]
         arguments = x, states, parameters, mask, restarts
         found: Sequence[Tensor | None]
-        plain = all(map(_is_plain, d_results))
+        plain = all(map(is_plain, d_results))
         if (
             is_transformed()
             or any(map(torch._C._functorch.is_legacy_batchedtensor, d_results))

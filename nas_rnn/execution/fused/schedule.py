@@ -122,6 +122,11 @@ class Schedule:
         return tuple(found)
 
     @cached_property
+    def is_gathered(self) -> bool:
+        """Whether all of them stand among the parameters, none being computed from several."""
+        return all(isinstance(source, Place) for source in self.learned)
+
+    @cached_property
     def learned_size(self) -> int:
         """How many numbers the rows and numbers have together."""
         hidden, inputs = self._row_counts
