@@ -14,8 +14,8 @@ typedef double F;
 #define VECTORS 3
 #elif defined(__AVX__)
 #define BYTES 32
-#define ROWS 4
-#define VECTORS 3
+#define ROWS 6
+#define VECTORS 2
 #elif defined(__aarch64__)
 #define BYTES 16
 #define ROWS 8
@@ -29,10 +29,20 @@ typedef double F;
 #define PANEL (VECTORS * LANES)
 typedef F V __attribute__((vector_size(BYTES), aligned(sizeof(F))));
 
-// c (M rows of N) = [c +] a (M rows of K) times one panel; N <= PANEL columns are kept.
+// Keeps a vector in a register: read from memory by every instruction, it takes half as long again.
+#if defined(__x86_64__)
+#define HOLD(w) asm("" : "+v"(w))
+#elif defined(__aarch64__)
+#define HOLD(w) asm("" : "+w"(w))
+#else
+#define HOLD(w)
+#endif
+
+// c (M rows of N) = [c +] a (M rows of K) times one panel; N <= PANEL columns are kept. a's numbers lie `down` apart
+// from row to row, and `along` from column to column.
 template <int M, int NV>
-static inline __attribute__((always_inline)) void block(int64_t K, const F* a, int64_t lda, const F* panel,
-                                                        F* c, int64_t ldc, int adds, int keep) {
+static inline __attribute__((always_inline)) void block(int64_t K, const F* a, int64_t down, int64_t along,
+                                                        const F* panel, F* c, int64_t ldc, int adds, int keep) {
   V sum[M][NV];
   const bool full = keep == NV * LANES;
   F edge[M][NV * LANES];
@@ -49,10 +59,13 @@ static inline __attribute__((always_inline)) void block(int64_t K, const F* a, i
   for (int64_t k = 0; k < K; k++) {
     V w[NV];
 #pragma GCC unroll 4
-    for (int v = 0; v < NV; v++) w[v] = *(const V*)(panel + k * PANEL + v * LANES);
+    for (int v = 0; v < NV; v++) {
+      w[v] = *(const V*)(panel + k * PANEL + v * LANES);
+      HOLD(w[v]);
+    }
 #pragma GCC unroll 8
     for (int m = 0; m < M; m++) {
-      const F x = a[m * lda + k];
+      const F x = a[m * down + k * along];
 #pragma GCC unroll 4
       for (int v = 0; v < NV; v++) sum[m][v] += x * w[v];
     }
@@ -65,14 +78,25 @@ static inline __attribute__((always_inline)) void block(int64_t K, const F* a, i
   }
 }
 
+// A block of so many rows (at most the template's), at the least cost.
+template <int M, int NV>
+static inline void rows_of(int rows, int64_t K, const F* a, int64_t lda, const F* panel, F* c, int64_t ldc, int adds,
+                           int keep) {
+  if (rows == M)
+    block<M, NV>(K, a, lda, 1, panel, c, ldc, adds, keep);
+  else if constexpr (M > 1)
+    rows_of<M - 1, NV>(rows, K, a, lda, panel, c, ldc, adds, keep);
+}
+
 template <int NV>
 static void panel_product(int64_t M, int64_t K, const F* a, int64_t lda, const F* panel, F* c, int64_t ldc,
                           int adds, int keep) {
-  int64_t m = 0;
-  for (; m + ROWS <= M; m += ROWS) block<ROWS, NV>(K, a + m * lda, lda, panel, c + m * ldc, ldc, adds, keep);
-  for (; m + 4 <= M; m += 4) block<4, NV>(K, a + m * lda, lda, panel, c + m * ldc, ldc, adds, keep);
-  for (; m + 2 <= M; m += 2) block<2, NV>(K, a + m * lda, lda, panel, c + m * ldc, ldc, adds, keep);
-  for (; m < M; m++) block<1, NV>(K, a + m * lda, lda, panel, c + m * ldc, ldc, adds, keep);
+  for (int64_t m = 0; m < M;) {
+    const int64_t left = M - m;  // low blocks leave registers idle, so the last two are of one height
+    const int rows = (int)(left >= 2 * ROWS || left == ROWS ? ROWS : left > ROWS ? (left + 1) / 2 : left);
+    rows_of<ROWS, NV>(rows, K, a + m * lda, lda, panel, c + m * ldc, ldc, adds, keep);
+    m += rows;
+  }
 }
 
 // A function of a cell over its rows in parts, each with room of its own.
@@ -109,8 +133,8 @@ void product(int64_t M, int64_t N, int64_t K, const F* a, int64_t lda, const F* 
   for (int64_t n = 0; n < N; n += PANEL) {
     const F* panel = packed + n * K;
     const int keep = (int)(N - n < PANEL ? N - n : PANEL);
-    if (keep > 2 * LANES)
-      panel_product<3>(M, K, a, lda, panel, c + n, ldc, (int)adds, keep);
+    if (VECTORS > 2 && keep > 2 * LANES)
+      panel_product<VECTORS>(M, K, a, lda, panel, c + n, ldc, (int)adds, keep);
     else if (keep > LANES)
       panel_product<2>(M, K, a, lda, panel, c + n, ldc, (int)adds, keep);
     else
