@@ -1,4 +1,4 @@
-"""The tensors of one sequence, and the products of torch's that are made for all its steps at once."""
+"""The tensors of one sequence, forwards and backwards, whoever computes what stands in them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from nas_rnn.execution.fused.gradient import Gradient
+from nas_rnn.execution.fused.memory import empty
 from nas_rnn.execution.fused.places import Kind, Leaf, field_of
 from nas_rnn.execution.fused.schedule import Run, Schedule
 
 
 class Buffers(ABC):
-    """The tensors of one sequence, and the calls that fill them: the products for the whole sequence are made
-    here, those of the steps and all elementwise code where the abstract methods are defined."""
+    """The tensors of one sequence, and the two methods that fill them."""
 
     def __init__(
         self,
@@ -46,23 +46,27 @@ class Buffers(ABC):
         self.pointers: dict[str, Tensor | int] = {}
 
     @abstractmethod
-    def loop(self, direction: str) -> None:
-        """Run the steps, "forward" or "backward"."""
+    def forward(self) -> None:
+        """Compute the states after each step, and what the gradients need besides."""
 
     @abstractmethod
-    def bulk_stage(self, direction: str, number: int) -> None:
-        """Run the code of a stage before the loop for the whole sequence."""
-
-    @abstractmethod
-    def learned_gradient(self) -> Tensor:
-        """Return the gradient of the learned numbers, after all stages backwards."""
+    def backward(
+        self, d_output: Tensor, d_finals: Sequence[Tensor], needs_x: bool, needs: Sequence[bool]
+    ) -> tuple[Tensor | None, Tensor, list[Tensor], list[Tensor | None]]:
+        """Return the gradients of x, the learned numbers, the states' starts, and the parameters that are matrices."""
 
     @property
     def rows(self) -> int:
         return self.steps * self.batch
 
     def new_sequence(self, width: int) -> Tensor:
-        """Return a tensor (T, B, width); zeros where sequences end early, as products read all of it."""
+        """Return a tensor (T, B, width) for the layer alone; zeros where sequences end early, as products read all of
+        it."""
+        made = empty(self.x, self.steps, self.batch, width)
+        return made if self.active is None else made.zero_()
+
+    def new_result(self, width: int) -> Tensor:
+        """Return such a tensor that others are given."""
         shape = (self.steps, self.batch, width)
         return self.x.new_empty(shape) if self.active is None else self.x.new_zeros(shape)
 
@@ -71,31 +75,15 @@ class Buffers(ABC):
 
     # Forwards
 
-    def forward(self) -> None:
+    def make_room(self) -> None:
         schedule = self.schedule
         self.slots = self.new_sequence(len(schedule.slots) * self.layout.hidden_size)
-        self.new = [self.new_sequence(size) for size in self.layout.state_sizes]
+        output, *others = self.layout.state_sizes
+        self.new = [self.new_result(output), *map(self.new_sequence, others)]
         self.kept = [self.new_sequence(self.layout.width(node)) for node in schedule.kept]
         self.moments = self.new_sequence(2 * len(schedule.norms))
         if self.restarts is not None:
             self.before = [torch.empty_like(new) for new in self.new]
-        for stage in schedule.stages:
-            if stage.bulk:
-                self.bulk_stage("forward", stage.number)
-                for run in stage.forward:
-                    self.bulk_product(run)
-        self.loop("forward")
-
-    def bulk_product(self, run: Run) -> None:
-        """Multiply a sequence by matrices into neighbouring slots."""
-        for slot, weight, columns in self.pieces(run):
-            target = self.columns(slot, weight.shape[0])
-            for source, rows in self.sources(run.source):
-                part = source if columns is None else source[:, columns[0] : columns[1]]
-                if run.adds:
-                    target[rows].addmm_(part, weight.t())
-                else:
-                    torch.mm(part, weight.t(), out=target[rows])
 
     def columns(self, start: int, count: int) -> Tensor:
         """Return columns of the slots, from ``start`` on, as a matrix over all rows."""
@@ -134,25 +122,10 @@ class Buffers(ABC):
 
     # Backwards
 
-    def backward(
-        self, d_output: Tensor, d_finals: Sequence[Tensor], needs_x: bool, needs: Sequence[bool]
-    ) -> tuple[Tensor | None, Tensor, list[Tensor], list[Tensor | None]]:
-        """Return the gradients of x, the learned numbers, the states' starts, and the parameters that are matrices."""
+    def begin_gradients(self, d_output: Tensor) -> None:
         if self.restarts is not None:
             self.before = [self.begun_anew(path) for path in range(len(self.states))]
         self.pointers["d_output"] = d_output.contiguous()
-        d_starts = [self.d_state(path, final) for path, final in enumerate(d_finals)]
-        d_x = self.gathered_gradients(needs_x)
-        self.loop("backward")
-        for stage in reversed(self.schedule.stages):
-            if stage.bulk:
-                for run, target, adds in self.gradient.products[stage.number]:
-                    if target.kind is not Kind.D_X or needs_x:
-                        self.bulk_gradient(run, target, adds)
-                self.join_gradients(stage.number)
-                self.bulk_stage("backward", stage.number)
-        weights = self.weight_gradients(needs)
-        return d_x if needs_x else None, self.learned_gradient(), d_starts, weights
 
     def begun_anew(self, path: int) -> Tensor:
         """Return a state path before each step of a sequence that has been run."""
@@ -182,41 +155,18 @@ class Buffers(ABC):
         self.pointers[f"d_state_{path}"] = both
         return both[0, 0]
 
-    def join_gradients(self, stage: int) -> None:
-        """Add the gradients before each step to those after the one before it, of the states that a stage
-        computes; all that adds to either has run."""
-        for path in self.schedule.delayed:
-            if self.schedule.output_stages[path] == stage:
-                both = self.pointers[f"d_state_{path}"]
-                assert isinstance(both, Tensor)
-                both[1, :-1] += both[0, 1:]
-
     def gathered_gradients(self, needs_x: bool) -> Tensor | None:
         """Make room for the gradients that are gathered outside slots and states; return that of x."""
         d_x: Tensor | None = None
         for leaf in self.gradient.places:
             if leaf.kind is Kind.D_X:
-                d_x = self.new_sequence(self.layout.input_size)
+                d_x = self.new_result(self.layout.input_size)
                 self.pointers["d_x"] = d_x
             elif leaf.kind in (Kind.D_SLOT, Kind.D_KEPT):
                 whole, width = self.gradient.is_sequence(leaf), self.width(leaf)
                 place = self.new_sequence(width) if whole else self.x.new_empty(self.batch, width)
                 self.pointers[field_of(leaf)] = place
         return self.x.new_zeros(self.x.shape) if d_x is None and needs_x else d_x
-
-    def bulk_gradient(self, run: Run, target: Leaf, adds: bool) -> None:
-        """Multiply slots' gradients by matrices, into the gradient of the sequence that these read."""
-        place = self.pointers[field_of(target)]
-        assert isinstance(place, Tensor)
-        first = self.rows if target.kind is Kind.D_NEW else 0
-        whole = place.view(-1, place.shape[-1])[first : first + self.rows]
-        for slot, weight, columns in self.pieces(run):
-            part = whole if columns is None else whole[:, columns[0] : columns[1]]
-            if adds:
-                part.addmm_(self.columns(slot, weight.shape[0]), weight)
-            else:
-                torch.mm(self.columns(slot, weight.shape[0]), weight, out=part)
-            adds = adds or columns is None
 
     def weight_gradients(self, needs: Sequence[bool]) -> list[Tensor | None]:
         """Return a gradient for each parameter that is a matrix; None for the others."""

@@ -1,8 +1,9 @@
-"""The loop over time and all elementwise code of a sequence, as compiled C++."""
+"""A whole sequence as compiled C++: its loop over time, all products and all elementwise code."""
 
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,10 +11,17 @@ from torch import Tensor
 
 from nas_rnn.execution.fused.buffers import Buffers
 from nas_rnn.execution.fused.kernels import Kernels, Scratch
+from nas_rnn.execution.fused.memory import empty
+from nas_rnn.execution.fused.openmp import find_openmp
+from nas_rnn.execution.fused.places import Kind
 from nas_rnn.execution.fused.schedule import Run
 
 ROWS_A_THREAD = 2
 """A thread is given at least so many sequences."""
+ROWS_AT_A_TIME = 256
+"""Of so many rows at most, if not of one step, a part multiplies the steps at a time: what it has written is still in the caches."""
+MOST_APART = 1 << 26
+"""So many numbers at most are the gradients of weights in all parts together; of more, they are computed after the loop."""
 
 
 class CompiledBuffers(Buffers):
@@ -22,23 +30,49 @@ class CompiledBuffers(Buffers):
     def __init__(self, kernels: Kernels, *arguments: Any) -> None:
         super().__init__(kernels.schedule, kernels.gradient, *arguments)
         self.kernels = kernels
-        rows = max(1, min(torch.get_num_threads(), self.batch // ROWS_A_THREAD))
-        spilled = kernels.code.spilled * max(self.layout.input_size, self.layout.hidden_size)
+        parts = max(1, min(torch.get_num_threads(), self.batch // ROWS_A_THREAD))
+        self.parts = parts if find_openmp() is not None else 1
+        rows = -(-self.batch // self.parts)
+        self.chunk = max(1, min(self.steps, ROWS_AT_A_TIME // rows))
+        """How many steps are multiplied at a time."""
         self.marks = None if self.restarts is None else self.restarts.amax(1)
         """Whether any sequence restarts before each step, (T,)."""
-        self.scratch = Scratch(self.x, rows, self.learned.numel(), spilled)
 
-    def loop(self, direction: str) -> None:
-        for (when, run), field in self.kernels.code.packed.items():
-            if when == direction:
-                self.pointers[field] = self.pack(run, turned=direction == "forward")
-        self.call(direction, self.batch)
+    def forward(self) -> None:
+        self.make_room()
+        self.call("forward", {}, 0)
 
-    def bulk_stage(self, direction: str, number: int) -> None:
-        self.call(f"all_{direction}_{number}", self.rows)
+    def backward(
+        self, d_output: Tensor, d_finals: Sequence[Tensor], needs_x: bool, needs: Sequence[bool]
+    ) -> tuple[Tensor | None, Tensor, list[Tensor], list[Tensor | None]]:
+        self.begin_gradients(d_output)
+        d_starts = [self.d_state(path, final) for path, final in enumerate(d_finals)]
+        d_x = self.gathered_gradients(needs_x)
+        wanted = {name for (name, _), need in zip(self.layout.shapes, needs, strict=True) if need}
+        names = [name for name in self.kernels.code.tensors if name in wanted]
+        beside = self.parts * sum(self.parameters[name].numel() for name in names) > MOST_APART
+        grads = {} if beside else {name: self.empty_gradient(name) for name in names}
+        fields: dict[str, Tensor | int] = {"d_x_needed": int(needs_x)}
+        for k, name in enumerate(self.kernels.code.tensors):
+            if name in grads:
+                fields |= {f"grad_{k}": grads[name], f"size_{k}": self.parameters[name].numel()}
+        learned = self.call("backward", fields, max(self.layout.input_size, self.layout.hidden_size))
+        found = {name: grad[0] if self.parts == 1 else grad.sum(0) for name, grad in grads.items()}
+        weights = (
+            self.weight_gradients(needs) if beside else [found.get(name) for name, _ in self.layout.shapes]
+        )
+        return d_x if needs_x else None, learned, d_starts, weights
 
-    def learned_gradient(self) -> Tensor:
-        return self.scratch.gathered[:, 1].sum(0)
+    def empty_gradient(self, name: str) -> Tensor:
+        """Return room for the gradient of a parameter in each part; zeros where not all of it takes part."""
+        parameter = self.parameters[name]
+        runs = (run for stage in self.schedule.stages for run in stage.backward)
+        used = sum(
+            m.place.stop - m.place.start for run in runs for m in run.matrices if m.place.tensor == name
+        )
+        shape = (self.parts, *parameter.shape)
+        made = empty(parameter, *shape)
+        return made if used == parameter.shape[0] else made.zero_()
 
     def pack(self, run: Run, turned: bool) -> Tensor:
         """Return a run's matrices as the compiled products want them: as the source is multiplied by them
@@ -48,11 +82,11 @@ class CompiledBuffers(Buffers):
         if run.matrices[0].heads > 1:
             out, size = blocks[0][1].shape
             each = products.size(size, out) if turned else products.size(out, size)
-            packed = self.x.new_zeros(len(blocks), each)
+            packed = empty(self.x, len(blocks), each)
             parts = [(packed[n], weight, 0, out) for n, (_, weight, _) in enumerate(blocks)]
         else:
             out, size = len(run.matrices) * hidden, self.width(run.source)
-            packed = self.x.new_zeros(products.size(size, out) if turned else products.size(out, size))
+            packed = empty(self.x, products.size(size, out) if turned else products.size(out, size))
             start = run.slot * hidden
             parts = [(packed, weight, column - start, out) for column, weight, _ in blocks]
         for target, weight, offset, total in parts:
@@ -64,23 +98,36 @@ class CompiledBuffers(Buffers):
                 products.pack(rows, columns, source, columns, 1, to, offset, total, 0)
         return packed
 
-    def call(self, name: str, rows: int) -> None:
-        if name not in self.kernels.code.entries:
-            return
-        known = self.tensors() | {
+    def call(self, direction: str, more: dict[str, Tensor | int], columns: int) -> Tensor:
+        """Run the whole sequence; return the gradient of the learned numbers. Gradients of weights of at most so many
+        ``columns`` are computed."""
+        code, products = self.kernels.code, self.kernels.products
+        known = {**self.tensors(), **more}
+        for (when, run), field in code.packed.items():
+            unneeded = run.source.kind is Kind.X and not more.get("d_x_needed", 1)
+            if when == direction and not unneeded:
+                known[field] = self.pack(run, turned=direction == "forward")
+        spilled = -(-code.spilled * max(self.layout.input_size, self.layout.hidden_size) // 16) * 16
+        rows = -(-self.batch // self.parts)
+        room = 2 * self.chunk * rows + (products.room(columns) if columns else 0)
+        scratch = Scratch(self.x, self.parts, self.learned.numel(), spilled + room)
+        known |= {
             "steps": self.steps,
             "batch": self.batch,
             "input_size": self.layout.input_size,
             "hidden_size": self.layout.hidden_size,
-            "panel": self.kernels.products.columns,
-            "product": self.kernels.products.address,
+            "panel": products.columns,
+            "chunk": self.chunk,
+            "spilled": spilled,
+            "product": products.product,
+            "turned": products.turned,
             "active": self.active,
             "restarts": self.restarts,
             "marks": self.marks,
         }
-        fields = self.kernels.code.fields
         addresses = [
             0 if value is None else value if isinstance(value, int) else value.data_ptr()
-            for value in map(known.get, fields)
+            for value in map(known.get, code.fields)
         ]
-        self.kernels.call(name, (ctypes.c_int64 * len(fields))(*addresses), rows, self.scratch)
+        self.kernels.call(direction, (ctypes.c_int64 * len(addresses))(*addresses), self.batch, scratch)
+        return scratch.gathered[:, 1].sum(0)

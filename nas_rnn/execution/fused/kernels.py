@@ -14,6 +14,7 @@ from torch import Tensor
 
 from nas_rnn.execution.fused.cpp import CppCode, print_cpp
 from nas_rnn.execution.fused.gradient import Gradient
+from nas_rnn.execution.fused.memory import empty
 from nas_rnn.execution.fused.openmp import find_openmp
 from nas_rnn.execution.fused.schedule import Schedule
 from nas_rnn.execution.fused.scheduler import make_schedule
@@ -31,10 +32,13 @@ _loaded: dict[tuple[str, torch.dtype], dict[str, Function]] = {}
 
 @dataclass(frozen=True)
 class Products:
-    """The compiled matrix products; ``columns`` is the width of a panel of packed matrices."""
+    """The compiled matrix products, and the addresses of those that compiled code calls; ``columns`` is the width of a
+    panel of packed matrices."""
 
-    address: int
+    product: int
+    turned: int
     pack: Function
+    room: Callable[[int], int]
     share_out: Function
     columns: int
 
@@ -57,7 +61,7 @@ class Kernels:
         """Run a function over ``rows``, shared out over the scratch's threads."""
         function, address = self.functions[name], ctypes.addressof(arguments)
         if scratch.parts == 1:
-            function(address, 0, rows, scratch.gathered.data_ptr(), scratch.spilled.data_ptr())
+            function(address, 0, 0, rows, scratch.gathered.data_ptr(), scratch.spilled.data_ptr())
             return
         openmp = find_openmp()
         assert openmp is not None, "work is cut into parts only where threads are found for them"
@@ -80,9 +84,9 @@ class Scratch:
     """What each part of a call writes to for itself: sums of learned numbers' gradients, and spilled rows."""
 
     def __init__(self, like: Tensor, parts: int, learned: int, spilled: int) -> None:
-        self.parts = parts if find_openmp() is not None else 1
-        self.gathered = like.new_zeros(self.parts, 2, learned)
-        self.spilled = like.new_empty(self.parts, spilled)
+        self.parts = parts
+        self.gathered = like.new_zeros(parts, 2, learned)
+        self.spilled = empty(like, parts, spilled)
 
 
 @lru_cache(maxsize=1024)
@@ -128,7 +132,7 @@ def _functions(codes: Sequence[CppCode], dtype: torch.dtype) -> list[dict[str, F
 
 def _typed(function: Any) -> Any:
     number, pointer = ctypes.c_int64, ctypes.c_void_p
-    function.argtypes = [pointer, number, number, pointer, pointer]
+    function.argtypes = [pointer, number, number, number, pointer, pointer]
     function.restype = None
     return function
 
@@ -144,7 +148,16 @@ def products(dtype: torch.dtype) -> Products:
     pack.restype = None
     library.share_out.argtypes = [pointer, pointer]
     library.share_out.restype = None
-    return Products(_address(library.product), pack, library.share_out, library.panel_columns())
+    library.room_for.argtypes = [number]
+    library.room_for.restype = number
+    return Products(
+        _address(library.product),
+        _address(library.turned),
+        pack,
+        library.room_for,
+        library.share_out,
+        library.panel_columns(),
+    )
 
 
 def _address(function: Any) -> int:

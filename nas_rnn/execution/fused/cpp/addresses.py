@@ -9,7 +9,7 @@ from nas_rnn.execution.fused.gradient import Gradient
 from nas_rnn.execution.fused.places import Kind, Leaf, field_of
 from nas_rnn.execution.fused.schedule import Run, Schedule
 
-SIZES = ("steps", "batch", "input_size", "hidden_size", "panel")
+SIZES = ("steps", "batch", "input_size", "hidden_size", "panel", "chunk", "spilled", "d_x_needed")
 UNITS = {"hidden": "H", "input": "I", "one": "1"}
 """How many numbers a row has. C++ knows H, I, the batch's B, the step t and, within a stage, its sequence b
 and its row r of the whole sequence, t * B + b."""
@@ -30,15 +30,18 @@ class Addresses:
 
     @cached_property
     def packed(self) -> dict[tuple[str, Run], str]:
-        """The packed matrices of a step's products: direction and run -> the field that points to them."""
+        """The packed matrices: direction and run -> the field that points to them."""
         found: dict[tuple[str, Run], str] = {}
         for stage in self.schedule.stages:
-            if not stage.bulk:
-                found |= {("forward", run): f"packed_{len(found) + k}" for k, run in enumerate(stage.forward)}
-                found |= {
-                    ("backward", run): f"packed_{len(found) + k}" for k, run in enumerate(stage.backward)
-                }
+            found |= {("forward", run): f"packed_{len(found) + k}" for k, run in enumerate(stage.forward)}
+            found |= {("backward", run): f"packed_{len(found) + k}" for k, run in enumerate(stage.backward)}
         return found
+
+    @cached_property
+    def tensors(self) -> list[str]:
+        """The parameters that matrices lie in, whose gradients are computed here."""
+        runs = [run for stage in self.schedule.stages for run in stage.backward]
+        return list(dict.fromkeys(matrix.place.tensor for run in runs for matrix in run.matrices))
 
     @cached_property
     def fields(self) -> tuple[str, ...]:
@@ -46,7 +49,7 @@ class Addresses:
         paths = range(len(self.state_units))
         gathered = [leaf for leaf in self.gradient.places if leaf.kind in (Kind.D_SLOT, Kind.D_KEPT)]
         return (
-            *("product", "active", "marks", "restarts", "x", "learned", "slots", "moments"),
+            *("product", "turned", "active", "marks", "restarts", "x", "learned", "slots", "moments"),
             *(f"start_{path}" for path in paths),
             *(f"new_{path}" for path in paths),
             *(f"before_{path}" for path in paths if path not in self.schedule.delayed),
@@ -55,6 +58,7 @@ class Addresses:
             *(f"d_state_{path}" for path in paths),
             *sorted(field_of(leaf) for leaf in gathered),
             *self.packed.values(),
+            *(f"{what}_{k}" for k in range(len(self.tensors)) for what in ("grad", "size")),
         )
 
     def row(self, leaf: Leaf) -> str:

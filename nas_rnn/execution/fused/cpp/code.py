@@ -1,8 +1,6 @@
-"""A cell's whole C++: one function that runs all steps forwards, one backwards, and one for each stage before
-the loop in either direction.
+"""A cell's whole C++: one function that runs a sequence forwards, and one backwards.
 
-All take a pointer to `Call` and a range of sequences of the batch (or of rows of the whole sequence, for
-stages before the loop), so that threads share a batch out.
+Both take a pointer to `Call` and a range of sequences of the batch, so that threads share a batch out.
 """
 
 from __future__ import annotations
@@ -12,7 +10,7 @@ from dataclasses import dataclass
 
 from nas_rnn.execution.fused.cpp.addresses import SIZES, Addresses
 from nas_rnn.execution.fused.cpp.stages import ROWS, print_stage, spilled_rows
-from nas_rnn.execution.fused.cpp.steps import print_backward, print_bulk, print_forward
+from nas_rnn.execution.fused.cpp.steps import PART, print_backward, print_forward
 from nas_rnn.execution.fused.forward import forward_code
 from nas_rnn.execution.fused.gradient import Gradient
 from nas_rnn.execution.fused.schedule import Run, Schedule
@@ -22,7 +20,7 @@ from nas_rnn.execution.fused.schedule import Run, Schedule
 class CppCode:
     """The source of a cell's functions, ``{prefix}_{entry}``, and the fields of their argument: sizes first,
     then pointers, all of 8 bytes. ``packed`` says which field takes which packed matrices; ``spilled`` counts
-    the rows that a thread needs for values between loops."""
+    the rows that a thread needs for values between loops; ``tensors`` names the parameters with matrices."""
 
     prefix: str
     source: str
@@ -30,6 +28,7 @@ class CppCode:
     fields: tuple[str, ...]
     packed: dict[tuple[str, Run], str]
     spilled: int
+    tensors: tuple[str, ...]
 
 
 def print_cpp(schedule: Schedule, gradient: Gradient) -> CppCode:
@@ -43,25 +42,38 @@ def print_cpp(schedule: Schedule, gradient: Gradient) -> CppCode:
     for name, code in codes.items():
         lines += print_stage(name, name in bulk, code, addresses)
     lines += [*print_forward(addresses, codes), *print_backward(addresses, codes)]
-    for name in bulk:
-        lines += print_bulk(name, addresses)
     text = "\n".join(lines)
     prefix = "c" + hashlib.sha256(text.encode()).hexdigest()[:20]
-    entries = ("forward", "backward", *(f"all_{name}" for name in bulk))
+    entries = ("forward", "backward")
     doors = "\n".join(_entry(prefix, name) for name in entries)
     source = f'namespace {prefix} {{\n{text}\n}}  // namespace\nextern "C" {{\n{doors}\n}}\n'
     spilled = max((spilled_rows(code) for code in codes.values()), default=0)
-    return CppCode(prefix, source, entries, (*SIZES, *addresses.fields), addresses.packed, spilled)
+    return CppCode(
+        prefix,
+        source,
+        entries,
+        (*SIZES, *addresses.fields),
+        addresses.packed,
+        spilled,
+        tuple(addresses.tensors),
+    )
 
 
 def _pointers(addresses: Addresses) -> list[str]:
     bytes_ = "const uint8_t*"
-    types = {"product": "Product", "active": "const int64_t*", "marks": bytes_, "restarts": bytes_}
+    types = {
+        "product": "Product",
+        "turned": "Turned",
+        "active": "const int64_t*",
+        "marks": bytes_,
+        "restarts": bytes_,
+    }
+    types |= {f"size_{k}": "int64_t" for k in range(len(addresses.tensors))}
     return [f"  {types.get(field, 'F*')} {field};" for field in addresses.fields]
 
 
 def _entry(prefix: str, name: str) -> str:
     return (
-        f"void {prefix}_{name}(const void* c, {ROWS}) {{\n"
-        f"  {prefix}::{name}(*(const {prefix}::Call*)c, first, end, gathered, spilled);\n}}"
+        f"void {prefix}_{name}(const void* c, {PART}) {{\n"
+        f"  {prefix}::{name}(*(const {prefix}::Call*)c, part, first, end, gathered, spilled);\n}}"
     )

@@ -133,14 +133,33 @@ INLINE F op_sign(F x) { return F(x > F(0)) - F(x < F(0)); }
 INLINE F op_maximum(F a, F b) { return a > b || a != a ? a : b; }
 INLINE F op_minimum(F a, F b) { return a < b || a != a ? a : b; }
 
-typedef void (*Product)(int64_t, int64_t, int64_t, const F*, int64_t, const F*, F*, int64_t, int64_t);
+// Where the rows of a value lie: those before `back` at `start`, the others at `base`.
+struct Rows {
+  F *base, *start;
+  int64_t apart, back;
+};
+INLINE Rows beside(Rows rows, int64_t columns) { return {rows.base + columns, rows.start + columns, rows.apart, rows.back}; }
+typedef void (*Product)(int64_t, const int64_t*, int64_t, int64_t, const Rows*, const F*, const Rows*, int64_t);
+typedef void (*Turned)(int64_t, const int64_t*, int64_t, int64_t, const Rows*, const Rows*, F*, int64_t, F*);
 
-// c (M x N) = [c +] a (M x K) times a packed matrix that is block-diagonal in so many heads.
-static inline void multiply(Product product, int64_t panel, int64_t heads, int64_t M, int64_t N, int64_t K,
-                            const F* a, int64_t lda, const F* packed, F* c, int64_t ldc, int64_t adds) {
+// c (rows of N) = [c +] a (rows of K) times a packed matrix that is block-diagonal in so many heads.
+static inline void multiply(Product product, int64_t panel, int64_t heads, int64_t count, const int64_t* rows, int64_t N,
+                            int64_t K, Rows a, const F* packed, Rows c, int64_t adds) {
   N /= heads, K /= heads;
   const int64_t size = (N + panel - 1) / panel * panel * K;
-  for (int64_t n = 0; n < heads; n++) product(M, N, K, a + n * K, lda, packed + n * size, c + n * N, ldc, adds);
+  for (int64_t n = 0; n < heads; n++) {
+    const Rows from = beside(a, n * K), to = beside(c, n * N);
+    product(count, rows, N, K, &from, packed + n * size, &to, adds);
+  }
+}
+// Adds the gradient of such a matrix, (heads, M / heads, N / heads), over the numbered rows of d and x.
+static inline void learn(Turned turned, int64_t heads, int64_t count, const int64_t* rows, int64_t M, int64_t N, Rows d,
+                         Rows x, F* gradient, int64_t adds, F* room) {
+  M /= heads, N /= heads;
+  for (int64_t n = 0; n < heads; n++) {
+    const Rows of = beside(d, n * M), by = beside(x, n * N);
+    turned(count, rows, M, N, &of, &by, gradient + n * M * N, adds, room);
+  }
 }
 // How far the sequences from first to end, in the order of falling lengths, still run at step t.
 static inline int64_t running(const int64_t* active, int64_t t, int64_t first, int64_t end) {
@@ -149,6 +168,16 @@ static inline int64_t running(const int64_t* active, int64_t t, int64_t first, i
 }
 static inline void copy(F* to, const F* from, int64_t count) {
   if (count) memcpy(to, from, count * sizeof(F));
+}
+// Numbers the rows of the steps from t to `until` whose sequences, of those from first to end, still run.
+static inline int64_t numbered(const int64_t* active, int64_t t, int64_t until, int64_t batch, int64_t first,
+                               int64_t end, int64_t* rows) {
+  int64_t count = 0;
+  for (; t < until; t++) {
+    const int64_t stop = running(active, t, first, end);
+    for (int64_t b = first; b < stop; b++) rows[count++] = t * batch + b;
+  }
+  return count;
 }
 // Copies rows of states, begun anew at `init` where the sequence restarts and still runs.
 static inline void begin_anew(F* to, const F* from, const uint8_t* restarts, int64_t first, int64_t stop,
@@ -160,6 +189,14 @@ static inline void begin_anew(F* to, const F* from, const uint8_t* restarts, int
 }
 static inline void clear(F* to, int64_t count) {
   if (count) memset(to, 0, count * sizeof(F));
+}
+// Adds the gradients of a delayed path before each of the following steps' rows to those after the rows of these.
+static inline void join(F* both, int64_t batch, int64_t steps, int64_t count, const int64_t* rows, int64_t size) {
+  for (int64_t i = 0; i < count; i++) {
+    const int64_t r = rows[i] + batch;
+    if (r < steps * batch)
+      for (int64_t k = 0; k < size; k++) both[((steps - 1) * batch + r) * size + k] += both[r * size + k];
+  }
 }
 // Clears the rows of gradients whose sequence restarts: nothing flows back across it.
 static inline void cut(F* rows, const uint8_t* restarts, int64_t first, int64_t stop, int64_t size) {

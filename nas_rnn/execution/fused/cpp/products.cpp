@@ -1,5 +1,5 @@
-// Matrix products of a step: few rows times a matrix that stays the same for the whole sequence, and so is
-// packed once, into panels of as many columns as the registers of one block of results hold.
+// Matrix products: rows times a matrix that stays the same for the whole sequence, and so is packed once, into panels
+// of as many columns as the registers of one block of results hold; and the gradients of such matrices.
 #include <stdint.h>
 #include <string.h>
 
@@ -38,24 +38,26 @@ typedef F V __attribute__((vector_size(BYTES), aligned(sizeof(F))));
 #define HOLD(w)
 #endif
 
-// c (M rows of N) = [c +] a (M rows of K) times one panel; N <= PANEL columns are kept. a's numbers lie `down` apart
-// from row to row, and `along` from column to column.
+// Where the rows of a value lie: those before `back` at `start`, the others at `base`.
+struct Rows {
+  F *base, *start;
+  int64_t apart, back;
+  F* operator[](int64_t r) const { return r < back ? start + r * apart : base + (r - back) * apart; }
+};
+
+// to (M rows of N) = [to +] at (M rows of K, whose numbers lie `along` apart) times one panel; of its columns `keep` are
+// kept.
 template <int M, int NV>
-static inline __attribute__((always_inline)) void block(int64_t K, const F* a, int64_t down, int64_t along,
-                                                        const F* panel, F* c, int64_t ldc, int adds, int keep) {
+static inline __attribute__((always_inline)) void block(int64_t K, const F* const* at, int64_t along, const F* panel,
+                                                        F* const* to, int adds, int keep) {
   V sum[M][NV];
-  const bool full = keep == NV * LANES;
-  F edge[M][NV * LANES];
-  if (adds && !full)
-    for (int m = 0; m < M; m++) {
-      memset(edge[m], 0, sizeof edge[m]);
-      memcpy(edge[m], c + m * ldc, keep * sizeof(F));
-    }
 #pragma GCC unroll 8
-  for (int m = 0; m < M; m++)
+  for (int m = 0; m < M; m++) {
+    __builtin_prefetch(to[m], 1);
+    __builtin_prefetch(to[m] + NV * LANES - 1, 1);
 #pragma GCC unroll 4
-    for (int v = 0; v < NV; v++)
-      sum[m][v] = !adds ? V{} : full ? *(const V*)(c + m * ldc + v * LANES) : *(const V*)(edge[m] + v * LANES);
+    for (int v = 0; v < NV; v++) sum[m][v] = V{};
+  }
   for (int64_t k = 0; k < K; k++) {
     V w[NV];
 #pragma GCC unroll 4
@@ -65,42 +67,84 @@ static inline __attribute__((always_inline)) void block(int64_t K, const F* a, i
     }
 #pragma GCC unroll 8
     for (int m = 0; m < M; m++) {
-      const F x = a[m * down + k * along];
+      const F x = at[m][k * along];
 #pragma GCC unroll 4
       for (int v = 0; v < NV; v++) sum[m][v] += x * w[v];
     }
   }
+  if (keep == NV * LANES) {
 #pragma GCC unroll 8
-  for (int m = 0; m < M; m++) {
+    for (int m = 0; m < M; m++)
 #pragma GCC unroll 4
-    for (int v = 0; v < NV; v++) *(V*)(full ? c + m * ldc + v * LANES : edge[m] + v * LANES) = sum[m][v];
-    if (!full) memcpy(c + m * ldc, edge[m], keep * sizeof(F));
+      for (int v = 0; v < NV; v++) {
+        V* c = (V*)(to[m] + v * LANES);
+        *c = adds ? *c + sum[m][v] : sum[m][v];
+      }
+    return;
+  }
+  for (int m = 0; m < M; m++) {
+    F edge[NV * LANES];
+    memcpy(edge, sum[m], sizeof edge);
+    for (int n = 0; n < keep; n++) to[m][n] = adds ? to[m][n] + edge[n] : edge[n];
   }
 }
 
-// A block of so many rows (at most the template's), at the least cost.
+// A block of so many rows, at most M, and as many vectors, at most NV, as its columns need.
 template <int M, int NV>
-static inline void rows_of(int rows, int64_t K, const F* a, int64_t lda, const F* panel, F* c, int64_t ldc, int adds,
-                           int keep) {
-  if (rows == M)
-    block<M, NV>(K, a, lda, 1, panel, c, ldc, adds, keep);
-  else if constexpr (M > 1)
-    rows_of<M - 1, NV>(rows, K, a, lda, panel, c, ldc, adds, keep);
+static void any_block(int rows, int64_t K, const F* const* at, int64_t along, const F* panel, F* const* to, int adds,
+                      int keep) {
+  if constexpr (NV > 1)
+    if (keep <= (NV - 1) * LANES) return any_block<M, NV - 1>(rows, K, at, along, panel, to, adds, keep);
+  if constexpr (M > 1)
+    if (rows < M) return any_block<M - 1, NV>(rows, K, at, along, panel, to, adds, keep);
+  block<M, NV>(K, at, along, panel, to, adds, keep);
 }
 
-template <int NV>
-static void panel_product(int64_t M, int64_t K, const F* a, int64_t lda, const F* panel, F* c, int64_t ldc,
-                          int adds, int keep) {
-  for (int64_t m = 0; m < M;) {
-    const int64_t left = M - m;  // low blocks leave registers idle, so the last two are of one height
-    const int rows = (int)(left >= 2 * ROWS || left == ROWS ? ROWS : left > ROWS ? (left + 1) / 2 : left);
-    rows_of<ROWS, NV>(rows, K, a + m * lda, lda, panel, c + m * ldc, ldc, adds, keep);
-    m += rows;
+static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+// How many rows the next block takes. Low blocks leave registers idle, so the last two are of one height.
+static inline int height(int64_t left) {
+  return (int)(left >= 2 * ROWS || left == ROWS ? ROWS : left > ROWS ? (left + 1) / 2 : left);
+}
+
+// `rows` numbers the rows of a and c that take part; without it they are 0 to count.
+static inline void panel_product(int64_t count, const int64_t* rows, int64_t K, const Rows& a, const F* panel,
+                                 const Rows& c, int64_t n, int adds, int keep) {
+  for (int64_t i = 0; i < count;) {
+    const int M = height(count - i);
+    const F* at[ROWS];
+    F* to[ROWS];
+    for (int m = 0; m < M; m++) {
+      const int64_t r = rows ? rows[i + m] : i + m;
+      at[m] = a[r], to[m] = c[r] + n;
+    }
+    any_block<ROWS, VECTORS>(M, K, at, 1, panel, to, adds, keep);
+    i += M;
+  }
+}
+
+// How many rows, and at most how many of their numbers, are multiplied at a time by one panel after another.
+#define SOME (16 * ROWS)
+#define WIDTH 416
+
+// How many rows of a sequence are multiplied at a time for a gradient of weights, and how many strips of ROWS columns.
+#define DEPTH 256
+#define STRIPS 16
+
+// Copies numbered rows of N numbers into panels of W columns each, the last filled up with zeros.
+template <int W>
+static inline void into_panels(int64_t count, const int64_t* rows, int64_t N, const Rows& from, int64_t n0, F* to) {
+  for (int64_t i = 0; i < count; i++, to += W) {
+    const F* source = from[rows[i]] + n0;
+    int64_t n = 0;
+    for (; n + W <= N; n += W) memcpy(to + n * count, source + n, W * sizeof(F));
+    if (n < N)
+      for (int w = 0; w < W; w++) to[n * count + w] = n + w < N ? source[n + w] : F(0);
   }
 }
 
 // A function of a cell over its rows in parts, each with room of its own.
-typedef void (*Part)(const void*, int64_t, int64_t, F*, F*);
+typedef void (*Part)(const void*, int64_t, int64_t, int64_t, F*, F*);
 struct Shares {
   Part function;
   const void* call;
@@ -115,7 +159,7 @@ struct Shares {
 static void work(void* data) {
   const Shares& s = *(const Shares*)data;
   for (int64_t k = s.number(); k < s.parts; k += s.threads())
-    s.function(s.call, s.rows * k / s.parts, s.rows * (k + 1) / s.parts, s.gathered + k * s.gathered_apart,
+    s.function(s.call, k, s.rows * k / s.parts, s.rows * (k + 1) / s.parts, s.gathered + k * s.gathered_apart,
                s.spilled + k * s.spilled_apart);
 }
 
@@ -127,18 +171,47 @@ void share_out(void (*parallel)(void (*)(void*), void*, unsigned, unsigned), Sha
   parallel(work, shares, (unsigned)shares->parts, 0);
 }
 
-// c (M x N, rows ldc apart) = [c +] a (M x K, rows lda apart) times the packed matrix.
-void product(int64_t M, int64_t N, int64_t K, const F* a, int64_t lda, const F* packed, F* c, int64_t ldc,
+// c (rows of N numbers) = [c +] a (rows of K) times the packed matrix, for the numbered rows, or the first `count`.
+void product(int64_t count, const int64_t* rows, int64_t N, int64_t K, const Rows* a, const F* packed, const Rows* c,
              int64_t adds) {
-  for (int64_t n = 0; n < N; n += PANEL) {
-    const F* panel = packed + n * K;
-    const int keep = (int)(N - n < PANEL ? N - n : PANEL);
-    if (VECTORS > 2 && keep > 2 * LANES)
-      panel_product<VECTORS>(M, K, a, lda, panel, c + n, ldc, (int)adds, keep);
-    else if (keep > LANES)
-      panel_product<2>(M, K, a, lda, panel, c + n, ldc, (int)adds, keep);
-    else
-      panel_product<1>(M, K, a, lda, panel, c + n, ldc, (int)adds, keep);
+  const int64_t pieces = (K + WIDTH - 1) / WIDTH, width = (K + pieces - 1) / pieces;
+  for (int64_t i = 0; i < count; i += SOME) {
+    const int64_t some = least(SOME, count - i), first = rows ? 0 : i;
+    for (int64_t k = 0; k < K; k += width)
+      for (int64_t n = 0; n < N; n += PANEL)
+        panel_product(some, rows ? rows + i : 0, least(width, K - k), {a->base + first * a->apart + k, a->start + k, a->apart, a->back},
+                      packed + n * K + k * PANEL, {c->base + first * c->apart, c->start, c->apart, c->back}, n, adds || k,
+                      (int)least(PANEL, N - n));
+  }
+}
+
+// How many numbers `turned` needs for itself, with so many columns.
+int64_t room_for(int64_t N) { return DEPTH * (ROWS * STRIPS + (N + PANEL - 1) / PANEL * PANEL); }
+
+// c (M x N) = [c +] the transpose of d (rows of M) times x (rows of N), over the numbered rows: some rows at a time, whose
+// columns are copied so that they stay in the caches (Goto & van de Geijn 2008).
+void turned(int64_t count, const int64_t* rows, int64_t M, int64_t N, const Rows* d, const Rows* x, F* c, int64_t adds,
+            F* room) {
+  if (!count && !adds) memset(c, 0, M * N * sizeof(F));
+  F *strips = room, *panels = room + DEPTH * ROWS * STRIPS;
+  for (int64_t i = 0; i < count; i += DEPTH, adds = 1) {
+    const int64_t K = least(DEPTH, count - i);
+    into_panels<PANEL>(K, rows + i, N, *x, 0, panels);
+    for (int64_t m0 = 0; m0 < M; m0 += ROWS * STRIPS) {
+      const int64_t some = least(ROWS * STRIPS, M - m0);
+      into_panels<ROWS>(K, rows + i, some, *d, m0, strips);
+      for (int64_t n = 0; n < N; n += PANEL)
+        for (int64_t m = 0; m < some; m += ROWS) {
+          const F* at[ROWS];
+          F* to[ROWS];
+          F beyond[PANEL];
+          for (int k = 0; k < ROWS; k++) {
+            at[k] = strips + m * K + k;
+            to[k] = m + k < some ? c + (m0 + m + k) * N + n : beyond;
+          }
+          any_block<ROWS, VECTORS>(ROWS, K, at, ROWS, panels + n * K, to, (int)adds, (int)least(PANEL, N - n));
+        }
+    }
   }
 }
 

@@ -9,110 +9,168 @@ from nas_rnn.execution.fused.cpp.stages import ROWS, SIZES, number
 from nas_rnn.execution.fused.places import Kind, Leaf, field_of
 from nas_rnn.execution.fused.schedule import Run
 
-STOP = "    const int64_t stop = running(c.active, t, first, end);"
+PART = f"int64_t part, {ROWS}"
+"""The parameters of the two functions after the call itself: which part, and what `ROWS` says."""
+STOP = "      const int64_t stop = running(c.active, t, first, end);"
+CHUNK = "    const int64_t until = t0 + c.chunk < c.steps ? t0 + c.chunk : c.steps;"
+ROOM = "int64_t* rows = (int64_t*)(spilled + c.spilled);\n  F* room = (F*)(rows + c.chunk * (end - first));"
+NUMBERED = "    const int64_t count = numbered(c.active, t0, until, B, first, end, rows);"
+
+STEP = "stop - first, 0"
+"""The rows of one step, in the place of those that are numbered."""
 
 
 def print_forward(addresses: Addresses, functions: Collection[str]) -> Iterator[str]:
-    """Return the lines of the loop forwards; ``functions`` are the stages' functions that there are."""
-    yield f"static void forward(const Call& c, {ROWS}) {{"
+    """Return the lines of the loop forwards; ``functions`` are the stages' functions that there are.
+
+    The stages before the loop, and their products, are run for some steps at a time, just before these steps.
+    """
+    stages = addresses.schedule.stages
+    yield f"static void forward(const Call& c, {PART}) {{"
     yield f"  {SIZES}"
-    yield "  for (int64_t t = 0; t < c.steps; t++) {"
+    yield f"  {ROOM}"
+    yield "  for (int64_t t0 = 0; t0 < c.steps; t0 += c.chunk) {"
+    yield from (CHUNK, NUMBERED)
+    for stage in stages:
+        if stage.bulk:
+            yield from _bulk_stage(f"forward_{stage.number}", functions)
+            for run in stage.forward:
+                yield f"    {_forward_product(addresses, run, 'count, rows')}"
+    yield "    for (int64_t t = t0; t < until; t++) {"
     yield STOP
     for path, units in _restarting(addresses):
         to, source = f"c.before_{path} + t * B * {units}", addresses.carried(path)
         init = number(addresses.schedule.layout.canonical.states[path].init)
-        rows = f"c.restarts + t * B, first, stop, end, {units}"
-        yield f"    if (c.marks && c.marks[t]) begin_anew({to}, {source}, {rows}, {init});"
-    for stage in addresses.schedule.stages:
+        within = f"c.restarts + t * B, first, stop, end, {units}"
+        yield f"      if (c.marks && c.marks[t]) begin_anew({to}, {source}, {within}, {init});"
+    for stage in stages:
         if not stage.bulk:
             if f"forward_{stage.number}" in functions:
-                yield f"    forward_{stage.number}(c, t, first, stop, gathered, spilled);"
+                yield f"      forward_{stage.number}(c, t, first, stop, gathered, spilled);"
             for run in stage.forward:
-                yield f"    {_forward_product(addresses, run)}"
+                yield f"      {_forward_product(addresses, run, STEP)}"
     for path, units in enumerate(addresses.state_units):
         to, source = (
             f"c.new_{path} + (t * B + stop) * {units}",
             f"{addresses.previous(path)} + stop * {units}",
         )
-        yield f"    copy({to}, {source}, (end - stop) * {units});"
-    yield from ("  }", "}")
+        yield f"      copy({to}, {source}, (end - stop) * {units});"
+    yield from ("    }", "  }", "}")
 
 
 def print_backward(addresses: Addresses, functions: Collection[str]) -> Iterator[str]:
-    """Return the lines of the loop backwards."""
-    yield f"static void backward(const Call& c, {ROWS}) {{"
+    """Return the lines of the loop backwards. After some steps come the stages before the loop and the gradients of all
+    matrices, for these steps."""
+    stages, gradient = addresses.schedule.stages, addresses.gradient
+    yield f"static void backward(const Call& c, {PART}) {{"
     yield f"  {SIZES}"
-    yield "  for (int64_t t = c.steps - 1; t >= 0; t--) {"
+    yield f"  {ROOM}"
+    yield "  for (int64_t t0 = (c.steps - 1) / c.chunk * c.chunk; t0 >= 0; t0 -= c.chunk) {"
+    yield CHUNK
+    yield "    for (int64_t t = until - 1; t >= t0; t--) {"
     yield STOP
-    for stage in reversed(addresses.schedule.stages):
+    for stage in reversed(stages):
         if not stage.bulk:
-            for run, target, adds in addresses.gradient.products[stage.number]:
-                yield f"    {_backward_product(addresses, run, target, adds)}"
+            for run, target, adds in gradient.products[stage.number]:
+                yield f"      {_backward_product(addresses, run, target, adds, STEP)}"
             if f"backward_{stage.number}" in functions:
-                yield f"    backward_{stage.number}(c, t, first, stop, gathered, spilled);"
-    for path, units in enumerate(addresses.state_units):
-        if path in addresses.schedule.delayed:
-            continue
+                yield f"      backward_{stage.number}(c, t, first, stop, gathered, spilled);"
+    for path, units in _restarting(addresses):
         size = addresses.schedule.sizes[1 + path]
         new, old = (addresses.d_state(Leaf(kind, path, size)) for kind in (Kind.D_NEW, Kind.D_PREVIOUS))
-        yield f"    copy({old} + stop * {units}, {new} + stop * {units}, (end - stop) * {units});"
-        yield f"    if (c.marks && c.marks[t]) cut({old}, c.restarts + t * B, first, stop, {units});"
-    slots = f"{len(addresses.schedule.slots)} * H"
-    yield f"    clear(c.slots + (t * B + stop) * {slots}, (end - stop) * {slots});"
-    yield f"    gather(gathered, {addresses.learned_count});"
+        yield f"      copy({old} + stop * {units}, {new} + stop * {units}, (end - stop) * {units});"
+        yield f"      if (c.marks && c.marks[t]) cut({old}, c.restarts + t * B, first, stop, {units});"
+    yield f"      gather(gathered, {addresses.learned_count});"
+    yield "    }"
+    yield NUMBERED
+    for stage in reversed(stages):
+        if stage.bulk:
+            for run, target, adds in gradient.products[stage.number]:
+                needed = "if (c.d_x_needed) " if target.kind is Kind.D_X else ""
+                yield f"    {needed}{_backward_product(addresses, run, target, adds, 'count, rows')}"
+            for path in sorted(addresses.schedule.delayed):
+                if addresses.schedule.output_stages[path] == stage.number:
+                    yield f"    join(c.d_state_{path}, B, c.steps, count, rows, {addresses.state_units[path]});"
+            yield from _bulk_stage(f"backward_{stage.number}", functions)
+            if f"backward_{stage.number}" in functions:
+                yield f"    gather(gathered, {addresses.learned_count});"
+    for stage in stages:
+        for run in stage.backward:
+            yield from _weight_gradients(addresses, run)
     yield from ("  }", "}")
 
 
 def _restarting(addresses: Addresses) -> list[tuple[int, str]]:
-    """Return the state paths that may begin anew within a sequence, with their row sizes; delayed ones do not."""
+    """Return the state paths that are computed step by step, with their row sizes: not the delayed ones."""
     delayed = addresses.schedule.delayed
     return [(path, units) for path, units in enumerate(addresses.state_units) if path not in delayed]
 
 
-def print_bulk(name: str, addresses: Addresses) -> Iterator[str]:
-    """Return the lines of a stage's function over all rows of the sequence, some rows at a time."""
-    yield f"static void all_{name}(const Call& c, {ROWS}) {{"
-    yield f"  {SIZES}"
-    yield "  for (int64_t r = first; r < end; r += 32) {"
-    yield f"    {name}(c, r, r + 32 < end ? r + 32 : end, gathered, spilled);"
-    if name.startswith("backward"):
-        yield f"    gather(gathered, {addresses.learned_count});"
-    yield from ("  }", "}")
+def _bulk_stage(name: str, functions: Collection[str]) -> Iterator[str]:
+    """Return the lines that run a stage's function on some steps' rows."""
+    if name in functions:
+        yield "    for (int64_t t = t0; t < until; t++)"
+        yield f"      {name}(c, t * B + first, t * B + running(c.active, t, first, end), gathered, spilled);"
 
 
-def _slots(addresses: Addresses, run: Run) -> tuple[str, str]:
-    """Return the address of a run's first slot, and how far rows lie apart."""
+def _slots(addresses: Addresses, run: Run, rows: str) -> str:
+    """Return where a run's slots are, for one step or for the numbered rows of the sequence."""
     count = len(addresses.schedule.slots)
-    return f"c.slots + ((t * B + first) * {count} + {run.slot}) * H", f"{count} * H"
+    first = f"(t * B + first) * {count} * H + " if rows == STEP else ""
+    return f"Rows{{c.slots + {first}{run.slot} * H, 0, {count} * H, 0}}"
 
 
-def _forward_product(addresses: Addresses, run: Run) -> str:
-    units = UNITS[run.source.size]
-    source = f"c.{field_of(run.source)} + (t * B + first) * {units}"
-    if run.source.kind is Kind.PREVIOUS:
-        source = f"{addresses.previous(run.source.index)} + first * {units}"
-    slots, apart = _slots(addresses, run)
+def _source(addresses: Addresses, leaf: Leaf, rows: str) -> str:
+    """Return where the value is that products read."""
+    units = UNITS[leaf.size]
+    if rows == STEP:
+        base = f"c.{field_of(leaf)} + (t * B + first) * {units}"
+        if leaf.kind is Kind.PREVIOUS:
+            base = f"{addresses.previous(leaf.index)} + first * {units}"
+        return f"Rows{{{base}, 0, {units}, 0}}"
+    if leaf.kind is not Kind.PREVIOUS:
+        return f"Rows{{c.{field_of(leaf)}, 0, {units}, 0}}"
+    carried = f"Rows{{c.new_{leaf.index}, c.start_{leaf.index}, {units}, B}}"
+    if leaf.index in addresses.schedule.delayed:
+        return carried
+    return f"(c.marks ? Rows{{c.before_{leaf.index}, 0, {units}, 0}} : {carried})"
+
+
+def _forward_product(addresses: Addresses, run: Run, rows: str) -> str:
     heads, columns = run.matrices[0].heads, f"{len(run.matrices)} * H"
-    packed = addresses.packed["forward", run]
     return (
-        f"multiply(c.product, c.panel, {heads}, stop - first, {columns}, {units}, {source}, {units}, "
-        f"c.{packed}, {slots}, {apart}, {int(run.adds)});"
+        f"multiply(c.product, c.panel, {heads}, {rows}, {columns}, {UNITS[run.source.size]}, "
+        f"{_source(addresses, run.source, rows)}, c.{addresses.packed['forward', run]}, "
+        f"{_slots(addresses, run, rows)}, {int(run.adds)});"
     )
 
 
-def _backward_product(addresses: Addresses, run: Run, target: Leaf, adds: bool) -> str:
-    units = UNITS[run.source.size]
-    if target.kind in (Kind.D_PREVIOUS, Kind.D_NEW) and not addresses.gradient.is_sequence(target):
+def _backward_product(addresses: Addresses, run: Run, target: Leaf, adds: bool, rows: str) -> str:
+    units, is_sequence = UNITS[run.source.size], addresses.gradient.is_sequence(target)
+    if target.kind in (Kind.D_PREVIOUS, Kind.D_NEW) and not is_sequence:
         to = f"{addresses.d_state(target)} + first * {units}"
     else:
-        whole = "t * B + first" if addresses.gradient.is_sequence(target) else "first"
+        within = "first" if not is_sequence else "t * B + first" if rows == STEP else "0"
         if target.kind is Kind.D_NEW:
-            whole += " + c.steps * B"
-        to = f"c.{field_of(target)} + ({whole}) * {units}"
-    slots, apart = _slots(addresses, run)
+            within += " + c.steps * B"
+        to = f"c.{field_of(target)} + ({within}) * {units}"
     heads, columns = run.matrices[0].heads, f"{len(run.matrices)} * H"
-    packed = addresses.packed["backward", run]
     return (
-        f"multiply(c.product, c.panel, {heads}, stop - first, {units}, {columns}, {slots}, {apart}, "
-        f"c.{packed}, {to}, {units}, {int(adds)});"
+        f"multiply(c.product, c.panel, {heads}, {rows}, {units}, {columns}, {_slots(addresses, run, rows)}, "
+        f"c.{addresses.packed['backward', run]}, Rows{{{to}, 0, {units}, 0}}, {int(adds)});"
     )
+
+
+def _weight_gradients(addresses: Addresses, run: Run) -> Iterator[str]:
+    """Return the lines that add some steps' part to the gradients of a run's matrices; those after write first."""
+    units = UNITS[run.source.size]
+    for first, matrices in run.neighbours:
+        place, heads = matrices[0].place, matrices[0].heads
+        tensor = addresses.tensors.index(place.tensor)
+        start = place.start // addresses.schedule.layout.hidden_size if heads == 1 else 0
+        within = f"part * c.size_{tensor}" + (f" + {start} * H * {units}" if start else "")
+        slots = f"Rows{{c.slots + {run.slot + first} * H, 0, {len(addresses.schedule.slots)} * H, 0}}"
+        yield (
+            f"    if (c.grad_{tensor}) learn(c.turned, {heads}, count, rows, {len(matrices)} * H, {units}, {slots}, "
+            f"{_source(addresses, run.source, 'count, rows')}, c.grad_{tensor} + {within}, until < c.steps, room);"
+        )

@@ -14,13 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nas_rnn.execution.fused.buffers import Buffers
 from nas_rnn.execution.fused.linear import Update
 from nas_rnn.execution.fused.operator import Make, register_way, run_sequence
 from nas_rnn.execution.fused.places import Kind, field_of
 from nas_rnn.execution.fused.schedule import Run, Schedule
 from nas_rnn.execution.fused.triton.kernels import Kernels, make_kernels, most_programs, scan
 from nas_rnn.execution.fused.triton.printing import tensor_of
+from nas_rnn.execution.fused.whole import WholeSequence
 from nas_rnn.execution.layout import Layout
 
 Piece = tuple[int, Tensor, tuple[int, int] | None]
@@ -59,7 +59,7 @@ def device_of(tensor: Tensor) -> AbstractContextManager[Any]:
     return torch.cuda.device_of(tensor)  # type: ignore[no-untyped-call]
 
 
-class _Launched(Buffers):
+class _Launched(WholeSequence):
     """What both ways of running share: launches of kernels, and the rows that they gather to."""
 
     def __init__(self, kernels: Kernels, *arguments: Any) -> None:

@@ -1,7 +1,8 @@
 namespace rnn {
 struct Call {
-  int64_t steps, batch, input_size, hidden_size, panel;
+  int64_t steps, batch, input_size, hidden_size, panel, chunk, spilled, d_x_needed;
   Product product;
+  Turned turned;
   const int64_t* active;
   const uint8_t* marks;
   const uint8_t* restarts;
@@ -17,6 +18,12 @@ struct Call {
   F* d_state_0;
   F* packed_0;
   F* packed_1;
+  F* packed_2;
+  F* packed_3;
+  F* grad_0;
+  int64_t size_0;
+  F* grad_1;
+  int64_t size_1;
 };
 static void forward_2(const Call& c, int64_t t, int64_t first, int64_t end, F* gathered, F* spilled) {
   const int64_t B = c.batch, I = c.input_size, H = c.hidden_size;
@@ -58,34 +65,49 @@ static void backward_2(const Call& c, int64_t t, int64_t first, int64_t end, F* 
     }
   }
 }
-static void forward(const Call& c, int64_t first, int64_t end, F* gathered, F* spilled) {
+static void forward(const Call& c, int64_t part, int64_t first, int64_t end, F* gathered, F* spilled) {
   const int64_t B = c.batch, I = c.input_size, H = c.hidden_size;
-  for (int64_t t = 0; t < c.steps; t++) {
-    const int64_t stop = running(c.active, t, first, end);
-    if (c.marks && c.marks[t]) begin_anew(c.before_0 + t * B * H, (t ? c.new_0 + (t - 1) * B * H : c.start_0), c.restarts + t * B, first, stop, end, H, F(0.0));
-    multiply(c.product, c.panel, 1, stop - first, 1 * H, H, (c.marks && c.marks[t] ? c.before_0 + t * B * H : (t ? c.new_0 + (t - 1) * B * H : c.start_0)) + first * H, H, c.packed_0, c.slots + ((t * B + first) * 1 + 0) * H, 1 * H, 1);
-    forward_2(c, t, first, stop, gathered, spilled);
-    copy(c.new_0 + (t * B + stop) * H, (c.marks && c.marks[t] ? c.before_0 + t * B * H : (t ? c.new_0 + (t - 1) * B * H : c.start_0)) + stop * H, (end - stop) * H);
+  int64_t* rows = (int64_t*)(spilled + c.spilled);
+  F* room = (F*)(rows + c.chunk * (end - first));
+  for (int64_t t0 = 0; t0 < c.steps; t0 += c.chunk) {
+    const int64_t until = t0 + c.chunk < c.steps ? t0 + c.chunk : c.steps;
+    const int64_t count = numbered(c.active, t0, until, B, first, end, rows);
+    multiply(c.product, c.panel, 1, count, rows, 1 * H, I, Rows{c.x, 0, I, 0}, c.packed_0, Rows{c.slots + 0 * H, 0, 1 * H, 0}, 0);
+    for (int64_t t = t0; t < until; t++) {
+      const int64_t stop = running(c.active, t, first, end);
+      if (c.marks && c.marks[t]) begin_anew(c.before_0 + t * B * H, (t ? c.new_0 + (t - 1) * B * H : c.start_0), c.restarts + t * B, first, stop, end, H, F(0.0));
+      multiply(c.product, c.panel, 1, stop - first, 0, 1 * H, H, Rows{(c.marks && c.marks[t] ? c.before_0 + t * B * H : (t ? c.new_0 + (t - 1) * B * H : c.start_0)) + first * H, 0, H, 0}, c.packed_2, Rows{c.slots + (t * B + first) * 1 * H + 0 * H, 0, 1 * H, 0}, 1);
+      forward_2(c, t, first, stop, gathered, spilled);
+      copy(c.new_0 + (t * B + stop) * H, (c.marks && c.marks[t] ? c.before_0 + t * B * H : (t ? c.new_0 + (t - 1) * B * H : c.start_0)) + stop * H, (end - stop) * H);
+    }
   }
 }
-static void backward(const Call& c, int64_t first, int64_t end, F* gathered, F* spilled) {
+static void backward(const Call& c, int64_t part, int64_t first, int64_t end, F* gathered, F* spilled) {
   const int64_t B = c.batch, I = c.input_size, H = c.hidden_size;
-  for (int64_t t = c.steps - 1; t >= 0; t--) {
-    const int64_t stop = running(c.active, t, first, end);
-    backward_2(c, t, first, stop, gathered, spilled);
-    multiply(c.product, c.panel, 1, stop - first, H, 1 * H, c.slots + ((t * B + first) * 1 + 0) * H, 1 * H, c.packed_1, c.d_state_0 + ((t + 1) & 1) * B * H + first * H, H, 0);
-    copy(c.d_state_0 + ((t + 1) & 1) * B * H + stop * H, c.d_state_0 + (t & 1) * B * H + stop * H, (end - stop) * H);
-    if (c.marks && c.marks[t]) cut(c.d_state_0 + ((t + 1) & 1) * B * H, c.restarts + t * B, first, stop, H);
-    clear(c.slots + (t * B + stop) * 1 * H, (end - stop) * 1 * H);
-    gather(gathered, 1 * H + 0 * I + 0);
+  int64_t* rows = (int64_t*)(spilled + c.spilled);
+  F* room = (F*)(rows + c.chunk * (end - first));
+  for (int64_t t0 = (c.steps - 1) / c.chunk * c.chunk; t0 >= 0; t0 -= c.chunk) {
+    const int64_t until = t0 + c.chunk < c.steps ? t0 + c.chunk : c.steps;
+    for (int64_t t = until - 1; t >= t0; t--) {
+      const int64_t stop = running(c.active, t, first, end);
+      backward_2(c, t, first, stop, gathered, spilled);
+      multiply(c.product, c.panel, 1, stop - first, 0, H, 1 * H, Rows{c.slots + (t * B + first) * 1 * H + 0 * H, 0, 1 * H, 0}, c.packed_3, Rows{c.d_state_0 + ((t + 1) & 1) * B * H + first * H, 0, H, 0}, 0);
+      copy(c.d_state_0 + ((t + 1) & 1) * B * H + stop * H, c.d_state_0 + (t & 1) * B * H + stop * H, (end - stop) * H);
+      if (c.marks && c.marks[t]) cut(c.d_state_0 + ((t + 1) & 1) * B * H, c.restarts + t * B, first, stop, H);
+      gather(gathered, 1 * H + 0 * I + 0);
+    }
+    const int64_t count = numbered(c.active, t0, until, B, first, end, rows);
+    if (c.d_x_needed) multiply(c.product, c.panel, 1, count, rows, I, 1 * H, Rows{c.slots + 0 * H, 0, 1 * H, 0}, c.packed_1, Rows{c.d_x + (0) * I, 0, I, 0}, 0);
+    if (c.grad_0) learn(c.turned, 1, count, rows, 1 * H, I, Rows{c.slots + 0 * H, 0, 1 * H, 0}, Rows{c.x, 0, I, 0}, c.grad_0 + part * c.size_0, until < c.steps, room);
+    if (c.grad_1) learn(c.turned, 1, count, rows, 1 * H, H, Rows{c.slots + 0 * H, 0, 1 * H, 0}, (c.marks ? Rows{c.before_0, 0, H, 0} : Rows{c.new_0, c.start_0, H, B}), c.grad_1 + part * c.size_1, until < c.steps, room);
   }
 }
 }  // namespace
 extern "C" {
-void rnn_forward(const void* c, int64_t first, int64_t end, F* gathered, F* spilled) {
-  rnn::forward(*(const rnn::Call*)c, first, end, gathered, spilled);
+void rnn_forward(const void* c, int64_t part, int64_t first, int64_t end, F* gathered, F* spilled) {
+  rnn::forward(*(const rnn::Call*)c, part, first, end, gathered, spilled);
 }
-void rnn_backward(const void* c, int64_t first, int64_t end, F* gathered, F* spilled) {
-  rnn::backward(*(const rnn::Call*)c, first, end, gathered, spilled);
+void rnn_backward(const void* c, int64_t part, int64_t first, int64_t end, F* gathered, F* spilled) {
+  rnn::backward(*(const rnn::Call*)c, part, first, end, gathered, spilled);
 }
 }
