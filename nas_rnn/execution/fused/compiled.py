@@ -13,13 +13,14 @@ from nas_rnn.execution.fused.buffers import Buffers
 from nas_rnn.execution.fused.kernels import Kernels, Scratch
 from nas_rnn.execution.fused.memory import empty
 from nas_rnn.execution.fused.openmp import find_openmp
-from nas_rnn.execution.fused.places import Kind
 from nas_rnn.execution.fused.schedule import Run
 
 ROWS_A_THREAD = 2
 """A thread is given at least so many sequences."""
 ROWS_AT_A_TIME = 256
 """Of so many rows at most, if not of one step, a part multiplies the steps at a time: what it has written is still in the caches."""
+SLOTS_AT_A_TIME = 1 << 16
+"""So many numbers of slots the forward pass multiplies at a time, as the second cache holds."""
 MOST_APART = 1 << 26
 """So many numbers at most are the gradients of weights in all parts together; of more, they are computed after the loop."""
 
@@ -32,14 +33,15 @@ class CompiledBuffers(Buffers):
         self.kernels = kernels
         parts = max(1, min(torch.get_num_threads(), self.batch // ROWS_A_THREAD))
         self.parts = parts if find_openmp() is not None else 1
-        rows = -(-self.batch // self.parts)
-        self.chunk = max(1, min(self.steps, ROWS_AT_A_TIME // rows))
+        self.chunk = self.steps_of(ROWS_AT_A_TIME)
         """How many steps are multiplied at a time."""
         self.marks = None if self.restarts is None else self.restarts.amax(1)
         """Whether any sequence restarts before each step, (T,)."""
 
     def forward(self) -> None:
         self.make_room()
+        rows = SLOTS_AT_A_TIME // self.slots[0, 0].numel()
+        self.chunk = self.steps_of(max(rows, ROWS_AT_A_TIME // 4))
         self.call("forward", {}, 0)
 
     def backward(
@@ -63,6 +65,10 @@ class CompiledBuffers(Buffers):
         )
         return d_x if needs_x else None, learned, d_starts, weights
 
+    def steps_of(self, rows: int) -> int:
+        """Return how many steps a part takes at a time for so many rows."""
+        return max(1, min(self.steps, ROWS_AT_A_TIME, rows // -(-self.batch // self.parts)))
+
     def empty_gradient(self, name: str) -> Tensor:
         """Return room for the gradient of a parameter in each part; zeros where not all of it takes part."""
         parameter = self.parameters[name]
@@ -74,43 +80,28 @@ class CompiledBuffers(Buffers):
         made = empty(parameter, *shape)
         return made if used == parameter.shape[0] else made.zero_()
 
-    def pack(self, run: Run, turned: bool) -> Tensor:
-        """Return a run's matrices as the compiled products want them: as the source is multiplied by them
-        (``turned``), or as the slots' gradients are."""
-        products, hidden = self.kernels.products, self.layout.hidden_size
-        blocks = list(self.pieces(run))
-        if run.matrices[0].heads > 1:
-            out, size = blocks[0][1].shape
-            each = products.size(size, out) if turned else products.size(out, size)
-            packed = empty(self.x, len(blocks), each)
-            parts = [(packed[n], weight, 0, out) for n, (_, weight, _) in enumerate(blocks)]
-        else:
-            out, size = len(run.matrices) * hidden, self.width(run.source)
-            packed = empty(self.x, products.size(size, out) if turned else products.size(out, size))
-            start = run.slot * hidden
-            parts = [(packed, weight, column - start, out) for column, weight, _ in blocks]
-        for target, weight, offset, total in parts:
-            rows, columns = weight.shape
-            source, to = weight.data_ptr(), target.data_ptr()
-            if turned:
-                products.pack(columns, rows, source, 1, columns, to, 0, columns, offset)
-            else:
-                products.pack(rows, columns, source, columns, 1, to, offset, total, 0)
-        return packed
-
     def call(self, direction: str, more: dict[str, Tensor | int], columns: int) -> Tensor:
         """Run the whole sequence; return the gradient of the learned numbers. Gradients of weights of at most so many
         ``columns`` are computed."""
         code, products = self.kernels.code, self.kernels.products
+        widest = max(self.layout.input_size, self.layout.hidden_size)
+        parts, learned = self.parts, self.learned.numel()
+        spilled = -(-code.spilled * widest // 16) * 16
+        each = spilled + 2 * self.chunk * -(-self.batch // parts) + (products.room(columns) if columns else 0)
+        packed = {
+            field: self.packed_size(run) for (when, run), field in code.packed.items() if when == direction
+        }
+        whole = empty(self.x, 2 * parts * learned + parts * each + sum(packed.values()))
+        at, size = whole.data_ptr(), self.x.element_size()
+        scratch = Scratch(parts, at, 2 * learned, at + 2 * parts * learned * size, each)
+        gathered = whole[: 2 * parts * learned].view(parts, 2, learned).zero_()
+        at += (2 * parts * learned + parts * each) * size
         known = {**self.tensors(), **more}
-        for (when, run), field in code.packed.items():
-            unneeded = run.source.kind is Kind.X and not more.get("d_x_needed", 1)
-            if when == direction and not unneeded:
-                known[field] = self.pack(run, turned=direction == "forward")
-        spilled = -(-code.spilled * max(self.layout.input_size, self.layout.hidden_size) // 16) * 16
-        rows = -(-self.batch // self.parts)
-        room = 2 * self.chunk * rows + (products.room(columns) if columns else 0)
-        scratch = Scratch(self.x, self.parts, self.learned.numel(), spilled + room)
+        for field, numbers in packed.items():
+            known[field] = at
+            at += numbers * size
+        for k, name in enumerate(code.tensors):
+            known[f"matrix_{k}"] = self.parameters[name]
         known |= {
             "steps": self.steps,
             "batch": self.batch,
@@ -121,6 +112,7 @@ class CompiledBuffers(Buffers):
             "spilled": spilled,
             "product": products.product,
             "turned": products.turned,
+            "pack": products.pack,
             "active": self.active,
             "restarts": self.restarts,
             "marks": self.marks,
@@ -130,4 +122,10 @@ class CompiledBuffers(Buffers):
             for value in map(known.get, code.fields)
         ]
         self.kernels.call(direction, (ctypes.c_int64 * len(addresses))(*addresses), self.batch, scratch)
-        return scratch.gathered[:, 1].sum(0)
+        return gathered[:, 1].sum(0)
+
+    def packed_size(self, run: Run) -> int:
+        """Return how many numbers a run's packed matrices take at most, in either direction."""
+        heads = run.matrices[0].heads
+        out, size = len(run.matrices) * self.layout.hidden_size // heads, self.width(run.source) // heads
+        return heads * max(self.kernels.products.size(size, out), self.kernels.products.size(out, size))

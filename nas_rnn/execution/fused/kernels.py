@@ -10,11 +10,9 @@ from functools import cache, lru_cache
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from nas_rnn.execution.fused.cpp import CppCode, print_cpp
 from nas_rnn.execution.fused.gradient import Gradient
-from nas_rnn.execution.fused.memory import empty
 from nas_rnn.execution.fused.openmp import find_openmp
 from nas_rnn.execution.fused.schedule import Schedule
 from nas_rnn.execution.fused.scheduler import make_schedule
@@ -37,7 +35,7 @@ class Products:
 
     product: int
     turned: int
-    pack: Function
+    pack: int
     room: Callable[[int], int]
     share_out: Function
     columns: int
@@ -58,10 +56,11 @@ class Kernels:
     products: Products
 
     def call(self, name: str, arguments: ctypes.Array[ctypes.c_int64], rows: int, scratch: Scratch) -> None:
-        """Run a function over ``rows``, shared out over the scratch's threads."""
+        """Pack the matrices for a direction, then run its function over ``rows``, shared out over the scratch's threads."""
         function, address = self.functions[name], ctypes.addressof(arguments)
+        self.functions[f"pack_{name}"](address, 0, 0, 0, 0, 0)
         if scratch.parts == 1:
-            function(address, 0, 0, rows, scratch.gathered.data_ptr(), scratch.spilled.data_ptr())
+            function(address, 0, 0, rows, scratch.gathered, scratch.spilled)
             return
         openmp = find_openmp()
         assert openmp is not None, "work is cut into parts only where threads are found for them"
@@ -70,23 +69,26 @@ class Kernels:
             address,
             rows,
             scratch.parts,
-            scratch.gathered.data_ptr(),
-            scratch.gathered[0].numel(),
-            scratch.spilled.data_ptr(),
-            scratch.spilled[0].numel(),
+            scratch.gathered,
+            scratch.gathered_apart,
+            scratch.spilled,
+            scratch.spilled_apart,
             openmp.number,
             openmp.threads,
         )
         self.products.share_out(openmp.parallel, ctypes.addressof(shares))
 
 
+@dataclass(frozen=True)
 class Scratch:
-    """What each part of a call writes to for itself: sums of learned numbers' gradients, and spilled rows."""
+    """What each part of a call writes to for itself, as addresses and how many numbers the parts' lie apart: sums of learned
+    numbers' gradients, and all else."""
 
-    def __init__(self, like: Tensor, parts: int, learned: int, spilled: int) -> None:
-        self.parts = parts
-        self.gathered = like.new_zeros(parts, 2, learned)
-        self.spilled = empty(like, parts, spilled)
+    parts: int
+    gathered: int
+    gathered_apart: int
+    spilled: int
+    spilled_apart: int
 
 
 @lru_cache(maxsize=1024)
@@ -143,9 +145,6 @@ def products(dtype: torch.dtype) -> Products:
     library = compile_library(text_of("cpp/products.cpp"), dtype == torch.float32)
     number, pointer = ctypes.c_int64, ctypes.c_void_p
     library.panel_columns.restype = number
-    pack = library.pack
-    pack.argtypes = [number, number, pointer, number, number, pointer, number, number, number]
-    pack.restype = None
     library.share_out.argtypes = [pointer, pointer]
     library.share_out.restype = None
     library.room_for.argtypes = [number]
@@ -153,7 +152,7 @@ def products(dtype: torch.dtype) -> Products:
     return Products(
         _address(library.product),
         _address(library.turned),
-        pack,
+        _address(library.pack),
         library.room_for,
         library.share_out,
         library.panel_columns(),

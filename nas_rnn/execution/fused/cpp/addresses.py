@@ -49,7 +49,7 @@ class Addresses:
         paths = range(len(self.state_units))
         gathered = [leaf for leaf in self.gradient.places if leaf.kind in (Kind.D_SLOT, Kind.D_KEPT)]
         return (
-            *("product", "turned", "active", "marks", "restarts", "x", "learned", "slots", "moments"),
+            *("product", "turned", "pack", "active", "marks", "restarts", "x", "learned", "slots", "moments"),
             *(f"start_{path}" for path in paths),
             *(f"new_{path}" for path in paths),
             *(f"before_{path}" for path in paths if path not in self.schedule.delayed),
@@ -58,7 +58,7 @@ class Addresses:
             *(f"d_state_{path}" for path in paths),
             *sorted(field_of(leaf) for leaf in gathered),
             *self.packed.values(),
-            *(f"{what}_{k}" for k in range(len(self.tensors)) for what in ("grad", "size")),
+            *(f"{what}_{k}" for k in range(len(self.tensors)) for what in ("matrix", "grad", "size")),
         )
 
     def row(self, leaf: Leaf) -> str:

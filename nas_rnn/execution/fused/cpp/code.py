@@ -1,6 +1,6 @@
-"""A cell's whole C++: one function that runs a sequence forwards, and one backwards.
+"""A cell's whole C++: one function that runs a sequence forwards, one backwards, and one that packs matrices for each.
 
-Both take a pointer to `Call` and a range of sequences of the batch, so that threads share a batch out.
+All take a pointer to `Call` and a range of sequences of the batch, so that threads share a batch out; to pack takes one thread.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import hashlib
 from dataclasses import dataclass
 
 from nas_rnn.execution.fused.cpp.addresses import SIZES, Addresses
-from nas_rnn.execution.fused.cpp.stages import ROWS, print_stage, spilled_rows
-from nas_rnn.execution.fused.cpp.steps import PART, print_backward, print_forward
+from nas_rnn.execution.fused.cpp.stages import print_stage, spilled_rows
+from nas_rnn.execution.fused.cpp.steps import PART, print_backward, print_forward, print_packing
 from nas_rnn.execution.fused.forward import forward_code
 from nas_rnn.execution.fused.gradient import Gradient
 from nas_rnn.execution.fused.schedule import Run, Schedule
@@ -41,10 +41,10 @@ def print_cpp(schedule: Schedule, gradient: Gradient) -> CppCode:
     lines = [f"struct Call {{\n  int64_t {', '.join(SIZES)};", *_pointers(addresses), "};"]
     for name, code in codes.items():
         lines += print_stage(name, name in bulk, code, addresses)
-    lines += [*print_forward(addresses, codes), *print_backward(addresses, codes)]
+    lines += [*print_packing(addresses), *print_forward(addresses, codes), *print_backward(addresses, codes)]
     text = "\n".join(lines)
     prefix = "c" + hashlib.sha256(text.encode()).hexdigest()[:20]
-    entries = ("forward", "backward")
+    entries = ("pack_forward", "pack_backward", "forward", "backward")
     doors = "\n".join(_entry(prefix, name) for name in entries)
     source = f'namespace {prefix} {{\n{text}\n}}  // namespace\nextern "C" {{\n{doors}\n}}\n'
     spilled = max((spilled_rows(code) for code in codes.values()), default=0)
@@ -64,6 +64,7 @@ def _pointers(addresses: Addresses) -> list[str]:
     types = {
         "product": "Product",
         "turned": "Turned",
+        "pack": "Pack",
         "active": "const int64_t*",
         "marks": bytes_,
         "restarts": bytes_,

@@ -140,6 +140,7 @@ struct Rows {
 };
 INLINE Rows beside(Rows rows, int64_t columns) { return {rows.base + columns, rows.start + columns, rows.apart, rows.back}; }
 typedef void (*Product)(int64_t, const int64_t*, int64_t, int64_t, const Rows*, const F*, const Rows*, int64_t);
+typedef void (*Pack)(int64_t, int64_t, const F*, int64_t, int64_t, F*, int64_t, int64_t, int64_t);
 typedef void (*Turned)(int64_t, const int64_t*, int64_t, int64_t, const Rows*, const Rows*, F*, int64_t, F*);
 
 // c (rows of N) = [c +] a (rows of K) times a packed matrix that is block-diagonal in so many heads.
@@ -151,6 +152,21 @@ static inline void multiply(Product product, int64_t panel, int64_t heads, int64
     const Rows from = beside(a, n * K), to = beside(c, n * N);
     product(count, rows, N, K, &from, packed + n * size, &to, adds);
   }
+}
+// Packs such a matrix, (heads, M / heads, N / heads), for products with what it multiplies: as the rows from `column` on of
+// a packed one.
+static inline void pack_turned(Pack pack, int64_t panel, int64_t heads, int64_t M, int64_t N, const F* matrix, F* packed,
+                               int64_t column) {
+  M /= heads, N /= heads;
+  for (int64_t n = 0; n < heads; n++)
+    pack(N, M, matrix + n * M * N, 1, N, packed + n * ((M + panel - 1) / panel * panel * N), 0, N, column);
+}
+// The same for products with the gradients of its results; `rows` has the packed one in all.
+static inline void pack_plain(Pack pack, int64_t panel, int64_t heads, int64_t M, int64_t N, const F* matrix, F* packed,
+                              int64_t row, int64_t rows) {
+  M /= heads, N /= heads, rows /= heads;
+  for (int64_t n = 0; n < heads; n++)
+    pack(M, N, matrix + n * M * N, N, 1, packed + n * ((N + panel - 1) / panel * panel * M), row, rows, 0);
 }
 // Adds the gradient of such a matrix, (heads, M / heads, N / heads), over the numbered rows of d and x.
 static inline void learn(Turned turned, int64_t heads, int64_t count, const int64_t* rows, int64_t M, int64_t N, Rows d,

@@ -8,6 +8,7 @@ from nas_rnn.execution.fused.cpp.addresses import UNITS, Addresses
 from nas_rnn.execution.fused.cpp.stages import ROWS, SIZES, number
 from nas_rnn.execution.fused.places import Kind, Leaf, field_of
 from nas_rnn.execution.fused.schedule import Run
+from nas_rnn.execution.layout import Place
 
 PART = f"int64_t part, {ROWS}"
 """The parameters of the two functions after the call itself: which part, and what `ROWS` says."""
@@ -18,6 +19,41 @@ NUMBERED = "    const int64_t count = numbered(c.active, t0, until, B, first, en
 
 STEP = "stop - first, 0"
 """The rows of one step, in the place of those that are numbered."""
+
+
+def print_packing(addresses: Addresses) -> Iterator[str]:
+    """Return the lines that pack all matrices for the products of one direction."""
+    for direction in ("forward", "backward"):
+        yield f"static void pack_{direction}(const Call& c, {PART}) {{"
+        yield f"  {SIZES}"
+        for (when, run), field in addresses.packed.items():
+            if when == direction:
+                is_of_input = direction == "backward" and run.source.kind is Kind.X
+                yield from _packing(addresses, run, field, direction, is_of_input)
+        yield "}"
+
+
+def _packing(
+    addresses: Addresses, run: Run, field: str, direction: str, only_if_needed: bool
+) -> Iterator[str]:
+    units, condition = UNITS[run.source.size], "if (c.d_x_needed) " if only_if_needed else ""
+    for first, matrices in run.neighbours:
+        place, heads = matrices[0].place, matrices[0].heads
+        matrix = (
+            f"{heads}, {len(matrices)} * H, {units}, {_part_of(addresses, 'matrix', place, heads, units)}"
+        )
+        if direction == "forward":
+            yield f"  pack_turned(c.pack, c.panel, {matrix}, c.{field}, {first} * H);"
+        else:
+            rows = f"{first} * H, {len(run.matrices)} * H"
+            yield f"  {condition}pack_plain(c.pack, c.panel, {matrix}, c.{field}, {rows});"
+
+
+def _part_of(addresses: Addresses, what: str, place: Place, heads: int, units: str) -> str:
+    """Return the address of matrices, or of their gradients, within the parameter that they lie in."""
+    start = place.start // addresses.schedule.layout.hidden_size if heads == 1 else 0
+    whole = f"c.{what}_{addresses.tensors.index(place.tensor)}"
+    return f"{whole} + {start} * H * {units}" if start else whole
 
 
 def print_forward(addresses: Addresses, functions: Collection[str]) -> Iterator[str]:
@@ -167,10 +203,9 @@ def _weight_gradients(addresses: Addresses, run: Run) -> Iterator[str]:
     for first, matrices in run.neighbours:
         place, heads = matrices[0].place, matrices[0].heads
         tensor = addresses.tensors.index(place.tensor)
-        start = place.start // addresses.schedule.layout.hidden_size if heads == 1 else 0
-        within = f"part * c.size_{tensor}" + (f" + {start} * H * {units}" if start else "")
+        gradient = f"{_part_of(addresses, 'grad', place, heads, units)} + part * c.size_{tensor}"
         slots = f"Rows{{c.slots + {run.slot + first} * H, 0, {len(addresses.schedule.slots)} * H, 0}}"
         yield (
             f"    if (c.grad_{tensor}) learn(c.turned, {heads}, count, rows, {len(matrices)} * H, {units}, {slots}, "
-            f"{_source(addresses, run.source, 'count, rows')}, c.grad_{tensor} + {within}, until < c.steps, room);"
+            f"{_source(addresses, run.source, 'count, rows')}, {gradient}, until < c.steps, room);"
         )
