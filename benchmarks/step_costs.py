@@ -11,8 +11,8 @@ products in billions of operations a second:
     elementwise          all else that is compiled: the time of both directions when products do nothing
     rest                 Python, autograd, new memory: the step less all of the above
 
-"own products" is `speed.bound`: the same products by torch's functions, into tensors made beforehand; "peak" the speed of
-one large product of torch's (2048 x 2048 x 2048).
+"own products" is `speed.bound`: the same products by torch's functions, into tensors made beforehand; "peak" the speed
+of one large product of torch's (2048 x 2048 x 2048).
 """
 
 from __future__ import annotations
@@ -39,7 +39,6 @@ from speed.timing import training_step
 
 import nas_rnn
 from nas_rnn.execution import RNN
-from nas_rnn.execution.fused.compiled import CompiledBuffers
 from nas_rnn.execution.fused.kernels import Kernels, make_kernels
 from nas_rnn.execution.fused.toolchain import compile_library
 
@@ -146,7 +145,7 @@ def _timed(step: Callable[[], None]) -> float:
 def _parts_timed() -> Iterator[dict[str, float]]:
     """Time the packing of matrices, and the compiled code."""
     spent: dict[str, float] = defaultdict(float)
-    named = ((CompiledBuffers, "pack", "pack"), (Kernels, "call", "loops"))
+    named = ((Kernels, "pack", "pack"), (Kernels, "call", "loops"))
     kept = [(owner, name, getattr(owner, name)) for owner, name, _ in named]
 
     def timed(method: Callable[..., Any], part: str) -> Callable[..., Any]:

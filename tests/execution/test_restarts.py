@@ -18,6 +18,7 @@ from nas_rnn.execution import RNN
 from nas_rnn.execution.backends import BACKENDS
 from nas_rnn.execution.eager.backend import run_eager
 from nas_rnn.execution.fused import backend as fused_backend
+from nas_rnn.execution.fused import compiled
 from tests.execution.scaled import assert_close_to_scale
 from tests.execution.zoo import zoo_cells
 from tests.random_cells import cells
@@ -228,6 +229,7 @@ def test_no_gradient_crosses_a_restart() -> None:
 def test_compiled_code_restarts(lengths: tuple[int, ...] | None, monkeypatch: pytest.MonkeyPatch) -> None:
     """But for cells with a path that is computed for all steps at once."""
     eager: list[int] = []
+    monkeypatch.setattr(compiled, "ROWS_AT_A_TIME", 21)
     monkeypatch.setattr(fused_backend, "run_eager", lambda *given: eager.append(1) or run_eager(*given))
     restarts = torch.rand(40, 3) < 0.2
     for tested, times in ((lstm, 0), (SCALED, 0), (ZOO["mingru"], 0), (ZOO["qrnn"], 1)):

@@ -18,11 +18,11 @@ from nas_rnn.execution.fused.schedule import Run
 ROWS_A_THREAD = 2
 """A thread is given at least so many sequences."""
 ROWS_AT_A_TIME = 256
-"""Of so many rows at most, if not of one step, a part multiplies the steps at a time: what it has written is still in the caches."""
+"""A part multiplies the steps of so many rows at a time, or one step: what it has written is still in the caches."""
 SLOTS_AT_A_TIME = 1 << 16
 """So many numbers of slots the forward pass multiplies at a time, as the second cache holds."""
 MOST_APART = 1 << 26
-"""So many numbers at most are the gradients of weights in all parts together; of more, they are computed after the loop."""
+"""So many numbers at most have the parts' gradients of weights; those of more are computed after the loop."""
 
 
 class CompiledBuffers(Buffers):
@@ -40,7 +40,7 @@ class CompiledBuffers(Buffers):
 
     def forward(self) -> None:
         self.make_room()
-        rows = SLOTS_AT_A_TIME // self.slots[0, 0].numel()
+        rows = SLOTS_AT_A_TIME // max(1, self.slots.shape[-1])
         self.chunk = self.steps_of(max(rows, ROWS_AT_A_TIME // 4))
         self.call("forward", {}, 0)
 
@@ -52,7 +52,8 @@ class CompiledBuffers(Buffers):
         d_x = self.gathered_gradients(needs_x)
         wanted = {name for (name, _), need in zip(self.layout.shapes, needs, strict=True) if need}
         names = [name for name in self.kernels.code.tensors if name in wanted]
-        beside = self.parts * sum(self.parameters[name].numel() for name in names) > MOST_APART
+        apart = self.parts * sum(self.parameters[name].numel() for name in names)
+        beside = self.parts > 1 and apart > MOST_APART
         grads = {} if beside else {name: self.empty_gradient(name) for name in names}
         fields: dict[str, Tensor | int] = {"d_x_needed": int(needs_x)}
         for k, name in enumerate(self.kernels.code.tensors):
@@ -86,16 +87,18 @@ class CompiledBuffers(Buffers):
         code, products = self.kernels.code, self.kernels.products
         widest = max(self.layout.input_size, self.layout.hidden_size)
         parts, learned = self.parts, self.learned.numel()
-        spilled = -(-code.spilled * widest // 16) * 16
-        each = spilled + 2 * self.chunk * -(-self.batch // parts) + (products.room(columns) if columns else 0)
+        spilled = aligned(code.spilled * widest)
+        rows = aligned(2 * self.chunk * -(-self.batch // parts))
+        each = spilled + rows + (products.room(columns) if columns else 0)
         packed = {
             field: self.packed_size(run) for (when, run), field in code.packed.items() if when == direction
         }
-        whole = empty(self.x, 2 * parts * learned + parts * each + sum(packed.values()))
+        sums = aligned(2 * parts * learned)
+        whole = empty(self.x, sums + parts * each + sum(packed.values()))
         at, size = whole.data_ptr(), self.x.element_size()
-        scratch = Scratch(parts, at, 2 * learned, at + 2 * parts * learned * size, each)
+        scratch = Scratch(parts, at, 2 * learned, at + sums * size, each)
         gathered = whole[: 2 * parts * learned].view(parts, 2, learned).zero_()
-        at += (2 * parts * learned + parts * each) * size
+        at += (sums + parts * each) * size
         known = {**self.tensors(), **more}
         for field, numbers in packed.items():
             known[field] = at
@@ -121,11 +124,20 @@ class CompiledBuffers(Buffers):
             0 if value is None else value if isinstance(value, int) else value.data_ptr()
             for value in map(known.get, code.fields)
         ]
-        self.kernels.call(direction, (ctypes.c_int64 * len(addresses))(*addresses), self.batch, scratch)
+        arguments = (ctypes.c_int64 * len(addresses))(*addresses)
+        self.kernels.pack(direction, arguments)
+        self.kernels.call(direction, arguments, self.batch, scratch)
         return gathered[:, 1].sum(0)
 
     def packed_size(self, run: Run) -> int:
         """Return how many numbers a run's packed matrices take at most, in either direction."""
         heads = run.matrices[0].heads
         out, size = len(run.matrices) * self.layout.hidden_size // heads, self.width(run.source) // heads
-        return heads * max(self.kernels.products.size(size, out), self.kernels.products.size(out, size))
+        return aligned(
+            heads * max(self.kernels.products.size(size, out), self.kernels.products.size(out, size))
+        )
+
+
+def aligned(numbers: int) -> int:
+    """Return how many numbers are kept room for, so that what follows begins with a cache line."""
+    return -(-numbers // 16) * 16

@@ -55,10 +55,13 @@ class Kernels:
     functions: dict[str, Function]
     products: Products
 
+    def pack(self, name: str, arguments: ctypes.Array[ctypes.c_int64]) -> None:
+        """Pack the matrices for a function's products."""
+        self.functions[f"pack_{name}"](ctypes.addressof(arguments), 0, 0, 0, 0, 0)
+
     def call(self, name: str, arguments: ctypes.Array[ctypes.c_int64], rows: int, scratch: Scratch) -> None:
-        """Pack the matrices for a direction, then run its function over ``rows``, shared out over the scratch's threads."""
+        """Run a function over ``rows``, shared out over the scratch's threads."""
         function, address = self.functions[name], ctypes.addressof(arguments)
-        self.functions[f"pack_{name}"](address, 0, 0, 0, 0, 0)
         if scratch.parts == 1:
             function(address, 0, 0, rows, scratch.gathered, scratch.spilled)
             return
@@ -81,8 +84,8 @@ class Kernels:
 
 @dataclass(frozen=True)
 class Scratch:
-    """What each part of a call writes to for itself, as addresses and how many numbers the parts' lie apart: sums of learned
-    numbers' gradients, and all else."""
+    """What each part of a call writes to for itself, sums of learned numbers' gradients and all else: addresses, and
+    how many numbers lie between those of two parts."""
 
     parts: int
     gathered: int

@@ -1,8 +1,8 @@
 """Memory for what a layer keeps to itself, used again from one training step to the next.
 
-Memory that is new to a process costs more to touch for the first time than to compute with: on a virtual machine eight times
-as much as to write it again. The C library gives large blocks back to the system as soon as they are freed, so each
-training step would pay anew.
+Memory that is new to a process costs more to touch for the first time than to compute with: on a virtual machine eight
+times as much as to write it again. The C library gives large blocks back to the system as soon as they are freed, so
+each training step would pay anew.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ MOST = 1 << 28
 """So many bytes are kept at most for later use; those that have waited for longest go first."""
 
 _free: list[mmap.mmap] = []
-"""Blocks in the order in which they came back. A list's methods are atomic: there is no lock, as the garbage collector may
-bring a block back in the middle of anything."""
+"""Blocks in the order in which they came back. A list's methods are atomic: there is no lock, as the garbage collector
+may bring a block back in the middle of anything."""
 
 
 def empty(like: Tensor, *shape: int) -> Tensor:

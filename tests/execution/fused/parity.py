@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 from nas_rnn.cells import Cell
 from nas_rnn.execution import RNN
+from nas_rnn.execution.fused import compiled
 from nas_rnn.execution.fused.kernels import prepare
 from nas_rnn.execution.layout import layer_layouts
 
@@ -22,7 +23,8 @@ DTYPES = list(LIMITS)
 @dataclass(frozen=True, kw_only=True)
 class Case:
     """One way to call an RNN. ``lengths``: as a packed batch; ``start``: with initial states; ``strided``: no
-    tensor given is contiguous; ``frozen``: parameters need no gradient; ``loss``: what it is computed from."""
+    tensor given is contiguous; ``frozen``: parameters need no gradient; ``loss``: what it is computed from; ``rows``:
+    so many are multiplied at a time over several steps."""
 
     inputs: int = 4
     hidden: int = 6
@@ -39,6 +41,7 @@ class Case:
     x_needs: bool = True
     loss: str = "both"
     threads: int = 1
+    rows: int = compiled.ROWS_AT_A_TIME
 
 
 @dataclass(frozen=True)
@@ -181,8 +184,9 @@ def check(tested: Cell, case: Case, dtype: torch.dtype) -> float | None:
     Returns None for a random cell that overflows, and for one on which float32 arithmetic itself, in torch's
     own operations, is a tenth of the limit or more away from float64's: there ten times that is the limit.
     """
-    threads = torch.get_num_threads()
+    threads, rows = torch.get_num_threads(), compiled.ROWS_AT_A_TIME
     torch.set_num_threads(case.threads)
+    compiled.ROWS_AT_A_TIME = case.rows
     try:
         problem = make_problem(tested, case, dtype)
         expected = solve(problem.to(torch.float64), "reference")
@@ -195,6 +199,7 @@ def check(tested: Cell, case: Case, dtype: torch.dtype) -> float | None:
         assert problem.rnn.backend == "fused"
     finally:
         torch.set_num_threads(threads)
+        compiled.ROWS_AT_A_TIME = rows
     apart = distances(found, expected)
     too_far = {name: distance for name, distance in apart.items() if not distance <= limit}
     assert not too_far, f"{case}: {too_far}; torch's own operations: {own}"

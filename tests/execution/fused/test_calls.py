@@ -11,8 +11,18 @@ from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.cells.zoo.classic import gru, lstm
 from nas_rnn.cells.zoo.fast import mingru, qrnn
 from nas_rnn.execution import RNN
-from nas_rnn.execution.fused import kernels
-from tests.execution.fused.parity import DTYPES, Case, check, fitted, make_problem, prepare_all, solve
+from nas_rnn.execution.fused import compiled, kernels
+from tests.execution.fused.parity import (
+    DTYPES,
+    LIMITS,
+    Case,
+    check,
+    distances,
+    fitted,
+    make_problem,
+    prepare_all,
+    solve,
+)
 
 pytestmark = pytest.mark.usefixtures("no_eager")
 
@@ -58,6 +68,11 @@ CASES = {
         loss="state", start=True, lengths=LENGTHS, steps=7, batch=7
     ),
     "many steps": Case(steps=80, batch=2),
+    "some steps at a time": Case(steps=80, batch=2, rows=50, hidden=34),
+    "a step at a time": Case(
+        steps=6, batch=9, rows=4, threads=2, start=True, lengths=(6, 6, 5, 4, 4, 3, 2, 1, 1)
+    ),
+    "wide": Case(steps=3, batch=7, inputs=430, hidden=37),
     "many rows": Case(steps=20, batch=40, threads=2),
 }
 
@@ -74,21 +89,32 @@ def test_all_ways_to_call(dtype: torch.dtype) -> None:
 def test_work_is_shared_out_and_nothing_depends_on_it(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Outputs are the same bits with two threads; and with two, the work is cut in two."""
     parts: list[int] = []
-    made = kernels.Scratch.__init__
+    made = kernels.Scratch
 
-    def watched(self, *arguments):  # type: ignore[no-untyped-def]
-        made(self, *arguments)
-        parts.append(self.parts)
+    def watched(*arguments: int) -> kernels.Scratch:
+        parts.append(arguments[0])
+        return made(*arguments)
 
     problem = make_problem(lstm, Case(batch=8), torch.float64)
     alone = solve(problem, "fused")
-    monkeypatch.setattr(kernels.Scratch, "__init__", watched)
+    monkeypatch.setattr(compiled, "Scratch", watched)
     torch.set_num_threads(threads)
     found = solve(problem, "fused")
     assert parts[:1] == [threads]
     assert torch.equal(found["output"], alone["output"])
     for name, value in found.items():
         torch.testing.assert_close(value, alone[name], rtol=1e-12, atol=1e-13)
+
+
+def test_gradients_of_many_weights_are_computed_after_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where each thread's own would take too much memory."""
+    for tested in CELLS:
+        case = fitted(tested, Case(lengths=LENGTHS, steps=7, batch=7, threads=2, start=True))
+        expected = solve(problem := make_problem(tested, case, torch.float64), "reference")
+        monkeypatch.setattr(compiled, "MOST_APART", 0)
+        torch.set_num_threads(2)
+        found = solve(problem, "fused")
+        assert max(distances(found, expected).values()) < LIMITS[torch.float64]
 
 
 def test_without_gradient_modes() -> None:

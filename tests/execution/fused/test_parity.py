@@ -25,15 +25,15 @@ AT_ONCE = 10
 
 CASES = [
     Case(),
-    Case(lengths=(2, 5, 3), start=True, bidirectional=True),
+    Case(lengths=(2, 5, 3), start=True, bidirectional=True, rows=4),
     Case(steps=1, batch=1),
-    Case(start=True, strided=True, loss="state"),
+    Case(start=True, strided=True, loss="state", rows=8),
     Case(layers=2, bidirectional=True, dropout=0.4),
     Case(batch_first=True, batch=4, threads=2),
     Case(steps=1, batch=1, start=True),
     Case(frozen=True, start=True),
-    Case(x_needs=False, loss="output", lengths=(5, 5, 1)),
-    Case(steps=9, batch=9, threads=2, lengths=(9, 1, 8, 2, 7, 3, 6, 4, 5), start=True),
+    Case(x_needs=False, loss="output", lengths=(5, 5, 1), rows=6),
+    Case(steps=9, batch=9, threads=2, lengths=(9, 1, 8, 2, 7, 3, 6, 4, 5), start=True, rows=10),
     Case(inputs=100, hidden=34, loss="output"),
     Case(layers=3, bidirectional=True, lengths=(3, 4, 5), start=True, batch_first=True),
 ]
@@ -56,7 +56,7 @@ def compare(pairs: list[tuple[Cell, Case]], dtype: torch.dtype) -> list[float]:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("names", ZOO_PARTS, ids=lambda names: f"{names[0]}-{names[-1]}")
 def test_published_cells(names: list[str], dtype: torch.dtype, record_property: Record) -> None:
-    cases = [Case(hidden=8), Case(hidden=8, lengths=(2, 5, 3), start=True, bidirectional=True)]
+    cases = [Case(hidden=8), Case(hidden=8, lengths=(2, 5, 3), start=True, bidirectional=True, rows=7)]
     pairs = [(ZOO[name], case) for name in names for case in cases]
     found = compare(pairs, dtype)
     assert len(found) == len(pairs)

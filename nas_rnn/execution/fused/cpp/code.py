@@ -1,6 +1,6 @@
 """A cell's whole C++: one function that runs a sequence forwards, one backwards, and one that packs matrices for each.
 
-All take a pointer to `Call` and a range of sequences of the batch, so that threads share a batch out; to pack takes one thread.
+All take a pointer to `Call` and a range of sequences of the batch, so that threads share a batch out; one packs.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@ struct Call {
   int64_t steps, batch, input_size, hidden_size, panel, chunk, spilled, d_x_needed;
   Product product;
   Turned turned;
+  Pack pack;
   const int64_t* active;
   const uint8_t* marks;
   const uint8_t* restarts;
@@ -21,8 +22,10 @@ struct Call {
   F* packed_2;
   F* packed_3;
   F* packed_4;
+  F* matrix_0;
   F* grad_0;
   int64_t size_0;
+  F* matrix_1;
   F* grad_1;
   int64_t size_1;
 };
@@ -132,6 +135,18 @@ static void backward_2(const Call& c, int64_t t, int64_t first, int64_t end, F* 
     }
   }
 }
+static void pack_forward(const Call& c, int64_t part, int64_t first, int64_t end, F* gathered, F* spilled) {
+  const int64_t B = c.batch, I = c.input_size, H = c.hidden_size;
+  pack_turned(c.pack, c.panel, 1, 3 * H, I, c.matrix_0, c.packed_0, 0 * H);
+  pack_turned(c.pack, c.panel, 1, 2 * H, H, c.matrix_1 + 1 * H * H, c.packed_2, 0 * H);
+  pack_turned(c.pack, c.panel, 1, 1 * H, H, c.matrix_1, c.packed_3, 0 * H);
+}
+static void pack_backward(const Call& c, int64_t part, int64_t first, int64_t end, F* gathered, F* spilled) {
+  const int64_t B = c.batch, I = c.input_size, H = c.hidden_size;
+  if (c.d_x_needed) pack_plain(c.pack, c.panel, 1, 3 * H, I, c.matrix_0, c.packed_1, 0 * H, 3 * H);
+  pack_plain(c.pack, c.panel, 1, 2 * H, H, c.matrix_1 + 1 * H * H, c.packed_4, 0 * H, 3 * H);
+  pack_plain(c.pack, c.panel, 1, 1 * H, H, c.matrix_1, c.packed_4, 2 * H, 3 * H);
+}
 static void forward(const Call& c, int64_t part, int64_t first, int64_t end, F* gathered, F* spilled) {
   const int64_t B = c.batch, I = c.input_size, H = c.hidden_size;
   int64_t* rows = (int64_t*)(spilled + c.spilled);
@@ -167,12 +182,18 @@ static void backward(const Call& c, int64_t part, int64_t first, int64_t end, F*
     const int64_t count = numbered(c.active, t0, until, B, first, end, rows);
     if (c.d_x_needed) multiply(c.product, c.panel, 1, count, rows, I, 3 * H, Rows{c.slots + 0 * H, 0, 4 * H, 0}, c.packed_1, Rows{c.d_x + (0) * I, 0, I, 0}, 0);
     if (c.grad_0) learn(c.turned, 1, count, rows, 3 * H, I, Rows{c.slots + 0 * H, 0, 4 * H, 0}, Rows{c.x, 0, I, 0}, c.grad_0 + part * c.size_0, until < c.steps, room);
-    if (c.grad_1) learn(c.turned, 1, count, rows, 2 * H, H, Rows{c.slots + 1 * H, 0, 4 * H, 0}, (c.marks ? Rows{c.before_0, 0, H, 0} : Rows{c.new_0, c.start_0, H, B}), c.grad_1 + part * c.size_1 + 1 * H * H, until < c.steps, room);
+    if (c.grad_1) learn(c.turned, 1, count, rows, 2 * H, H, Rows{c.slots + 1 * H, 0, 4 * H, 0}, (c.marks ? Rows{c.before_0, 0, H, 0} : Rows{c.new_0, c.start_0, H, B}), c.grad_1 + 1 * H * H + part * c.size_1, until < c.steps, room);
     if (c.grad_1) learn(c.turned, 1, count, rows, 1 * H, H, Rows{c.slots + 3 * H, 0, 4 * H, 0}, (c.marks ? Rows{c.before_0, 0, H, 0} : Rows{c.new_0, c.start_0, H, B}), c.grad_1 + part * c.size_1, until < c.steps, room);
   }
 }
 }  // namespace
 extern "C" {
+void gru_pack_forward(const void* c, int64_t part, int64_t first, int64_t end, F* gathered, F* spilled) {
+  gru::pack_forward(*(const gru::Call*)c, part, first, end, gathered, spilled);
+}
+void gru_pack_backward(const void* c, int64_t part, int64_t first, int64_t end, F* gathered, F* spilled) {
+  gru::pack_backward(*(const gru::Call*)c, part, first, end, gathered, spilled);
+}
 void gru_forward(const void* c, int64_t part, int64_t first, int64_t end, F* gathered, F* spilled) {
   gru::forward(*(const gru::Call*)c, part, first, end, gathered, spilled);
 }

@@ -3,6 +3,7 @@ struct Call {
   int64_t steps, batch, input_size, hidden_size, panel, chunk, spilled, d_x_needed;
   Product product;
   Turned turned;
+  Pack pack;
   const int64_t* active;
   const uint8_t* marks;
   const uint8_t* restarts;
@@ -20,8 +21,10 @@ struct Call {
   F* packed_1;
   F* packed_2;
   F* packed_3;
+  F* matrix_0;
   F* grad_0;
   int64_t size_0;
+  F* matrix_1;
   F* grad_1;
   int64_t size_1;
 };
@@ -65,6 +68,16 @@ static void backward_2(const Call& c, int64_t t, int64_t first, int64_t end, F* 
     }
   }
 }
+static void pack_forward(const Call& c, int64_t part, int64_t first, int64_t end, F* gathered, F* spilled) {
+  const int64_t B = c.batch, I = c.input_size, H = c.hidden_size;
+  pack_turned(c.pack, c.panel, 1, 1 * H, I, c.matrix_0, c.packed_0, 0 * H);
+  pack_turned(c.pack, c.panel, 1, 1 * H, H, c.matrix_1, c.packed_2, 0 * H);
+}
+static void pack_backward(const Call& c, int64_t part, int64_t first, int64_t end, F* gathered, F* spilled) {
+  const int64_t B = c.batch, I = c.input_size, H = c.hidden_size;
+  if (c.d_x_needed) pack_plain(c.pack, c.panel, 1, 1 * H, I, c.matrix_0, c.packed_1, 0 * H, 1 * H);
+  pack_plain(c.pack, c.panel, 1, 1 * H, H, c.matrix_1, c.packed_3, 0 * H, 1 * H);
+}
 static void forward(const Call& c, int64_t part, int64_t first, int64_t end, F* gathered, F* spilled) {
   const int64_t B = c.batch, I = c.input_size, H = c.hidden_size;
   int64_t* rows = (int64_t*)(spilled + c.spilled);
@@ -104,6 +117,12 @@ static void backward(const Call& c, int64_t part, int64_t first, int64_t end, F*
 }
 }  // namespace
 extern "C" {
+void rnn_pack_forward(const void* c, int64_t part, int64_t first, int64_t end, F* gathered, F* spilled) {
+  rnn::pack_forward(*(const rnn::Call*)c, part, first, end, gathered, spilled);
+}
+void rnn_pack_backward(const void* c, int64_t part, int64_t first, int64_t end, F* gathered, F* spilled) {
+  rnn::pack_backward(*(const rnn::Call*)c, part, first, end, gathered, spilled);
+}
 void rnn_forward(const void* c, int64_t part, int64_t first, int64_t end, F* gathered, F* spilled) {
   rnn::forward(*(const rnn::Call*)c, part, first, end, gathered, spilled);
 }

@@ -1,0 +1,115 @@
+"""Memory that is used again: by whom, how much of it is kept, and that nothing is ever shared."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from nas_rnn.cells.zoo.classic import lstm
+from nas_rnn.execution import RNN
+from nas_rnn.execution.fused import memory
+from nas_rnn.execution.fused.memory import empty
+
+LIKE = torch.zeros(1)
+MANY = memory.LEAST // 4
+
+
+@pytest.fixture(autouse=True)
+def none_free() -> Iterator[None]:
+    gc.collect()
+    memory._free.clear()
+    yield
+    memory._free.clear()
+
+
+def test_a_block_is_used_again_by_a_tensor_of_about_its_size() -> None:
+    first = empty(LIKE, 2, MANY)
+    place = first.data_ptr()
+    assert first.shape == (2, MANY)
+    assert first.dtype == LIKE.dtype
+    del first
+    assert empty(LIKE.double(), MANY).data_ptr() == place
+    assert empty(LIKE, 5 * MANY).data_ptr() != place
+    assert empty(LIKE, MANY // 2 + MANY // 3).data_ptr() != place  # small ones are the C library's
+    assert empty(LIKE, 2 * MANY - 9).data_ptr() == place
+
+
+def test_a_block_waits_for_all_that_look_at_it() -> None:
+    whole = empty(LIKE, 4, MANY)
+    part, place = whole[2].view(-1, 2), whole.data_ptr()
+    del whole
+    assert empty(LIKE, 4, MANY).data_ptr() != place
+    part.fill_(3.0)
+    del part
+    assert place in {empty(LIKE, 4, MANY).data_ptr() for _ in range(2)}
+
+
+def test_only_so_much_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "MOST", 10 * memory.LEAST)
+    tensors = [empty(LIKE, 3, MANY) for _ in range(5)]
+    last = tensors[-1].data_ptr()
+    while tensors:
+        del tensors[0]
+    assert sum(map(len, memory._free)) == 9 * memory.LEAST
+    places = [empty(LIKE, 3, MANY) for _ in range(3)]
+    assert last in {t.data_ptr() for t in places}
+
+
+def test_threads_never_share_a_block() -> None:
+    wrong: list[int] = []
+
+    def work(number: int) -> None:
+        for _ in range(200):
+            tensor = empty(LIKE, 2, MANY).fill_(number)
+            again = empty(LIKE, MANY).fill_(-number)
+            if not (bool((tensor == number).all()) and bool((again == -number).all())):
+                wrong.append(number)
+
+    threads = [threading.Thread(target=work, args=(k + 1,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no processes fork here")
+def test_a_forked_process_has_memory_of_its_own() -> None:
+    tensor = empty(LIKE, MANY).fill_(1.0)
+    child = os.fork()
+    if child == 0:
+        tensor.fill_(2.0)
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert bool((tensor == 1.0).all())
+
+
+def test_training_steps_take_the_same_memory() -> None:
+    rnn, x = RNN(lstm, 64, 64), torch.randn(40, 16, 64)
+    for _ in range(3):
+        rnn.zero_grad()
+        rnn(x)[0].sum().backward()
+    kept = {id(block) for block in memory._free}
+    assert kept
+    rnn.zero_grad()
+    rnn(x)[0].sum().backward()
+    assert {id(block) for block in memory._free} == kept
+
+
+def test_results_and_gradients_outlive_later_steps() -> None:
+    rnn, x = RNN(lstm, 128, 128), torch.randn(40, 16, 128)
+    output, _ = rnn(x)
+    output.sum().backward()
+    first = [output.clone(), *(p.grad.clone() for p in rnn.parameters() if p.grad is not None)]
+    held = [output, *(p.grad for p in rnn.parameters())]
+    for _ in range(3):
+        rnn.zero_grad()
+        rnn(-2 * x)[0].sum().backward()
+    for ours, before in zip(held, first, strict=True):
+        assert ours is not None
+        assert torch.equal(ours, before)
