@@ -7,14 +7,15 @@ all weights) of one layer; a ratio is the median, over rounds in which all take 
 peer's. So 0.5 is twice as fast. Peers:
 
     nn.LSTM, nn.GRU, nn.RNN  torch's layer: with the same weights in the set twins, of the same size in linear
+    torchrecurrent           the package's layer of this cell and size, in the set of that name
     eager                    RNN(..., backend="eager"): products with the input hoisted, torch's functions
     naive                    one nn.Linear a product and step, torch's functions (speed/naive.py)
     compile                  torch.compile of the naive module; only with --compile, it takes a minute a cell
     products                 the cell's own matrix products and nothing else (speed/bound.py)
 
-The sets twins, gated, chains and linear hold such figures. first-step has, in fresh processes, the seconds from
-a cell to the end of its first step beside a later step, with an empty cache ("cold"), with the shared products
-compiled before ("new") and with the cell seen before ("cached"). memory compares what a step adds to the peak.
+The sets twins, gated, chains, linear and torchrecurrent hold such figures. first-step has, in fresh processes, the
+seconds from a cell to the end of its first step beside a later step, with an empty cache ("cold"), with the shared
+products compiled before ("new") and with the cell seen before ("cached"). memory compares what a step adds to the peak.
 """
 
 from __future__ import annotations

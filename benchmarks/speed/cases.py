@@ -21,22 +21,33 @@ SHAPES = (
 LARGE, MIDDLE, SMALL = SHAPES[3], SHAPES[0], SHAPES[2]
 LONG = Shape(256, 32, 128, 128)
 TWINS: dict[str, type[nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
+TORCHRECURRENT = {
+    "cfn": "CFN",
+    "fastgrnn": "FastGRNN",
+    "janet": "JANET",
+    "lstm_peephole": "PeepholeLSTM",
+    "mgu": "MGU",
+    "mut1": "MUT1",
+    "nascell": "NAS",
+    "ran": "RAN",
+}
+"""Cells of ours and layers of the package torchrecurrent."""
 LINEAR = ("mingru", "minlstm", "sru", "qrnn")
 RANDOM_CELLS = 30
 ACTIVATIONS = ("tanh", "sigmoid", "relu", "relu", "identity", "tanh", "sigmoid", "tanh")
 """Those of the nodes of DARTS' second-order cell, in order."""
-SETS = ("twins", "gated", "chains", "linear")
+SETS = ("twins", "gated", "chains", "linear", "torchrecurrent")
 
 
 @dataclass(frozen=True)
 class Case:
-    """One cell at one shape. ``twin`` is torch's layer to compare with: of the same weights where the cell is
-    its own (``is_same``), else only of the same size."""
+    """One cell at one shape. ``twin`` is another's layer to compare with: of the same weights where it is torch's own
+    of this cell (``is_same``), else only of the same size."""
 
     set: str
     cell: Cell
     shape: Shape
-    twin: type[nn.RNNBase] | None = None
+    twin: type[nn.Module] | None = None
     is_same: bool = False
 
 
@@ -46,6 +57,12 @@ def cases(name: str, random_cells: int = RANDOM_CELLS) -> Iterator[Case]:
         for cell, twin in TWINS.items():
             for shape in SHAPES:
                 yield Case(name, nas_rnn.load_cell(cell), shape, twin, is_same=True)
+    elif name == "torchrecurrent":
+        import torchrecurrent
+
+        for shape in (MIDDLE, LARGE):
+            for cell, layer in TORCHRECURRENT.items():
+                yield Case(name, nas_rnn.load_cell(cell), shape, getattr(torchrecurrent, layer))
     elif name == "linear":
         for cell in LINEAR:
             yield Case(name, nas_rnn.load_cell(cell), LONG, nn.LSTM)

@@ -106,12 +106,13 @@ def make_modules(case: Case) -> dict[str, nn.Module]:
     cell, sizes = case.cell, (case.shape.input_size, case.shape.hidden_size)
     modules: dict[str, nn.Module] = {}
     twin = case.twin(*sizes) if case.twin is not None else None
-    ours = RNN.from_torch(twin) if twin is not None and case.is_same else RNN(cell, *sizes)
+    ours = RNN.from_torch(twin) if isinstance(twin, nn.RNNBase) and case.is_same else RNN(cell, *sizes)
     eager = RNN(cell, *sizes, backend="eager")
     eager.load_state_dict(ours.state_dict())
     modules[OURS] = ours
     if case.twin is not None and twin is not None:
-        modules[f"nn.{case.twin.__name__}"] = twin
+        is_torchs = case.twin.__module__.startswith("torch.")
+        modules[f"nn.{case.twin.__name__}" if is_torchs else "torchrecurrent"] = twin
     naive = NaiveRNN(cell, *sizes).copy_from(ours)
     check_parity(ours, naive, twin if case.is_same else None)
     return {**modules, "eager": eager, "naive": naive}

@@ -43,7 +43,7 @@ class Buffers(ABC):
         self.new: list[Tensor]
         self.kept: list[Tensor]
         self.moments: Tensor
-        self.pointers: dict[str, Tensor | int] = {}
+        self.pointers: dict[str, Tensor] = {}
 
     @abstractmethod
     def forward(self) -> None:
@@ -200,9 +200,9 @@ class Buffers(ABC):
             else:
                 out.addmm_(d[rows].t(), source[:, columns])
 
-    def tensors(self) -> dict[str, Tensor | int | None]:
+    def tensors(self) -> dict[str, Tensor]:
         """Return the tensors in which places lie, by the names of `field_of`."""
-        known: dict[str, Tensor | int | None] = {
+        known: dict[str, Tensor] = {
             "x": self.x,
             "learned": self.learned,
             "slots": self.slots,

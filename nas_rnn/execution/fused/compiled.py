@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from nas_rnn.execution.fused.buffers import Buffers
-from nas_rnn.execution.fused.kernels import Kernels, Scratch
+from nas_rnn.execution.fused.kernels import Kernels, Scratch, aligned
 from nas_rnn.execution.fused.memory import empty
 from nas_rnn.execution.fused.openmp import find_openmp
-from nas_rnn.execution.fused.schedule import Run
 
 ROWS_A_THREAD = 2
 """A thread is given at least so many sequences."""
@@ -42,7 +41,7 @@ class CompiledBuffers(Buffers):
         self.make_room()
         rows = SLOTS_AT_A_TIME // max(1, self.slots.shape[-1])
         self.chunk = self.steps_of(max(rows, ROWS_AT_A_TIME // 4))
-        self.call("forward", {}, 0)
+        self.call("forward", False, {})
 
     def backward(
         self, d_output: Tensor, d_finals: Sequence[Tensor], needs_x: bool, needs: Sequence[bool]
@@ -55,11 +54,7 @@ class CompiledBuffers(Buffers):
         apart = self.parts * sum(self.parameters[name].numel() for name in names)
         beside = self.parts > 1 and apart > MOST_APART
         grads = {} if beside else {name: self.empty_gradient(name) for name in names}
-        fields: dict[str, Tensor | int] = {"d_x_needed": int(needs_x)}
-        for k, name in enumerate(self.kernels.code.tensors):
-            if name in grads:
-                fields |= {f"grad_{k}": grads[name], f"size_{k}": self.parameters[name].numel()}
-        learned = self.call("backward", fields, max(self.layout.input_size, self.layout.hidden_size))
+        learned = self.call("backward", needs_x, grads)
         found = {name: grad[0] if self.parts == 1 else grad.sum(0) for name, grad in grads.items()}
         weights = (
             self.weight_gradients(needs) if beside else [found.get(name) for name, _ in self.layout.shapes]
@@ -73,71 +68,44 @@ class CompiledBuffers(Buffers):
     def empty_gradient(self, name: str) -> Tensor:
         """Return room for the gradient of a parameter in each part; zeros where not all of it takes part."""
         parameter = self.parameters[name]
-        runs = (run for stage in self.schedule.stages for run in stage.backward)
-        used = sum(
-            m.place.stop - m.place.start for run in runs for m in run.matrices if m.place.tensor == name
-        )
-        shape = (self.parts, *parameter.shape)
-        made = empty(parameter, *shape)
-        return made if used == parameter.shape[0] else made.zero_()
+        made = empty(parameter, self.parts, *parameter.shape)
+        return made if name in self.kernels.multiplied else made.zero_()
 
-    def call(self, direction: str, more: dict[str, Tensor | int], columns: int) -> Tensor:
-        """Run the whole sequence; return the gradient of the learned numbers. Gradients of weights of at most so many
-        ``columns`` are computed."""
-        code, products = self.kernels.code, self.kernels.products
-        widest = max(self.layout.input_size, self.layout.hidden_size)
-        parts, learned = self.parts, self.learned.numel()
-        spilled = aligned(code.spilled * widest)
-        rows = aligned(2 * self.chunk * -(-self.batch // parts))
-        each = spilled + rows + (products.room(columns) if columns else 0)
-        packed = {
-            field: self.packed_size(run) for (when, run), field in code.packed.items() if when == direction
-        }
+    def call(self, direction: str, d_x_needed: bool, grads: Mapping[str, Tensor]) -> Tensor:
+        """Run the whole sequence; return, backwards, the gradient of the learned numbers."""
+        kernels, layout, parts = self.kernels, self.layout, self.parts
+        code, products, packed = kernels.code, kernels.products, kernels.packed[direction]
+        learned = self.learned.numel() if direction == "backward" else 0
         sums = aligned(2 * parts * learned)
-        whole = empty(self.x, sums + parts * each + sum(packed.values()))
+        each = kernels.spilled + aligned(2 * self.chunk * -(-self.batch // parts))
+        each += kernels.room if grads else 0
+        whole = empty(self.x, sums + parts * each + packed.size)
         at, size = whole.data_ptr(), self.x.element_size()
         scratch = Scratch(parts, at, 2 * learned, at + sums * size, each)
-        gathered = whole[: 2 * parts * learned].view(parts, 2, learned).zero_()
+        gathered = whole[: 2 * parts * learned].view(parts, 2, learned).zero_() if learned else None
         at += (sums + parts * each) * size
-        known = {**self.tensors(), **more}
-        for field, numbers in packed.items():
-            known[field] = at
-            at += numbers * size
-        for k, name in enumerate(code.tensors):
-            known[f"matrix_{k}"] = self.parameters[name]
-        known |= {
-            "steps": self.steps,
-            "batch": self.batch,
-            "input_size": self.layout.input_size,
-            "hidden_size": self.layout.hidden_size,
-            "panel": products.columns,
-            "chunk": self.chunk,
-            "spilled": spilled,
-            "product": products.product,
-            "turned": products.turned,
-            "pack": products.pack,
-            "active": self.active,
-            "restarts": self.restarts,
-            "marks": self.marks,
-        }
-        addresses = [
-            0 if value is None else value if isinstance(value, int) else value.data_ptr()
-            for value in map(known.get, code.fields)
+        values = [
+            *(self.steps, self.batch, layout.input_size, layout.hidden_size),
+            *(products.columns, self.chunk, kernels.spilled, int(d_x_needed)),
+            *(products.product, products.turned, products.pack),
+            *(address(self.active), address(self.marks), address(self.restarts)),
+            *map(address, (self.x, self.learned, self.slots, self.moments)),
+            *map(address, self.states),
+            *map(address, self.new),
+            *(address(self.before[path]) if self.before else 0 for path in kernels.restarting),
+            *map(address, self.kept),
+            *(address(self.pointers.get(name)) for name in code.gathered),
+            *(at + place * size for place in packed.places),
         ]
-        arguments = (ctypes.c_int64 * len(addresses))(*addresses)
-        self.kernels.pack(direction, arguments)
-        self.kernels.call(direction, arguments, self.batch, scratch)
-        return gathered[:, 1].sum(0)
-
-    def packed_size(self, run: Run) -> int:
-        """Return how many numbers a run's packed matrices take at most, in either direction."""
-        heads = run.matrices[0].heads
-        out, size = len(run.matrices) * self.layout.hidden_size // heads, self.width(run.source) // heads
-        return aligned(
-            heads * max(self.kernels.products.size(size, out), self.kernels.products.size(out, size))
-        )
+        for name in code.tensors:
+            parameter = self.parameters[name]
+            values += address(parameter), address(grads.get(name)), parameter.numel()
+        arguments = (ctypes.c_int64 * len(code.fields))(*values)
+        kernels.pack(direction, arguments)
+        kernels.call(direction, arguments, self.batch, scratch)
+        return self.learned.new_empty(0) if gathered is None else gathered[:, 1].sum(0)
 
 
-def aligned(numbers: int) -> int:
-    """Return how many numbers are kept room for, so that what follows begins with a cache line."""
-    return -(-numbers // 16) * 16
+def address(tensor: Tensor | None) -> int:
+    """Return where a tensor's numbers lie; 0 for none."""
+    return 0 if tensor is None else tensor.data_ptr()

@@ -6,7 +6,7 @@ import ctypes
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ import torch
 from nas_rnn.execution.fused.cpp import CppCode, print_cpp
 from nas_rnn.execution.fused.gradient import Gradient
 from nas_rnn.execution.fused.openmp import find_openmp
-from nas_rnn.execution.fused.schedule import Schedule
+from nas_rnn.execution.fused.schedule import Run, Schedule
 from nas_rnn.execution.fused.scheduler import make_schedule
 from nas_rnn.execution.fused.toolchain import CompileError, compile_library, text_of
 from nas_rnn.execution.layout import Layout
@@ -46,6 +46,14 @@ class Products:
 
 
 @dataclass(frozen=True)
+class Packed:
+    """Where packed matrices begin, and how many numbers they have together."""
+
+    places: tuple[int, ...]
+    size: int
+
+
+@dataclass(frozen=True)
 class Kernels:
     """A cell's compiled functions with what they were made from."""
 
@@ -54,6 +62,54 @@ class Kernels:
     code: CppCode
     functions: dict[str, Function]
     products: Products
+
+    @cached_property
+    def packed(self) -> dict[str, Packed]:
+        """Where, for each direction, the packed matrices of all fields lie in one block."""
+        found: dict[str, Packed] = {}
+        for direction in ("forward", "backward"):
+            size, places = 0, list[int]()
+            for when, run in self.code.packed:
+                places.append(size)
+                size += aligned(self._packed_size(run)) if when == direction else 0
+            found[direction] = Packed(tuple(places), size)
+        return found
+
+    def _packed_size(self, run: Run) -> int:
+        """Return how many numbers a run's packed matrices take at most, in either direction."""
+        layout, heads = self.schedule.layout, run.matrices[0].heads
+        width = layout.input_size if run.source.size == "input" else layout.hidden_size
+        out, size = len(run.matrices) * layout.hidden_size // heads, width // heads
+        return heads * max(self.products.size(size, out), self.products.size(out, size))
+
+    @cached_property
+    def multiplied(self) -> frozenset[str]:
+        """The parameters all of which takes part in products."""
+        counts: dict[str, int] = {}
+        for run in (run for stage in self.schedule.stages for run in stage.backward):
+            for place in (matrix.place for matrix in run.matrices):
+                counts[place.tensor] = counts.get(place.tensor, 0) + place.stop - place.start
+        return frozenset(name for name, shape in self.schedule.layout.shapes if counts.get(name) == shape[0])
+
+    @cached_property
+    def spilled(self) -> int:
+        """How many numbers a part keeps between loops."""
+        return aligned(self.code.spilled * self._widest)
+
+    @cached_property
+    def room(self) -> int:
+        """How many numbers a part needs for gradients of matrices."""
+        return self.products.room(self._widest)
+
+    @property
+    def _widest(self) -> int:
+        return max(self.schedule.layout.input_size, self.schedule.layout.hidden_size)
+
+    @cached_property
+    def restarting(self) -> tuple[int, ...]:
+        """The state paths that may begin anew within a sequence."""
+        paths = range(len(self.schedule.layout.canonical.states))
+        return tuple(path for path in paths if path not in self.schedule.delayed)
 
     def pack(self, name: str, arguments: ctypes.Array[ctypes.c_int64]) -> None:
         """Pack the matrices for a function's products."""
@@ -160,6 +216,11 @@ def products(dtype: torch.dtype) -> Products:
         library.share_out,
         library.panel_columns(),
     )
+
+
+def aligned(numbers: int) -> int:
+    """Return how many numbers are kept room for, so that what follows begins with a cache line."""
+    return -(-numbers // 16) * 16
 
 
 def _address(function: Any) -> int:

@@ -44,19 +44,23 @@ class Addresses:
         return list(dict.fromkeys(matrix.place.tensor for run in runs for matrix in run.matrices))
 
     @cached_property
+    def gathered(self) -> tuple[str, ...]:
+        """The fields of gradients but those in the place of slots, and those of matrices."""
+        leaves = [leaf for leaf in self.gradient.places if leaf.kind in (Kind.D_SLOT, Kind.D_KEPT)]
+        paths = range(len(self.state_units))
+        return ("d_x", "d_output", *(f"d_state_{path}" for path in paths), *sorted(map(field_of, leaves)))
+
+    @cached_property
     def fields(self) -> tuple[str, ...]:
         """The pointers of a call, in order; the sizes come before them."""
         paths = range(len(self.state_units))
-        gathered = [leaf for leaf in self.gradient.places if leaf.kind in (Kind.D_SLOT, Kind.D_KEPT)]
         return (
             *("product", "turned", "pack", "active", "marks", "restarts", "x", "learned", "slots", "moments"),
             *(f"start_{path}" for path in paths),
             *(f"new_{path}" for path in paths),
             *(f"before_{path}" for path in paths if path not in self.schedule.delayed),
             *(f"kept_{k}" for k in range(len(self.schedule.kept))),
-            *("d_x", "d_output"),
-            *(f"d_state_{path}" for path in paths),
-            *sorted(field_of(leaf) for leaf in gathered),
+            *self.gathered,
             *self.packed.values(),
             *(f"{what}_{k}" for k in range(len(self.tensors)) for what in ("matrix", "grad", "size")),
         )

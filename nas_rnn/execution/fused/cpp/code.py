@@ -20,7 +20,8 @@ from nas_rnn.execution.fused.schedule import Run, Schedule
 class CppCode:
     """The source of a cell's functions, ``{prefix}_{entry}``, and the fields of their argument: sizes first,
     then pointers, all of 8 bytes. ``packed`` says which field takes which packed matrices; ``spilled`` counts
-    the rows that a thread needs for values between loops; ``tensors`` names the parameters with matrices."""
+    the rows that a thread needs for values between loops; ``tensors`` names the parameters with matrices, and
+    ``gathered`` the fields of all other gradients."""
 
     prefix: str
     source: str
@@ -29,6 +30,7 @@ class CppCode:
     packed: dict[tuple[str, Run], str]
     spilled: int
     tensors: tuple[str, ...]
+    gathered: tuple[str, ...]
 
 
 def print_cpp(schedule: Schedule, gradient: Gradient) -> CppCode:
@@ -56,6 +58,7 @@ def print_cpp(schedule: Schedule, gradient: Gradient) -> CppCode:
         addresses.packed,
         spilled,
         tuple(addresses.tensors),
+        addresses.gathered,
     )
 
 
