@@ -18,8 +18,6 @@ ROWS_A_THREAD = 2
 """A thread is given at least so many sequences."""
 ROWS_AT_A_TIME = 256
 """A part multiplies the steps of so many rows at a time, or one step: what it has written is still in the caches."""
-SLOTS_AT_A_TIME = 1 << 16
-"""So many numbers of slots the forward pass multiplies at a time, as the second cache holds."""
 MOST_APART = 1 << 26
 """So many numbers at most have the parts' gradients of weights; those of more are computed after the loop."""
 
@@ -32,15 +30,13 @@ class CompiledBuffers(Buffers):
         self.kernels = kernels
         parts = max(1, min(torch.get_num_threads(), self.batch // ROWS_A_THREAD))
         self.parts = parts if find_openmp() is not None else 1
-        self.chunk = self.steps_of(ROWS_AT_A_TIME)
+        self.chunk = max(1, min(self.steps, ROWS_AT_A_TIME // -(-self.batch // self.parts)))
         """How many steps are multiplied at a time."""
         self.marks = None if self.restarts is None else self.restarts.amax(1)
         """Whether any sequence restarts before each step, (T,)."""
 
     def forward(self) -> None:
         self.make_room()
-        rows = SLOTS_AT_A_TIME // max(1, self.slots.shape[-1])
-        self.chunk = self.steps_of(max(rows, ROWS_AT_A_TIME // 4))
         self.call("forward", False, {})
 
     def backward(
@@ -60,10 +56,6 @@ class CompiledBuffers(Buffers):
             self.weight_gradients(needs) if beside else [found.get(name) for name, _ in self.layout.shapes]
         )
         return d_x if needs_x else None, learned, d_starts, weights
-
-    def steps_of(self, rows: int) -> int:
-        """Return how many steps a part takes at a time for so many rows."""
-        return max(1, min(self.steps, ROWS_AT_A_TIME, rows // -(-self.batch // self.parts)))
 
     def empty_gradient(self, name: str) -> Tensor:
         """Return room for the gradient of a parameter in each part; zeros where not all of it takes part."""

@@ -143,6 +143,33 @@ static inline void into_panels(int64_t count, const int64_t* rows, int64_t N, co
   }
 }
 
+// Copies `width` rows of K numbers into the columns of a panel: four by four within registers.
+static inline void turn(int64_t K, int64_t width, const F* from, int64_t apart, F* to) {
+  int64_t w = 0;
+#if defined(__clang__) || __GNUC__ >= 12
+  typedef F Q __attribute__((vector_size(4 * sizeof(F)), aligned(sizeof(F))));
+  for (; w + 4 <= width; w += 4) {
+    const F* rows = from + w * apart;
+    int64_t k = 0;
+    for (; k + 4 <= K; k += 4) {
+      const Q a = *(const Q*)(rows + k), b = *(const Q*)(rows + apart + k);
+      const Q c = *(const Q*)(rows + 2 * apart + k), d = *(const Q*)(rows + 3 * apart + k);
+      const Q ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+      const Q ba = __builtin_shufflevector(a, b, 2, 6, 3, 7), dc = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+      F* at = to + k * PANEL + w;
+      *(Q*)at = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
+      *(Q*)(at + PANEL) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+      *(Q*)(at + 2 * PANEL) = __builtin_shufflevector(ba, dc, 0, 1, 4, 5);
+      *(Q*)(at + 3 * PANEL) = __builtin_shufflevector(ba, dc, 2, 3, 6, 7);
+    }
+    for (; k < K; k++)
+      for (int64_t i = 0; i < 4; i++) to[k * PANEL + w + i] = rows[i * apart + k];
+  }
+#endif
+  for (; w < width; w++)
+    for (int64_t k = 0; k < K; k++) to[k * PANEL + w] = from[w * apart + k];
+}
+
 // A function of a cell over its rows in parts, each with room of its own.
 typedef void (*Part)(const void*, int64_t, int64_t, int64_t, F*, F*);
 struct Shares {
@@ -223,8 +250,13 @@ void pack(int64_t K, int64_t N, const F* source, int64_t step_k, int64_t step_n,
     const int64_t inside = (n0 + n) % PANEL, left = N - n < PANEL - inside ? N - n : PANEL - inside;
     F* to = packed + ((n0 + n) / PANEL) * K_all * PANEL + k0 * PANEL + inside;
     const F* from = source + n * step_n;
-    for (int64_t k = 0; k < K; k++)
-      for (int64_t w = 0; w < left; w++) to[k * PANEL + w] = from[k * step_k + w * step_n];
+    if (step_k == 1)
+      turn(K, left, from, step_n, to);
+    else if (step_n == 1 && left == PANEL)
+      for (int64_t k = 0; k < K; k++) memcpy(to + k * PANEL, from + k * step_k, PANEL * sizeof(F));
+    else
+      for (int64_t k = 0; k < K; k++)
+        for (int64_t w = 0; w < left; w++) to[k * PANEL + w] = from[k * step_k + w * step_n];
     n += left;
   }
 }
