@@ -92,10 +92,14 @@ class Buffers(ABC):
             target = self.columns(slot, weight.shape[0])
             for source, rows in self.sources(run.source):
                 part = source if columns is None else source[:, columns[0] : columns[1]]
-                if run.adds:
-                    target[rows].addmm_(part, weight.t())
-                else:
-                    torch.mm(part, weight.t(), out=target[rows])
+                self.multiply(part, weight.t(), target[rows], run.adds)
+
+    def multiply(self, left: Tensor, right: Tensor, out: Tensor, adds: bool) -> None:
+        """Write a product of two matrices to ``out``, or add it to what is there."""
+        if adds:
+            out.addmm_(left, right)
+        else:
+            torch.mm(left, right, out=out)
 
     def columns(self, start: int, count: int) -> Tensor:
         """Return columns of the slots, from ``start`` on, as a matrix over all rows."""
@@ -212,10 +216,7 @@ class Buffers(ABC):
         whole = place.view(-1, place.shape[-1])[first : first + self.rows]
         for slot, weight, columns in self.pieces(run):
             part = whole if columns is None else whole[:, columns[0] : columns[1]]
-            if adds:
-                part.addmm_(self.columns(slot, weight.shape[0]), weight)
-            else:
-                torch.mm(self.columns(slot, weight.shape[0]), weight, out=part)
+            self.multiply(self.columns(slot, weight.shape[0]), weight, part, adds)
             adds = adds or columns is None
 
     def weight_gradients(self, needs: Sequence[bool]) -> list[Tensor | None]:
@@ -245,10 +246,7 @@ class Buffers(ABC):
     def weight_gradient(self, run: Run, column: int, out: Tensor, columns: slice) -> None:
         d = self.columns(column, out.shape[0])
         for number, (source, rows) in enumerate(self.sources(run.source)):
-            if number == 0:
-                torch.mm(d[rows].t(), source[:, columns], out=out)
-            else:
-                out.addmm_(d[rows].t(), source[:, columns])
+            self.multiply(d[rows].t(), source[:, columns], out, number > 0)
 
     def tensors(self) -> dict[str, Tensor | int | None]:
         """Return the tensors in which places lie, by the names of `field_of`."""
