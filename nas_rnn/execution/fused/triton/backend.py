@@ -2,7 +2,7 @@
 
 A linear recurrence has no loop. Of other cells the loop is one launch where the weights of a step are few enough
 (`nas_rnn.execution.fused.triton.persistent.is_within_reach`), else Python's, with several launches a step. `computing`
-asks for one of them, and for products of bfloat16.
+asks for one of them, also recorded as a CUDA graph, and for products of bfloat16.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from nas_rnn.execution.fused.operator import Make, register_way, run_sequence
 from nas_rnn.execution.fused.schedule import Schedule
+from nas_rnn.execution.fused.triton.graphs import Graphed
 from nas_rnn.execution.fused.triton.kernels import make_kernels
 from nas_rnn.execution.fused.triton.launched import device_of
 from nas_rnn.execution.fused.triton.persistent import Persistent, is_within_reach
@@ -24,8 +25,8 @@ from nas_rnn.execution.fused.triton.scanned import Scanned
 from nas_rnn.execution.fused.triton.stepwise import Stepwise
 from nas_rnn.execution.layout import Layout
 
-Loop = Literal["auto", "persistent", "stepwise"]
-LOOPS: tuple[Loop, ...] = ("auto", "persistent", "stepwise")
+Loop = Literal["auto", "persistent", "stepwise", "graphed"]
+LOOPS: tuple[Loop, ...] = ("auto", "persistent", "stepwise", "graphed")
 PRODUCTS = {"float32": None, "bfloat16": torch.bfloat16}
 """What factors of products are rounded to, by the names that `computing` takes; None: nothing."""
 _asked: str = "triton"
@@ -50,9 +51,10 @@ def run_triton(
 def computing(loop: Loop = "auto", products: Literal["float32", "bfloat16"] = "float32") -> Iterator[None]:
     """Within it, sequences run with this loop over time and these products; so do their gradients, whenever.
 
-    ``"persistent"``: in one launch, whatever the cell's size; ``"stepwise"``: step by step; linear recurrences are
-    scans with either. With ``"bfloat16"`` the factors of all products are rounded to it; sums and states stay float32.
-    It holds for all threads.
+    ``"persistent"``: in one launch, whatever the cell's size; ``"stepwise"``: step by step; ``"graphed"``: so too, but
+    recorded as a CUDA graph from a shape's second call on (`nas_rnn.execution.fused.triton.graphs`). Linear
+    recurrences are scans with each. With ``"bfloat16"`` the factors of all products are rounded to it; sums and states
+    stay float32. It holds for all threads.
     """
     global _asked
     before, _asked = _asked, _name(loop, products)
@@ -78,6 +80,8 @@ def _launched(
     kernels = make_kernels(layout)
     if kernels.recurrence is not None:
         way: type[Scanned | Persistent | Stepwise] = Scanned
+    elif loop == "graphed":
+        way = Graphed
     elif loop == "persistent" or (loop == "auto" and is_within_reach(kernels, products or dtype)):
         way = Persistent
     else:
