@@ -11,6 +11,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from threading import Lock
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,7 +32,8 @@ _log = logging.getLogger(__name__)
 def record_cuda(work: Callable[[], None]) -> Replay:
     """Record for CUDA; ``work`` is run twice beforehand, as what is compiled and allocated at first cannot be
     recorded."""
-    current, aside = torch.cuda.current_stream(), torch.cuda.Stream()
+    current = torch.cuda.current_stream()
+    aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     aside.wait_stream(current)
     with torch.cuda.stream(aside):
         for _ in range(2):
@@ -77,9 +79,9 @@ class Graphed(Stepwise):
 
     def twin(self, direction: str) -> Graphed:
         """Return a sequence of the same shapes in tensors of its own."""
-        given = [self.x, self.learned, self.states, list(self.parameters.values())]
-        copies = [torch.clone(t) if isinstance(t, Tensor) else [torch.clone(u) for u in t] for t in given]
-        twin = Graphed(self.kernels, self.products, None, None, *copies)
+        x, learned = torch.clone(self.x), torch.clone(self.learned)
+        states, parameters = (list(map(torch.clone, t)) for t in (self.states, self.parameters.values()))
+        twin = Graphed(self.kernels, self.products, None, None, x, learned, states, parameters)
         twin.slots, twin.moments = torch.clone(self.slots), torch.clone(self.moments)
         twin.new = [torch.clone(t) for t in self.new]
         twin.kept = [torch.clone(t) for t in self.kept]
@@ -153,7 +155,7 @@ class Graphs:
             self.seen.clear()
 
 
-def _keep_last(known: OrderedDict[Hashable, object], most: int) -> None:
+def _keep_last(known: OrderedDict[Hashable, Any], most: int) -> None:
     while len(known) > most:
         known.popitem(last=False)
 
