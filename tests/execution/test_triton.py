@@ -264,7 +264,7 @@ from triton.compiler import ASTSource
 from nas_rnn.cells import parse_cell
 from nas_rnn.execution.fused.triton import functions
 from nas_rnn.execution.fused.triton.kernels import make_kernels
-from nas_rnn.execution.fused.triton.persistent import block_sizes
+from nas_rnn.execution.fused.triton.persistent import WARPS, block_sizes
 from nas_rnn.execution.layout import make_layout
 import triton.language as tl
 
@@ -272,12 +272,13 @@ NUMBERS = {"rows", "H", "I", "steps", "width", "B"}
 WHICH = {"running": "*i8", "active": "*i32", "restarts": "*u8"}
 TYPES = {"fp32": tl.float32, "fp64": tl.float64, "bf16": tl.bfloat16}
 
-def compiled(function, dtype, constants, weights=(), products="", target=80):
+def compiled(function, dtype, constants, weights=(), products="", target=80, warps=4):
     kinds = {name: "constexpr" if name in constants else "i32" if name in NUMBERS else WHICH.get(name, f"*{dtype}")
              for name in function.arg_names} | {name: f"*{products}" for name in weights}
     places = {(function.arg_names.index(name),): value for name, value in constants.items()}
     source = ASTSource(function, kinds, places)
-    made = triton.compile(source, target=GPUTarget("cuda", target, 32), options={"enable_fp_fusion": True})
+    options = {"enable_fp_fusion": True, "num_warps": warps}
+    made = triton.compile(source, target=GPUTarget("cuda", target, 32), options=options)
     assert ".entry" in made.asm["ptx"]
     return made.asm["ptx"]
 
@@ -295,7 +296,7 @@ for text in sys.argv[1:]:
         for dtype, products, packed in (("fp32", "fp32", False), ("fp32", "bf16", True), ("fp64", "fp64", True)):
             types = {"F": TYPES[dtype], "P": TYPES[products], "DOT": TYPES[products]}
             constants = {**types, "PACKED": packed, "RESTARTS": packed, **blocks}
-            text = compiled(function, dtype, constants, made.sequence.weights, products, target=90)
+            text = compiled(function, dtype, constants, made.sequence.weights, products, 90, WARPS)
             assert ("mma.sync" in text) == (products != "fp32"), "which has exact products"
             assert "ld.global.nc" not in text, "which is not told of what the program itself writes"
             print(direction, products)

@@ -78,11 +78,13 @@ def _launched(
     loop: Loop, products: torch.dtype | None, layout: Layout, dtype: torch.dtype
 ) -> tuple[Make, Schedule]:
     kernels = make_kernels(layout)
+    if dtype == torch.float64:  # which asks for exact products
+        products = None
     if kernels.recurrence is not None:
         way: type[Scanned | Persistent | Stepwise] = Scanned
     elif loop == "graphed":
         way = Graphed
-    elif loop == "persistent" or (loop == "auto" and is_within_reach(kernels, products or dtype)):
+    elif loop == "persistent" or (loop == "auto" and is_within_reach(layout, products or dtype)):
         way = Persistent
     else:
         way = Stepwise

@@ -6,20 +6,25 @@ few of them (`is_within_reach`).
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from nas_rnn.execution.fused.triton.kernels import OPTIONS, Kernels, power_of_two, triton_dtype
+from nas_rnn.execution.fused.triton.kernels import OPTIONS, Kernels, make_kernels, power_of_two, triton_dtype
 from nas_rnn.execution.fused.triton.launched import Launched, device_of
+from nas_rnn.execution.layout import Layout
 
 ROWS = 16
 """How many sequences a program takes: the fewest rows that tensor cores multiply."""
-UNITS = 64
+UNITS = 128
 """How many units of them at a time."""
-BLOCK = (64, 32)
-"""How many columns of a product at a time, and how many numbers that it adds up."""
+BLOCK = (128, 32)
+"""How many columns of a product at a time, and how many numbers that it adds up: three such blocks of weights are on
+their way, as the second cache takes long to answer."""
+WARPS = 8
+"""How many warps a program has."""
 REACH = 512 * 1024
 """So many bytes of weights may be read at a step for each launch that is saved. One multiprocessor reads some 64
 bytes a cycle from the second cache, so these take some 5 microseconds, about what a launch costs. Not measured."""
@@ -27,11 +32,13 @@ WHOLE = 256
 """How many units rows may have at most where a layer norm adds them up, as a program then holds all of them."""
 
 
-def is_within_reach(kernels: Kernels, dtype: torch.dtype) -> bool:
+@lru_cache(maxsize=1024)
+def is_within_reach(layout: Layout, dtype: torch.dtype) -> bool:
     """Whether a cell's loop runs in one launch, with products of ``dtype``: the weights that a step reads are no more
     than `REACH` bytes for each launch that the step would otherwise take, and rows that are added up are at most
     `WHOLE` units. All other cells, and those in double precision, run step by step."""
-    schedule, layout = kernels.schedule, kernels.schedule.layout
+    kernels = make_kernels(layout)
+    schedule = kernels.schedule
     stages = schedule.stages[schedule.bulk :]
     if dtype == torch.float64:
         return False
@@ -82,6 +89,7 @@ class Persistent(Launched):
                 RESTARTS=self.restarts is not None,
                 **self.numbers(),
                 **block_sizes(self.kernels),
+                num_warps=WARPS,
                 **OPTIONS,
             )
 

@@ -56,7 +56,10 @@ def print_sequence(schedule: Schedule, gradient: Gradient, codes: Mapping[str, R
     for direction, printer in printers.items():
         body = list(printer.body())
         names = (*printer.tensors, *printer.weights)
-        head = ["@triton.jit", f"def {direction}({', '.join((*FIXED, *names))}, {SIZES}):"]
+        head = [
+            '@triton.jit(do_not_specialize=["steps", "B"])',
+            f"def {direction}({', '.join((*FIXED, *names))}, {SIZES}):",
+        ]
         kernels[direction] = StageKernel(direction, "\n".join([*head, *body]) + "\n", names, False, False)
     name, source = module_of([kernel.source for kernel in kernels.values()])
     weights = frozenset(weight for printer in printers.values() for weight in printer.weights)
