@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import platform
 import tempfile
@@ -20,6 +19,7 @@ from nas_rnn.engine.worker import Worker
 from nas_rnn.tasks import TaskData
 from nas_rnn.training import RunSpec
 from nas_rnn.training.files import Files, LocalFiles
+from nas_rnn.training.memory import release_memory
 from nas_rnn.training.storage import StoredFiles
 
 
@@ -60,7 +60,7 @@ class RunTrainable(tune.Trainable):
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self._worker.begin(new_config)
-        gc.collect()
+        release_memory()
         return True
 
     def step(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from nas_rnn.errors import UserError
 from nas_rnn.tasks import Task, TaskData
 from nas_rnn.training import CannotStore, Diverged, RunSpec, RunStore
 from nas_rnn.training.files import Files
+from nas_rnn.training.memory import explain_out_of_memory, release_memory
 from nas_rnn.training.spec import Status
 from nas_rnn.training.store import StepTimes
 
@@ -78,10 +79,14 @@ class Worker:
             raise
         except (Exception, SystemExit) as error:
             self._files(self._spec.id).write("traceback.txt", traceback.format_exc().encode())
-            return self._report("failed", self._explained(error))
+            reason = self._explained(error)
+        release_memory()  # now that no traceback holds the run's tensors: others may share its GPU
+        return self._report("failed", reason)
 
     def _explained(self, error: BaseException) -> str:
         """Return what went wrong; in the code of the task, with its file and line."""
+        if (no_memory := explain_out_of_memory(error)) is not None:
+            return no_memory
         try:
             told = plugins.blame(error, plugins.registry().find("task", self._spec.task))
         except UserError:  # the task itself is not there

@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from nas_rnn.cells import Cell, Operation, parse_cell
 from nas_rnn.cells.graph.expressions import FUNCTIONS
@@ -26,89 +23,11 @@ from nas_rnn.execution.fused.triton.backend import run_triton
 from nas_rnn.execution.layout import make_layout
 from nas_rnn.execution.reference import run_reference
 from tests.execution.test_linear_recurrences import LINEAR, ZOO
-from tests.random_cells import random_cell
+from tests.execution.triton_cases import CLOSE, Case, check, drawn
 
 triton = pytest.importorskip("triton")
 
-Runner = Callable[..., tuple[Tensor, tuple[Tensor, ...]]]
-CLOSE = {torch.float64: 1e-9, torch.float32: 1e-4}
-"""Largest error, over the tensor's largest value."""
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # numpy's, where a cell divides by zero
-
-
-class Case:
-    """A layer of ``tested`` with parameters, an input, states' starts and what to multiply its results by."""
-
-    def __init__(
-        self,
-        tested: Cell,
-        dtype: torch.dtype = torch.float64,
-        sizes: tuple[int, int, int, int] = (3, 2, 4, 6),
-        lengths: tuple[int, ...] = (),
-        restarts: Sequence[Sequence[int]] = (),
-    ) -> None:
-        steps, batch, inputs, hidden = sizes
-        rnn = RNN(tested, inputs, hidden, dtype=torch.float64)
-        self.layout = make_layout(tested.canonical(), inputs, hidden)
-        self.parameters = {
-            name: (rnn.get_parameter(f"{name}_l0") + 0.2 * torch.randn(shape, dtype=torch.float64)).to(dtype)
-            for name, shape in self.layout.shapes
-        }
-        self.x = torch.randn(steps, batch, inputs, dtype=dtype)
-        self.states = [torch.randn(batch, size, dtype=dtype) / 2 for size in self.layout.state_sizes]
-        self.mask = None
-        if lengths:
-            self.mask = (torch.arange(steps)[:, None] < torch.tensor(lengths))[:, :, None]
-        self.restarts = torch.tensor(restarts).bool()[..., None] if restarts else None
-        self.factors = [torch.randn(steps, batch, self.layout.state_sizes[0], dtype=dtype)]
-        self.factors += [torch.randn_like(state) for state in self.states]
-
-    def leaves(self) -> list[Tensor]:
-        found = [self.x, *self.states, *self.parameters.values()]
-        return [leaf.detach().clone().requires_grad_() for leaf in found]
-
-    def run(self, runner: Runner, leaves: list[Tensor]) -> tuple[list[Tensor], Tensor]:
-        """Return output and final states, and a number that depends on all of them."""
-        paths = len(self.states)
-        named = dict(zip(self.parameters, leaves[1 + paths :], strict=True))
-        output, finals = runner(
-            self.layout, named, leaves[0], tuple(leaves[1 : 1 + paths]), self.mask, self.restarts
-        )
-        if self.mask is not None:
-            output = torch.where(self.mask, output, 0.0)
-        results = [output, *finals]
-        return results, sum((r * f).sum() for r, f in zip(results, self.factors, strict=True))  # type: ignore[return-value]
-
-    def results(self, runner: Runner) -> list[Tensor]:
-        """Return outputs, final states, and the gradients of the input, the starts and all parameters."""
-        leaves = self.leaves()
-        results, value = self.run(runner, leaves)
-        if value.requires_grad:
-            value.backward()
-        gradients = [torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves]
-        return [*(result.detach() for result in results), *gradients]
-
-    def worst(self) -> float | None:
-        """Return the largest error relative to its tensor's largest value; None where the cell overflows."""
-        expected = self.results(run_reference)
-        if not all(tensor.isfinite().all() for tensor in expected):
-            return None
-        errors = [0.0]
-        for ours, right in zip(self.results(run_triton), expected, strict=True):
-            assert ours.dtype == right.dtype and ours.shape == right.shape
-            if right.numel():
-                scale = max(float(right.abs().max()), 1e-3)
-                errors.append(float((ours - right).abs().nan_to_num(float("inf")).max()) / scale)
-        return max(errors)
-
-
-def check(tested: Cell, dtype: torch.dtype = torch.float64, **options: tuple[int, ...]) -> None:
-    worst = Case(tested, dtype, **options).worst()  # type: ignore[arg-type]
-    assert worst is None or worst < CLOSE[dtype]
-
-
-def drawn(seed: int) -> Cell:
-    return random_cell(np.random.default_rng(seed))
 
 
 @pytest.fixture
@@ -197,7 +116,7 @@ def test_linear_recurrences_run_as_scans(name: str, monkeypatch: pytest.MonkeyPa
         calls.append(bool(arguments[-1]))
         original(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("nas_rnn.execution.fused.triton.backend.scan", counted)
+    monkeypatch.setattr("nas_rnn.execution.fused.triton.scanned.scan", counted)
     check(LINEAR[name], torch.float32)
     states = 2 if name == "chain" else 1
     assert calls.count(False) == calls.count(True) == states
@@ -345,18 +264,23 @@ from triton.compiler import ASTSource
 from nas_rnn.cells import parse_cell
 from nas_rnn.execution.fused.triton import functions
 from nas_rnn.execution.fused.triton.kernels import make_kernels
+from nas_rnn.execution.fused.triton.persistent import WARPS, block_sizes
 from nas_rnn.execution.layout import make_layout
 import triton.language as tl
 
-NUMBERS = {"rows", "H", "I", "steps", "width"}
+NUMBERS = {"rows", "H", "I", "steps", "width", "B"}
+WHICH = {"running": "*i8", "active": "*i32", "restarts": "*u8"}
+TYPES = {"fp32": tl.float32, "fp64": tl.float64, "bf16": tl.bfloat16}
 
-def compiled(function, dtype, constants):
-    kinds = {name: "constexpr" if name in constants else "i32" if name in NUMBERS else f"*{dtype}"
-             for name in function.arg_names} | ({"running": "*i8"} if "running" in function.arg_names else {})
+def compiled(function, dtype, constants, weights=(), products="", target=80, warps=4):
+    kinds = {name: "constexpr" if name in constants else "i32" if name in NUMBERS else WHICH.get(name, f"*{dtype}")
+             for name in function.arg_names} | {name: f"*{products}" for name in weights}
     places = {(function.arg_names.index(name),): value for name, value in constants.items()}
     source = ASTSource(function, kinds, places)
-    made = triton.compile(source, target=GPUTarget("cuda", 80, 32), options={"enable_fp_fusion": True})
+    options = {"enable_fp_fusion": True, "num_warps": warps}
+    made = triton.compile(source, target=GPUTarget("cuda", target, 32), options=options)
     assert ".entry" in made.asm["ptx"]
+    return made.asm["ptx"]
 
 for text in sys.argv[1:]:
     made = make_kernels(make_layout(parse_cell(text).canonical(), 16, 32))
@@ -365,6 +289,17 @@ for text in sys.argv[1:]:
             blocks = made.grid(kernel, 4)[1]
             compiled(made.functions[kernel.name], dtype, {"F": type, "MASKED": dtype == "fp32", **blocks})
             print(kernel.name, dtype)
+    if made.recurrence is not None:
+        continue
+    blocks = block_sizes(made) | {"PRECISION": "ieee"}
+    for direction, function in made.sequence_functions.items():
+        for dtype, products, packed in (("fp32", "fp32", False), ("fp32", "bf16", True), ("fp64", "fp64", True)):
+            types = {"F": TYPES[dtype], "P": TYPES[products], "DOT": TYPES[products]}
+            constants = {**types, "PACKED": packed, "RESTARTS": packed, **blocks}
+            text = compiled(function, dtype, constants, made.sequence.weights, products, 90, WARPS)
+            assert ("mma.sync" in text) == (products != "fp32"), "which has exact products"
+            assert "ld.global.nc" not in text, "which is not told of what the program itself writes"
+            print(direction, products)
 for dtype in ("fp32", "fp64"):
     compiled(functions.scan_kernel, dtype, {"BACKWARDS": dtype == "fp32", "STEPS": 4, "UNITS": 16})
 print("done")

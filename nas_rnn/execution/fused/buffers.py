@@ -192,24 +192,14 @@ class Buffers(ABC):
                         self.weight_gradient(run, column + n * out, grad[n], slice(n * size, (n + 1) * size))
         return [grads.get(name) for name, _ in self.layout.shapes]
 
+    def multiply(self, left: Tensor, right: Tensor, out: Tensor, adds: bool) -> None:
+        """Write a product of two matrices to ``out``, or add it to what is there."""
+        if adds:
+            out.addmm_(left, right)
+        else:
+            torch.mm(left, right, out=out)
+
     def weight_gradient(self, run: Run, column: int, out: Tensor, columns: slice) -> None:
         d = self.columns(column, out.shape[0])
         for number, (source, rows) in enumerate(self.sources(run.source)):
-            if number == 0:
-                torch.mm(d[rows].t(), source[:, columns], out=out)
-            else:
-                out.addmm_(d[rows].t(), source[:, columns])
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Return the tensors in which places lie, by the names of `field_of`."""
-        known: dict[str, Tensor] = {
-            "x": self.x,
-            "learned": self.learned,
-            "slots": self.slots,
-            "moments": self.moments,
-        }
-        known |= {f"start_{p}": state for p, state in enumerate(self.states)}
-        known |= {f"new_{p}": state for p, state in enumerate(self.new)}
-        known |= {f"before_{p}": state for p, state in enumerate(self.before)}
-        known |= {f"kept_{k}": value for k, value in enumerate(self.kept)}
-        return known | self.pointers
+            self.multiply(d[rows].t(), source[:, columns], out, number > 0)

@@ -6,7 +6,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from nas_rnn.execution.fused.buffers import Buffers
@@ -45,10 +44,7 @@ class WholeSequence(Buffers):
             target = self.columns(slot, weight.shape[0])
             for source, rows in self.sources(run.source):
                 part = source if columns is None else source[:, columns[0] : columns[1]]
-                if run.adds:
-                    target[rows].addmm_(part, weight.t())
-                else:
-                    torch.mm(part, weight.t(), out=target[rows])
+                self.multiply(part, weight.t(), target[rows], run.adds)
 
     def backward(
         self, d_output: Tensor, d_finals: Sequence[Tensor], needs_x: bool, needs: Sequence[bool]
@@ -84,8 +80,19 @@ class WholeSequence(Buffers):
         whole = place.view(-1, place.shape[-1])[first : first + self.rows]
         for slot, weight, columns in self.pieces(run):
             part = whole if columns is None else whole[:, columns[0] : columns[1]]
-            if adds:
-                part.addmm_(self.columns(slot, weight.shape[0]), weight)
-            else:
-                torch.mm(self.columns(slot, weight.shape[0]), weight, out=part)
+            self.multiply(self.columns(slot, weight.shape[0]), weight, part, adds)
             adds = adds or columns is None
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the tensors in which places lie, by the names of `field_of`."""
+        known: dict[str, Tensor] = {
+            "x": self.x,
+            "learned": self.learned,
+            "slots": self.slots,
+            "moments": self.moments,
+        }
+        known |= {f"start_{p}": state for p, state in enumerate(self.states)}
+        known |= {f"new_{p}": state for p, state in enumerate(self.new)}
+        known |= {f"before_{p}": state for p, state in enumerate(self.before)}
+        known |= {f"kept_{k}": value for k, value in enumerate(self.kept)}
+        return known | self.pointers

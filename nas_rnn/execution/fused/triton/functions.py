@@ -78,3 +78,85 @@ def scan_kernel(
         tl.store(out + at, new, mask=inside)
         last = step == first + STEPS - 1
         state = tl.sum(tl.where(last, new, 0.0), 0, keep_dims=True)
+
+
+# Of a program that runs a block of sequences through all steps: ``row`` are its rows' numbers, (ROWS, 1), of which
+# those in ``inside`` count.
+
+
+@triton.jit
+def multiply(
+    source,
+    source_row,
+    source_apart,
+    weight,
+    to,
+    to_row,
+    to_apart,
+    inside,
+    heads,
+    columns,
+    depth,
+    column_apart,
+    depth_apart,
+    F: tl.constexpr,
+    P: tl.constexpr,
+    DOT: tl.constexpr,
+    PRECISION: tl.constexpr,
+    ADDS: tl.constexpr,
+    ROWS: tl.constexpr,
+    COLUMNS: tl.constexpr,
+    DEPTH: tl.constexpr,
+):
+    """to[row, n] (+)= sum over k of source[row, k] * weight[n * column_apart + k * depth_apart], for each of ``heads``
+    blocks of ``columns`` and ``depth``. Factors are rounded to ``P`` and multiplied as ``DOT``, sums are ``F``.
+
+    The weights are read from memory at every step: caches hold them. What is read must have been written before a
+    barrier, as another thread may have done so, and a barrier is wanted before the results are read.
+    """
+    for head in range(heads):
+        for first in range(0, columns, COLUMNS):
+            n = first + tl.arange(0, COLUMNS)[None, :]
+            in_n = n < columns
+            sums = tl.zeros((ROWS, COLUMNS), F)
+            for begin in range(0, depth, DEPTH):
+                k = begin + tl.arange(0, DEPTH)
+                in_k = k < depth
+                left = source + source_row * source_apart + (head * depth + k[None, :])
+                a = tl.load(left, mask=inside & in_k[None, :], other=0.0)
+                right = weight + head * columns * depth + n * column_apart + k[:, None] * depth_apart
+                b = tl.load(right, mask=in_n & in_k[:, None], other=0.0)
+                sums = tl.dot(a.to(P).to(DOT), b.to(P).to(DOT), sums, input_precision=PRECISION, out_dtype=F)
+            place = to + to_row * to_apart + (head * columns + n)
+            if ADDS:
+                sums += tl.load(place, mask=inside & in_n, other=0.0)
+                tl.debug_barrier()  # another thread may hold a copy of what one writes
+            tl.store(place, sums, mask=inside & in_n)
+
+
+@triton.jit
+def copy_rows(to, source, row, inside, units, UNITS: tl.constexpr):
+    """to[row] = source[row], ``units`` wide."""
+    for first in range(0, units, UNITS):
+        u = first + tl.arange(0, UNITS)[None, :]
+        mask = inside & (u < units)
+        tl.store(to + row * units + u, tl.load(source + row * units + u, mask=mask, other=0.0), mask=mask)
+
+
+@triton.jit
+def begin_anew(to, source, row, inside, again, init, units, UNITS: tl.constexpr):
+    """to[row] = init where ``again``, else source[row]."""
+    for first in range(0, units, UNITS):
+        u = first + tl.arange(0, UNITS)[None, :]
+        mask = inside & (u < units)
+        carried = tl.load(source + row * units + u, mask=mask, other=0.0)
+        tl.store(to + row * units + u, tl.where(again, init, carried), mask=mask)
+
+
+@triton.jit
+def clear_rows(to, row, inside, units, UNITS: tl.constexpr):
+    """to[row] = 0."""
+    for first in range(0, units, UNITS):
+        u = first + tl.arange(0, UNITS)[None, :]
+        empty = tl.broadcast_to(inside & False, (inside.shape[0], UNITS)).to(to.dtype.element_ty)
+        tl.store(to + row * units + u, empty, mask=inside & (u < units))

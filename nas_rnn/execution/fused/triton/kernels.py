@@ -13,10 +13,12 @@ from torch import Tensor
 from nas_rnn.execution.fused.forward import forward_code
 from nas_rnn.execution.fused.gradient import Gradient
 from nas_rnn.execution.fused.linear import LinearRecurrence, linear_recurrence
+from nas_rnn.execution.fused.rowcode import RowCode
 from nas_rnn.execution.fused.schedule import Schedule
 from nas_rnn.execution.fused.scheduler import make_schedule
 from nas_rnn.execution.fused.triton.modules import load_module
 from nas_rnn.execution.fused.triton.printing import Kernel, TritonCode, print_triton
+from nas_rnn.execution.fused.triton.sequence import SequenceCode, print_sequence
 from nas_rnn.execution.layout import Layout
 
 ELEMENTS = 256
@@ -38,6 +40,7 @@ class Kernels:
     schedule: Schedule
     gradient: Gradient
     recurrence: LinearRecurrence | None
+    codes: Mapping[str, RowCode]
     code: TritonCode
 
     @cached_property
@@ -45,6 +48,17 @@ class Kernels:
         """The compiled (or interpreted) kernels by name."""
         module = load_module(self.code.name, self.code.source)
         return {name: getattr(module, name) for name in self.code.kernels}
+
+    @cached_property
+    def sequence(self) -> SequenceCode:
+        """The whole loop, printed; of a cell that is no linear recurrence."""
+        return print_sequence(self.schedule, self.gradient, self.codes)
+
+    @cached_property
+    def sequence_functions(self) -> Mapping[str, Any]:
+        """The kernels of the whole loop, "forward" and "backward"."""
+        module = load_module(self.sequence.code.name, self.sequence.code.source)
+        return {name: getattr(module, name) for name in self.sequence.code.kernels}
 
     def grid(self, kernel: Kernel, rows: int) -> tuple[tuple[int, int], dict[str, int]]:
         """Return how many programs a launch has, over rows and units, and the sizes of their blocks."""
@@ -103,7 +117,7 @@ def power_of_two(size: int) -> int:
 def triton_dtype(dtype: torch.dtype) -> Any:
     import triton.language as tl
 
-    return tl.float32 if dtype == torch.float32 else tl.float64
+    return {torch.float32: tl.float32, torch.float64: tl.float64, torch.bfloat16: tl.bfloat16}[dtype]
 
 
 @lru_cache(maxsize=1024)
@@ -122,4 +136,4 @@ def make_kernels(layout: Layout) -> Kernels:
         )
         for direction, updates in (("forward", recurrence.forward), ("backward", recurrence.backward)):
             codes |= {f"{direction}_update_{update.path}": update.code for update in updates}
-    return Kernels(schedule, gradient, recurrence, print_triton(schedule, codes))
+    return Kernels(schedule, gradient, recurrence, codes, print_triton(schedule, codes))

@@ -8,7 +8,7 @@ and kept a row for each program, so that no two add to one place and results do 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from nas_rnn.execution.fused.loops import is_elementwise
@@ -21,7 +21,8 @@ HEADER = '''"""Kernels of one cell, printed by nas_rnn; see nas_rnn/execution/fu
 import triton
 import triton.language as tl
 from nas_rnn.execution.fused.triton.functions import (
-    op_expm1, op_log1p, op_maximum, op_minimum, op_sigmoid, op_sign, op_tanh,
+    begin_anew, clear_rows, copy_rows, multiply, op_expm1, op_log1p, op_maximum, op_minimum, op_sigmoid, op_sign,
+    op_tanh,
 )
 '''
 OWN = frozenset({"expm1", "log1p", "maximum", "minimum", "sigmoid", "sign", "tanh"})
@@ -59,9 +60,14 @@ class TritonCode:
 def print_triton(schedule: Schedule, codes: Mapping[str, RowCode]) -> TritonCode:
     """Return the kernels of ``codes`` (without those that do nothing); it is the same text for all sizes."""
     kernels = {name: _Printer(schedule, code).kernel(name) for name, code in codes.items() if code.effects}
-    source = "\n\n".join([HEADER, *(kernel.source for kernel in kernels.values())])
-    name = "k" + hashlib.sha256(source.encode()).hexdigest()[:31]
+    name, source = module_of([kernel.source for kernel in kernels.values()])
     return TritonCode(name, source, kernels)
+
+
+def module_of(kernels: Iterable[str]) -> tuple[str, str]:
+    """Return the name and the text of a module of printed kernels."""
+    source = "\n\n".join([HEADER, *kernels])
+    return "k" + hashlib.sha256(source.encode()).hexdigest()[:31], source
 
 
 def tensor_of(leaf: Leaf) -> str:
@@ -71,8 +77,12 @@ def tensor_of(leaf: Leaf) -> str:
     return field_of(leaf)
 
 
-class _Printer:
+class RowPrinter:
+    """Prints the code of a stage for a block of rows ``r`` and units ``h``, ``i``, those inside of ``in_r``, ``in_h``,
+    ``in_i``; ``widths`` names the blocks' sizes."""
+
     def __init__(self, schedule: Schedule, code: RowCode) -> None:
+        self.widths = {"hidden": "UH", "input": "UI", "one": "1"}
         self.schedule, self.code = schedule, code
         loads = [s.detail for s in code.statements if s.call == "load"]
         stores = [leaf for effect, leaf, _ in code.effects if effect is Effect.STORE]
@@ -88,38 +98,6 @@ class _Printer:
         self.whole_rows = any(s.call == "sum" for s in code.statements) or any(
             effect is Effect.ADD_NUMBER for _, effect, _ in self.added
         )
-
-    def kernel(self, name: str) -> Kernel:
-        return Kernel(
-            name, "\n".join(self.lines(name)) + "\n", self.tensors, self.whole_rows, bool(self.added)
-        )
-
-    def lines(self, name: str) -> Iterator[str]:
-        sizes = (
-            "F: tl.constexpr, MASKED: tl.constexpr, ROWS: tl.constexpr, UH: tl.constexpr, UI: tl.constexpr"
-        )
-        yield '@triton.jit(do_not_specialize=["rows"])'
-        yield f"def {name}({', '.join((*FIXED, *self.tensors))}, {sizes}):"
-        yield "    program = tl.program_id(0)"
-        for units, end in UNITS.values():
-            yield f"    {end} = tl.program_id(1) * U{units} + tl.arange(0, U{units})[None, :]"
-            yield f"    in_{end} = {end} < {units}"
-        for k, effect, leaf in self.added:
-            width = f"U{UNITS[leaf.size][0]}" if effect is Effect.ADD_ROW else "1"
-            yield f"    g{k} = tl.zeros((1, {width}), F)"
-        yield "    for first in range(program * ROWS, rows, tl.num_programs(0) * ROWS):"
-        yield "        r = (first + tl.arange(0, ROWS)[:, None]).to(tl.int64)"
-        yield "        in_r = r < rows"
-        yield "        if MASKED:"
-        yield "            in_r = in_r & (tl.load(running + r, mask=in_r, other=0) != 0)"
-        for index in range(len(self.code.statements)):
-            yield f"        v{index} = {self.expression(index)}"
-        if self.in_place:  # another thread may hold a copy of what one writes
-            yield "        tl.debug_barrier()"
-        for k, (effect, leaf, value) in enumerate(self.code.effects):
-            yield f"        {self.effect(k, effect, leaf, value)}"
-        for k, effect, leaf in self.added:
-            yield from self.gather(k, effect, leaf)
 
     def expression(self, index: int) -> str:
         statement = self.code.statements[index]
@@ -147,40 +125,83 @@ class _Printer:
         units, end = UNITS[leaf.size]
         if leaf.kind is Kind.ROW:
             return f"learned + {self.learned(leaf)} + {end}", f"in_{end}"
-        row = f"r * {units}"
+        row = f"{self.row(leaf)} * {units}"
         if leaf.kind is Kind.SLOT:
             row = f"(r * {len(self.schedule.slots)} + {leaf.index}) * H"
         return f"{tensor_of(leaf)} + {row} + {end}", f"in_r & in_{end}"
+
+    def row(self, leaf: Leaf) -> str:
+        """Return the number of a row within the tensor of ``leaf``."""
+        return "r"
 
     def learned(self, leaf: Leaf) -> str:
         hidden, inputs, numbers = self.schedule.before(leaf)
         return f"{hidden} * H + {inputs} * I + {numbers}"
 
-    def effect(self, k: int, effect: Effect, leaf: Leaf, value: int) -> str:
-        width = self.code.statements[value].width
-        if effect is Effect.STORE:
-            address, mask = self.place(leaf, width)
-            shape = "(ROWS, 1)" if leaf.size == "one" else f"(ROWS, U{UNITS[leaf.size][0]})"
-            return f"tl.store({address}, tl.broadcast_to(v{value}, {shape}), mask={mask})"
-        if effect is Effect.ADD_ROW:
-            return (
-                f"g{k} += tl.sum(tl.where(in_r & in_{UNITS[leaf.size][1]}, v{value}, 0.0), 0, keep_dims=True)"
-            )
-        assert is_elementwise(width), "a learned number is added to over units"
-        inside = f"in_r & in_{UNITS[width][1]}"
+    def store(self, leaf: Leaf, value: int) -> str:
+        address, mask = self.place(leaf, self.code.statements[value].width)
         return (
-            f"g{k} += tl.sum(tl.sum(tl.where({inside}, v{value}, 0.0), 1, keep_dims=True), 0, keep_dims=True)"
+            f"tl.store({address}, tl.broadcast_to(v{value}, (ROWS, {self.widths[leaf.size]})), mask={mask})"
         )
 
-    def gather(self, k: int, effect: Effect, leaf: Leaf) -> Iterator[str]:
-        """Add what the program gathered to its own row."""
+    def added_up(self, effect: Effect, leaf: Leaf, value: int) -> str:
+        """Return what a block of rows adds to the gradient of a learned row or number."""
+        if effect is Effect.ADD_ROW:
+            return f"tl.sum(tl.where(in_r & in_{UNITS[leaf.size][1]}, v{value}, 0.0), 0, keep_dims=True)"
+        width = self.code.statements[value].width
+        assert is_elementwise(width), "a learned number is added to over units"
+        inside = f"in_r & in_{UNITS[width][1]}"
+        return f"tl.sum(tl.sum(tl.where({inside}, v{value}, 0.0), 1, keep_dims=True), 0, keep_dims=True)"
+
+    def gathered(self, effect: Effect, leaf: Leaf) -> tuple[str, str]:
+        """Return where the program gathers that gradient, in a row of its own, and the mask."""
         count = self.learned(Leaf(Kind.NUMBER, len(self.schedule.numbers), "one"))
         column, mask = ONE
         if effect is Effect.ADD_ROW:
             column = UNITS[leaf.size][1]
             mask = f"in_{column}"
-        yield f"    p{k} = gathered + program * ({count}) + {self.learned(leaf)} + {column}"
-        yield f"    tl.store(p{k}, tl.load(p{k}, mask={mask}, other=0.0) + g{k}, mask={mask})"
+        return f"gathered + program * ({count}) + {self.learned(leaf)} + {column}", mask
+
+
+class _Printer(RowPrinter):
+    """Prints a kernel of its own for a stage."""
+
+    def kernel(self, name: str) -> Kernel:
+        return Kernel(
+            name, "\n".join(self.lines(name)) + "\n", self.tensors, self.whole_rows, bool(self.added)
+        )
+
+    def lines(self, name: str) -> Iterator[str]:
+        sizes = (
+            "F: tl.constexpr, MASKED: tl.constexpr, ROWS: tl.constexpr, UH: tl.constexpr, UI: tl.constexpr"
+        )
+        yield '@triton.jit(do_not_specialize=["rows"])'
+        yield f"def {name}({', '.join((*FIXED, *self.tensors))}, {sizes}):"
+        yield "    program = tl.program_id(0)"
+        for units, end in UNITS.values():
+            yield f"    {end} = tl.program_id(1) * U{units} + tl.arange(0, U{units})[None, :]"
+            yield f"    in_{end} = {end} < {units}"
+        for k, effect, leaf in self.added:
+            width = self.widths[leaf.size] if effect is Effect.ADD_ROW else "1"
+            yield f"    g{k} = tl.zeros((1, {width}), F)"
+        yield "    for first in range(program * ROWS, rows, tl.num_programs(0) * ROWS):"
+        yield "        r = (first + tl.arange(0, ROWS)[:, None]).to(tl.int64)"
+        yield "        in_r = r < rows"
+        yield "        if MASKED:"
+        yield "            in_r = in_r & (tl.load(running + r, mask=in_r, other=0) != 0)"
+        for index in range(len(self.code.statements)):
+            yield f"        v{index} = {self.expression(index)}"
+        if self.in_place:  # another thread may hold a copy of what one writes
+            yield "        tl.debug_barrier()"
+        for k, (effect, leaf, value) in enumerate(self.code.effects):
+            if effect is Effect.STORE:
+                yield f"        {self.store(leaf, value)}"
+            else:
+                yield f"        g{k} += {self.added_up(effect, leaf, value)}"
+        for k, effect, leaf in self.added:
+            place, mask = self.gathered(effect, leaf)
+            yield f"    p{k} = {place}"
+            yield f"    tl.store(p{k}, tl.load(p{k}, mask={mask}, other=0.0) + g{k}, mask={mask})"
 
 
 def number(value: float | str) -> str:
