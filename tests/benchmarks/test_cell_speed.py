@@ -153,6 +153,7 @@ def test_every_set_has_its_cases() -> None:
         "gated": 90,
         "chains": 15,
         "linear": 4,
+        "torchrecurrent": 16,
     }
 
 
