@@ -29,6 +29,9 @@ from nas_rnn.tasks import TaskData
 
 Outcome = Literal["complete", "interrupted"]
 
+REPORT_EVERY = 2.0
+"""Seconds between two reports of a run whose epochs are shorter. A report takes some 30 ms of worker and driver."""
+
 
 class Engine:
     """A pool of workers, open for the time of a ``with`` block: on this machine, or in the cluster at ``address``.
@@ -36,7 +39,8 @@ class Engine:
     ``workers`` runs (None: as many as have a place) are trained at once with ``threads`` CPU cores and
     ``gpus_per_run`` GPUs each. ``folder`` keeps each run's checkpoint and curve, also of those on other machines; at
     ``storage``, a URI, checkpoints lie there instead. ``data`` and ``sources`` (file plugins) are sent to the workers
-    once. ``notify`` hears of nodes and workers that were lost. Opening it raises UserError where the request cannot
+    once. ``notify`` hears of nodes and workers that were lost. The source hears of epochs every ``report_every``
+    seconds, and no more often than they end. Opening it raises UserError where the request cannot
     be met.
     """
 
@@ -52,6 +56,7 @@ class Engine:
         address: str | None = None,
         storage: str | None = None,
         notify: Callable[[str], None] = lambda message: None,
+        report_every: float = REPORT_EVERY,
     ) -> None:
         check_request(gpus_per_run)
         self._asked_workers = workers
@@ -63,6 +68,7 @@ class Engine:
         self._address = address
         self._storage = storage
         self._notify = notify
+        self._report_every = report_every
         self._events: ClusterEvents | None = None
         self._stack = ExitStack()
         self._fits = 0
@@ -128,11 +134,18 @@ class Engine:
         from nas_rnn.engine.trainable import RunTrainable, WorkerSetup
 
         _quiet()
-        searcher = SourceSearcher(source, sign, self._notify)
+        searcher = SourceSearcher(source, sign, self._notify, keep_workers=True)
         stopper = _stopper(searcher, should_stop, self._events)
         # Workers fetch what is withheld only with a run that may read it.
         withheld = ray.put(self._data.only("test")) if "test" in self._data.parts else None
-        shared = WorkerSetup(self._data.without("test"), self._sources, self._place, self._storage, withheld)
+        shared = WorkerSetup(
+            self._data.without("test"),
+            self._sources,
+            self._place,
+            self._storage,
+            withheld,
+            self._report_every,
+        )
         trainable = tune.with_resources(
             tune.with_parameters(RunTrainable, shared=shared),
             {"cpu": self._threads, **({"gpu": self._gpus_per_run} if self._gpus_per_run else {})},
@@ -186,7 +199,7 @@ def _stopper(searcher: Any, should_stop: Callable[[], bool], news: ClusterEvents
     from ray.tune import Stopper
 
     class Stop(Stopper):
-        """Ends the whole fit when asked to, or when the source failed; leaves single trials alone.
+        """Ends the whole fit when asked to, or when the source failed; of single trials only those that rest.
 
         Tune asks often, so this is also when there is time for the cluster's news.
         """
@@ -194,7 +207,7 @@ def _stopper(searcher: Any, should_stop: Callable[[], bool], news: ClusterEvents
         stopped = False
 
         def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-            return False
+            return bool(searcher.ends_rest(trial_id))
 
         def stop_all(self) -> bool:
             if news is not None:

@@ -16,9 +16,15 @@ from nas_rnn.training import CannotStore, EpochRecord, RunResult, RunSpec
 MAX_WORKER_DEATHS = 2
 """How often a run is resumed after its worker died; once more, and the run itself is to blame."""
 
+REST = "rest"
+"""The key of a trial's configuration that is no run: a worker waits for one."""
+
 
 class SourceSearcher(Searcher):
     """Tune's view of a `RunSource`; ``notify`` hears of workers that died.
+
+    Between two stages there are fewer runs than workers. Tune would end all idle workers but one, and new ones take
+    seconds to start; so with ``keep_workers`` one that has nothing to do gets a trial that rests, until `ends_rest`.
 
     Tune may pickle a searcher; this one leaves its source behind, since Tune's state is never restored from.
     """
@@ -28,6 +34,8 @@ class SourceSearcher(Searcher):
         source: RunSource | None = None,
         sign: int = 1,
         notify: Callable[[str], None] = lambda message: None,
+        *,
+        keep_workers: bool = False,
     ) -> None:
         super().__init__(metric="score", mode="min")
         self._source = source
@@ -37,6 +45,9 @@ class SourceSearcher(Searcher):
         self._records: dict[str, list[EpochRecord]] = {}  # by run, as a run may have several of Tune's trials
         self._deaths: Counter[str] = Counter()
         self._again: list[RunSpec] = []
+        self._keep_workers = keep_workers
+        self._resting: set[str] = set()
+        self._most_running = 0
         self.stopping = False
         self.error: BaseException | None = None
 
@@ -47,6 +58,7 @@ class SourceSearcher(Searcher):
             "_notify": None,
             "_running": {},
             "_records": {},
+            "_again": [],
             "error": None,
         }
 
@@ -54,17 +66,41 @@ class SourceSearcher(Searcher):
         if self.stopping or self._source is None:
             return Searcher.FINISHED
         try:
-            spec = self._again.pop() if self._again else self._source.next()
+            spec = self._next()
         except BaseException as error:
             return self._fail(error)
-        if spec is Next.WAIT or (spec is Next.END and self._running):
-            return None  # also at the end: a resumed run may have to be handed out again
         if spec is Next.END:
             return Searcher.FINISHED
-        assert isinstance(spec, RunSpec)
+        if not isinstance(spec, RunSpec):
+            if not self._keep_workers or len(self._running) + len(self._resting) >= self._most_running:
+                return None
+            self._resting.add(trial_id)
+            return {REST: True}
         self._running[trial_id] = spec
+        self._most_running = max(self._most_running, len(self._running))
         self._records.setdefault(spec.id, [])
         return {"spec": spec.to_dict(), "sign": self._sign}
+
+    def _next(self) -> RunSpec | Next:
+        """Return the next run; WAIT as long as one is running, since that may have to be handed out again."""
+        assert self._source is not None
+        found = self._again.pop() if self._again else self._source.next()
+        return Next.WAIT if found is Next.END and self._running else found
+
+    def ends_rest(self, trial_id: str) -> bool:
+        """Return whether a trial that rests is to end now: there is a run for its worker, or there will be none."""
+        if trial_id not in self._resting or self.stopping:
+            return False
+        if self._again:
+            return True
+        try:
+            found = self._next()
+        except BaseException as error:
+            self._fail(error)
+            return False
+        if isinstance(found, RunSpec):
+            self._again.append(found)
+        return found is not Next.WAIT
 
     def on_worker_died(self, trial_id: str, reason: str = "died") -> None:
         """Hear that a run's worker died, or could not begin, and that the run will be resumed."""
@@ -87,6 +123,7 @@ class SourceSearcher(Searcher):
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
+        self._resting.discard(trial_id)
         if self.stopping or self._source is None or trial_id not in self._running:
             return
         if result:

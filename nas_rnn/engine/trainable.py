@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,16 @@ from ray import tune
 
 from nas_rnn import plugins
 from nas_rnn.engine.remote_files import RemoteFiles
-from nas_rnn.engine.worker import Worker
+from nas_rnn.engine.searcher import REST
+from nas_rnn.engine.worker import WORST, Worker
 from nas_rnn.tasks import TaskData
 from nas_rnn.training import RunSpec
 from nas_rnn.training.files import Files, LocalFiles
 from nas_rnn.training.memory import release_memory
 from nas_rnn.training.storage import StoredFiles
+
+SHORTEST_REST, LONGEST_REST, SHARE_OF_REST = 0.1, 2.0, 0.05
+"""Seconds after which a worker without a run asks for one: a share of the time that it has waited, within bounds."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ class WorkerSetup:
 
     ``place`` is a folder's absolute path, or the handle of a `RunFileServer` where it is on another machine;
     ``storage`` is a URI for checkpoints. ``withheld`` refers to the part that only final runs read: it travels
-    when such a run begins.
+    when such a run begins. ``report_every`` is `Worker`'s.
     """
 
     data: TaskData
@@ -37,6 +42,7 @@ class WorkerSetup:
     place: Any
     storage: str | None = None
     withheld: Any = None
+    report_every: float = 0.0
 
     def data_for(self, spec: RunSpec) -> TaskData:
         """Return the data that a run may read."""
@@ -50,24 +56,35 @@ class WorkerSetup:
 
 
 class RunTrainable(tune.Trainable):
-    """Has a `Worker` train what Tune hands out, with the plugins that the driver sent."""
+    """Has a `Worker` train what Tune hands out, with the plugins that the driver sent; rests where that is no run."""
 
     def setup(self, config: dict[str, Any], shared: WorkerSetup) -> None:  # type: ignore[override]
         self._plugins = tempfile.TemporaryDirectory(prefix="nas_rnn_plugins_")
         plugins.use_sources(shared.sources, Path(self._plugins.name))
-        self._worker = Worker(shared.data_for, shared.files, _where())
-        self._worker.begin(config)
+        self._worker = Worker(shared.data_for, shared.files, _where(), shared.report_every)
+        self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self._worker.begin(new_config)
+        self._begin(new_config)
         release_memory()
         return True
 
     def step(self) -> dict[str, Any]:
-        return self._worker.step()
+        if self._rests_since is None:
+            return self._worker.step()
+        waited = time.monotonic() - self._rests_since
+        time.sleep(min(LONGEST_REST, max(SHORTEST_REST, SHARE_OF_REST * waited)))
+        return {"score": WORST, "done": False}
 
     def cleanup(self) -> None:
         self._plugins.cleanup()
+
+    def _begin(self, config: dict[str, Any]) -> None:
+        self._rests_since = time.monotonic() if REST in config else None
+        if REST in config:
+            self._worker.rest()
+        else:
+            self._worker.begin(config)
 
 
 def _where() -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,10 +27,11 @@ WORST = 1e30
 
 
 class Worker:
-    """Trains one RunSpec after another; a step is an epoch. Of a run that measures others' steps it is the whole.
+    """Trains one RunSpec after another; of a run that measures others' steps a step is the whole.
 
     ``data_for(spec)`` is the data that a run may read, ``files(run)`` are its files, and ``where`` is what is kept with
-    it of the place where it was trained.
+    it of the place where it was trained. A step is an epoch, or as many as begin within ``report_every`` seconds: to
+    tell of one takes as long as a tenth of a short epoch. How many they are changes nothing in the run.
 
     Results carry plain data: ``records`` (epochs since the last result), ``ending`` ("" while it trains), ``reason``,
     ``parameters``, ``backend`` and ``fallback`` and, at the end, ``result`` (as JSON text: Tune flattens nested
@@ -42,10 +44,12 @@ class Worker:
         data_for: Callable[[RunSpec], TaskData],
         files: Callable[[str], Files],
         where: Mapping[str, Any],
+        report_every: float = 0.0,
     ) -> None:
         self._data_for = data_for
         self._files = files
         self._where = where
+        self._report_every = report_every
         self._read_machine = machine_reader()
 
     def begin(self, config: Mapping[str, Any]) -> None:
@@ -56,8 +60,12 @@ class Worker:
         self._trainer: Trainer | None = None
         self._sampler = Sampler(self._read_machine)
 
+    def rest(self) -> None:
+        """Let go of the last run: none follows for now."""
+        self._trainer = None
+
     def step(self) -> dict[str, Any]:
-        """Train for an epoch, and return what there is to tell."""
+        """Train for an epoch or some, and return what there is to tell."""
         try:
             return self._step()
         except CannotStore as error:
@@ -71,7 +79,7 @@ class Worker:
             trainer = self._trainer or self._make_trainer()
             if not trainer.finished:
                 with self._sampler.running():
-                    trainer.run_epoch()
+                    self._train(trainer)
             return self._report("finished" if trainer.finished else "", None)
         except Diverged as error:
             return self._report("diverged", str(error))
@@ -82,6 +90,13 @@ class Worker:
             reason = self._explained(error)
         release_memory()  # now that no traceback holds the run's tensors: others may share its GPU
         return self._report("failed", reason)
+
+    def _train(self, trainer: Trainer) -> None:
+        began = time.monotonic()
+        while True:
+            trainer.run_epoch()
+            if trainer.finished or time.monotonic() - began >= self._report_every:
+                return
 
     def _explained(self, error: BaseException) -> str:
         """Return what went wrong; in the code of the task, with its file and line."""

@@ -9,14 +9,14 @@ from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.run_folder.reader import RunReader
 
 if TYPE_CHECKING:  # loads torch
-    from nas_rnn.training.gradient_flow import GradientFlow
+    from nas_rnn.training.flow import GradientFlow
 
 FlowsByModel = list[tuple[str, list["GradientFlow"]]]
 
 
 def measured_flows(folder: RunFolder, without: Collection[str] = ()) -> FlowsByModel:
     """Return the models whose flow was kept with a search or comparison, each under its title."""
-    from nas_rnn.training.gradient_flow import GradientFlow
+    from nas_rnn.training.flow import GradientFlow
 
     shown = [row for row in RunReader(folder).flows() if row["name"] not in without]
     return titled([(row["name"], [GradientFlow.from_dict(flow) for flow in row["flows"]]) for row in shown])

@@ -16,7 +16,7 @@ from nas_rnn.comparison import Comparison
 from nas_rnn.comparison.checklist import checklist
 from nas_rnn.publishing.checklist_facts import run_facts
 from nas_rnn.publishing.flows import measured_flows
-from nas_rnn.run_folder.dataset import stored_measures
+from nas_rnn.run_folder.dataset import Shown, shown_of, stored_shown
 from nas_rnn.run_folder.layout import REPORT, RunFolder
 from nas_rnn.run_folder.reader import CONTROL_JOURNAL, RunReader
 from nas_rnn.run_folder.trials import BASELINE_ID, count_endings, trial_id
@@ -40,7 +40,8 @@ _ROLES = {
 def make_report(name: str, *, runs: str | Path = "runs") -> Path:
     """Write ``report.html`` of a search, comparison or ablation anew; return where it is.
 
-    Raises UserError where there is none of that name, or its task is not to be found any more.
+    Raises UserError where there is none of that name, or it is of before facts of its task were kept and the task is
+    not to be found any more.
     """
     return write_report(RunFolder.open_existing(Path(runs), name))
 
@@ -48,7 +49,7 @@ def make_report(name: str, *, runs: str | Path = "runs") -> Path:
 def write_report(folder: RunFolder, task: Task | None = None) -> Path:
     """Write the report of what lies in ``folder``, finished or not; return where it is.
 
-    Where ``task`` is not given, the plugins of the configuration are loaded for it.
+    Where ``task`` is not given, what the folder keeps of it is shown.
     """
     from nas_rnn.report import render
 
@@ -62,7 +63,7 @@ def gather(folder: RunFolder, task: Task | None = None) -> Report:
 
     reader = RunReader(folder)
     config = reader.settings()
-    task = task or _task(config)
+    shown = _shown(config, reader.data()) if task is None else shown_of(task, reader.data())
     manifest = reader.manifest()
     comparison = reader.comparison()
     controls = [] if comparison is None else [row.standing.name for row in comparison.controls]
@@ -73,9 +74,10 @@ def gather(folder: RunFolder, task: Task | None = None) -> Report:
     report = Report(
         name=folder.name,
         kind=manifest.kind,
-        measures=stored_measures(task, reader.data()),
-        task=task.name,
-        unit=task.unit,
+        metric=shown.metric,
+        monitor=shown.monitor,
+        task=config["task"],
+        unit=shown.unit,
         began=_date(manifest.began_ms),
         settings=config,
         config=folder.config_path.read_text(encoding="utf-8"),
@@ -100,12 +102,16 @@ def gather(folder: RunFolder, task: Task | None = None) -> Report:
     return replace(report, checklist=tuple(checklist(run_facts(report, folder))))
 
 
-def _task(config: Mapping[str, Any]) -> Task:
-    """Return the task of a stored configuration, found among its plugins."""
+def _shown(config: Mapping[str, Any], facts: Mapping[str, Any] | None) -> Shown:
+    """Return what a stored configuration measures: as it was kept, or else as its task, one of its plugins, says."""
     plugins.use_folders(tuple(Path(folder) for folder in config.get("plugins", ())))
+    kept = stored_shown(facts)
+    if kept is not None:
+        plugins.registry().names("operation")  # which cells' texts may use
+        return kept
     task = plugins.registry().find("task", config["task"]).value(**config.get("task_options", {}))
     assert isinstance(task, Task)
-    return task
+    return shown_of(task, facts)
 
 
 def _draws(trials: Sequence[Trial], of_id: Mapping[str, Run], *, control: bool = False) -> tuple[Draw, ...]:

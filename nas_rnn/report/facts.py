@@ -11,11 +11,11 @@ from nas_rnn.cells import Cell
 from nas_rnn.comparison import Comparison, ContenderRow, Standing, ranked_rows
 from nas_rnn.comparison.checklist import Answer
 from nas_rnn.run_folder.trials import is_stopped
-from nas_rnn.tasks import Measures
+from nas_rnn.tasks.metric import Quantity
 from nas_rnn.training import RunResult, RunSpec
 
 if TYPE_CHECKING:
-    from nas_rnn.training.gradient_flow import GradientFlow
+    from nas_rnn.training.flow import GradientFlow
 
 Kind = Literal["search", "compare", "ablate"]
 
@@ -76,7 +76,8 @@ class Report:
 
     name: str
     kind: Kind
-    measures: Measures
+    metric: Quantity
+    monitor: Quantity
     task: str
     unit: str
     began: str
@@ -137,7 +138,7 @@ class Report:
         """
         ended = [run for run in runs if run.ending(self.settings.get("epochs")) == "finished"]
         known = [run for run in ended if run.result.best_metric is not None]
-        sign = 1 if self.measures.monitor.direction == "minimize" else -1
+        sign = 1 if self.monitor.direction == "minimize" else -1
         known.sort(key=lambda run: sign * (run.result.best_metric or 0.0))
         names = {run.spec.name for run in runs}
         two = any(standing.second for standing in self.standings if standing.name in names)
@@ -147,4 +148,4 @@ class Report:
         """Return a validation metric relative to the baseline's in the search; negative is better."""
         if value is None or self.baseline_value is None:
             return None
-        return self.measures.monitor.gap(value, self.baseline_value)
+        return self.monitor.gap(value, self.baseline_value)

@@ -181,7 +181,7 @@ def _tally(report: Report) -> str:
 
 def _facts(report: Report) -> list[tuple[str, str]]:
     """Return the few figures under the verdict."""
-    facts = [("task", report.task), ("measured in", report.measures.metric.unit)]
+    facts = [("task", report.task), ("measured in", report.metric.unit)]
     if report.kind == "search":
         tried = count(len(report.draws), "candidate")
         facts.append(("search", f"{tried} of {report.settings.get('space')}, {report.strategy}"))

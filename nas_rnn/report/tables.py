@@ -170,7 +170,7 @@ def selection(report: Report) -> Table | None:
     searched = {draw.name: draw.value for draw in report.draws}
     chosen = {standing.name for standing in report.standings}
     rows, picked = [], set()
-    sign = 1 if report.measures.monitor.direction == "minimize" else -1
+    sign = 1 if report.monitor.direction == "minimize" else -1
     means = {name: _mean_of(runs) for name, runs in of_cell.items()}
     for number, (name, mean) in enumerate(
         sorted(means.items(), key=lambda item: sign * item[1] if item[1] is not None else float("inf"))
@@ -198,7 +198,7 @@ def tuning(report: Report) -> Table | None:
     settings = {run.spec.id: _settings(run) for run in runs}
     names = dict.fromkeys(name for given in settings.values() for name in given)
     varied = [name for name in names if len({given.get(name) for given in settings.values()}) > 1]
-    sign = 1 if report.measures.monitor.direction == "minimize" else -1
+    sign = 1 if report.monitor.direction == "minimize" else -1
     cells = list(dict.fromkeys([*(s.name for s in report.standings), *(run.spec.name for run in runs)]))
 
     def order(run: Run) -> tuple[int, float]:
@@ -215,7 +215,7 @@ def tuning(report: Report) -> Table | None:
         ending = run.ending(report.settings.get("epochs"))
         values = (_option(settings[run.spec.id].get(name)) for name in varied)
         rows.append((run.spec.name, figure(run.result.best_metric), ENDED.get(ending, ending), *values))
-    columns = ("cell", report.measures.monitor.unit, "ended", *(name.replace("_", " ") for name in varied))
+    columns = ("cell", report.monitor.unit, "ended", *(name.replace("_", " ") for name in varied))
     return Table(columns, tuple(rows), words=("cell", "ended"), chosen=frozenset(best))
 
 

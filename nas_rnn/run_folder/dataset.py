@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,18 @@ from nas_rnn.run_folder.fresh_test import FreshTest
 from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.run_folder.reader import DATA
 from nas_rnn.tasks import Measures, Metric, Task, TaskData
+from nas_rnn.tasks.metric import Quantity
 
 Facts = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What figures of a search are in: those of the metric that decides, of the monitor, and of its targets."""
+
+    metric: Quantity
+    monitor: Quantity
+    unit: str
 
 
 def keep_facts(
@@ -25,13 +36,18 @@ def keep_facts(
 
 
 def data_facts(task: Task, data: TaskData, source: Path | None) -> Facts:
-    """Return name, digest, source (None: it comes with the task) and arrays of loaded data, as plain JSON."""
+    """Return name, digest, source (None: it comes with the task) and arrays of loaded data, as plain JSON.
+
+    With them what is measured: of `Shown` as much as reports need, so that they need not load the task.
+    """
+    measures = task.measures(data.meta)
     return {
         "name": f"{task.name} (embedded)" if source is None else source.name,
         "digest": data_digest(data),
         "source": None if source is None else str(source),
         "task": task.name,
-        "units": _units(task.measures(data.meta)),
+        "units": _units(measures),
+        "shown": asdict(Shown(_quantity(measures.metric), _quantity(measures.monitor), task.unit)),
         "arrays": {
             name: {"dtype": str(array.dtype), "shape": list(array.shape)}
             for name, array in named_arrays(data)
@@ -39,7 +55,7 @@ def data_facts(task: Task, data: TaskData, source: Path | None) -> Facts:
     }
 
 
-def stored_measures(task: Task, facts: Facts | None) -> Measures:
+def stored_measures(task: Task, facts: Mapping[str, Any] | None) -> Measures:
     """Return what a search measured, with units that followed from its data; ``facts`` are those of its folder."""
     units = (facts or {}).get("units", {})
 
@@ -47,6 +63,24 @@ def stored_measures(task: Task, facts: Facts | None) -> Measures:
         return replace(metric, unit=units.get(metric.name, metric.unit))
 
     return Measures(tuple(map(with_unit, task.metrics)), with_unit(task.monitor))
+
+
+def shown_of(task: Task, facts: Mapping[str, Any] | None) -> Shown:
+    """Return the `Shown` of a task; ``facts`` are those of the search's folder."""
+    measures = stored_measures(task, facts)
+    return Shown(measures.metric, measures.monitor, task.unit)
+
+
+def stored_shown(facts: Mapping[str, Any] | None) -> Shown | None:
+    """Return what `data_facts` kept of it; None in folders of before it did."""
+    kept = (facts or {}).get("shown")
+    if kept is None:
+        return None
+    return Shown(Quantity(**kept["metric"]), Quantity(**kept["monitor"]), kept["unit"])
+
+
+def _quantity(metric: Metric) -> Quantity:
+    return Quantity(**{field.name: getattr(metric, field.name) for field in fields(Quantity)})
 
 
 def _units(measures: Measures) -> dict[str, str]:

@@ -26,8 +26,8 @@ Statistics = Mapping[str, Floats]
 
 
 @dataclass(frozen=True)
-class Metric(ABC):
-    """How results of a task are measured and when two of them count as equal.
+class Quantity:
+    """What a figure is measured in, and when two of them count as equal: all of a metric but how it is computed.
 
     ``margin`` is the difference that does not matter: a fraction of the baseline where ``margin_kind`` is
     "relative" (0.01 is one per cent), else a number in the metric's own units. ``unit`` names these.
@@ -38,21 +38,6 @@ class Metric(ABC):
     direction: Literal["minimize", "maximize"]
     margin: float
     margin_kind: Literal["relative", "absolute"]
-
-    def __new__(cls, *stated: object, **named: object) -> Metric:
-        """Say what has changed, where a task still states a plain `Metric`."""
-        if cls is Metric:
-            raise UserError(f"a metric is a Mean(...) or a subclass of Metric; {EARLIER_TASKS}")
-        return super().__new__(cls)
-
-    @property
-    @abstractmethod
-    def statistics(self) -> tuple[str, ...]:
-        """The names of the statistics that the metric is computed from."""
-
-    @abstractmethod
-    def value(self, totals: Statistics) -> float:
-        """Return the metric of a part, from the sums of its items' statistics: () or (k,) each."""
 
     def better(self, a: float, b: float) -> bool:
         """Return whether ``a`` is strictly better than ``b``; a NaN is worse than every number."""
@@ -73,6 +58,26 @@ class Metric(ABC):
         if baseline == 0.0:
             return 0.0 if difference == 0.0 else math.copysign(math.inf, difference)
         return difference / abs(baseline)
+
+
+@dataclass(frozen=True)
+class Metric(Quantity, ABC):
+    """How results of a task are measured: the figure of a part from sums over its items."""
+
+    def __new__(cls, *stated: object, **named: object) -> Metric:
+        """Say what has changed, where a task still states a plain `Metric`."""
+        if cls is Metric:
+            raise UserError(f"a metric is a Mean(...) or a subclass of Metric; {EARLIER_TASKS}")
+        return super().__new__(cls)
+
+    @property
+    @abstractmethod
+    def statistics(self) -> tuple[str, ...]:
+        """The names of the statistics that the metric is computed from."""
+
+    @abstractmethod
+    def value(self, totals: Statistics) -> float:
+        """Return the metric of a part, from the sums of its items' statistics: () or (k,) each."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nas_rnn.training.gradient_flow import REMEMBERED, GradientFlow, PathFlow
+from nas_rnn.training.flow import REMEMBERED, GradientFlow, PathFlow
 
 if TYPE_CHECKING:  # matplotlib takes half a second to import
     from matplotlib.axes import Axes

@@ -6,6 +6,7 @@ What any engine must do is asked of the one in process too, which stands in for 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 from dataclasses import replace
@@ -15,12 +16,14 @@ import psutil
 import pytest
 
 from nas_rnn.cells.zoo.classic import gru, lstm, rnn
-from nas_rnn.engine import Engine, Next, RunList
+from nas_rnn.engine import Engine, Next, RunList, Sequential
 from nas_rnn.engine.searcher import SourceSearcher
 from nas_rnn.engine.trainable import WorkerSetup
+from nas_rnn.engine.worker import Worker
 from nas_rnn.errors import UserError
 from nas_rnn.plugins import registry
 from nas_rnn.training import CannotStore, RunSpec, RunStore
+from nas_rnn.training.files import LocalFiles
 from tests.engine.runs import spec
 from tests.experiment_runs import write_text
 from tests.in_process import InProcessEngine
@@ -32,11 +35,12 @@ def data(tmp_path_factory):
     return task.load(write_text(tmp_path_factory.mktemp("text") / "text.txt"))
 
 
-def workers() -> list[psutil.Process]:
+def workers(title: str = "RunTrainable") -> list[psutil.Process]:
+    """Return the workers that do nothing just now; with ``title`` "Trainable" all of them."""
     found = []
     for process in psutil.process_iter(["cmdline"]):
         line = " ".join(process.info["cmdline"] or [])
-        if "RunTrainable" in line and os.getpid() in {parent.pid for parent in process.parents()}:
+        if title in line and os.getpid() in {parent.pid for parent in process.parents()}:
             found.append(process)
     return found
 
@@ -44,7 +48,12 @@ def workers() -> list[psutil.Process]:
 @pytest.fixture(scope="module")
 def engine(data, tmp_path_factory):
     with Engine(
-        workers=2, threads=1, folder=tmp_path_factory.mktemp("trials"), data=data, sources=()
+        workers=2,
+        threads=1,
+        folder=tmp_path_factory.mktemp("trials"),
+        data=data,
+        sources=(),
+        report_every=0.0,
     ) as opened:
         yield opened
 
@@ -102,6 +111,88 @@ def test_a_worker_that_dies_between_two_runs_costs_the_next_one_nothing(engine):
     )
     assert killed and all("died; the run resumes" in line for line in told)
     assert sorted(epochs) == [("first", 1), ("second", 1), ("second", 2), ("third", 1), ("third", 2)]
+
+
+STAGES = (("one", "two"), ("alone",), ("three", "four"))
+"""Five runs in three stages: in the second one a worker has nothing to do."""
+
+
+def in_stages(prefix: str, on_epoch=lambda spec, record: None) -> Sequential:
+    return Sequential(
+        [RunList([spec(prefix + id, rnn, 4) for id in stage], on_epoch=on_epoch) for stage in STAGES]
+    )
+
+
+def worker_of(engine: Engine, id: str) -> int:
+    return RunStore(engine._folder / id).read_workers()[-1]["pid"]
+
+
+def test_workers_stay_from_stage_to_stage(engine):
+    """A new one takes seconds to start."""
+    assert engine.run(in_stages("stay-")) == "complete"
+    first, _, last = ({worker_of(engine, f"stay-{id}") for id in stage} for stage in STAGES)
+    assert len(first) == 2 and last == first
+
+
+def test_a_worker_that_dies_while_it_has_no_run_costs_nothing(engine):
+    killed: list[int] = []
+
+    def on_epoch(spec, record):
+        if spec.id == "die-alone" and not killed:
+            for worker in workers("Trainable"):
+                if worker.pid != worker_of(engine, spec.id):
+                    os.kill(worker.pid, signal.SIGKILL)
+                    killed.append(worker.pid)
+
+    told: list[str] = []
+    engine._notify = told.append
+    assert engine.run(in_stages("die-", on_epoch)) == "complete"
+    assert killed and not told
+    for id in itertools.chain(*STAGES):
+        kept = RunStore(engine._folder / f"die-{id}")
+        assert len(kept.read_workers()) == 1 and len(kept.read_records()) == 4
+
+
+def test_a_source_that_ends_or_fails_ends_the_rest_of_idle_workers():
+    class Waits(RunList):
+        found: RunSpec | Next | Exception = Next.WAIT
+
+        def next(self):
+            if self._waiting:
+                return super().next()
+            if isinstance(self.found, Exception):
+                raise self.found
+            return self.found
+
+    source = Waits([spec("a", rnn), spec("b", rnn)])
+    searcher = SourceSearcher(source, keep_workers=True)
+    assert "spec" in searcher.suggest("1") and "spec" in searcher.suggest("2")
+    assert searcher.suggest("3") is None  # no more rest than there have been runs at once
+    searcher.on_trial_complete("1", error=True)
+    assert searcher.suggest("3")["spec"]["id"] == "a"
+    searcher.on_trial_complete("3", {"ending": "diverged", "reason": "", "result": "null", **TOLD_LAST})
+    assert searcher.suggest("4") == {"rest": True} and not searcher.ends_rest("4")
+    assert not searcher.ends_rest("2")
+    source.found = Next.END
+    assert not searcher.ends_rest("4")  # the other run may have to be handed out again
+    searcher.on_trial_complete("2", {"ending": "diverged", "reason": "", "result": "null", **TOLD_LAST})
+    assert searcher.ends_rest("4") and searcher.suggest("5") == SourceSearcher.FINISHED
+    source.found = ValueError("no more sense")
+    assert not searcher.ends_rest("4") and searcher.error is source.found
+
+
+TOLD_LAST = {"parameters": 1, "backend": "fused", "fallback": None}
+
+
+@pytest.mark.parametrize(("seconds", "reports"), [(0.0, 4), (60.0, 1)])
+def test_short_epochs_are_told_of_together(data, tmp_path, seconds, reports):
+    worker = Worker(lambda spec: data, lambda run: LocalFiles(tmp_path / run), {}, seconds)
+    worker.begin({"spec": spec("a", rnn, 4).to_dict(), "sign": 1})
+    told = [worker.step()]
+    while not told[-1]["done"]:
+        told.append(worker.step())
+    assert len(told) == reports
+    assert [record["epoch"] for one in told for record in one["records"]] == [1, 2, 3, 4]
 
 
 def test_a_run_whose_worker_dies_every_time_fails_in_the_end():
@@ -246,7 +337,9 @@ def same_ray(engine, monkeypatch):
 
 def test_checkpoints_lie_at_the_storage_uri_and_runs_go_on_from_there(same_ray, data, tmp_path):
     folder, uri = tmp_path / "runs", (tmp_path / "shared").as_uri()
-    with Engine(workers=1, threads=1, folder=folder, data=data, sources=(), storage=uri) as engine:
+    with Engine(
+        workers=1, threads=1, folder=folder, data=data, sources=(), storage=uri, report_every=0.0
+    ) as engine:
         seen: list[int] = []
         first = RunList([spec("a", rnn, 40)], on_epoch=lambda spec, record: seen.append(record.epoch))
         engine.run(first, should_stop=lambda: len(seen) >= 2)

@@ -15,7 +15,7 @@ from nas_rnn.run_folder.reader import STUDY
 from nas_rnn.spaces import Candidate
 from nas_rnn.strategies import Study
 from nas_rnn.training import EpochRecord, RunResult, RunSpec, TrainingOptions
-from nas_rnn.training.gradient_flow import GradientFlow, PathFlow
+from nas_rnn.training.flow import GradientFlow, PathFlow
 
 SCRIPT = "<script>alert(1)</script>"
 BASE = """@cell

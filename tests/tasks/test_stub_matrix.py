@@ -32,7 +32,7 @@ from nas_rnn.tasks.data import EVALUATION
 from nas_rnn.tasks.metric import totals_of
 from nas_rnn.testing import check_task
 from nas_rnn.training import RunStore
-from nas_rnn.training.gradient_flow import GradientFlow
+from nas_rnn.training.flow import GradientFlow
 from nas_rnn.training.loop import scoring_pass, validation_pass
 from tests.export.cases import LOAD_AND_COMPARE, ROOT, alone, write_whole
 from tests.tasks.stub_runs import OPTIONS, SEEDS, STUBS, Finals, entry

@@ -23,10 +23,9 @@ from nas_rnn.tasks.char_lm.net import LanguageModel
 from nas_rnn.tasks.glimpses.model import GlimpseClassifier
 from nas_rnn.tasks.glimpses.net import GlimpseModel
 from nas_rnn.training import RunSpec, RunStore
+from nas_rnn.training.flow import GradientFlow, PathFlow
 from nas_rnn.training.flow_chart import draw_flow
 from nas_rnn.training.gradient_flow import (
-    GradientFlow,
-    PathFlow,
     flows_of_run,
     fresh_flow,
     model_flows,

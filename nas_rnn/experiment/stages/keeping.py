@@ -22,7 +22,7 @@ from nas_rnn.tasks import Preview, PreviewOptions, Task, TaskData
 from nas_rnn.training import RunResult, RunSpec
 
 if TYPE_CHECKING:  # loads torch
-    from nas_rnn.training.gradient_flow import GradientFlow
+    from nas_rnn.training.flow import GradientFlow
 
 MOST_CONTENDERS = 4
 """Of so many the gradient flow is drawn."""
@@ -126,7 +126,7 @@ def _keep_flow(models: Models, folder: RunFolder, notify: Notifier, plan: FinalP
 
 
 def _flows_of(folder: RunFolder, notify: Notifier, planned: Planned, pair: int) -> list[GradientFlow]:
-    from nas_rnn.training.gradient_flow import GradientFlow
+    from nas_rnn.training.flow import GradientFlow
 
     spec = planned.specs[pair]
     kept = folder.store(spec.id).read_flow()

@@ -52,8 +52,8 @@ def learning_curves(report: Report) -> list[Panel]:
     groups = [(name, runs) for name, runs in found if runs][:MOST]
     if not groups:
         return []
-    unit = report.measures.monitor.unit
-    loss = report.measures.monitor.direction == "minimize"
+    unit = report.monitor.unit
+    loss = report.monitor.direction == "minimize"
     title = f"Validation: {unit}, {'lower' if loss else 'higher'} is better"
     train = "Training loss"  # in nats where it is a likelihood; tasks differ
     return [

@@ -78,9 +78,9 @@ def _panel(
     finals: Sequence[tuple[str, Point]],
     report: Report,
 ) -> Panel:
-    minimize = report.measures.monitor.direction == "minimize"
+    minimize = report.monitor.direction == "minimize"
     lines = -(-min(len(finals), len(MARKS)) // 2)
-    figure, axes = begin(unit, report.measures.monitor.unit, (SIZE[0], SIZE[1] + 0.22 * lines))
+    figure, axes = begin(unit, report.monitor.unit, (SIZE[0], SIZE[1] + 0.22 * lines))
     best = front([*tried, *(point for _, point in finals)], minimize=minimize)
     axes.step(
         [cost for cost, _ in best], [value for _, value in best], where="post", color=QUIET, linewidth=1.2,

@@ -16,7 +16,7 @@ def tuning(report: Report) -> list[Panel]:
     of_cell = {name: runs for name, runs in of_cell.items() if runs}
     if not of_cell:
         return []
-    figure, axes = begin("learning rate", report.measures.monitor.unit)
+    figure, axes = begin("learning rate", report.monitor.unit)
     axes.set_xscale("log")
     plain_log_ticks(axes.xaxis)
     for number, (name, runs) in enumerate(of_cell.items()):

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import ClassVar
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -29,15 +30,17 @@ class CharModel(TaskModel):
 
     def loss(self, batch: Batch, state: State) -> tuple[Loss, State]:
         """Return the mean cross-entropy in nats; in evaluation with the bits and characters of each of the B rows."""
-        logits_TBV, state = self.net(batch.inputs, state)
         targets_TB = batch.targets
-        assert isinstance(targets_TB, Tensor)
-        mean = F.cross_entropy(logits_TBV.flatten(0, 1), targets_TB.flatten(), ignore_index=IGNORED)
+        assert isinstance(batch.inputs, Tensor) and isinstance(targets_TB, Tensor)
+        if batch.context:  # nothing but the state counts
+            _, state = self.net.rnn(self.net.input(batch.inputs), state)
+            return Loss(torch.zeros(()), 0), state
+        logits_TBV, state = self.net(batch.inputs, state)
+        log_probabilities = F.log_softmax(logits_TBV.flatten(0, 1), -1)
+        mean = F.nll_loss(log_probabilities, targets_TB.flatten(), ignore_index=IGNORED)
         if self.training:  # the chunks that train have no place without a target
             return Loss(mean, targets_TB.numel()), state
-        nats = F.cross_entropy(
-            logits_TBV.flatten(0, 1), targets_TB.flatten(), ignore_index=IGNORED, reduction="none"
-        )
+        nats = F.nll_loss(log_probabilities, targets_TB.flatten(), ignore_index=IGNORED, reduction="none")
         characters_B = (targets_TB != IGNORED).sum(0)
         bits_B = nats.view_as(targets_TB).sum(0).double() / math.log(2)
         statistics = {"bits": bits_B, "characters": characters_B}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from nas_rnn.tasks.batch import Batch
@@ -27,6 +28,8 @@ class WordModel(TaskModel):
         targets_TB = batch.targets
         assert isinstance(batch.inputs, Tensor) and isinstance(targets_TB, Tensor)
         hidden_TBH, state = self.net.hidden(batch.inputs, state)
+        if batch.context:  # nothing but the state counts
+            return Loss(torch.zeros(()), 0), state
         nats_TB = self.net.nats(hidden_TBH, targets_TB)
         if self.training:  # the chunks that train have no place without a target
             return Loss(nats_TB.mean(), targets_TB.numel()), state
