@@ -293,7 +293,7 @@ for text in sys.argv[1:]:
         continue
     blocks = block_sizes(made) | {"PRECISION": "ieee"}
     for direction, function in made.sequence_functions.items():
-        for dtype, products, packed in (("fp32", "fp32", False), ("fp32", "bf16", True), ("fp64", "fp64", True)):
+        for dtype, products, packed in (("fp32", "fp32", False), ("fp32", "bf16", True)):
             types = {"F": TYPES[dtype], "P": TYPES[products], "DOT": TYPES[products]}
             constants = {**types, "PACKED": packed, "RESTARTS": packed, **blocks}
             text = compiled(function, dtype, constants, made.sequence.weights, products, 90, WARPS)
