@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import os
 import threading
 from collections.abc import Iterator
@@ -12,8 +13,10 @@ import torch
 
 from nas_rnn.cells.zoo.classic import lstm
 from nas_rnn.execution import RNN
-from nas_rnn.execution.fused import memory
+from nas_rnn.execution.fused import buffers, compiled, memory
 from nas_rnn.execution.fused.memory import empty
+from tests.execution.fused.parity import DTYPES, Case, check, fitted
+from tests.execution.zoo import zoo_cells
 
 LIKE = torch.zeros(1)
 MANY = memory.LEAST // 4
@@ -113,3 +116,39 @@ def test_results_and_gradients_outlive_later_steps() -> None:
     for ours, before in zip(held, first, strict=True):
         assert ours is not None
         assert torch.equal(ours, before)
+
+
+GUARD = 64
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_nothing_is_read_before_it_is_written_and_nothing_written_beside(
+    dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory that is used again holds anything: here NaN, with marks before and behind it."""
+    guarded: list[torch.Tensor] = []
+
+    def poisoned(like: torch.Tensor, *shape: int) -> torch.Tensor:
+        count = math.prod(shape)
+        whole = like.new_full((count + 2 * GUARD,), float("nan"))
+        whole[:GUARD] = whole[GUARD + count :] = 7.0
+        guarded.append(whole)
+        return whole[GUARD : GUARD + count].view(shape)
+
+    monkeypatch.setattr(compiled, "empty", poisoned)
+    monkeypatch.setattr(buffers, "empty", poisoned)
+    zoo = zoo_cells()
+    names = ("lstm", "gru", "qrnn", "mingru", "slstm4", "lstm_ln", "indrnn", "rhn2")
+    lengths = (9, 1, 8, 2, 7, 3, 6, 4, 5)
+    cases = [
+        Case(inputs=13, hidden=36, steps=9, batch=9, lengths=lengths, rows=20, threads=2, start=True),
+        Case(inputs=8, hidden=52, steps=7, batch=5, rows=11, bidirectional=True),
+        Case(inputs=8, hidden=8, steps=40, batch=1, rows=16),
+        Case(inputs=8, hidden=8, steps=2, batch=270, x_needs=False),
+    ]
+    for name in names:
+        for case in cases:
+            assert check(zoo[name], fitted(zoo[name], case), dtype) is not None
+    assert guarded
+    for whole in guarded:
+        assert bool((whole[:GUARD] == 7.0).all() and (whole[-GUARD:] == 7.0).all())
