@@ -18,7 +18,8 @@ from nas_rnn.execution.eager.backend import run_eager
 from nas_rnn.execution.fused import rules  # noqa: F401 - to be known to torch
 from nas_rnn.execution.fused.compiled import CompiledBuffers
 from nas_rnn.execution.fused.kernels import make_kernels
-from nas_rnn.execution.fused.operator import Make, is_plain, is_transformed, register_way, run_sequence
+from nas_rnn.execution.fused.operator import Make, register_way, run_sequence
+from nas_rnn.execution.fused.plain import is_plain, is_transformed
 from nas_rnn.execution.fused.schedule import Schedule
 from nas_rnn.execution.fused.scheduler import make_schedule
 from nas_rnn.execution.fused.toolchain import CompileError, compiler_problem

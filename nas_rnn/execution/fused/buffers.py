@@ -51,9 +51,16 @@ class Buffers(ABC):
 
     @abstractmethod
     def backward(
-        self, d_output: Tensor, d_finals: Sequence[Tensor], needs_x: bool, needs: Sequence[bool]
+        self,
+        d_output: Tensor | None,
+        d_finals: Sequence[Tensor | None],
+        needs_x: bool,
+        needs: Sequence[bool],
     ) -> tuple[Tensor | None, Tensor, list[Tensor], list[Tensor | None]]:
-        """Return the gradients of x, the learned numbers, the states' starts, and the parameters that are matrices."""
+        """Return the gradients of x, the learned numbers, the states' starts, and the parameters that are matrices.
+
+        ``d_output`` and each of ``d_finals`` are None for zeros.
+        """
 
     @property
     def rows(self) -> int:
@@ -122,10 +129,11 @@ class Buffers(ABC):
 
     # Backwards
 
-    def begin_gradients(self, d_output: Tensor) -> None:
+    def begin_gradients(self, d_output: Tensor | None) -> None:
         if self.restarts is not None:
             self.before = [self.begun_anew(path) for path in range(len(self.states))]
-        self.pointers["d_output"] = d_output.contiguous()
+        given = torch.zeros_like(self.new[0]) if d_output is None else d_output
+        self.pointers["d_output"] = given.contiguous()
 
     def begun_anew(self, path: int) -> Tensor:
         """Return a state path before each step of a sequence that has been run."""
@@ -133,21 +141,24 @@ class Buffers(ABC):
         carried = torch.cat([self.states[path][None], self.new[path][:-1]])
         return carried.masked_fill_(self.restarts.bool()[..., None], self.layout.canonical.states[path].init)
 
-    def d_state(self, path: int, d_final: Tensor) -> Tensor:
+    def d_state(self, path: int, d_final: Tensor | None) -> Tensor:
         """Make room for the gradients of a state path; return where that of its start will be."""
         size = self.layout.state_sizes[path]
         if path not in self.schedule.delayed:
             both = self.x.new_empty(2, self.batch, size)
-            both[(self.steps - 1) % 2] = d_final
+            last = both[(self.steps - 1) % 2]
+            _ = last.zero_() if d_final is None else last.copy_(d_final)
             self.pointers[f"d_state_{path}"] = both
             return both[1]
         return self.d_sequence(path, d_final)
 
-    def d_sequence(self, path: int, d_final: Tensor) -> Tensor:
+    def d_sequence(self, path: int, d_final: Tensor | None) -> Tensor:
         """Make room for the gradients of a state path before and after each step. They are gathered apart,
         since what stands after a step is what stands before the next, which other rows add to."""
         both = self.x.new_zeros(2, self.steps, self.batch, self.layout.state_sizes[path])
-        if self.active is None:
+        if d_final is None:
+            pass
+        elif self.active is None:
             both[1, -1] = d_final
         else:
             sequences = torch.arange(self.batch, device=self.x.device)

@@ -40,7 +40,11 @@ class CompiledBuffers(Buffers):
         self.call("forward", False, {})
 
     def backward(
-        self, d_output: Tensor, d_finals: Sequence[Tensor], needs_x: bool, needs: Sequence[bool]
+        self,
+        d_output: Tensor | None,
+        d_finals: Sequence[Tensor | None],
+        needs_x: bool,
+        needs: Sequence[bool],
     ) -> tuple[Tensor | None, Tensor, list[Tensor], list[Tensor | None]]:
         self.begin_gradients(d_output)
         d_starts = [self.d_state(path, final) for path, final in enumerate(d_finals)]

@@ -24,6 +24,7 @@ from torch import Tensor
 from nas_rnn.execution.eager.backend import run_eager
 from nas_rnn.execution.fused.buffers import Buffers
 from nas_rnn.execution.fused.learned import learned_gradients, learned_values
+from nas_rnn.execution.fused.plain import is_batched, is_plain, is_transformed
 from nas_rnn.execution.fused.schedule import Schedule
 from nas_rnn.execution.fused.scheduler import make_schedule
 from nas_rnn.execution.layout import Layout, layout_of
@@ -84,18 +85,6 @@ def run_sequence(
     return output_TBH, tuple(finals)
 
 
-def is_plain(tensor: Tensor) -> bool:
-    """Whether a tensor is torch's own, of no class that stands in for one."""
-    return type(tensor) in (Tensor, torch.nn.Parameter)
-
-
-def is_transformed() -> bool:
-    """Whether tensors may be batches, or have tangents: within torch.func and forward-mode differentiation."""
-    return (
-        torch._C._functorch.maybe_current_level() is not None or torch.autograd.forward_ad._current_level >= 0
-    )
-
-
 # The values
 
 
@@ -107,16 +96,28 @@ def _forward(
     parameters: Tensors,
     mask: Tensor | None,
     restarts: Tensor | None,
+    direct: bool = False,
 ) -> Results:
     make, schedule = _WAYS[way](layout_of(key), x.dtype)
     learned = learned_values(schedule, parameters, x)
-    if len(schedule.learned) == 1:
+    if len(schedule.learned) == 1 and not direct:
         learned = learned.clone()  # no part of a parameter, as operators return values of their own
     run = make(_active(mask), restarts, x, learned, states, parameters)
     run.forward()
     finals = [new[-1].clone() for new in run.new]
-    used = x.new_zeros(1, dtype=torch.uint8)
-    return run.new[0], finals, [*run.new[1:], *run.kept, learned, run.moments, run.slots, used]
+    made = [*run.new[1:], *run.kept, learned, run.moments, run.slots]
+    return run.new[0], finals, made if direct else [*made, unused(x)]
+
+
+def unused(like: Tensor) -> Tensor:
+    """Return the note that no backward pass has written over what is kept."""
+    return like.new_zeros(1, dtype=torch.uint8)
+
+
+def self_or_zeros(d_results: Sequence[Tensor | None], output: Tensor, states: Tensors) -> list[Tensor]:
+    """Return the gradients of output and final states, zeros where nothing depends on one."""
+    pairs = zip(d_results, (output, *states), strict=True)
+    return [torch.zeros_like(like) if d is None else d for d, like in pairs]
 
 
 def _active(mask: Tensor | None) -> Tensor | None:
@@ -186,8 +187,8 @@ def _backward(
 def _gradients(
     way: str,
     key: str,
-    d_output: Tensor,
-    d_finals: Tensors,
+    d_output: Tensor | None,
+    d_finals: Sequence[Tensor | None],
     x: Tensor,
     states: Tensors,
     parameters: Tensors,
@@ -200,8 +201,8 @@ def _gradients(
 ) -> list[Tensor | None]:
     """Return the gradients of x, the states' starts and the parameters, None where ``needs`` says so.
 
-    The slots, last of ``made``, are written over by their gradients. Where this is done ``again`` for one graph, all is
-    computed anew.
+    Those given are None for zeros. The slots, last of ``made``, are written over by their gradients. Where this is done
+    ``again`` for one graph, all is computed anew.
     """
     make, schedule = _WAYS[way](layout_of(key), x.dtype)
     paths = len(states)
@@ -288,14 +289,15 @@ class _Sequence(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         states, parameters = more[:paths], more[paths:]
         if direct:
-            output, finals, made = _forward(way, key, x, states, parameters, mask, restarts)
+            output, finals, made = _forward(way, key, x, states, parameters, mask, restarts, direct)
+            ctx.set_materialize_grads(False)
         else:
             with torch._C._AutoDispatchBelowAutograd():
                 output, finals, made = torch.ops.nas_rnn.sequence.default(
                     way, key, x, states, parameters, mask, restarts
                 )
         ctx.way, ctx.key, ctx.paths, ctx.inputs = way, key, paths, 1 + len(more)
-        ctx.slots_hold_gradients = False
+        ctx.direct, ctx.slots_hold_gradients = direct, False
         ctx.save_for_backward(mask, restarts, x, *more, output, *made)
         if direct:
             return (output, *finals)
@@ -303,31 +305,32 @@ class _Sequence(torch.autograd.Function):
         return (output, *finals, *made)
 
     @staticmethod
-    def backward(ctx: Any, *d_results: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *d_results: Tensor | None) -> tuple[Tensor | None, ...]:
         mask, restarts, *saved = ctx.saved_tensors
         (x, *more), (output, *made) = saved[: ctx.inputs], saved[ctx.inputs :]
         states, parameters = more[: ctx.paths], more[ctx.paths :]
         d_results, needs = d_results[: 1 + ctx.paths], ctx.needs_input_grad[6:]
         arguments = x, states, parameters, mask, restarts
         found: Sequence[Tensor | None]
-        plain = all(map(is_plain, d_results))
-        if (
-            is_transformed()
-            or any(map(torch._C._functorch.is_legacy_batchedtensor, d_results))
-            or (ctx.slots_hold_gradients and not plain)  # the operator does not know that they do
-        ):
-            found = _gradients_eagerly(ctx.key, d_results, *arguments, needs)
-        elif torch.is_grad_enabled() or not plain:
+        plain = all(d is None or is_plain(d) for d in d_results)
+        if is_transformed() or any(d is not None and is_batched(d) for d in d_results):
+            found = _gradients_eagerly(ctx.key, self_or_zeros(d_results, output, states), *arguments, needs)
+        elif plain and not torch.is_grad_enabled():
+            again, ctx.slots_hold_gradients = ctx.slots_hold_gradients, True
+            made = made[: len(made) - (not ctx.direct)]
+            found = _gradients(
+                ctx.way, ctx.key, d_results[0], d_results[1:], *arguments, output, made, needs, again
+            )
+        elif ctx.slots_hold_gradients and not plain:  # the operator does not know that they do
+            found = _gradients_eagerly(ctx.key, self_or_zeros(d_results, output, states), *arguments, needs)
+        else:
             ctx.slots_hold_gradients |= not torch.is_grad_enabled()
+            made = [*made, unused(x)] if ctx.direct else made
+            d_output, *d_finals = self_or_zeros(d_results, output, states)
             given = torch.ops.nas_rnn.sequence_backward.default(
-                ctx.way, ctx.key, d_results[0], d_results[1:], *arguments, output, made, needs
+                ctx.way, ctx.key, d_output, d_finals, *arguments, output, made, needs
             )
             found = [gradient if need else None for gradient, need in zip(given, needs, strict=True)]
-        else:
-            again, ctx.slots_hold_gradients = ctx.slots_hold_gradients, True
-            found = _gradients(
-                ctx.way, ctx.key, d_results[0], d_results[1:], *arguments, output, made[:-1], needs, again
-            )
         return (None, None, None, None, None, None, *found)
 
 

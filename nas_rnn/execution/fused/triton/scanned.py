@@ -65,11 +65,13 @@ class Scanned(Launched):
             index = torch.minimum(steps[:, None], last)[:, :, None]
             new.copy_(new.gather(0, index.expand_as(new)))
 
-    def d_state(self, path: int, d_final: Tensor) -> Tensor:
+    def d_state(self, path: int, d_final: Tensor | None) -> Tensor:
         """Make room for the gradients of a state path before each step and after the last, which the scan
         fills from there; return where that of its start will be."""
         if path in self.schedule.delayed:
             return super().d_state(path, d_final)
+        if d_final is None:
+            d_final = torch.zeros_like(self.states[path])
         every = self.x.new_zeros(self.steps + 1, *d_final.shape)
         if self.running is None or any(
             update.path == path and update.slope for update in self.recurrence.backward
