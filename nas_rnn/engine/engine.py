@@ -165,7 +165,7 @@ class Engine:
                 name=f"fit{self._fits}",
                 storage_path=str(self._scratch),
                 stop=stopper,
-                callbacks=[_deaths(searcher)],
+                callbacks=[_news(searcher)],
                 verbose=0,
                 failure_config=tune.FailureConfig(max_failures=MAX_WORKER_DEATHS),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
@@ -177,12 +177,15 @@ class Engine:
         return "interrupted" if stopper.stopped else "complete"
 
 
-def _deaths(searcher: Any) -> Any:
+def _news(searcher: Any) -> Any:
     from ray.exceptions import RayTaskError
     from ray.tune import Callback
 
-    class Deaths(Callback):
-        """Passes on that a trial's worker died and that Tune will try again."""
+    class News(Callback):
+        """Passes on that a trial has a worker, and that this one died and Tune will try again."""
+
+        def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+            searcher.on_placed(trial.trial_id)
 
         def on_trial_recover(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
             error = trial.get_pickled_error()
@@ -192,7 +195,7 @@ def _deaths(searcher: Any) -> Any:
         def __reduce__(self) -> Any:
             return (object, ())
 
-    return Deaths()
+    return News()
 
 
 def _stopper(searcher: Any, should_stop: Callable[[], bool], news: ClusterEvents | None) -> Any:

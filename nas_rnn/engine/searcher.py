@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +17,10 @@ from nas_rnn.training import CannotStore, EpochRecord, RunResult, RunSpec
 MAX_WORKER_DEATHS = 2
 """How often a run is resumed after its worker died; once more, and the run itself is to blame."""
 
+LONGEST_WAIT = 5.0
+"""Seconds after which a run that no worker has begun gets the place of one that rests: so long Tune may take to hand it
+over."""
+
 REST = "rest"
 """The key of a trial's configuration that is no run: a worker waits for one."""
 
@@ -25,6 +30,7 @@ class SourceSearcher(Searcher):
 
     Between two stages there are fewer runs than workers. Tune would end all idle workers but one, and new ones take
     seconds to start; so with ``keep_workers`` one that has nothing to do gets a trial that rests, until `ends_rest`.
+    Places may be fewer than workers, or become fewer where a node is lost: no run waits for one that rests.
 
     Tune may pickle a searcher; this one leaves its source behind, since Tune's state is never restored from.
     """
@@ -48,6 +54,7 @@ class SourceSearcher(Searcher):
         self._keep_workers = keep_workers
         self._resting: set[str] = set()
         self._most_running = 0
+        self._unplaced: dict[str, float] = {}  # since when
         self.stopping = False
         self.error: BaseException | None = None
 
@@ -72,12 +79,13 @@ class SourceSearcher(Searcher):
         if spec is Next.END:
             return Searcher.FINISHED
         if not isinstance(spec, RunSpec):
-            if not self._keep_workers or len(self._running) + len(self._resting) >= self._most_running:
+            most = len(self._running) + len(self._resting)
+            if not self._keep_workers or self._unplaced or most >= self._most_running:
                 return None
             self._resting.add(trial_id)
             return {REST: True}
         self._running[trial_id] = spec
-        self._most_running = max(self._most_running, len(self._running))
+        self._unplaced[trial_id] = time.monotonic()
         self._records.setdefault(spec.id, [])
         return {"spec": spec.to_dict(), "sign": self._sign}
 
@@ -87,11 +95,17 @@ class SourceSearcher(Searcher):
         found = self._again.pop() if self._again else self._source.next()
         return Next.WAIT if found is Next.END and self._running else found
 
+    def on_placed(self, trial_id: str) -> None:
+        """Hear that a trial has its worker."""
+        self._unplaced.pop(trial_id, None)
+        self._most_running = max(self._most_running, len(self._running) - len(self._unplaced))
+
     def ends_rest(self, trial_id: str) -> bool:
         """Return whether a trial that rests is to end now: there is a run for its worker, or there will be none."""
         if trial_id not in self._resting or self.stopping:
             return False
-        if self._again:
+        long_ago = time.monotonic() - LONGEST_WAIT
+        if self._again or any(since < long_ago for since in self._unplaced.values()):
             return True
         try:
             found = self._next()
@@ -106,6 +120,7 @@ class SourceSearcher(Searcher):
         """Hear that a run's worker died, or could not begin, and that the run will be resumed."""
         spec = self._running.get(trial_id)
         if spec is not None and not self.stopping:
+            self._unplaced[trial_id] = time.monotonic()
             self._deaths[spec.id] += 1
             self._notify(f"the worker of {spec.name} {reason}; the run resumes from its last checkpoint")
 
@@ -124,6 +139,7 @@ class SourceSearcher(Searcher):
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         self._resting.discard(trial_id)
+        self._unplaced.pop(trial_id, None)
         if self.stopping or self._source is None or trial_id not in self._running:
             return
         if result:
@@ -134,6 +150,7 @@ class SourceSearcher(Searcher):
         if error and self._deaths[self._running[trial_id].id] < MAX_WORKER_DEATHS:
             # Tune itself retries a run, but not one that it gave to a worker which died while it had nothing to do.
             self.on_worker_died(trial_id)
+            del self._unplaced[trial_id]
             self._again.append(self._running.pop(trial_id))
             return
         spec = self._running.pop(trial_id)

@@ -18,7 +18,7 @@ from nas_rnn.publishing.checklist_facts import run_facts
 from nas_rnn.publishing.flows import measured_flows
 from nas_rnn.run_folder.dataset import Shown, shown_of, stored_shown
 from nas_rnn.run_folder.layout import REPORT, RunFolder
-from nas_rnn.run_folder.reader import CONTROL_JOURNAL, RunReader
+from nas_rnn.run_folder.reader import CONTROL_JOURNAL, DATA, RunReader
 from nas_rnn.run_folder.trials import BASELINE_ID, count_endings, trial_id
 from nas_rnn.strategies import Trial
 from nas_rnn.tasks import Task
@@ -63,7 +63,11 @@ def gather(folder: RunFolder, task: Task | None = None) -> Report:
 
     reader = RunReader(folder)
     config = reader.settings()
-    shown = _shown(config, reader.data()) if task is None else shown_of(task, reader.data())
+    shown = (
+        _shown(config, reader.data(), str(folder.path / DATA))
+        if task is None
+        else shown_of(task, reader.data())
+    )
     manifest = reader.manifest()
     comparison = reader.comparison()
     controls = [] if comparison is None else [row.standing.name for row in comparison.controls]
@@ -102,10 +106,10 @@ def gather(folder: RunFolder, task: Task | None = None) -> Report:
     return replace(report, checklist=tuple(checklist(run_facts(report, folder))))
 
 
-def _shown(config: Mapping[str, Any], facts: Mapping[str, Any] | None) -> Shown:
+def _shown(config: Mapping[str, Any], facts: Mapping[str, Any] | None, place: str) -> Shown:
     """Return what a stored configuration measures: as it was kept, or else as its task, one of its plugins, says."""
     plugins.use_folders(tuple(Path(folder) for folder in config.get("plugins", ())))
-    kept = stored_shown(facts)
+    kept = stored_shown(facts, place)
     if kept is not None:
         plugins.registry().names("operation")  # which cells' texts may use
         return kept

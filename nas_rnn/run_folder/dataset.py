@@ -10,6 +10,7 @@ from typing import Any
 from nas_rnn.run_folder.data_digests import data_digest, named_arrays
 from nas_rnn.run_folder.fresh_test import FreshTest
 from nas_rnn.run_folder.layout import RunFolder
+from nas_rnn.run_folder.manifest import damaged
 from nas_rnn.run_folder.reader import DATA
 from nas_rnn.tasks import Measures, Metric, Task, TaskData
 from nas_rnn.tasks.metric import Quantity
@@ -71,12 +72,16 @@ def shown_of(task: Task, facts: Mapping[str, Any] | None) -> Shown:
     return Shown(measures.metric, measures.monitor, task.unit)
 
 
-def stored_shown(facts: Mapping[str, Any] | None) -> Shown | None:
-    """Return what `data_facts` kept of it; None in folders of before it did."""
+def stored_shown(facts: Mapping[str, Any] | None, place: str) -> Shown | None:
+    """Return what `data_facts` kept of it; None in folders of before it did. NasRnnError where the facts, read
+    at ``place``, are damaged."""
     kept = (facts or {}).get("shown")
     if kept is None:
         return None
-    return Shown(Quantity(**kept["metric"]), Quantity(**kept["monitor"]), kept["unit"])
+    try:
+        return Shown(Quantity(**kept["metric"]), Quantity(**kept["monitor"]), kept["unit"])
+    except (LookupError, TypeError) as error:
+        raise damaged(place, f"{type(error).__name__} {error}") from error
 
 
 def _quantity(metric: Metric) -> Quantity:

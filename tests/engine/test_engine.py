@@ -166,10 +166,14 @@ def test_a_source_that_ends_or_fails_ends_the_rest_of_idle_workers():
 
     source = Waits([spec("a", rnn), spec("b", rnn)])
     searcher = SourceSearcher(source, keep_workers=True)
-    assert "spec" in searcher.suggest("1") and "spec" in searcher.suggest("2")
+    for trial in ("1", "2"):
+        assert "spec" in searcher.suggest(trial)
+        searcher.on_placed(trial)
     assert searcher.suggest("3") is None  # no more rest than there have been runs at once
     searcher.on_trial_complete("1", error=True)
     assert searcher.suggest("3")["spec"]["id"] == "a"
+    assert searcher.suggest("4") is None  # none rests while a run has no worker
+    searcher.on_placed("3")
     searcher.on_trial_complete("3", {"ending": "diverged", "reason": "", "result": "null", **TOLD_LAST})
     assert searcher.suggest("4") == {"rest": True} and not searcher.ends_rest("4")
     assert not searcher.ends_rest("2")
@@ -182,6 +186,31 @@ def test_a_source_that_ends_or_fails_ends_the_rest_of_idle_workers():
 
 
 TOLD_LAST = {"parameters": 1, "backend": "fused", "fallback": None}
+
+
+def test_no_run_waits_for_workers_that_rest(monkeypatch):
+    """A cluster may have fewer places than workers were asked for, or lose some."""
+    now = 100.0
+    monkeypatch.setattr("nas_rnn.engine.searcher.time.monotonic", lambda: now)
+    source = Sequential([RunList([spec("a", rnn), spec("b", rnn)]), RunList([spec("c", rnn)])])
+    searcher = SourceSearcher(source, keep_workers=True)
+    for trial in ("1", "2"):
+        assert "spec" in searcher.suggest(trial)
+        searcher.on_placed(trial)
+    searcher.on_trial_complete("1", {"ending": "diverged", "reason": "", "result": "null", **TOLD_LAST})
+    assert searcher.suggest("3") == {"rest": True}
+    searcher.on_trial_complete("2", {"ending": "diverged", "reason": "", "result": "null", **TOLD_LAST})
+    assert searcher.suggest("4")["spec"]["id"] == "c"
+    assert not searcher.ends_rest("3")  # Tune may be about to hand it over
+    now += 6.0
+    assert searcher.ends_rest("3")
+    searcher.on_placed("4")
+    assert not searcher.ends_rest("3")
+    now += 60.0
+    searcher.on_worker_died("4")  # and with it its place
+    assert not searcher.ends_rest("3")
+    now += 6.0
+    assert searcher.ends_rest("3")
 
 
 @pytest.mark.parametrize(("seconds", "reports"), [(0.0, 4), (60.0, 1)])

@@ -1,8 +1,7 @@
 """The fused backend: a whole sequence is one operator, whose code is compiled for the cell.
 
-Products with what the input alone decides, and the gradients of all weights, are one product of torch's each
-for the whole sequence; the loop over time with its products and all elementwise code is compiled C++. On a
-GPU, `nas_rnn.execution.fused.triton` runs the loop.
+On CPUs the whole sequence with all its products is compiled C++ (`nas_rnn.execution.fused.compiled`). On a GPU,
+`nas_rnn.execution.fused.triton` runs the loop over time, and torch the products for whole sequences.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ class _Explanation:
         )
         yield f"{self.cell.name}: {count} in a step"
         if bulk:
-            yield "before the loop, for all steps at once"
+            yield "before some steps, for all of them at once"
             for stage in bulk:
                 yield from self.stage(stage)
         yield "each step"
@@ -74,11 +74,9 @@ class _Explanation:
             yield from self.stage(stage)
         yield "each step backwards"
         yield from self.backwards(stages[len(bulk) :])
-        yield "after the loop backwards"
+        yield "after some steps backwards"
         matrices = sum(len(run.matrices) for stage in stages for run in stage.backward)
-        yield _columns(
-            "  gradients of all weights", f"for {matrices} matrices, all steps in one product each"
-        )
+        yield _columns("  gradients of all weights", f"for {matrices} matrices, one product each")
         yield from self.memory()
 
     def stage(self, stage: Stage) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 The stages run in reverse. A stage reads the gradients of what it stored, and adds to those of what it read.
 The gradient of a slot takes the slot's own place, in the first of its stages (which is the last to run), so
-that the gradients of all weights are one product each, of it and what the products read, after the loop. Who
+that the gradients of all weights are products of it and what the products read, for many steps at once. Who
 comes first to a gradient writes it, the others add; this module decides who that is.
 """
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import mmap
 import weakref
+from contextlib import suppress
 
 import numpy as np
 import torch
@@ -28,12 +29,17 @@ may bring a block back in the middle of anything."""
 def empty(like: Tensor, *shape: int) -> Tensor:
     """Return a tensor of ``like``'s dtype and device, not initialised; one on the CPU whose memory is used again later.
 
-    Its storage cannot be resized, so it is for what stays within the layer, and for gradients of weights.
+    Its storage cannot be resized, so it is for what stays within the layer, and for gradients of weights. Where the
+    system has no block, torch is asked, which raises its own error or finds what it keeps.
     """
     size = like.element_size() * math.prod(shape)
     if like.device.type != "cpu" or size < LEAST:
         return like.new_empty(shape)
-    block = _taken(size)
+    try:
+        block = _taken(size)
+    except OSError:
+        _free.clear()
+        return like.new_empty(shape)
     whole = np.frombuffer(block, np.uint8)
     weakref.finalize(whole, _bring_back, block).atexit = False
     return torch.from_numpy(whole)[:size].view(like.dtype).view(shape)
@@ -49,7 +55,7 @@ def _taken(size: int) -> mmap.mmap:
             continue
         return block
     block = mmap.mmap(-1, -(-size // mmap.PAGESIZE) * mmap.PAGESIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    if hasattr(mmap, "MADV_HUGEPAGE"):
+    with suppress(AttributeError, OSError):  # not all systems have huge pages, nor all kernels that name them
         block.madvise(mmap.MADV_HUGEPAGE)
     return block
 

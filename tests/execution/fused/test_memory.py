@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+import mmap
 import os
 import threading
 from collections.abc import Iterator
@@ -61,6 +62,24 @@ def test_only_so_much_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sum(map(len, memory._free)) == 9 * memory.LEAST
     places = [empty(LIKE, 3, MANY) for _ in range(3)]
     assert last in {t.data_ptr() for t in places}
+
+
+def test_a_kernel_without_huge_pages_gives_blocks_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refusing(mmap.mmap):
+        def madvise(self, *advice: int) -> None:
+            raise OSError(22, "Invalid argument")
+
+    monkeypatch.setattr(mmap, "mmap", Refusing)
+    assert bool((empty(LIKE, MANY).fill_(1.0) == 1.0).all())
+
+
+def test_where_there_is_no_memory_torch_says_so_and_what_waits_is_given_back() -> None:
+    _ = empty(LIKE, MANY)
+    del _
+    assert memory._free
+    with pytest.raises(RuntimeError, match="memory"):
+        empty(LIKE, 1 << 50)
+    assert not memory._free
 
 
 def test_threads_never_share_a_block() -> None:
