@@ -313,8 +313,6 @@ class RNN(Layers):
             x_TBI = torch.cat(outputs, -1) if self.bidirectional else outputs[0]
             if self.dropout > 0 and layer < self.num_layers - 1:
                 x_TBI = nn.functional.dropout(x_TBI, self.dropout, self.training)
-        if len(finals) == 1:  # a view costs less than a copy
-            return self._without_features(x_TBI), tuple(final.unsqueeze(0) for final in finals[0])
         return self._without_features(x_TBI), tuple(torch.stack(path) for path in zip(*finals, strict=True))
 
     def _without_features(self, x_TBI: Tensor) -> Tensor:
