@@ -81,7 +81,7 @@ def stored_shown(facts: Mapping[str, Any] | None, place: str) -> Shown | None:
     try:
         return Shown(Quantity(**kept["metric"]), Quantity(**kept["monitor"]), kept["unit"])
     except (LookupError, TypeError) as error:
-        raise damaged(place, f"{type(error).__name__} {error}") from error
+        raise damaged(place, 'what stands under "shown" is not what a search keeps there') from error
 
 
 def _quantity(metric: Metric) -> Quantity:

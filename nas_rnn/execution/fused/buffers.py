@@ -46,21 +46,13 @@ class Buffers(ABC):
         self.pointers: dict[str, Tensor] = {}
 
     @abstractmethod
-    def forward(self) -> None:
-        """Compute the states after each step, and what the gradients need besides."""
+    def run_forward(self) -> None:
+        """Fill what `forward` made room for."""
 
     @abstractmethod
-    def backward(
-        self,
-        d_output: Tensor | None,
-        d_finals: Sequence[Tensor | None],
-        needs_x: bool,
-        needs: Sequence[bool],
-    ) -> tuple[Tensor | None, Tensor, list[Tensor], list[Tensor | None]]:
-        """Return the gradients of x, the learned numbers, the states' starts, and the parameters that are matrices.
-
-        ``d_output`` and each of ``d_finals`` are None for zeros.
-        """
+    def run_backward(self, needs_x: bool, needs: Sequence[bool]) -> tuple[Tensor, list[Tensor | None]]:
+        """Fill what `backward` made room for; return the gradients of the learned numbers and of the parameters that
+        are matrices."""
 
     @property
     def rows(self) -> int:
@@ -82,7 +74,8 @@ class Buffers(ABC):
 
     # Forwards
 
-    def make_room(self) -> None:
+    def forward(self) -> None:
+        """Compute the states after each step, and what the gradients need besides."""
         schedule = self.schedule
         self.slots = self.new_sequence(len(schedule.slots) * self.layout.hidden_size)
         output, *others = self.layout.state_sizes
@@ -91,6 +84,7 @@ class Buffers(ABC):
         self.moments = self.new_sequence(2 * len(schedule.norms))
         if self.restarts is not None:
             self.before = [torch.empty_like(new) for new in self.new]
+        self.run_forward()
 
     def columns(self, start: int, count: int) -> Tensor:
         """Return columns of the slots, from ``start`` on, as a matrix over all rows."""
@@ -129,11 +123,25 @@ class Buffers(ABC):
 
     # Backwards
 
-    def begin_gradients(self, d_output: Tensor | None) -> None:
+    def backward(
+        self,
+        d_output: Tensor | None,
+        d_finals: Sequence[Tensor | None],
+        needs_x: bool,
+        needs: Sequence[bool],
+    ) -> tuple[Tensor | None, Tensor, list[Tensor], list[Tensor | None]]:
+        """Return the gradients of x, the learned numbers, the states' starts, and the parameters that are matrices.
+
+        ``d_output`` and each of ``d_finals`` are None for zeros.
+        """
         if self.restarts is not None:
             self.before = [self.begun_anew(path) for path in range(len(self.states))]
         given = torch.zeros_like(self.new[0]) if d_output is None else d_output
         self.pointers["d_output"] = given.contiguous()
+        d_starts = [self.d_state(path, final) for path, final in enumerate(d_finals)]
+        d_x = self.gathered_gradients(needs_x)
+        learned, weights = self.run_backward(needs_x, needs)
+        return d_x if needs_x else None, learned, d_starts, weights
 
     def begun_anew(self, path: int) -> Tensor:
         """Return a state path before each step of a sequence that has been run."""
@@ -156,11 +164,9 @@ class Buffers(ABC):
         """Make room for the gradients of a state path before and after each step. They are gathered apart,
         since what stands after a step is what stands before the next, which other rows add to."""
         both = self.x.new_zeros(2, self.steps, self.batch, self.layout.state_sizes[path])
-        if d_final is None:
-            pass
-        elif self.active is None:
+        if d_final is not None and self.active is None:
             both[1, -1] = d_final
-        else:
+        elif d_final is not None and self.active is not None:
             sequences = torch.arange(self.batch, device=self.x.device)
             both[1, (self.active[:, None] > sequences).sum(0) - 1, sequences] = d_final
         self.pointers[f"d_state_{path}"] = both

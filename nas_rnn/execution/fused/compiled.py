@@ -35,31 +35,20 @@ class CompiledBuffers(Buffers):
         self.marks = None if self.restarts is None else self.restarts.amax(1)
         """Whether any sequence restarts before each step, (T,)."""
 
-    def forward(self) -> None:
-        self.make_room()
+    def run_forward(self) -> None:
         self.call("forward", False, {})
 
-    def backward(
-        self,
-        d_output: Tensor | None,
-        d_finals: Sequence[Tensor | None],
-        needs_x: bool,
-        needs: Sequence[bool],
-    ) -> tuple[Tensor | None, Tensor, list[Tensor], list[Tensor | None]]:
-        self.begin_gradients(d_output)
-        d_starts = [self.d_state(path, final) for path, final in enumerate(d_finals)]
-        d_x = self.gathered_gradients(needs_x)
+    def run_backward(self, needs_x: bool, needs: Sequence[bool]) -> tuple[Tensor, list[Tensor | None]]:
         wanted = {name for (name, _), need in zip(self.layout.shapes, needs, strict=True) if need}
         names = [name for name in self.kernels.code.tensors if name in wanted]
         apart = self.parts * sum(self.parameters[name].numel() for name in names)
         beside = self.parts > 1 and apart > MOST_APART
         grads = {} if beside else {name: self.empty_gradient(name) for name in names}
         learned = self.call("backward", needs_x, grads)
+        if beside:
+            return learned, self.weight_gradients(needs)
         found = {name: grad[0] if self.parts == 1 else grad.sum(0) for name, grad in grads.items()}
-        weights = (
-            self.weight_gradients(needs) if beside else [found.get(name) for name, _ in self.layout.shapes]
-        )
-        return d_x if needs_x else None, learned, d_starts, weights
+        return learned, [found.get(name) for name, _ in self.layout.shapes]
 
     def empty_gradient(self, name: str) -> Tensor:
         """Return room for the gradient of a parameter in each part; zeros where not all of it takes part."""

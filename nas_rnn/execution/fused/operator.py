@@ -114,7 +114,7 @@ def unused(like: Tensor) -> Tensor:
     return like.new_zeros(1, dtype=torch.uint8)
 
 
-def self_or_zeros(d_results: Sequence[Tensor | None], output: Tensor, states: Tensors) -> list[Tensor]:
+def with_zeros(d_results: Sequence[Tensor | None], output: Tensor, states: Tensors) -> list[Tensor]:
     """Return the gradients of output and final states, zeros where nothing depends on one."""
     pairs = zip(d_results, (output, *states), strict=True)
     return [torch.zeros_like(like) if d is None else d for d, like in pairs]
@@ -314,7 +314,7 @@ class _Sequence(torch.autograd.Function):
         found: Sequence[Tensor | None]
         plain = all(d is None or is_plain(d) for d in d_results)
         if is_transformed() or any(d is not None and is_batched(d) for d in d_results):
-            found = _gradients_eagerly(ctx.key, self_or_zeros(d_results, output, states), *arguments, needs)
+            found = _gradients_eagerly(ctx.key, with_zeros(d_results, output, states), *arguments, needs)
         elif plain and not torch.is_grad_enabled():
             again, ctx.slots_hold_gradients = ctx.slots_hold_gradients, True
             made = made[: len(made) - (not ctx.direct)]
@@ -322,11 +322,11 @@ class _Sequence(torch.autograd.Function):
                 ctx.way, ctx.key, d_results[0], d_results[1:], *arguments, output, made, needs, again
             )
         elif ctx.slots_hold_gradients and not plain:  # the operator does not know that they do
-            found = _gradients_eagerly(ctx.key, self_or_zeros(d_results, output, states), *arguments, needs)
+            found = _gradients_eagerly(ctx.key, with_zeros(d_results, output, states), *arguments, needs)
         else:
             ctx.slots_hold_gradients |= not torch.is_grad_enabled()
             made = [*made, unused(x)] if ctx.direct else made
-            d_output, *d_finals = self_or_zeros(d_results, output, states)
+            d_output, *d_finals = with_zeros(d_results, output, states)
             given = torch.ops.nas_rnn.sequence_backward.default(
                 ctx.way, ctx.key, d_output, d_finals, *arguments, output, made, needs
             )

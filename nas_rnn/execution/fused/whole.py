@@ -29,8 +29,7 @@ class WholeSequence(Buffers):
     def learned_gradient(self) -> Tensor:
         """Return the gradient of the learned numbers, after all stages backwards."""
 
-    def forward(self) -> None:
-        self.make_room()
+    def run_forward(self) -> None:
         for stage in self.schedule.stages:
             if stage.bulk:
                 self.bulk_stage("forward", stage.number)
@@ -46,16 +45,7 @@ class WholeSequence(Buffers):
                 part = source if columns is None else source[:, columns[0] : columns[1]]
                 self.multiply(part, weight.t(), target[rows], run.adds)
 
-    def backward(
-        self,
-        d_output: Tensor | None,
-        d_finals: Sequence[Tensor | None],
-        needs_x: bool,
-        needs: Sequence[bool],
-    ) -> tuple[Tensor | None, Tensor, list[Tensor], list[Tensor | None]]:
-        self.begin_gradients(d_output)
-        d_starts = [self.d_state(path, final) for path, final in enumerate(d_finals)]
-        d_x = self.gathered_gradients(needs_x)
+    def run_backward(self, needs_x: bool, needs: Sequence[bool]) -> tuple[Tensor, list[Tensor | None]]:
         self.loop("backward")
         for stage in reversed(self.schedule.stages):
             if stage.bulk:
@@ -64,8 +54,7 @@ class WholeSequence(Buffers):
                         self.bulk_gradient(run, target, adds)
                 self.join_gradients(stage.number)
                 self.bulk_stage("backward", stage.number)
-        weights = self.weight_gradients(needs)
-        return d_x if needs_x else None, self.learned_gradient(), d_starts, weights
+        return self.learned_gradient(), self.weight_gradients(needs)
 
     def join_gradients(self, stage: int) -> None:
         """Add the gradients before each step to those after the one before it, of the states that a stage
@@ -73,13 +62,11 @@ class WholeSequence(Buffers):
         for path in self.schedule.delayed:
             if self.schedule.output_stages[path] == stage:
                 both = self.pointers[f"d_state_{path}"]
-                assert isinstance(both, Tensor)
                 both[1, :-1] += both[0, 1:]
 
     def bulk_gradient(self, run: Run, target: Leaf, adds: bool) -> None:
         """Multiply slots' gradients by matrices, into the gradient of the sequence that these read."""
         place = self.pointers[field_of(target)]
-        assert isinstance(place, Tensor)
         first = self.rows if target.kind is Kind.D_NEW else 0
         whole = place.view(-1, place.shape[-1])[first : first + self.rows]
         for slot, weight, columns in self.pieces(run):

@@ -68,7 +68,7 @@ class Graphed(Stepwise):
         for name, tensors in (("start", self.states), ("new", self.new), ("kept", self.kept)):
             found |= {f"{name}_{k}": tensor for k, tensor in enumerate(tensors)}
         if direction == "backward":
-            found |= {name: t for name, t in self.pointers.items() if isinstance(t, Tensor)}
+            found |= self.pointers
         return found
 
     def is_written(self, name: str, direction: str) -> bool:
@@ -86,7 +86,7 @@ class Graphed(Stepwise):
         twin.new = [torch.clone(t) for t in self.new]
         twin.kept = [torch.clone(t) for t in self.kept]
         if direction == "backward":
-            twin.pointers = {n: torch.clone(t) for n, t in self.pointers.items() if isinstance(t, Tensor)}
+            twin.pointers = {name: torch.clone(t) for name, t in self.pointers.items()}
         return twin
 
     def steps_of(self, direction: str) -> None:

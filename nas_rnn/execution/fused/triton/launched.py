@@ -19,7 +19,7 @@ def device_of(tensor: Tensor) -> AbstractContextManager[Any]:
 
 
 class Launched(WholeSequence):
-    """What both ways of running share: launches of kernels, and the rows that they gather to."""
+    """What all ways of running share: launches of kernels, and the rows that they gather to."""
 
     def __init__(self, kernels: Kernels, products: torch.dtype | None, *arguments: Any) -> None:
         super().__init__(kernels.schedule, kernels.gradient, *arguments)
@@ -65,7 +65,7 @@ class Launched(WholeSequence):
         kernel = self.kernels.code.kernels.get(name)
         if kernel is None:
             return
-        found = {name: t for name, t in self.tensors().items() if isinstance(t, Tensor)} | self.common
+        found = self.tensors() | self.common
         for path in range(len(self.states)):
             if f"previous_{path}" in kernel.tensors:
                 found[f"previous_{path}"] = torch.cat([self.states[path][None], self.new[path][:-1]])

@@ -10,7 +10,6 @@ from functools import lru_cache
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from nas_rnn.execution.fused.triton.kernels import OPTIONS, Kernels, make_kernels, power_of_two, triton_dtype
 from nas_rnn.execution.fused.triton.launched import Launched, device_of
@@ -71,7 +70,7 @@ class Persistent(Launched):
     def loop(self, direction: str) -> None:
         sequence = self.kernels.sequence
         kernel = sequence.code.kernels[direction]
-        tensors = {n: t for n, t in self.tensors().items() if isinstance(t, Tensor)} | self.common
+        tensors = self.tensors() | self.common
         tensors |= {name: self.rounded(self.parameters[name]) for name in sequence.weights}
         if self.restarts is None:  # not read then
             tensors |= {f"before_{path}": new for path, new in enumerate(self.new)}

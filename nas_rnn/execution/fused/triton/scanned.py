@@ -42,7 +42,6 @@ class Scanned(Launched):
             start, out = self.states[path], self.new[path]
         else:
             every = self.pointers[f"d_state_{path}"]
-            assert isinstance(every, Tensor)
             start, out = every[-1], every[:-1]
         if update.slope is not None:
             slope, rest = torch.ones_like(out), torch.zeros_like(out)  # what ended stays as it is

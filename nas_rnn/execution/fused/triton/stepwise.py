@@ -99,15 +99,15 @@ class Stepwise(Launched):
         found |= {f"kept_{k}": kept[t] for k, kept in enumerate(self.kept)}
         gathered = {leaf: self.pointers.get(field_of(leaf)) for leaf in self.gradient.places}
         for leaf, place in gathered.items():
-            if isinstance(place, Tensor) and leaf.kind in (Kind.D_X, Kind.D_SLOT, Kind.D_KEPT):
+            if place is not None and leaf.kind in (Kind.D_X, Kind.D_SLOT, Kind.D_KEPT):
                 found[tensor_of(leaf)] = place[t] if self.gradient.is_sequence(leaf) else place
         for path in range(len(self.new)):
             place = self.pointers.get(f"d_state_{path}")
-            if isinstance(place, Tensor):
+            if place is not None:
                 delayed = path in self.schedule.delayed
                 before, after = place[:, t] if delayed else (place[(t + 1) % 2], place[t % 2])
                 found |= {f"d_previous_{path}": before, f"d_new_{path}": after}
         d_output = self.pointers.get("d_output")
-        if isinstance(d_output, Tensor):
+        if d_output is not None:
             found["d_output"] = d_output[t]
         return found | self.common
