@@ -3,6 +3,7 @@
 from nas_rnn.spaces.choices import Choice, Decisions, Label, Pick, SpaceError
 from nas_rnn.spaces.constrained import Infeasible, MutableSpace, Rejected, Rejections, constrained
 from nas_rnn.spaces.constraints import Constraints, parse_constraints
+from nas_rnn.spaces.finite import FiniteSpace
 from nas_rnn.spaces.recipe_export import recipe_from_cell
 from nas_rnn.spaces.recipes import (
     Recipe,
@@ -20,6 +21,7 @@ __all__ = [
     "Constraints",
     "DecisionSpace",
     "Decisions",
+    "FiniteSpace",
     "Infeasible",
     "Label",
     "MutableSpace",

@@ -2,6 +2,8 @@
 
 from nas_rnn.strategies.base import Exhausted, Strategy
 from nas_rnn.strategies.evolution import Evolution
+from nas_rnn.strategies.local_search import LocalSearch
+from nas_rnn.strategies.predictor import Predictor
 from nas_rnn.strategies.random_search import RandomSearch
 from nas_rnn.strategies.seen_cells import SeenCells
 from nas_rnn.strategies.study import Ending, Study, Trial
@@ -12,6 +14,8 @@ __all__ = [
     "Ending",
     "Evolution",
     "Exhausted",
+    "LocalSearch",
+    "Predictor",
     "RandomSearch",
     "SeenCells",
     "Strategy",

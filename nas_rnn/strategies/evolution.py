@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
 
-from nas_rnn.cells import Cell
-from nas_rnn.errors import UserError
-from nas_rnn.spaces import Candidate, DecisionSpace, Space
+from nas_rnn.spaces import Candidate, Space
 from nas_rnn.strategies.base import Strategy
+from nas_rnn.strategies.mutation import mutation_of
 from nas_rnn.strategies.seen_cells import SeenCells
-
-Mutate = Callable[[Candidate, np.random.Generator], Candidate]
 
 
 class Evolution(Strategy):
@@ -42,7 +38,7 @@ class Evolution(Strategy):
 
     def __init__(self, space: Space, seed: int) -> None:
         super().__init__(space, seed)
-        self._mutate = mutation_of(space)
+        self._mutate = mutation_of(space, self.name)
         self._rng = np.random.default_rng(seed)
         self._unseen = SeenCells(space, seed)
         self._living: deque[tuple[float, Candidate]] = deque(maxlen=self.population)
@@ -67,24 +63,3 @@ class Evolution(Strategy):
         self._unseen.add(candidate)
         if loss is not None and math.isfinite(loss):
             self._living.append((loss, candidate))
-
-
-def mutation_of(space: Space) -> Mutate:
-    """Return how ``space`` mutates a candidate: by its decisions, or with ``space.mutate(cell, rng)``.
-
-    `UserError` where it has neither.
-    """
-    if isinstance(space, DecisionSpace):
-        return space.mutate
-    mutate = getattr(space, "mutate", None)
-    if not callable(mutate):
-        raise UserError(
-            f"the strategy 'evolution' mutates candidates, and the space {space.name!r} has neither decisions nor "
-            "mutate(cell, rng); the strategy 'random' works with every space"
-        )
-
-    def mutate_cell(candidate: Candidate, rng: np.random.Generator) -> Candidate:
-        child: Cell | Candidate = mutate(candidate.cell, rng)
-        return Candidate(child) if isinstance(child, Cell) else child
-
-    return mutate_cell

@@ -20,6 +20,10 @@ class SeenCells:
     def __len__(self) -> int:
         return len(self._digests)
 
+    def knows(self, candidate: Candidate) -> bool:
+        """Return whether the cell of ``candidate`` was met before."""
+        return candidate.digest in self._digests
+
     def add(self, candidate: Candidate) -> bool:
         """Remember ``candidate``; return whether its cell is new."""
         new = candidate.digest not in self._digests

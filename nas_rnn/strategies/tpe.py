@@ -40,6 +40,11 @@ class TPE(Strategy):
     neighbours: ClassVar[int] = 20
     """How many neighbours of known cells in a row make the next candidate a random one."""
 
+    most: ClassVar[int] = 400
+    """At so many trials the sampler forgets all but `kept`: what a choice costs grows with what it knows."""
+    kept: ClassVar[int] = 200
+    """Half of these are the best trials, of which the sampler takes 25 at most as good ones, the others the latest."""
+
     def __init__(self, space: Space, seed: int) -> None:
         import optuna
 
@@ -53,10 +58,10 @@ class TPE(Strategy):
         self._decisions = space
         self._rng = np.random.default_rng(seed)
         self._unseen = SeenCells(space, seed)
-        sampler = optuna.samplers.TPESampler(
+        self._sampler = optuna.samplers.TPESampler(
             n_startup_trials=1, n_ei_candidates=self.draws, constant_liar=True, seed=seed % 2**32
         )
-        self._study = optuna.create_study(sampler=sampler, pruner=optuna.pruners.NopPruner())
+        self._study = self._new_study()
         self._running: dict[str, list[int]] = {}
         self._ended = 0
 
@@ -65,6 +70,7 @@ class TPE(Strategy):
 
         if self._ended < self.start:
             return self._begin(self._unseen.draw())
+        self._forget()
         for _ in range(self.attempts):
             trial = self._study.ask()
             try:
@@ -98,6 +104,34 @@ class TPE(Strategy):
             self._study.tell(numbers.pop(0), loss if loss is not None and math.isfinite(loss) else math.inf)
             if not numbers:
                 del self._running[candidate.digest]
+
+    def _new_study(self) -> optuna.Study:
+        import optuna
+
+        return optuna.create_study(sampler=self._sampler, pruner=optuna.pruners.NopPruner())
+
+    def _forget(self) -> None:
+        """Begin a new study where the old one has grown long: with its best and its latest trials."""
+        from optuna.trial import TrialState
+
+        trials = self._study.get_trials(deepcopy=False)
+        if len(trials) < self.most:
+            return
+        ended = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+        best = sorted(ended, key=lambda trial: trial.value or 0.0)[: self.kept // 2]
+        good = {trial.number for trial in best}
+        latest = [trial for trial in ended if trial.number not in good][-self.kept // 2 :]
+        running = {number for numbers in self._running.values() for number in numbers}
+        kept = good | running | {trial.number for trial in latest}
+        self._study = self._new_study()
+        moved: dict[int, int] = {}
+        for trial in trials:
+            if trial.number in kept:
+                moved[trial.number] = len(moved)
+                self._study.add_trial(trial)
+        self._running = {
+            digest: [moved[number] for number in numbers] for digest, numbers in self._running.items()
+        }
 
     def _begin(self, candidate: Candidate) -> Candidate:
         """Record that ``candidate``, not of the sampler's making, is under way; without its choices it is nothing."""

@@ -9,22 +9,35 @@ import numpy as np
 import pytest
 
 from nas_rnn.plugins import Registry, load_space
-from nas_rnn.spaces import Candidate
-from nas_rnn.strategies import TPE, Evolution, Exhausted, RandomSearch, Strategy
+from nas_rnn.spaces import Candidate, FiniteSpace
+from nas_rnn.strategies import TPE, Evolution, Exhausted, LocalSearch, Predictor, RandomSearch, Strategy
 from nas_rnn.testing.strategies import check_strategy
 from tests.strategies.small_spaces import Drawn, Mutable, alone, conditional, idle, uneven
 
-OF_DECISIONS = [uneven, alone, idle, conditional, load_space("gated"), load_space("lstm_ablations")]
+gated = load_space("gated")
+OF_DECISIONS = [uneven, alone, idle, conditional, gated, load_space("lstm_ablations")]
 
 
 @pytest.mark.parametrize("space", OF_DECISIONS, ids=lambda space: space.name)
-@pytest.mark.parametrize("kind", [RandomSearch, Evolution, TPE], ids=lambda kind: kind.name)
+@pytest.mark.parametrize(
+    "kind", [RandomSearch, Evolution, TPE, LocalSearch, Predictor], ids=lambda kind: kind.name
+)
 def test_every_strategy_keeps_the_rules_on_spaces_of_decisions(kind, space):
     assert check_strategy(kind, [space]) == []
 
 
 @pytest.mark.parametrize(
-    ("kind", "space"), [(RandomSearch, Drawn()), (RandomSearch, Mutable()), (Evolution, Mutable())]
+    ("kind", "space"),
+    [
+        (RandomSearch, Drawn()),
+        (RandomSearch, Mutable()),
+        (Evolution, Mutable()),
+        (LocalSearch, Mutable()),
+        (Predictor, Drawn()),
+        (Predictor, Mutable()),
+        (Predictor, FiniteSpace("drawn", [gated.sample(seed).cell for seed in range(25)])),
+        (RandomSearch, FiniteSpace("drawn", [gated.sample(seed).cell for seed in range(25)])),
+    ],
 )
 def test_strategies_for_cells_keep_the_rules_too(kind, space):
     assert check_strategy(kind, [space], seed=1) == []

@@ -1,0 +1,182 @@
+"""Search by prediction: a Gaussian process on what the equations do says which of many proposals to train."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas_rnn.cells import Cell
+from nas_rnn.cells.traits.table import TraitTable, trait_table
+from nas_rnn.spaces import Candidate, FiniteSpace, Infeasible, Space
+from nas_rnn.strategies.base import Strategy
+from nas_rnn.strategies.mutation import find_mutation
+from nas_rnn.strategies.predictor.gaussian_process import (
+    GaussianProcess,
+    expected_improvement,
+    normal_scores,
+)
+from nas_rnn.strategies.seen_cells import SeenCells
+
+Floats = NDArray[np.float64]
+
+
+class Predictor(Strategy):
+    """Ranks proposals by how far they are expected to lie below the tenth best cell known; the best is trained.
+
+    Cells are described by their traits (`nas_rnn.cells.traits`). What is predicted is the normal score of a cell's
+    rank, those that diverged or failed last, so no unit and no outlier matters. Proposals are mutations of good cells,
+    and random cells; of a list of cells all. Candidates under way count with what was predicted of them.
+    """
+
+    name = "predictor"
+    summary = "predicts from their equations which of many proposals are good; works with every space"
+
+    start: ClassVar[int] = 10
+    """How many candidates come first at random."""
+    rank: ClassVar[int] = 10
+    """Below which of the best cells known a proposal is to lie: the best alone may have been lucky."""
+    parents: ClassVar[int] = 10
+    """From so many of the best cells known proposals are mutated."""
+    fresh: ClassVar[int] = 24
+    """How many proposals are added before each choice."""
+    kept: ClassVar[int] = 200
+    """How many proposals stay for the next choice."""
+    random_share: ClassVar[float] = 0.25
+    """How many of the proposals are random cells instead of mutations."""
+    most: ClassVar[int] = 300
+    """How many cells the model is made of: of more, half of them the best, and the latest."""
+
+    def __init__(self, space: Space, seed: int) -> None:
+        super().__init__(space, seed)
+        self._mutate = find_mutation(space)
+        self._rng = np.random.default_rng(seed)
+        self._unseen = SeenCells(space, seed)
+        self._losses: dict[str, float] = {}
+        self._known: dict[str, Candidate] = {}
+        self._running: dict[str, Candidate] = {}
+        self._pool: dict[str, Candidate] = {}
+        self._table: TraitTable | None = None
+        self._rows: dict[str, Floats] = {}
+        self._tabled = 0
+        self._model: GaussianProcess | None = None
+        self._changes = 0
+        if isinstance(space, FiniteSpace):
+            self._pool = {candidate.digest: candidate for candidate in space.candidates}
+
+    def ask(self) -> Candidate:
+        chosen = self._choose() if len(self._losses) >= self.start else None
+        if chosen is None:
+            chosen = self._unseen.draw()
+        else:
+            self._unseen.add(chosen)
+        self.expect(chosen)
+        return chosen
+
+    def expect(self, candidate: Candidate) -> None:
+        self._unseen.add(candidate)
+        self._pool.pop(candidate.digest, None)
+        if candidate.digest not in self._losses:
+            self._running[candidate.digest] = candidate
+            self._changes += 1
+
+    def tell(self, candidate: Candidate, loss: float | None) -> None:
+        self._unseen.add(candidate)
+        digest = candidate.digest
+        self._pool.pop(digest, None)
+        self._running.pop(digest, None)
+        self._known[digest] = candidate
+        self._losses[digest] = loss if loss is not None and math.isfinite(loss) else math.inf
+        self._changes += 1
+
+    def _choose(self) -> Candidate | None:
+        """Return the most promising proposal; None where there is none."""
+        if not isinstance(self.space, FiniteSpace):
+            self._add_proposals()
+        if not self._pool:
+            return None
+        digests = list(self._pool)
+        model, best = self._fitted()
+        gains = expected_improvement(model.predict(self._encode(digests)), best)
+        order = np.argsort(-gains, kind="stable")
+        if not isinstance(self.space, FiniteSpace):
+            for place in order[self.kept :]:
+                digest = digests[place]
+                del self._pool[digest]
+                self._rows.pop(digest, None)
+        return self._pool[digests[order[0]]]
+
+    def _add_proposals(self) -> None:
+        good = sorted(self._losses, key=self._losses.__getitem__)[: self.parents]
+        for _ in range(self.fresh):
+            if self._mutate is None or self._rng.random() < self.random_share:
+                try:
+                    proposal = self.space.sample(self._rng)
+                except Infeasible:
+                    continue
+            else:
+                proposal = self._known[good[int(self._rng.integers(len(good)))]]
+                for _ in range(1 + int(self._rng.random() < 0.5)):
+                    proposal = self._mutate(proposal, self._rng)
+            digest = proposal.digest
+            if not self._unseen.knows(proposal) and digest not in self._pool:
+                self._pool[digest] = proposal
+
+    def _fitted(self) -> tuple[GaussianProcess, float]:
+        """Return the model of all that is known, and the score of the `rank`-th best cell."""
+        digests = self._modelled()
+        scores = normal_scores([self._losses[digest] for digest in digests])
+        best = float(np.sort(scores)[min(self.rank, len(scores)) - 1])
+        if self._model is None or self._changes > len(digests) // 40:
+            self._describe(digests)
+            places = self._encode(digests)
+            self._model = GaussianProcess(places, scores)
+            running = [d for d in self._running if d not in self._losses]
+            if running:
+                there = self._encode(running)
+                believed = self._model.predict(there).mean
+                self._model = GaussianProcess(
+                    np.concatenate([places, there]), np.concatenate([scores, believed])
+                )
+            self._changes = 0
+        return self._model, best
+
+    def _modelled(self) -> list[str]:
+        if len(self._losses) <= self.most:
+            return list(self._losses)
+        half = self.most // 2
+        good = sorted(self._losses, key=self._losses.__getitem__)[:half]
+        taken = set(good)
+        latest = [digest for digest in self._losses if digest not in taken][-half:]
+        return good + latest
+
+    def _describe(self, known: Sequence[str]) -> None:
+        """Choose anew which traits count, whenever twice as many cells are known as when that was done last."""
+        finite = isinstance(self.space, FiniteSpace)
+        if self._table is not None and (finite or len(known) < 2 * self._tabled):
+            return
+        cells = {digest: candidate.cell for digest, candidate in self._pool.items()}
+        if not finite or self._table is None:
+            cells |= {digest: self._known[digest].cell for digest in self._losses}
+        self._table, rows = trait_table(list(cells.values()))
+        self._rows = dict(zip(cells, rows, strict=True))
+        self._tabled = len(known)
+
+    def _encode(self, digests: Sequence[str]) -> Floats:
+        if self._table is None:
+            self._describe(self._modelled())
+        assert self._table is not None
+        missing = [digest for digest in digests if digest not in self._rows]
+        if missing:
+            rows = self._table.encode([self._cell(digest) for digest in missing])
+            self._rows.update(zip(missing, rows, strict=True))
+        return np.array([self._rows[digest] for digest in digests])
+
+    def _cell(self, digest: str) -> Cell:
+        for known in (self._known, self._pool, self._running):
+            if digest in known:
+                return known[digest].cell
+        raise AssertionError(f"the cell {digest} was never met")
