@@ -9,7 +9,7 @@ project's own table (docs/cell_table.md): bits per character on validation.
 
 Every strategy that is registered runs beside random search, and beside plain Optuna and NePS where they are installed
 (``pip install neural-pipeline-search``; only this benchmark uses it). For each are written ``best_at`` and ``top10_at``
-(the mean of the ten best found) after numbers of evaluations: the median over seeds with its 95 % interval and quartiles.
+(the mean of the ten best found) after numbers of evaluations: the median over seeds, its 95 % interval, quartiles.
 A cell counts as one evaluation; a strategy hears its result as a search would tell it, None where it diverged.
 """
 

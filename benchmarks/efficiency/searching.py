@@ -70,10 +70,23 @@ def search(make: Maker, problem: Problem, evaluations: int, seed: int, parallel:
                 found += [max(found)] * (evaluations - len(found))
                 break
         candidate = under_way.pop(0)
+        _hear(strategy, problem, [candidate, *under_way])
         strategy.tell(candidate, problem.seen[candidate.digest])
         seconds += time.perf_counter() - began
         found.append(problem.truth[candidate.digest])
     return Searches(np.array([found]), seconds / evaluations)
+
+
+def _hear(strategy: Asking, problem: Problem, under_way: Sequence[Candidate]) -> None:
+    """Tell the curves of candidates under way, as far as they have come when the first of them ends."""
+    hear = getattr(strategy, "hear", None)
+    if hear is None:
+        return
+    for place, candidate in enumerate(under_way):
+        curve = problem.curves.get(candidate.digest, ())
+        come = len(curve) * (len(under_way) - place) // len(under_way)
+        if come:
+            hear(candidate, curve[:come])
 
 
 def joined(searches: Sequence[Searches]) -> Searches:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar
 
 from nas_rnn.spaces import Candidate, Space
@@ -40,6 +41,9 @@ class Strategy(ABC):
         The loss is the best of its epochs on the validation part, after the same number of epochs for all: those of
         the first rung of a halving, or all. A candidate may be told that was never asked for here.
         """
+
+    def hear(self, candidate: Candidate, losses: Sequence[float]) -> None:  # noqa: B027  (most do not ask)
+        """Hear the losses that ``candidate``, under way, has had so far, one after each of its epochs."""
 
     def expect(self, candidate: Candidate) -> None:  # noqa: B027  (a strategy that forgets it proposes some twice)
         """Hear that ``candidate``, asked of an earlier instance, is under way again; its `tell` follows."""

@@ -55,9 +55,8 @@ def test_it_predicts_what_the_formulas_give(unequal):
     noise = rng.uniform(1, 3, 25) if unequal else np.ones(25)
     mean, deviation = densely(places, values, noise, there)
     found = GaussianProcess(places, values, noise if unequal else None).predict(there)
-    # Settings of a share below a thousandth are left out.
-    assert found.mean == pytest.approx(mean, abs=0.01)
-    assert found.deviation == pytest.approx(deviation, abs=0.01)
+    assert found.mean == pytest.approx(mean, abs=1e-8)
+    assert found.deviation == pytest.approx(deviation, abs=1e-8)
 
 
 def test_more_noise_draws_the_prediction_less():

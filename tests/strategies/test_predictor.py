@@ -98,3 +98,21 @@ def test_proposals_that_are_kept_stay_few():
     assert len(strategy._pool) <= strategy.kept
     assert set(strategy._rows) <= set(strategy._pool) | set(strategy._losses) | set(strategy._running)
     assert np.isfinite(strategy._encode(list(strategy._pool))).all()
+
+
+def test_what_is_under_way_counts_by_its_curve():
+    """Twelve cells with a cell state did well, and a new one does badly so far: then others are asked for."""
+    strategy = Predictor(gated, 0)
+    for candidate in told(Predictor(gated, 1), loss_of, 30):
+        strategy.hear(candidate, (loss_of(candidate) + 2, loss_of(candidate) + 1))
+        strategy.tell(candidate, loss_of(candidate))
+    running = strategy.ask()
+    known = [digest for digest in strategy._losses]
+    places = strategy._encode([running.digest])
+    before = strategy._fitted()[0].predict(places).mean[0]
+    strategy.hear(running, (9.0,))
+    after = strategy._fitted()[0].predict(places).mean[0]
+    assert after > before + 0.3
+    strategy.hear(running, (1.0,))
+    assert strategy._fitted()[0].predict(places).mean[0] < before + 0.1
+    assert len(known) == 30

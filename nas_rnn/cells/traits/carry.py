@@ -1,4 +1,4 @@
-"""What carries a state from step to step: the cheapest ways through the equations, in matrices, activations and gates."""
+"""What carries a state from step to step: the cheapest ways through its equations, in matrices, activations, gates."""
 
 from __future__ import annotations
 

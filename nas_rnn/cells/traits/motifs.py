@@ -36,7 +36,7 @@ def motif_traits(cell: Canonical) -> dict[str, float]:
 
 
 def kind_of(cell: Canonical, node: Node) -> str:
-    """Return what a node is in a word: ``x``, ``h`` (the output's state), ``c`` (another state), or what computes it."""
+    """Return what a node is in a word: ``x``, ``h`` (the output's state), ``c`` (another state), or what makes it."""
     match node:
         case Input():
             return "x"

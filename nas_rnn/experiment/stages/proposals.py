@@ -62,6 +62,7 @@ class SearchSource:
     _known: dict[str, int] = field(default_factory=dict)
     _ended: dict[int, Trial] = field(default_factory=dict)
     _copies: dict[int, list[int]] = field(default_factory=dict)
+    _curves: dict[int, list[float]] = field(default_factory=dict)
     _count: int = 0
     _plugins: dict[str, Identities] = field(default_factory=dict)
     _said: set[str] = field(default_factory=set)
@@ -310,8 +311,21 @@ class SearchSource:
     def on_epoch(self, spec: RunSpec, record: EpochRecord) -> None:
         if spec.role == "baseline":
             self.baseline_records.append(record)
+        self._hear(spec, record)
         self.notify(epoch_done(spec, record))
         self.on_change(spec, None)
+
+    def _hear(self, spec: RunSpec, record: EpochRecord) -> None:
+        """Tell a strategy that asks for it how far a candidate has come."""
+        number = self._numbers.get(spec.id)
+        if number is None or type(self.strategy).hear is Strategy.hear:
+            return
+        curve = self._curves.setdefault(number, [])
+        if record.epoch != len(curve) + 1:  # of a run that goes on from its checkpoint
+            return
+        curve.append(sign_of(self.models.measures.monitor) * record.metric)
+        with plugins.running(self._strategy_plugin):
+            self.strategy.hear(self._candidates[number], curve)
 
     def on_done(self, spec: RunSpec, result: RunResult) -> None:
         self.folder.keep_result(result)

@@ -29,6 +29,16 @@ class Prediction(NamedTuple):
     deviation: Floats
 
 
+class _Part(NamedTuple):
+    """One setting: what was estimated under it, and in the basis of the kernel's eigenvectors the weights."""
+
+    length: float
+    constant: float
+    variance: float
+    weights: Floats
+    inverse: Floats
+
+
 def kernel(a: Floats, b: Floats, length: float) -> Floats:
     """Return the squared exponential of rows of ``a``, (n, features), and of ``b``, (m, features): (n, m)."""
     squares = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None] - 2 * a @ b.T
@@ -43,9 +53,11 @@ class GaussianProcess:
 
     def __init__(self, places: Floats, values: Floats, noise: Floats | None = None) -> None:
         self._places = places
+        self._bases: dict[float, Floats] = {}
         count = len(values)
         extra = np.ones(count) if noise is None else noise
-        likelihoods, self._parts = [], []
+        likelihoods = []
+        self._parts: list[_Part] = []
         root = 1 / np.sqrt(extra)
         for length in LENGTHS:
             # Scaled by the noise, what is added to the kernel is a multiple of the identity: one decomposition does.
@@ -61,25 +73,23 @@ class GaussianProcess:
                 variance = max(float((rest * rest * inverse).sum()) / count, 1e-12)
                 determinant = -float(np.log(inverse).sum()) + float(np.log(precision))
                 likelihoods.append(-0.5 * (count * np.log(variance) + determinant))
-                weights = root * (vectors @ (rest * inverse))
-                half = root[:, None] * vectors * np.sqrt(inverse)
-                self._parts.append((length, constant, variance, weights, half))
+                self._parts.append(_Part(length, constant, variance, rest * inverse, inverse))
+            self._bases[length] = root[:, None] * vectors
         found = np.exp(np.array(likelihoods) - max(likelihoods))
         self._shares = found / found.sum()
 
     def predict(self, places: Floats) -> Prediction:
         """Return what the function is at ``places``, (m, features)."""
-        kernels = {length: kernel(places, self._places, length) for length in LENGTHS}
+        rotated = {
+            length: kernel(places, self._places, length) @ basis for length, basis in self._bases.items()
+        }
+        squared = {length: values**2 for length, values in rotated.items()}
         mean, square = np.zeros(len(places)), np.zeros(len(places))
-        for share, (length, constant, variance, weights, half) in zip(self._shares, self._parts, strict=True):
-            if share < 1e-3:
-                continue
-            here = constant + kernels[length] @ weights
-            known = ((kernels[length] @ half) ** 2).sum(axis=1)
+        for share, part in zip(self._shares, self._parts, strict=True):
+            here = part.constant + rotated[part.length] @ part.weights
+            known = squared[part.length] @ part.inverse
             mean += share * here
-            square += share * (here**2 + variance * np.maximum(1 - known, _LEAST))
-        total = self._shares[self._shares >= 1e-3].sum()
-        mean, square = mean / total, square / total
+            square += share * (here**2 + part.variance * np.maximum(1 - known, _LEAST))
         return Prediction(mean, np.sqrt(np.maximum(square - mean**2, 1e-12)))
 
 

@@ -14,6 +14,7 @@ from nas_rnn.cells.traits.table import TraitTable, trait_table
 from nas_rnn.spaces import Candidate, FiniteSpace, Infeasible, Space
 from nas_rnn.strategies.base import Strategy
 from nas_rnn.strategies.mutation import find_mutation
+from nas_rnn.strategies.predictor.curves import foresee
 from nas_rnn.strategies.predictor.gaussian_process import (
     GaussianProcess,
     expected_improvement,
@@ -29,7 +30,8 @@ class Predictor(Strategy):
 
     Cells are described by their traits (`nas_rnn.cells.traits`). What is predicted is the normal score of a cell's
     rank, those that diverged or failed last, so no unit and no outlier matters. Proposals are mutations of good cells,
-    and random cells; of a list of cells all. Candidates under way count with what was predicted of them.
+    and random cells; of a list of cells all. Candidates under way count with what their learning curves say so far, or else
+    with what was predicted of them.
     """
 
     name = "predictor"
@@ -50,6 +52,9 @@ class Predictor(Strategy):
     most: ClassVar[int] = 300
     """How many cells the model is made of: of more, half of them the best, and the latest."""
 
+    refits: ClassVar[int] = 75
+    """Of so many cells the model is made anew after every change, of twice as many after every second."""
+
     def __init__(self, space: Space, seed: int) -> None:
         super().__init__(space, seed)
         self._mutate = find_mutation(space)
@@ -58,6 +63,7 @@ class Predictor(Strategy):
         self._losses: dict[str, float] = {}
         self._known: dict[str, Candidate] = {}
         self._running: dict[str, Candidate] = {}
+        self._curves: dict[str, tuple[float, ...]] = {}
         self._pool: dict[str, Candidate] = {}
         self._table: TraitTable | None = None
         self._rows: dict[str, Floats] = {}
@@ -82,6 +88,10 @@ class Predictor(Strategy):
         if candidate.digest not in self._losses:
             self._running[candidate.digest] = candidate
             self._changes += 1
+
+    def hear(self, candidate: Candidate, losses: Sequence[float]) -> None:
+        self._curves[candidate.digest] = tuple(losses)
+        self._changes += 1
 
     def tell(self, candidate: Candidate, loss: float | None) -> None:
         self._unseen.add(candidate)
@@ -130,19 +140,33 @@ class Predictor(Strategy):
         digests = self._modelled()
         scores = normal_scores([self._losses[digest] for digest in digests])
         best = float(np.sort(scores)[min(self.rank, len(scores)) - 1])
-        if self._model is None or self._changes > len(digests) // 40:
+        if self._model is None or self._changes > len(digests) // self.refits:
             self._describe(digests)
             places = self._encode(digests)
             self._model = GaussianProcess(places, scores)
-            running = [d for d in self._running if d not in self._losses]
-            if running:
-                there = self._encode(running)
-                believed = self._model.predict(there).mean
-                self._model = GaussianProcess(
-                    np.concatenate([places, there]), np.concatenate([scores, believed])
-                )
+            if self._running:
+                self._model = self._with_running(self._model, digests, places, scores)
             self._changes = 0
         return self._model, best
+
+    def _with_running(
+        self, model: GaussianProcess, known: Sequence[str], places: Floats, scores: Floats
+    ) -> GaussianProcess:
+        """Return ``model``, of ``known`` cells, with the candidates under way: what their curves say, or it itself."""
+        running = list(self._running)
+        there = self._encode(running)
+        believed, noise = model.predict(there).mean, np.ones(len(running))
+        earlier = [self._curves.get(digest, ()) for digest in known]
+        losses = [self._losses[digest] for digest in known]
+        for place, digest in enumerate(running):
+            seen = foresee(self._curves.get(digest, ()), earlier, losses, scores)
+            if seen is not None:
+                believed[place], noise[place] = seen
+        return GaussianProcess(
+            np.concatenate([places, there]),
+            np.concatenate([scores, believed]),
+            np.concatenate([np.ones(len(scores)), noise]),
+        )
 
     def _modelled(self) -> list[str]:
         if len(self._losses) <= self.most:
