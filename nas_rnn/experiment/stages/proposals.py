@@ -14,6 +14,7 @@ from nas_rnn.engine import Next
 from nas_rnn.errors import UserError
 from nas_rnn.experiment.events import Notifier, RunEnded, epoch_done, run_ended, run_started
 from nas_rnn.experiment.models import Models
+from nas_rnn.experiment.stages.curves import CurvesSoFar
 from nas_rnn.experiment.stages.dead_end import calmer
 from nas_rnn.experiment.stages.earlier import Earlier
 from nas_rnn.experiment.stages.halving import rungs_of, share_of_first, stopped_at
@@ -62,7 +63,6 @@ class SearchSource:
     _known: dict[str, int] = field(default_factory=dict)
     _ended: dict[int, Trial] = field(default_factory=dict)
     _copies: dict[int, list[int]] = field(default_factory=dict)
-    _curves: dict[int, list[float]] = field(default_factory=dict)
     _count: int = 0
     _plugins: dict[str, Identities] = field(default_factory=dict)
     _said: set[str] = field(default_factory=set)
@@ -73,6 +73,9 @@ class SearchSource:
         self._identities = identities(self.config)
         self._began = time.monotonic()
         self.role: Role = "control" if self.control else "candidate"
+        self._curves = CurvesSoFar(
+            self.strategy, self._strategy_plugin, sign_of(self.models.measures.monitor)
+        )
         self._begin_baseline()
         for one in self.earlier:
             if not one.hint:
@@ -311,21 +314,10 @@ class SearchSource:
     def on_epoch(self, spec: RunSpec, record: EpochRecord) -> None:
         if spec.role == "baseline":
             self.baseline_records.append(record)
-        self._hear(spec, record)
+        else:
+            self._curves.on_epoch(self._candidates[self._numbers[spec.id]], record)
         self.notify(epoch_done(spec, record))
         self.on_change(spec, None)
-
-    def _hear(self, spec: RunSpec, record: EpochRecord) -> None:
-        """Tell a strategy that asks for it how far a candidate has come."""
-        number = self._numbers.get(spec.id)
-        if number is None or type(self.strategy).hear is Strategy.hear:
-            return
-        curve = self._curves.setdefault(number, [])
-        if record.epoch != len(curve) + 1:  # of a run that goes on from its checkpoint
-            return
-        curve.append(sign_of(self.models.measures.monitor) * record.metric)
-        with plugins.running(self._strategy_plugin):
-            self.strategy.hear(self._candidates[number], curve)
 
     def on_done(self, spec: RunSpec, result: RunResult) -> None:
         self.folder.keep_result(result)

@@ -31,8 +31,8 @@ def foresee(
 ) -> Foreseen | None:
     """Return the score to be expected at the end of ``curve``, the losses after its epochs so far, smaller is better.
 
-    ``earlier`` are curves of candidates that ended, ``losses`` and ``scores`` what they came to. None where too few came
-    as far, or what they had there says little of their end.
+    ``earlier`` are curves of candidates that ended, ``losses`` and ``scores`` what they came to. None where too few
+    came as far, or what they had there says little of their end.
     """
     from scipy.stats import spearmanr
 

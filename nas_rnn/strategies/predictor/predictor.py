@@ -30,8 +30,8 @@ class Predictor(Strategy):
 
     Cells are described by their traits (`nas_rnn.cells.traits`). What is predicted is the normal score of a cell's
     rank, those that diverged or failed last, so no unit and no outlier matters. Proposals are mutations of good cells,
-    and random cells; of a list of cells all. Candidates under way count with what their learning curves say so far, or else
-    with what was predicted of them.
+    and random cells; of a list of cells all. Candidates under way count with what their learning curves say so far, or
+    else with what was predicted of them.
     """
 
     name = "predictor"
