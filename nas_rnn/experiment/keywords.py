@@ -64,6 +64,7 @@ class SearchOptions(_Options, total=False):
     start_from: str | None
     trials: int
     scheduler: Literal["halving", "none"]
+    filter: Literal["unstable", "none"]
     controls: Literal["all", "mean", "none", "lstm-all"]
     reference: str
 

@@ -257,6 +257,13 @@ class SearchConfig(_Config):
         Literal["halving", "none"],
         Option("Train the best third to the end (halving), or every candidate (none).", BUDGET),
     ] = "halving"
+    filter: Annotated[
+        Literal["unstable", "none"],
+        Option(
+            "Drop candidates whose values or gradients explode at their initialisation (unstable), or none.",
+            BUDGET,
+        ),
+    ] = "unstable"
     controls: Annotated[
         Literal["all", "mean", "none", "lstm-all"],
         Option(

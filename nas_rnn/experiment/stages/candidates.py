@@ -11,6 +11,7 @@ from nas_rnn.experiment.events import PhaseStarted
 from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.stages.costs import Costs
 from nas_rnn.experiment.stages.earlier import Earlier
+from nas_rnn.experiment.stages.filtering import Filter
 from nas_rnn.experiment.stages.halving import halve
 from nas_rnn.experiment.stages.listening import RunListener
 from nas_rnn.experiment.stages.proposals import SearchSource
@@ -45,6 +46,7 @@ class Candidates:
         listener, control = self.listener, self.control
         before = sum(trial.ending is not None for trial in self.study.trials())
         listener.notify(PhaseStarted(phase="control" if control else "search", runs=trials, before=before))
+        filter = Filter(self.config, self.models, listener.folder, "random search" if control else "search")
         source = SearchSource(
             config=self.config,
             models=self.models,
@@ -58,9 +60,11 @@ class Candidates:
             length=self.length,
             control=control,
             earlier=self.earlier,
+            filter=filter,
         )
         self.on_source(source)
         yield source
+        listener.notify.warn_once(filter.notice.splitlines())
         rungs = yield from halve(
             listener,
             "control-halving" if control else "halving",

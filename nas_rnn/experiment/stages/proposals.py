@@ -16,8 +16,9 @@ from nas_rnn.experiment.events import Notifier, RunEnded, epoch_done, run_ended,
 from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.stages.dead_end import calmer
 from nas_rnn.experiment.stages.earlier import Earlier
+from nas_rnn.experiment.stages.filtering import Filter
 from nas_rnn.experiment.stages.halving import rungs_of, share_of_first, stopped_at
-from nas_rnn.experiment.stages.strategy import CONSTRAINED_SECONDS, CONTROL, FIRST_CONTROL_SEED
+from nas_rnn.experiment.stages.strategy import CONSTRAINED_SECONDS, CONTROL, FIRST_CONTROL_SEED, replayed
 from nas_rnn.plugins.records import place
 from nas_rnn.run_folder.config import SearchConfig
 from nas_rnn.run_folder.layout import RunFolder
@@ -41,11 +42,13 @@ class SearchSource:
     rung of the halving, which waits for the baseline's end where ``length``, its epochs to there, is not known.
     ``on_change`` hears of each run after it began, went on or ended, with its result once there is one. With
     ``control`` it is the random search beside a search, whose runs have ids and seeds of their own; it trains no
-    baseline. The strategy knows the ``earlier`` trials of another search, whose best are tried again.
+    baseline. The strategy knows the ``earlier`` trials of another search, whose best are tried again. What the
+    ``filter`` drops is no trial: the strategy hears of it as of one that diverged.
     """
 
     config: SearchConfig
     models: Models
+    filter: Filter
     folder: RunFolder
     notify: Notifier
     study: Study
@@ -72,10 +75,13 @@ class SearchSource:
         self._identities = identities(self.config)
         self._began = time.monotonic()
         self.role: Role = "control" if self.control else "candidate"
+        self._first = [one.candidate for one in self.earlier if one.again]
         self._begin_baseline()
         for one in self.earlier:
             if not one.hint:
                 self._tell(self._replayed(one.candidate), one.loss)
+        for dropped in self.filter.dropped:
+            self._tell(self._replayed(dropped.candidate), None)
         for trial in self.study.trials():
             self._resume(trial)
 
@@ -128,16 +134,7 @@ class SearchSource:
             self._queue.append(self._spec(trial.number, trial.candidate, trial.hidden_size))
 
     def _replayed(self, candidate: Candidate) -> Candidate:
-        """Return the candidate with its space's questions, which the study does not keep."""
-        replay = getattr(self.strategy.space, "replay", None)
-        if replay is None or candidate.decisions is None:
-            return candidate
-        try:
-            with plugins.running(plugins.registry().find("space", self.config.space)):
-                again = replay(candidate.decisions)
-        except plugins.PluginError:
-            return candidate
-        return again if isinstance(again, Candidate) else candidate
+        return replayed(self.config, self.strategy, candidate)
 
     def next(self) -> RunSpec | Next:
         while True:
@@ -186,9 +183,9 @@ class SearchSource:
 
     def _ask(self) -> Candidate:
         """Return what the strategy proposes; `PluginError` where it or the space fails or hangs."""
-        best = [one.candidate for one in self.earlier if one.again]
-        if self._count < len(best):
-            return best[self._count]
+        if self._count < len(self._first):
+            return self._first[self._count]
+        self.filter.require_some_kept()
         space = plugins.registry().find("space", self.config.space)
         strategy = self._strategy_plugin
         seconds = CONSTRAINED_SECONDS if self.config.constraints else None
@@ -218,8 +215,7 @@ class SearchSource:
             self.notify.warn(message)
 
     def _propose(self, candidate: Candidate) -> None:
-        """Make a trial of ``candidate``: a run to come, or a copy of the trial that had this cell before."""
-        self._count += 1
+        """Make a trial of ``candidate``: a run to come, or a copy of the trial that had this cell before; or drop it."""
         original = self._known.get(candidate.digest)
         if original is not None:
             number = self._add(candidate, None)
@@ -231,6 +227,9 @@ class SearchSource:
             number = self._add(candidate, None)
             self._fail(number, candidate, str(error))
             return
+        if self._count >= len(self._first) and self.filter.drops(candidate, size):
+            self._tell(candidate, None)
+            return
         number = self._add(candidate, size)
         self._known[candidate.digest] = number
         spec = self._spec(number, candidate, size)
@@ -241,6 +240,7 @@ class SearchSource:
         """Make a trial of ``candidate`` in the study; return its number."""
         made_by = used_by(self._identities, candidate.cell)
         number = self.study.add(candidate, hidden_size=hidden_size, plugins=made_by)
+        self._count += 1
         self._candidates[number] = candidate
         self._plugins[self._id(number)] = made_by
         return number

@@ -5,7 +5,6 @@ Yang, Esperança & Carlucci 2020, "NAS evaluation is frustratingly hard", compar
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from statistics import fmean
@@ -28,7 +27,8 @@ def mean_of_random(config: SearchConfig, baseline: Entry, entry_of: Callable[[Ce
 
     ``entry_of`` gives a cell as it enters a comparison with ``baseline``; a `UserError` of it passes the cell over.
 
-    Raises NasRnnError where hardly a cell of the space can have as many parameters as ``baseline``.
+    Raises NasRnnError where hardly a cell of the space can have as many parameters as ``baseline``, and what
+    ``entry_of`` raises where hardly one can be trained (`Infeasible`).
     """
     # Another one in every run, also where it is not known beforehand how many runs there will be.
     count = config.seeds if isinstance(config.seeds, int) else config.most_seeds
@@ -58,11 +58,15 @@ def _random_entries(
         with plugins.running(plugin, seconds=CONSTRAINED_SECONDS, passing=(Infeasible,)):
             candidate = space.sample(seed)
             verify(candidate.cell)
-        with contextlib.suppress(UserError):  # no hidden size of it has so few parameters
+        try:
             entries.append(entry_of(candidate.cell))
+        except Infeasible:
+            raise
+        except UserError:  # no hidden size of it has so few parameters, or it was dropped
+            continue
         if len(entries) == count:
             return entries
     raise NasRnnError(
         f"of {_MOST_DRAWS} random cells of the space {config.space!r} only {len(entries)} can have about "
-        f"{parameters} parameters"
+        f"{parameters} parameters and be trained"
     )

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from nas_rnn.cells import Cell
 from nas_rnn.comparison import Entry
 from nas_rnn.engine import RunSource
-from nas_rnn.errors import NasRnnError
+from nas_rnn.errors import NasRnnError, UserError
 from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.stages.candidates import Candidates
 from nas_rnn.experiment.stages.costs import Costs
+from nas_rnn.experiment.stages.filtering import Filter
 from nas_rnn.experiment.stages.listening import RunListener
 from nas_rnn.experiment.stages.proposals import SearchSource
 from nas_rnn.experiment.stages.random_cells import mean_of_random
@@ -20,6 +21,7 @@ from nas_rnn.experiment.stages.sizes import best_entries, matched
 from nas_rnn.experiment.stages.strategy import has_random_search
 from nas_rnn.run_folder.config import SearchConfig
 from nas_rnn.run_folder.reader import CONTROL_JOURNAL, STUDY
+from nas_rnn.spaces import Candidate
 from nas_rnn.strategies import Study
 
 
@@ -49,8 +51,14 @@ class RandomControl:
         if self.config.controls != "none":
             models, folder, notify = self.models, self.listener.folder, self.listener.notify
 
+            filter = Filter(self.config, models, folder, "random cells")
+
             def entry_of(cell: Cell) -> Entry:
-                return matched(models, folder, notify, cell, baseline)
+                filter.require_some_kept()
+                entry = matched(models, folder, notify, cell, baseline)
+                if filter.drops(Candidate(cell), entry.hidden_size):
+                    raise UserError("a cell that cannot be trained as it starts stands for nothing")
+                return entry
 
             try:
                 found.append(mean_of_random(self.config, baseline, entry_of))

@@ -6,7 +6,7 @@ from nas_rnn import plugins
 from nas_rnn.comparison import derived_seed
 from nas_rnn.errors import UserError
 from nas_rnn.run_folder.config import SearchConfig
-from nas_rnn.spaces import Infeasible, constrained, parse_constraints
+from nas_rnn.spaces import Candidate, Infeasible, constrained, parse_constraints
 from nas_rnn.strategies import Strategy
 
 FIRST_CONTROL_SEED = 1 << 17
@@ -29,6 +29,19 @@ def require_candidates(strategy: Strategy, config: SearchConfig) -> None:
         space = plugins.registry().find("space", config.space)
         with plugins.running(space, seconds=CONSTRAINED_SECONDS, passing=(Infeasible,)):
             strategy.space.sample(config.seed)
+
+
+def replayed(config: SearchConfig, strategy: Strategy, candidate: Candidate) -> Candidate:
+    """Return ``candidate`` with its space's questions, which files do not keep; as it is where the space has none."""
+    replay = getattr(strategy.space, "replay", None)
+    if replay is None or candidate.decisions is None:
+        return candidate
+    try:
+        with plugins.running(plugins.registry().find("space", config.space)):
+            again = replay(candidate.decisions)
+    except plugins.PluginError:
+        return candidate
+    return again if isinstance(again, Candidate) else candidate
 
 
 def make_strategy(config: SearchConfig, earlier_trials: int, *, control: bool = False) -> Strategy:
