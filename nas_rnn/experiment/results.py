@@ -35,7 +35,7 @@ class Result:
     ``status`` is "complete" or "interrupted"; ``trials`` counts them by ending (finished, stopped, diverged, failed,
     reused, unfinished). ``baseline`` is the baseline's validation metric in the search. ``comparison`` and ``verdict``
     (a sentence) are None where it did not come to the final; where a complete search has none, ``no_final`` says why,
-    and what to change. ``ablation`` has the rows of an ablation, the greatest loss first. ``dropped`` are the candidates
+    and what to change. ``ablation`` has the rows of an ablation, the greatest loss first. ``dropped`` are candidates
     that were not trained, each with its reason.
     """
 

@@ -71,8 +71,9 @@ class Report:
 
     ``sentence`` is the answer in words, ``no_final`` why there will be none. ``changes`` says what was changed in each
     of an ablation's variants; ``draws`` are the search's candidates and ``control`` those of the random search beside
-    it, ``dropped`` those that were not trained; ``baseline_value`` is the baseline's best validation metric in the search. ``cells`` has the baseline first,
-    then the contenders. ``previews`` are pictures and texts of what the model that was kept does, files by name.
+    it, ``dropped`` those that were not trained; ``baseline_value`` is the baseline's best validation metric in the
+    search. ``cells`` has the baseline first, then the contenders. ``previews`` are pictures and texts of what the model
+    that was kept does, files by name.
     """
 
     name: str

@@ -11,7 +11,7 @@ import numpy as np
 
 from nas_rnn.cells import Cell
 from nas_rnn.errors import UserError
-from nas_rnn.spaces import Candidate, DecisionSpace, Space
+from nas_rnn.spaces import Candidate, DecisionSpace, Infeasible, Space
 from nas_rnn.strategies.base import Strategy
 from nas_rnn.strategies.seen_cells import SeenCells
 
@@ -23,7 +23,7 @@ class Evolution(Strategy):
 
     The population is made of the last ``population`` candidates that were told of with a loss, in that order; so it
     grows while others still run, and comes back when earlier trials are told after a resume. Candidates that diverged
-    or failed have no children and push nobody out.
+    or failed have no children and push nobody out, nor do cells from elsewhere that the space cannot read.
     """
 
     name = "evolution"
@@ -50,10 +50,22 @@ class Evolution(Strategy):
     def ask(self) -> Candidate:
         if len(self._unseen) >= self.start and self._living:
             for _ in range(self.attempts):
-                child = self._mutate(self._parent(), self._rng)
-                if self._unseen.add(child):
+                child = self._child() if self._living else None
+                if child is not None and self._unseen.add(child):
                     return child
         return self._unseen.draw()
+
+    def _child(self) -> Candidate | None:
+        """Return a mutation of a parent; None where the space cannot read it, which ends its part in the population."""
+        parent = self._parent()
+        try:
+            return self._mutate(parent, self._rng)
+        except Infeasible:
+            raise
+        except UserError:
+            left = [member for member in self._living if member[1] is not parent]
+            self._living = deque(left, maxlen=self.population)
+            return None
 
     def _parent(self) -> Candidate:
         """Return the best of ``sample`` candidates drawn from the population, with replacement as in the paper."""
@@ -65,7 +77,8 @@ class Evolution(Strategy):
 
     def tell(self, candidate: Candidate, loss: float | None) -> None:
         self._unseen.add(candidate)
-        if loss is not None and math.isfinite(loss):
+        foreign = isinstance(self.space, DecisionSpace) and candidate.decisions is None
+        if loss is not None and math.isfinite(loss) and not foreign:
             self._living.append((loss, candidate))
 
 

@@ -29,18 +29,18 @@ Kind = Literal["values", "gradients"]
 
 SEEDS = 3
 """A cell is unstable that is so with the weights of each of so many seeds."""
-BATCH = 8
+BATCH = 4
 PIECE = 16
 """States are looked at after every so many steps."""
-LAG = 128
+LAG = 64
 """So many steps back gradients are followed; over one piece more the loss is computed."""
-LONG = 512
+LONG = 256
 """Over so many steps states are."""
 GROWTH = 2.0**6
 """By how much states may grow over the second half of the steps: as steps to the sixth power do."""
 LARGEST = 1e3
 """States that are no larger than this have grown from next to nothing, as far as they have."""
-GRADIENT_GROWTH = 1e6
+GRADIENT_GROWTH = 1e4
 """By how much gradients may grow over the second half of the steps that they go back."""
 
 
@@ -143,7 +143,7 @@ def _take(values: dict[int, float], steps: int, state: tuple[Tensor, ...]) -> bo
 
 
 def _gradients(rnn: RNN, loss: Tensor, kept: Sequence[tuple[Tensor, ...]]) -> tuple[dict[int, float], bool]:
-    """Return the norm of the gradient of ``loss`` at the states after each piece, by lag, and whether all are finite."""
+    """Return the norm of the gradient of ``loss`` at the states after each piece, by lag; and are all finite?"""
     weights = list(rnn.parameters())
     states = [path for after in kept for path in after]
     wanted = [value for value in [*states, *weights] if value.requires_grad]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
+from nas_rnn.cells import Cell
 from nas_rnn.comparison import Entry, Rung
 from nas_rnn.engine import RunSource
 from nas_rnn.experiment.events import PhaseStarted
@@ -26,8 +27,8 @@ class Candidates:
     """Trains the candidates of ``study``; ``on_source`` hears of the source that has them.
 
     ``standard`` is the baseline, with whose settings they are trained, ``length`` how many epochs it needs (None: that
-    is found here). ``earlier`` are trials of another search. ``control`` says that they are the random search beside a
-    search.
+    is found here). ``earlier`` are trials of another search; a space that walks from cell to cell begins at ``starts``.
+    ``control`` says that they are the random search beside a search.
     """
 
     config: SearchConfig
@@ -40,6 +41,7 @@ class Candidates:
     length: int | None = None
     control: bool = False
     earlier: Sequence[Earlier] = ()
+    starts: Sequence[Cell] = ()
 
     def run(self, trials: int) -> Generator[RunSource, None, list[Rung]]:
         """Train so many candidates; return how the rungs of the halving decided."""
@@ -53,7 +55,9 @@ class Candidates:
             folder=listener.folder,
             notify=listener.notify,
             study=self.study,
-            strategy=make_strategy(self.config, len(self.study.trials()), control=control),
+            strategy=make_strategy(
+                self.config, len(self.study.trials()), control=control, starts=self.starts
+            ),
             standard=self.standard,
             trials=trials,
             on_change=listener.on_change,

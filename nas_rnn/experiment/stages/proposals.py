@@ -215,7 +215,7 @@ class SearchSource:
             self.notify.warn(message)
 
     def _propose(self, candidate: Candidate) -> None:
-        """Make a trial of ``candidate``: a run to come, or a copy of the trial that had this cell before; or drop it."""
+        """Make a trial of ``candidate``: a run to come, or a copy of the one that had this cell before; or drop it."""
         original = self._known.get(candidate.digest)
         if original is not None:
             number = self._add(candidate, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 
 from nas_rnn.cells import Cell
@@ -27,13 +27,17 @@ from nas_rnn.strategies import Study
 
 @dataclass(frozen=True)
 class RandomControl:
-    """The controls of a search; ``on_source`` hears of the source of the random search, where there is one."""
+    """The controls of a search; ``on_source`` hears of the source of the random search, where there is one.
+
+    ``starts`` are as in `nas_rnn.experiment.stages.strategy.space_of`.
+    """
 
     config: SearchConfig
     models: Models
     listener: RunListener
     costs: Costs
     on_source: Callable[[SearchSource], None]
+    starts: Sequence[Cell] = ()
 
     def run(
         self, baseline: Entry, trained: int, length: int | None
@@ -61,7 +65,7 @@ class RandomControl:
                 return entry
 
             try:
-                found.append(mean_of_random(self.config, baseline, entry_of))
+                found.append(mean_of_random(self.config, baseline, entry_of, self.starts))
             except NasRnnError as error:  # what was found is worth more than what stands beside it
                 notify.warn(f"the mean of random cells is left out: {error}")
         return found
@@ -80,6 +84,7 @@ class RandomControl:
             on_source=self.on_source,
             length=length,
             control=True,
+            starts=self.starts,
         )
         yield from candidates.run(trials)
         best = best_entries(models, listener.folder, listener.notify, study, baseline)

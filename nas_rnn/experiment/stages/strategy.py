@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nas_rnn import plugins
+from nas_rnn.cells import Cell
 from nas_rnn.comparison import derived_seed
 from nas_rnn.errors import UserError
 from nas_rnn.run_folder.config import SearchConfig
-from nas_rnn.spaces import Candidate, Infeasible, constrained, parse_constraints
+from nas_rnn.spaces import Candidate, Infeasible, Space, constrained, parse_constraints
 from nas_rnn.strategies import Strategy
 
 FIRST_CONTROL_SEED = 1 << 17
@@ -44,10 +47,25 @@ def replayed(config: SearchConfig, strategy: Strategy, candidate: Candidate) -> 
     return again if isinstance(again, Candidate) else candidate
 
 
-def make_strategy(config: SearchConfig, earlier_trials: int, *, control: bool = False) -> Strategy:
+def space_of(config: SearchConfig, starts: Sequence[Cell] = ()) -> Space:
+    """Return the space that ``config`` names, with its constraints.
+
+    One that walks from cell to cell begins at ``starts``, if there are any.
+    """
+    plugin = plugins.registry().find("space", config.space)
+    space, starting_from = plugin.value, getattr(plugin.value, "starting_from", None)
+    if starts and starting_from is not None:
+        with plugins.running(plugin):
+            space = starting_from(starts)
+    return constrained(space, parse_constraints(config.constraints))
+
+
+def make_strategy(
+    config: SearchConfig, earlier_trials: int, *, control: bool = False, starts: Sequence[Cell] = ()
+) -> Strategy:
     """Return the strategy that ``config`` names; its seed moves on with the trials there are already.
 
-    With ``control`` it is the random one, with a seed of its own.
+    With ``control`` it is the random one, with a seed of its own. ``starts`` are as in `space_of`.
 
     Raises `UserError` for constraints that cannot be read, or a space that the strategy cannot search; `PluginError`
     where it fails.
@@ -55,7 +73,7 @@ def make_strategy(config: SearchConfig, earlier_trials: int, *, control: bool = 
     plugin = plugins.registry().find("space", config.space)
     kind = plugins.registry().find("strategy", CONTROL if control else config.strategy)
     seed = derived_seed(config.seed, "search", FIRST_CONTROL_SEED - 1) if control else config.seed
-    space = constrained(plugin.value, parse_constraints(config.constraints))
+    space = space_of(config, starts)
     with plugins.running(kind, plugin, passing=(UserError,)):
         strategy = kind.value(space, seed + earlier_trials)
         if not isinstance(strategy, Strategy):
