@@ -123,7 +123,8 @@ def course(
     with torch.enable_grad():
         for end in range(PIECE, LAG + PIECE + 1, PIECE):
             output_TBH, state = rnn(x_TBI[end - PIECE : end], state)
-            kept.append(state)
+            if end <= LAG:
+                kept.append(state)
             if not _take(values, end, state):
                 return Course(values, {})
         gradients, finite = _gradients(rnn, (output_TBH[-1] * direction_BH).sum(-1).mean(), kept)
@@ -143,7 +144,7 @@ def _take(values: dict[int, float], steps: int, state: tuple[Tensor, ...]) -> bo
 
 
 def _gradients(rnn: RNN, loss: Tensor, kept: Sequence[tuple[Tensor, ...]]) -> tuple[dict[int, float], bool]:
-    """Return the norm of the gradient of ``loss`` at the states after each piece, by lag; and are all finite?"""
+    """Return the norm of the gradient of ``loss`` at the ``kept`` states, by lag; and are all finite?"""
     weights = list(rnn.parameters())
     states = [path for after in kept for path in after]
     wanted = [value for value in [*states, *weights] if value.requires_grad]

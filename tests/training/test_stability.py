@@ -8,7 +8,17 @@ import pytest
 import torch
 
 from nas_rnn.cells import Cell, parse_cell
-from nas_rnn.training.stability import GRADIENT_GROWTH, GROWTH, LAG, LONG, Course, course, instability, judged
+from nas_rnn.training.stability import (
+    GRADIENT_GROWTH,
+    GROWTH,
+    LAG,
+    LONG,
+    PIECE,
+    Course,
+    course,
+    instability,
+    judged,
+)
 from tests.execution.zoo import zoo_cells
 
 ZOO = zoo_cells()
@@ -86,7 +96,7 @@ def test_random_numbers_of_others_do_not_move() -> None:
 def test_a_course_has_every_piece_of_the_way() -> None:
     found = course(ZOO["gru"], 8, 4)
     assert max(found.values) == LONG and max(found.gradients) == LAG
-    assert found.finite_gradients and found.gradients[0] > found.gradients[LAG]
+    assert found.finite_gradients and found.gradients[PIECE] > found.gradients[LAG]
     ended = course(of("h * h + 2 + linear(x)"), 8, 4)
     assert max(ended.values) < LONG and not math.isfinite(ended.values[max(ended.values)])
 
