@@ -48,7 +48,9 @@ class Candidates:
         listener, control = self.listener, self.control
         before = sum(trial.ending is not None for trial in self.study.trials())
         listener.notify(PhaseStarted(phase="control" if control else "search", runs=trials, before=before))
-        filter = Filter(self.config, self.models, listener.folder, "random search" if control else "search")
+        candidate_filter = Filter(
+            self.config, self.models, listener.folder, "random search" if control else "search"
+        )
         source = SearchSource(
             config=self.config,
             models=self.models,
@@ -64,11 +66,11 @@ class Candidates:
             length=self.length,
             control=control,
             earlier=self.earlier,
-            filter=filter,
+            filter=candidate_filter,
         )
         self.on_source(source)
         yield source
-        listener.notify.warn_once(filter.notice.splitlines())
+        listener.notify.warn_once(filter(None, [candidate_filter.notice]))
         rungs = yield from halve(
             listener,
             "control-halving" if control else "halving",

@@ -55,12 +55,12 @@ class RandomControl:
         if self.config.controls != "none":
             models, folder, notify = self.models, self.listener.folder, self.listener.notify
 
-            filter = Filter(self.config, models, folder, "random cells")
+            candidate_filter = Filter(self.config, models, folder, "random cells")
 
             def entry_of(cell: Cell) -> Entry:
-                filter.require_some_kept()
+                candidate_filter.require_some_kept()
                 entry = matched(models, folder, notify, cell, baseline)
-                if filter.drops(Candidate(cell), entry.hidden_size):
+                if candidate_filter.drops(Candidate(cell), entry.hidden_size):
                     raise UserError("a cell that cannot be trained as it starts stands for nothing")
                 return entry
 
