@@ -13,6 +13,7 @@ products alone, and its gates; and what share of test series it solves with fres
 from __future__ import annotations
 
 import argparse
+import shlex
 import subprocess
 import sys
 import time
@@ -25,12 +26,14 @@ from nas_rnn.cells.views.difference import Parts
 from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.run_folder.reader import RunReader
 
-OPTIONS = """
+OPTIONS = shlex.split(
+    """
 --task memory --task-option steps=100 --task-option lengths=100 --task-option items=2000 --task-option tests=400
 --space rewrites --strategy evolution --trials 60 --scheduler none --params 3000
 --epochs 20 --learning-rate 0.02 --batch 20
 --tune 0 --controls none --reference none --seeds 3 --workers 1
-""".split()
+"""
+)
 LEARNED = 0.01
 """The squared error on validation below which a cell has learned to add; always to say the mean comes to 0.167."""
 CARRIED = ("add", "sub", "mul", "neg", "blend")
