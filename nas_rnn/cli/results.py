@@ -15,7 +15,7 @@ from rich.text import Text
 
 from nas_rnn.cli.options import RUNS
 from nas_rnn.cli.output import print_block, width_of
-from nas_rnn.cli.phrases import duration, endings, figure, one_line
+from nas_rnn.cli.phrases import count, duration, endings, figure, one_line
 from nas_rnn.comparison import (
     Comparison,
     ContenderRow,
@@ -61,7 +61,9 @@ def print_result(console: Console, result: Result, runs: Path) -> None:
     else:
         _print_withoutverdict_text(console, result)
     if result.trials:
-        console.print(f"Trials: {endings(result.trials)}")
+        dropped = sum(one["by"] == "search" for one in result.dropped)
+        more = f"; {count(dropped, 'candidate')} dropped before training" if dropped else ""
+        console.print(f"Trials: {endings(result.trials)}{more}")
     console.print(f"Time: {duration(result.seconds)}")
     console.print(f"Folder: {one_line(result.folder)}", soft_wrap=True)
     report = Path(result.folder, REPORT)

@@ -61,9 +61,10 @@ class SearchOptions(_Options, total=False):
     space: str
     constraints: Sequence[str]
     strategy: str
-    start_from: str | None
+    start_from: Sequence[str]
     trials: int
     scheduler: Literal["halving", "none"]
+    filter: Literal["unstable", "none"]
     controls: Literal["all", "mean", "none", "lstm-all"]
     reference: str
 

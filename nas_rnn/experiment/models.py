@@ -127,6 +127,12 @@ class Models:
 
         return count_parameters(self.spec("count", "candidate", cell, hidden_size), self.task, self.data.meta)
 
+    def input_sizes(self, cell: Cell, hidden_size: int) -> list[int]:
+        """Return the input sizes of the recurrent nets of the whole model, each once."""
+        from nas_rnn.training.model import input_sizes
+
+        return input_sizes(self.spec("count", "candidate", cell, hidden_size), self.task, self.data.meta)
+
     def spec(
         self,
         id: str,

@@ -35,7 +35,8 @@ class Result:
     ``status`` is "complete" or "interrupted"; ``trials`` counts them by ending (finished, stopped, diverged, failed,
     reused, unfinished). ``baseline`` is the baseline's validation metric in the search. ``comparison`` and ``verdict``
     (a sentence) are None where it did not come to the final; where a complete search has none, ``no_final`` says why,
-    and what to change. ``ablation`` has the rows of an ablation, the greatest loss first.
+    and what to change. ``ablation`` has the rows of an ablation, the greatest loss first. ``dropped`` are candidates
+    that were not trained, each with its reason.
     """
 
     kind: str
@@ -53,6 +54,7 @@ class Result:
     dashboard: str
     ablation: tuple[dict[str, Any], ...] | None = None
     no_final: str | None = None
+    dropped: tuple[dict[str, Any], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, as ``--json`` prints them; a comparison's own stand among them."""
@@ -61,8 +63,9 @@ class Result:
             **{
                 key: value
                 for key, value in vars(self).items()
-                if key not in ("measures", "best", "comparison", "notices", "ablation")
+                if key not in ("measures", "best", "comparison", "notices", "ablation", "dropped")
             },
+            **({"dropped": list(self.dropped)} if self.kind == "search" else {}),
             **({} if self.ablation is None else {"ablation": list(self.ablation)}),
             "best": None if self.best is None else dict(vars(self.best)),
             "comparison": None if self.comparison is None else self.comparison.to_dict(),
@@ -109,6 +112,7 @@ def search_result(
         seconds=seconds,
         dashboard=dashboard,
         no_final=RunReader(folder).no_final() or None,
+        dropped=tuple(one.to_dict() for one in RunReader(folder).dropped()),
     )
 
 

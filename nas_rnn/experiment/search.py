@@ -19,7 +19,13 @@ from nas_rnn.experiment.session import Session, new_session, prepare, resumed_se
 from nas_rnn.experiment.stages.candidates import Candidates
 from nas_rnn.experiment.stages.costs import Costs
 from nas_rnn.experiment.stages.dead_end import forget_dead_end, keep_dead_end
-from nas_rnn.experiment.stages.earlier import keep_earlier, kept_earlier, learned_by, notice_of
+from nas_rnn.experiment.stages.earlier import (
+    given_cells,
+    keep_earlier,
+    kept_earlier,
+    notice_of,
+    starting_points,
+)
 from nas_rnn.experiment.stages.final import Final
 from nas_rnn.experiment.stages.listening import RunListener
 from nas_rnn.experiment.stages.lstm_control import RUNS, lstm_with_all
@@ -65,11 +71,10 @@ def search(
     if changed_plugins:
         raise UserError("--changed-plugins is for a search that is resumed: give its name with --resume")
     settings, models = prepared = prepare(SearchConfig, merged(config, options), runs)
-    require_candidates(make_strategy(settings, 0), settings)
     models.match(plugins.load_cell("lstm"), settings.params)  # too few parameters show here
     references = reference_texts(settings.reference, runs)
-    start = settings.start_from
-    earlier = [] if start is None else learned_by(start, runs, settings, models)
+    earlier = starting_points(settings.start_from, runs, settings, models)
+    require_candidates(make_strategy(settings, 0, starts=given_cells(earlier)), settings)
 
     def keep(folder: RunFolder) -> None:
         folder.write_json(REFERENCES, references)
@@ -141,6 +146,7 @@ def _run(session: Session[SearchConfig]) -> Result:
             on_source=sync.follow,
             length=tuned.length,
             earlier=earlier,
+            starts=given_cells(earlier),
         )
         rungs = yield from candidates.run(config.trials)
         best = best_entries(models, folder, notify, study, baseline)
@@ -149,7 +155,7 @@ def _run(session: Session[SearchConfig]) -> Result:
             keep_dead_end(folder, config, study.trials())
             return
         winner = selected.entry
-        control = RandomControl(config, models, listener, costs, sync.follow)
+        control = RandomControl(config, models, listener, costs, sync.follow, given_cells(earlier))
         beside = yield from control.run(baseline, candidates.trained(), tuned.length)
         entries = [given, *map(models.as_given, [winner, *beside])]
         entries += reference_entries(models, folder, notify, entries[:2])

@@ -95,6 +95,7 @@ def gather(folder: RunFolder, task: Task | None = None) -> Report:
         trials=count_endings(trials) if trials else {},
         draws=_draws(trials, of_id),
         control=_draws(reader.trials(CONTROL_JOURNAL), of_id, control=True),
+        dropped=tuple(reader.dropped()),
         baseline_value=None if baseline is None else baseline.result.best_metric,
         cells=_cells(reader, comparison, runs),
         previews=reader.previews(),

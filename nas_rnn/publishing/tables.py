@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from nas_rnn.cells import parse_cell
 from nas_rnn.comparison import Comparison
+from nas_rnn.run_folder.dropped import Dropped
 from nas_rnn.tracking import markdown_text
 from nas_rnn.training import RunResult, RunSpec
 
@@ -39,13 +40,27 @@ def _trial(row: TrialRow, metric: str) -> dict[str, object]:
         "cell": row.spec.name,
         "gap to the LSTM": None if row.gap is None else round(row.gap, 4),
         metric: None if best is None else round(best, 4),
-        "equations": "; ".join(
-            " ".join(line.split()) for line in str(parse_cell(row.spec.cell)).splitlines()
-        ),
+        "equations": _in_one_line(row.spec.cell),
         "parameters": None if result is None else result.parameters,
         "epochs": 0 if result is None else len(result.epochs),
         "ending": "running" if result is None else result.status,
         "trial": row.spec.id,
+    }
+
+
+def _in_one_line(cell: str) -> str:
+    """Return the equations of a cell's text in one line."""
+    return "; ".join(" ".join(line.split()) for line in str(parse_cell(cell)).splitlines())
+
+
+def dropped_table(dropped: Sequence[Dropped]) -> Table:
+    """Return the candidates that were dropped before training as columns, in the order in which they were."""
+    return {
+        "cell": [one.name for one in dropped],
+        "proposed by": [one.by for one in dropped],
+        "hidden size": [one.hidden_size for one in dropped],
+        "why": [one.reason for one in dropped],
+        "equations": [_in_one_line(one.cell) for one in dropped],
     }
 
 

@@ -14,7 +14,14 @@ from typing import Any
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.comparison import Comparison, sentence, speed_lines
 from nas_rnn.errors import UserError
-from nas_rnn.publishing.tables import Table, TrialRow, comparison_table, markdown_table, trials_table
+from nas_rnn.publishing.tables import (
+    Table,
+    TrialRow,
+    comparison_table,
+    dropped_table,
+    markdown_table,
+    trials_table,
+)
 from nas_rnn.run_folder.layout import REPORT, RunFolder
 from nas_rnn.run_folder.reader import RunReader
 from nas_rnn.run_folder.trials import Gap, is_stopped, metrics_on_holdout
@@ -251,6 +258,10 @@ def parent_view(
     tags = {"role": "search", "search": about.folder.name, "ending": status, **_budget(about)}
     artifacts: dict[str, str | bytes] = {}
     tables: dict[str, Table] = {}
+    dropped = RunReader(about.folder).dropped()
+    if dropped:
+        metrics["candidates_dropped"] = float(sum(one.by == "search" for one in dropped))
+        tables["trials/dropped.json"] = dropped_table(dropped)
     if trials:
         tables["trials/table.json"] = trials_table(trials, about.measures.monitor.name)
     if comparison is not None:

@@ -105,6 +105,7 @@ def _content(report: Report) -> dict[str, Any]:
         "results": tables.results(report),
         "chart": pictures.comparison_chart(report),
         "selection": tables.selection(report),
+        "dropped": tables.dropped(report),
         "tuning": tables.tuning(report),
         "two_settings": any(standing.second for standing in report.standings),
         "cards": cards(report),

@@ -185,6 +185,13 @@ def selection(report: Report) -> Table | None:
     return Table(columns, tuple(rows), words=("candidate", "chosen"), chosen=frozenset(picked))
 
 
+def dropped(report: Report) -> Table | None:
+    """Return the candidates that were dropped before training, and why; None where there are none."""
+    rows = tuple((one.name, one.by, str(one.hidden_size), one.reason) for one in report.dropped)
+    columns = ("candidate", "proposed by", "hidden size", "why")
+    return Table(columns, rows, words=("candidate", "proposed by", "why")) if rows else None
+
+
 def _mean_of(runs: list[Run]) -> float | None:
     values = [run.result.best_metric for run in runs if run.result.best_metric is not None]
     return sum(values) / len(values) if values else None

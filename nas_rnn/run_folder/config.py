@@ -238,15 +238,15 @@ class SearchConfig(_Config):
         str, Option("Search strategy; see `nas-rnn list strategies`.", WHAT, metavar="NAME")
     ] = "random"
     start_from: Annotated[
-        str | None,
-        MinLen(1),
+        tuple[str, ...],
         Option(
-            "Earlier search whose trials the strategy knows; its best cells are tried first.",
+            "Cell (a name or .cell file) to try first, or search whose trials and best cells to use; repeatable.",
             WHAT,
             metavar="NAME",
             unset="none",
+            read=lambda value: [value] if isinstance(value, str) else value,
         ),
-    ] = None
+    ] = ()
     trials: Annotated[int, Ge(1), Option("Number of candidates to try.", BUDGET)] = 24
     time: Annotated[
         float | None,
@@ -257,6 +257,13 @@ class SearchConfig(_Config):
         Literal["halving", "none"],
         Option("Train the best third to the end (halving), or every candidate (none).", BUDGET),
     ] = "halving"
+    filter: Annotated[
+        Literal["unstable", "none"],
+        Option(
+            "Drop candidates whose values or gradients explode at their initialisation (unstable), or none.",
+            BUDGET,
+        ),
+    ] = "unstable"
     controls: Annotated[
         Literal["all", "mean", "none", "lstm-all"],
         Option(

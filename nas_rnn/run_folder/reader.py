@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from nas_rnn.comparison import Comparison
 from nas_rnn.errors import UserError
 from nas_rnn.run_folder.config import CompareConfig, SearchConfig, load_toml, read_config
+from nas_rnn.run_folder.dropped import Dropped
 from nas_rnn.run_folder.layout import FINAL, RunFolder
 from nas_rnn.run_folder.manifest import FORMAT, NAMES, Manifest, damaged, parse_manifest
 from nas_rnn.strategies import Study, Trial
@@ -20,6 +21,7 @@ MANIFEST, COMPARISON, ABLATION, CELLS = "search.json", "comparison.json", "ablat
 REFERENCES, EARLIER = "references.json", "earlier.json"
 DATA, ENVIRONMENT, SIZES, FLOW = "data.json", "environment.json", "sizes.json", "best/gradient_flow.json"
 CONTROL_JOURNAL = "control.journal"
+DROPPED = "dropped.json"
 NO_FINAL = "no_final.json"
 """Says why a search that has ended came to no final."""
 
@@ -135,6 +137,10 @@ class RunReader:
         """Return the trials of the search, or of the random search beside it; none where there was none."""
         path = self.folder.path / journal
         return Study.open(path, STUDY).trials() if path.is_file() else []
+
+    def dropped(self) -> list[Dropped]:
+        """Return the candidates that were dropped before they were trained, in the order in which they were."""
+        return self._read(DROPPED, lambda rows: list(map(Dropped.from_dict, rows))) or []
 
     def runs(self) -> list[tuple[RunSpec, RunResult]]:
         """Return the runs that have ended, in the order of their ids."""

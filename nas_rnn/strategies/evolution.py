@@ -19,7 +19,7 @@ class Evolution(Strategy):
 
     The population is made of the last ``population`` candidates that were told of with a loss, in that order; so it
     grows while others still run, and comes back when earlier trials are told after a resume. Candidates that diverged
-    or failed have no children and push nobody out.
+    or failed have no children and push nobody out, nor do cells from elsewhere that the space cannot read.
     """
 
     name = "evolution"
@@ -46,10 +46,19 @@ class Evolution(Strategy):
     def ask(self) -> Candidate:
         if len(self._unseen) >= self.start and self._living:
             for _ in range(self.attempts):
-                child = self._mutate(self._parent(), self._rng)
-                if self._unseen.add(child):
+                child = self._child() if self._living else None
+                if child is not None and self._unseen.add(child):
                     return child
         return self._unseen.draw()
+
+    def _child(self) -> Candidate | None:
+        """Return a mutation of a parent; None where the space cannot read it, which ends its part in the population."""
+        parent = self._parent()
+        child = self._mutate(parent, self._rng)
+        if child is None:
+            left = [member for member in self._living if member[1] is not parent]
+            self._living = deque(left, maxlen=self.population)
+        return child
 
     def _parent(self) -> Candidate:
         """Return the best of ``sample`` candidates drawn from the population, with replacement as in the paper."""

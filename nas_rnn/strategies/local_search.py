@@ -46,6 +46,8 @@ class LocalSearch(Strategy):
             _, number, parent = self._open[0]
             for _ in range(self.attempts if self._left[number] else 0):
                 child = self._mutate(parent, self._rng)
+                if child is None:
+                    break
                 if self._unseen.add(child):
                     self._left[number] -= 1
                     return child

@@ -8,9 +8,10 @@ import numpy as np
 
 from nas_rnn.cells import Cell
 from nas_rnn.errors import UserError
-from nas_rnn.spaces import Candidate, DecisionSpace, Space
+from nas_rnn.spaces import Candidate, DecisionSpace, Infeasible, Space
 
-Mutate = Callable[[Candidate, np.random.Generator], Candidate]
+Mutate = Callable[[Candidate, np.random.Generator], Candidate | None]
+"""Returns a neighbour of a candidate; None where the space cannot read this one, which came from elsewhere."""
 
 
 def mutation_of(space: Space, strategy: str) -> Mutate:
@@ -30,13 +31,21 @@ def mutation_of(space: Space, strategy: str) -> Mutate:
 def find_mutation(space: Space) -> Mutate | None:
     """As `mutation_of`; None where the space cannot mutate."""
     if isinstance(space, DecisionSpace):
-        return space.mutate
+        decisions = space
+        return lambda candidate, rng: (
+            None if candidate.decisions is None else decisions.mutate(candidate, rng)
+        )
     mutate = getattr(space, "mutate", None)
     if not callable(mutate):
         return None
 
-    def mutate_cell(candidate: Candidate, rng: np.random.Generator) -> Candidate:
-        child: Cell | Candidate = mutate(candidate.cell, rng)
+    def mutate_cell(candidate: Candidate, rng: np.random.Generator) -> Candidate | None:
+        try:
+            child: Cell | Candidate = mutate(candidate.cell, rng)
+        except Infeasible:
+            raise
+        except UserError:
+            return None
         return Candidate(child) if isinstance(child, Cell) else child
 
     return mutate_cell

@@ -86,6 +86,13 @@ def backend_of(model: nn.Module) -> tuple[str | None, str | None]:
     return ", ".join(names) or None, "; ".join(reasons) or None
 
 
+def input_sizes(spec: RunSpec, task: Task, meta: Mapping[str, Any]) -> list[int]:
+    """Return the input sizes of the model's recurrent nets, each once, without allocating the model."""
+    with torch.device("meta"):
+        model = _built(spec, task, meta, cell_rnn)
+    return sorted({rnn.input_size for rnn in recurrent_nets(model).values()})
+
+
 def count_parameters(
     spec: RunSpec, task: Task, meta: Mapping[str, Any], make_rnn: RnnOfSpec = cell_rnn
 ) -> int:

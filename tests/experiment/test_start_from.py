@@ -13,7 +13,7 @@ import nas_rnn
 from nas_rnn.errors import UserError
 from nas_rnn.experiment.session import prepare
 from nas_rnn.experiment.stages.earlier import learned_by, notice_of
-from nas_rnn.run_folder.config import SearchConfig
+from nas_rnn.run_folder.config import SearchConfig, read_config
 from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.run_folder.reader import RunReader
 from nas_rnn.strategies import Study, Trial
@@ -134,3 +134,57 @@ def test_a_search_of_something_else_says_nothing_here(
 def test_an_unknown_search_is_named(place: Path) -> None:
     with pytest.raises(UserError, match="frist"):
         again(place, start_from="frist", name="never")
+
+
+OWN = "@cell\ndef own(x, h):\n    return sigmoid(linear(x, h)) * h + tanh(linear(x))\n"
+
+
+@pytest.mark.parametrize("strategy", ["random", "evolution", "tpe"])
+def test_cells_are_tried_first_beside_the_best_of_several_searches(place: Path, strategy: str) -> None:
+    (place / "own.cell").write_text(OWN)
+    second = f"second-{strategy}"
+    with in_process():
+        again(place, trials=5, name=second, seed=8)
+        names = ["mgu", "first", str(place / "own.cell"), second]
+        result = again(place, start_from=names, strategy=strategy, trials=9, name=f"both-{strategy}", seed=2)
+    best = [digest for name in ("first", second) for digest in best_of(place, name)]
+    wanted = [nas_rnn.load_cell("mgu").digest, nas_rnn.load_cell(place / "own.cell").digest, *best]
+    new = trials(place, f"both-{strategy}")
+    count = len(set(wanted))
+    assert {trial.digest for trial in new[:count]} == set(wanted) and new[0].digest == wanted[0]
+    assert all(trial.ending == "finished" for trial in new[:2])
+    assert not any("was trained with other options" in notice for notice in result.notices)
+    assert not {trial.digest for trial in new[count:]} & {trial.digest for trial in trials(place, "first")}
+
+
+def best_of(place: Path, name: str) -> list[str]:
+    ended = [t for t in trials(place, name) if t.ending == "finished" and t.copy_of is None]
+    return [trial.digest for trial in sorted(ended, key=lambda trial: trial.value or 99.0)[:3]]
+
+
+def test_a_resume_needs_no_cell_file(place: Path) -> None:
+    (place / "gone.cell").write_text(OWN.replace("tanh", "relu"))
+    digest = nas_rnn.load_cell(place / "gone.cell").digest
+
+    def stop(event: Any, progress: Any) -> None:
+        if type(event).__name__ == "RunEnded" and event.role == "baseline":
+            raise KeyboardInterrupt
+
+    with in_process():
+        with pytest.raises(KeyboardInterrupt):
+            again(place, start_from=[str(place / "gone.cell")], trials=3, name="file", observer=stop)
+        (place / "gone.cell").unlink()
+        assert nas_rnn.search(resume="file", runs=place / "runs").status == "complete"
+    assert trials(place, "file")[0].digest == digest
+
+
+def test_a_cell_that_no_model_can_have_begins_no_search(place: Path) -> None:
+    (place / "wide.cell").write_text('@cell\ndef wide(x, h=state(size="input")):\n    return h + x\n')
+    with pytest.raises(UserError, match="input_size"):
+        again(place, start_from=[str(place / "wide.cell")], name="never")
+    assert not (place / "runs/never").exists()
+
+
+def test_a_folder_of_before_has_one_name(place: Path) -> None:
+    assert read_config(SearchConfig, {"start_from": "first"}).start_from == ("first",)
+    assert read_config(SearchConfig, {"start_from": ["first", "lstm"]}).start_from == ("first", "lstm")

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
+from nas_rnn.cells import Cell
 from nas_rnn.comparison import Entry, Rung
 from nas_rnn.engine import RunSource
 from nas_rnn.experiment.events import PhaseStarted
 from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.stages.costs import Costs
 from nas_rnn.experiment.stages.earlier import Earlier
+from nas_rnn.experiment.stages.filtering import Filter
 from nas_rnn.experiment.stages.halving import halve
 from nas_rnn.experiment.stages.listening import RunListener
 from nas_rnn.experiment.stages.proposals import SearchSource
@@ -25,8 +27,8 @@ class Candidates:
     """Trains the candidates of ``study``; ``on_source`` hears of the source that has them.
 
     ``standard`` is the baseline, with whose settings they are trained, ``length`` how many epochs it needs (None: that
-    is found here). ``earlier`` are trials of another search. ``control`` says that they are the random search beside a
-    search.
+    is found here). ``earlier`` are trials of another search; a space that walks from cell to cell begins at ``starts``.
+    ``control`` says that they are the random search beside a search.
     """
 
     config: SearchConfig
@@ -39,28 +41,36 @@ class Candidates:
     length: int | None = None
     control: bool = False
     earlier: Sequence[Earlier] = ()
+    starts: Sequence[Cell] = ()
 
     def run(self, trials: int) -> Generator[RunSource, None, list[Rung]]:
         """Train so many candidates; return how the rungs of the halving decided."""
         listener, control = self.listener, self.control
         before = sum(trial.ending is not None for trial in self.study.trials())
         listener.notify(PhaseStarted(phase="control" if control else "search", runs=trials, before=before))
+        candidate_filter = Filter(
+            self.config, self.models, listener.folder, "random search" if control else "search"
+        )
         source = SearchSource(
             config=self.config,
             models=self.models,
             folder=listener.folder,
             notify=listener.notify,
             study=self.study,
-            strategy=make_strategy(self.config, len(self.study.trials()), control=control),
+            strategy=make_strategy(
+                self.config, len(self.study.trials()), control=control, starts=self.starts
+            ),
             standard=self.standard,
             trials=trials,
             on_change=listener.on_change,
             length=self.length,
             control=control,
             earlier=self.earlier,
+            filter=candidate_filter,
         )
         self.on_source(source)
         yield source
+        listener.notify.warn_once(filter(None, [candidate_filter.notice]))
         rungs = yield from halve(
             listener,
             "control-halving" if control else "halving",

@@ -1,4 +1,4 @@
-"""What an earlier search learned, for a new one that starts from it: its strategy knows all, the best come first."""
+"""What a search starts from: cells, and earlier searches, of which its strategy knows all; the best come first."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from nas_rnn.cells import parse_cell
+from nas_rnn.catalogue.cells import find_cell, find_run
+from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.errors import UserError, unknown
 from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.stages.selection import TOP
@@ -34,13 +35,14 @@ class Earlier:
     """A candidate of an earlier search, its loss there (None: it diverged or failed), and whether it is tried anew.
 
     One that is tried anew and has no loss is a hint: it was among the best where runs were trained ``otherwise``, which
-    says how ("batch 32 there, 16 here").
+    says how ("batch 32 there, 16 here"); or a cell that was ``given`` as such.
     """
 
     candidate: Candidate
     loss: float | None
     again: bool = False
     otherwise: str = ""
+    given: bool = False
 
     @property
     def hint(self) -> bool:
@@ -58,6 +60,7 @@ def keep_earlier(folder: RunFolder, rows: Sequence[Earlier]) -> None:
                 "loss": row.loss,
                 "again": row.again,
                 "otherwise": row.otherwise,
+                "given": row.given,
             }
             for row in rows
         ],
@@ -72,6 +75,7 @@ def kept_earlier(folder: RunFolder) -> list[Earlier]:
             row["loss"],
             row["again"],
             row.get("otherwise", ""),
+            row.get("given", False),
         )
         for row in folder.read_json(EARLIER) or []
     ]
@@ -79,7 +83,7 @@ def kept_earlier(folder: RunFolder) -> list[Earlier]:
 
 def notice_of(earlier: Sequence[Earlier]) -> str:
     """Return what to say of an earlier search that was trained otherwise; "" where there is none."""
-    hint = next((one for one in earlier if one.hint), None)
+    hint = next((one for one in earlier if one.hint and not one.given), None)
     if hint is None:
         return ""
     how = f" ({hint.otherwise})" if hint.otherwise else ""  # searches of before did not keep it
@@ -87,6 +91,32 @@ def notice_of(earlier: Sequence[Earlier]) -> str:
         f"the earlier search was trained with other options{how}, so its losses say nothing here: only its best cells "
         "are taken over, and tried first"
     )
+
+
+def given_cells(earlier: Sequence[Earlier]) -> list[Cell]:
+    """Return the cells that were given as such, at which a space of changed cells begins."""
+    return [one.candidate.cell for one in earlier if one.given]
+
+
+def starting_points(given: Sequence[str], runs: Path, config: SearchConfig, models: Models) -> list[Earlier]:
+    """Return what cells and searches a new one starts from, as they were ``given``; what is tried anew comes first.
+
+    A cell that comes from several of them counts once, as the first of them has it. Raises UserError for what is
+    neither, for a cell that no model of the size asked for can have, and as `learned_by`.
+    """
+    rows = list[Earlier]()
+    for name in given:
+        if find_run(name, runs) is not None:
+            rows += learned_by(name, runs, config, models)
+            continue
+        cell = find_cell(name, runs)
+        models.match(cell, config.params)
+        rows.append(Earlier(Candidate(cell), None, again=True, given=True))
+    rows.sort(key=lambda row: not row.again)
+    first = dict[str, Earlier]()
+    for row in rows:
+        first.setdefault(row.candidate.digest, row)
+    return list(first.values())
 
 
 def learned_by(name: str, runs: Path, config: SearchConfig, models: Models) -> list[Earlier]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 
 from nas_rnn import plugins
 from nas_rnn.cells import parse_cell
-from nas_rnn.cells.graph.verify import verify
 from nas_rnn.comparison import Entry, derived_seed
 from nas_rnn.engine import Next
 from nas_rnn.errors import UserError
@@ -17,9 +16,9 @@ from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.stages.curves import CurvesSoFar
 from nas_rnn.experiment.stages.dead_end import calmer
 from nas_rnn.experiment.stages.earlier import Earlier
+from nas_rnn.experiment.stages.filtering import Filter
 from nas_rnn.experiment.stages.halving import rungs_of, share_of_first, stopped_at
-from nas_rnn.experiment.stages.strategy import CONSTRAINED_SECONDS, CONTROL, FIRST_CONTROL_SEED
-from nas_rnn.plugins.records import place
+from nas_rnn.experiment.stages.strategy import CONTROL, FIRST_CONTROL_SEED, proposal_of, replayed
 from nas_rnn.run_folder.config import SearchConfig
 from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.run_folder.manifest import Identities
@@ -42,11 +41,13 @@ class SearchSource:
     rung of the halving, which waits for the baseline's end where ``length``, its epochs to there, is not known.
     ``on_change`` hears of each run after it began, went on or ended, with its result once there is one. With
     ``control`` it is the random search beside a search, whose runs have ids and seeds of their own; it trains no
-    baseline. The strategy knows the ``earlier`` trials of another search, whose best are tried again.
+    baseline. The strategy knows the ``earlier`` trials of another search, whose best are tried again. What the
+    ``filter`` drops is no trial: the strategy hears of it as of one that diverged.
     """
 
     config: SearchConfig
     models: Models
+    filter: Filter
     folder: RunFolder
     notify: Notifier
     study: Study
@@ -76,10 +77,13 @@ class SearchSource:
         self._curves = CurvesSoFar(
             self.strategy, self._strategy_plugin, sign_of(self.models.measures.monitor)
         )
+        self._first = [one.candidate for one in self.earlier if one.again]
         self._begin_baseline()
         for one in self.earlier:
             if not one.hint:
                 self._tell(self._replayed(one.candidate), one.loss)
+        for dropped in self.filter.dropped:
+            self._tell(self._replayed(dropped.candidate), None)
         for trial in self.study.trials():
             self._resume(trial)
 
@@ -132,16 +136,7 @@ class SearchSource:
             self._queue.append(self._spec(trial.number, trial.candidate, trial.hidden_size))
 
     def _replayed(self, candidate: Candidate) -> Candidate:
-        """Return the candidate with its space's questions, which the study does not keep."""
-        replay = getattr(self.strategy.space, "replay", None)
-        if replay is None or candidate.decisions is None:
-            return candidate
-        try:
-            with plugins.running(plugins.registry().find("space", self.config.space)):
-                again = replay(candidate.decisions)
-        except plugins.PluginError:
-            return candidate
-        return again if isinstance(again, Candidate) else candidate
+        return replayed(self.config, self.strategy, candidate)
 
     def next(self) -> RunSpec | Next:
         while True:
@@ -190,22 +185,10 @@ class SearchSource:
 
     def _ask(self) -> Candidate:
         """Return what the strategy proposes; `PluginError` where it or the space fails or hangs."""
-        best = [one.candidate for one in self.earlier if one.again]
-        if self._count < len(best):
-            return best[self._count]
-        space = plugins.registry().find("space", self.config.space)
-        strategy = self._strategy_plugin
-        seconds = CONSTRAINED_SECONDS if self.config.constraints else None
-        with plugins.running(space, strategy, seconds=seconds, passing=(Exhausted, Infeasible)):
-            candidate = self.strategy.ask()
-            if isinstance(candidate, Candidate):
-                verify(candidate.cell)
-        if not isinstance(candidate, Candidate):
-            where = place(strategy.origin, strategy.line)
-            raise plugins.PluginError(
-                f"the strategy {strategy.name!r} ({where}) proposed {candidate!r:.80}, which is no candidate"
-            )
-        return candidate
+        if self._count < len(self._first):
+            return self._first[self._count]
+        self.filter.require_some_kept()
+        return proposal_of(self.strategy, self._strategy_plugin, self.config)
 
     @property
     def _strategy_plugin(self) -> plugins.Plugin:
@@ -222,8 +205,7 @@ class SearchSource:
             self.notify.warn(message)
 
     def _propose(self, candidate: Candidate) -> None:
-        """Make a trial of ``candidate``: a run to come, or a copy of the trial that had this cell before."""
-        self._count += 1
+        """Make a trial of ``candidate``: a run to come, or a copy of the one that had this cell before; or drop it."""
         original = self._known.get(candidate.digest)
         if original is not None:
             number = self._add(candidate, None)
@@ -235,6 +217,9 @@ class SearchSource:
             number = self._add(candidate, None)
             self._fail(number, candidate, str(error))
             return
+        if self._count >= len(self._first) and self.filter.drops(candidate, size):
+            self._tell(candidate, None)
+            return
         number = self._add(candidate, size)
         self._known[candidate.digest] = number
         spec = self._spec(number, candidate, size)
@@ -245,6 +230,7 @@ class SearchSource:
         """Make a trial of ``candidate`` in the study; return its number."""
         made_by = used_by(self._identities, candidate.cell)
         number = self.study.add(candidate, hidden_size=hidden_size, plugins=made_by)
+        self._count += 1
         self._candidates[number] = candidate
         self._plugins[self._id(number)] = made_by
         return number

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 
 from nas_rnn.cells import Cell
 from nas_rnn.comparison import Entry
 from nas_rnn.engine import RunSource
-from nas_rnn.errors import NasRnnError
+from nas_rnn.errors import NasRnnError, UserError
 from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.stages.candidates import Candidates
 from nas_rnn.experiment.stages.costs import Costs
+from nas_rnn.experiment.stages.filtering import Filter
 from nas_rnn.experiment.stages.listening import RunListener
 from nas_rnn.experiment.stages.proposals import SearchSource
 from nas_rnn.experiment.stages.random_cells import mean_of_random
@@ -20,18 +21,23 @@ from nas_rnn.experiment.stages.sizes import best_entries, matched
 from nas_rnn.experiment.stages.strategy import has_random_search
 from nas_rnn.run_folder.config import SearchConfig
 from nas_rnn.run_folder.reader import CONTROL_JOURNAL, STUDY
+from nas_rnn.spaces import Candidate
 from nas_rnn.strategies import Study
 
 
 @dataclass(frozen=True)
 class RandomControl:
-    """The controls of a search; ``on_source`` hears of the source of the random search, where there is one."""
+    """The controls of a search; ``on_source`` hears of the source of the random search, where there is one.
+
+    ``starts`` are as in `nas_rnn.experiment.stages.strategy.space_of`.
+    """
 
     config: SearchConfig
     models: Models
     listener: RunListener
     costs: Costs
     on_source: Callable[[SearchSource], None]
+    starts: Sequence[Cell] = ()
 
     def run(
         self, baseline: Entry, trained: int, length: int | None
@@ -49,11 +55,17 @@ class RandomControl:
         if self.config.controls != "none":
             models, folder, notify = self.models, self.listener.folder, self.listener.notify
 
+            candidate_filter = Filter(self.config, models, folder, "random cells")
+
             def entry_of(cell: Cell) -> Entry:
-                return matched(models, folder, notify, cell, baseline)
+                candidate_filter.require_some_kept()
+                entry = matched(models, folder, notify, cell, baseline)
+                if candidate_filter.drops(Candidate(cell), entry.hidden_size):
+                    raise UserError("a cell that cannot be trained as it starts stands for nothing")
+                return entry
 
             try:
-                found.append(mean_of_random(self.config, baseline, entry_of))
+                found.append(mean_of_random(self.config, baseline, entry_of, self.starts))
             except NasRnnError as error:  # what was found is worth more than what stands beside it
                 notify.warn(f"the mean of random cells is left out: {error}")
         return found
@@ -72,6 +84,7 @@ class RandomControl:
             on_source=self.on_source,
             length=length,
             control=True,
+            starts=self.starts,
         )
         yield from candidates.run(trials)
         best = best_entries(models, listener.folder, listener.notify, study, baseline)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nas_rnn import plugins
+from nas_rnn.cells import Cell
+from nas_rnn.cells.graph.verify import verify
 from nas_rnn.comparison import derived_seed
 from nas_rnn.errors import UserError
+from nas_rnn.plugins.records import place
 from nas_rnn.run_folder.config import SearchConfig
-from nas_rnn.spaces import Infeasible, constrained, parse_constraints
-from nas_rnn.strategies import Strategy
+from nas_rnn.spaces import Candidate, Infeasible, Space, constrained, parse_constraints
+from nas_rnn.strategies import Exhausted, Strategy
 
 FIRST_CONTROL_SEED = 1 << 17
 
@@ -31,10 +36,57 @@ def require_candidates(strategy: Strategy, config: SearchConfig) -> None:
             strategy.space.sample(config.seed)
 
 
-def make_strategy(config: SearchConfig, earlier_trials: int, *, control: bool = False) -> Strategy:
+def proposal_of(strategy: Strategy, plugin: plugins.Plugin, config: SearchConfig) -> Candidate:
+    """Return what ``strategy``, of ``plugin``, proposes; `PluginError` where it or the space fails or hangs.
+
+    `Exhausted` and `Infeasible` pass.
+    """
+    space = plugins.registry().find("space", config.space)
+    seconds = CONSTRAINED_SECONDS if config.constraints else None
+    with plugins.running(space, plugin, seconds=seconds, passing=(Exhausted, Infeasible)):
+        candidate = strategy.ask()
+        if isinstance(candidate, Candidate):
+            verify(candidate.cell)
+    if not isinstance(candidate, Candidate):
+        where = place(plugin.origin, plugin.line)
+        raise plugins.PluginError(
+            f"the strategy {plugin.name!r} ({where}) proposed {candidate!r:.80}, which is no candidate"
+        )
+    return candidate
+
+
+def replayed(config: SearchConfig, strategy: Strategy, candidate: Candidate) -> Candidate:
+    """Return ``candidate`` with its space's questions, which files do not keep; as it is where the space has none."""
+    replay = getattr(strategy.space, "replay", None)
+    if replay is None or candidate.decisions is None:
+        return candidate
+    try:
+        with plugins.running(plugins.registry().find("space", config.space)):
+            again = replay(candidate.decisions)
+    except plugins.PluginError:
+        return candidate
+    return again if isinstance(again, Candidate) else candidate
+
+
+def space_of(config: SearchConfig, starts: Sequence[Cell] = ()) -> Space:
+    """Return the space that ``config`` names, with its constraints.
+
+    One that walks from cell to cell begins at ``starts``, if there are any.
+    """
+    plugin = plugins.registry().find("space", config.space)
+    space, starting_from = plugin.value, getattr(plugin.value, "starting_from", None)
+    if starts and starting_from is not None:
+        with plugins.running(plugin):
+            space = starting_from(starts)
+    return constrained(space, parse_constraints(config.constraints))
+
+
+def make_strategy(
+    config: SearchConfig, earlier_trials: int, *, control: bool = False, starts: Sequence[Cell] = ()
+) -> Strategy:
     """Return the strategy that ``config`` names; its seed moves on with the trials there are already.
 
-    With ``control`` it is the random one, with a seed of its own.
+    With ``control`` it is the random one, with a seed of its own. ``starts`` are as in `space_of`.
 
     Raises `UserError` for constraints that cannot be read, or a space that the strategy cannot search; `PluginError`
     where it fails.
@@ -42,7 +94,7 @@ def make_strategy(config: SearchConfig, earlier_trials: int, *, control: bool = 
     plugin = plugins.registry().find("space", config.space)
     kind = plugins.registry().find("strategy", CONTROL if control else config.strategy)
     seed = derived_seed(config.seed, "search", FIRST_CONTROL_SEED - 1) if control else config.seed
-    space = constrained(plugin.value, parse_constraints(config.constraints))
+    space = space_of(config, starts)
     with plugins.running(kind, plugin, passing=(UserError,)):
         strategy = kind.value(space, seed + earlier_trials)
         if not isinstance(strategy, Strategy):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from nas_rnn.cells import Cell
 from nas_rnn.cells.traits.table import TraitTable, trait_table
-from nas_rnn.spaces import Candidate, FiniteSpace, Infeasible, Space
+from nas_rnn.spaces import Candidate, FiniteSpace, Space
 from nas_rnn.strategies.base import Strategy
 from nas_rnn.strategies.mutation import find_mutation
 from nas_rnn.strategies.predictor.curves import foresee
@@ -123,17 +123,13 @@ class Predictor(Strategy):
         good = sorted(self._losses, key=self._losses.__getitem__)[: self.parents]
         for _ in range(self.fresh):
             if self._mutate is None or self._rng.random() < self.random_share:
-                try:
-                    proposal = self.space.sample(self._rng)
-                except Infeasible:
-                    continue
+                proposal: Candidate | None = self.space.sample(self._rng)
             else:
                 proposal = self._known[good[int(self._rng.integers(len(good)))]]
                 for _ in range(1 + int(self._rng.random() < 0.5)):
-                    proposal = self._mutate(proposal, self._rng)
-            digest = proposal.digest
-            if not self._unseen.knows(proposal) and digest not in self._pool:
-                self._pool[digest] = proposal
+                    proposal = proposal and self._mutate(proposal, self._rng)
+            if proposal is not None and not self._unseen.knows(proposal):
+                self._pool.setdefault(proposal.digest, proposal)
 
     def _fitted(self) -> tuple[GaussianProcess, float]:
         """Return the model of all that is known, and the score of the `rank`-th best cell."""
