@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from nas_rnn.comparison import Comparison
 from nas_rnn.errors import UserError
 from nas_rnn.run_folder.config import CompareConfig, SearchConfig, load_toml, read_config
+from nas_rnn.run_folder.evaluate_config import EvaluateConfig
 from nas_rnn.run_folder.layout import FINAL, RunFolder
 from nas_rnn.run_folder.manifest import FORMAT, NAMES, Manifest, damaged, parse_manifest
 from nas_rnn.strategies import Study, Trial
@@ -68,9 +69,15 @@ class RunReader:
 
     def config(self) -> SearchConfig | CompareConfig:
         """Return the checked configuration."""
-        if self.manifest().kind == "search":
-            return read_config(SearchConfig, self.settings())
-        return read_config(CompareConfig, self.settings())
+        kind: type[SearchConfig | CompareConfig]
+        match self.manifest().kind:
+            case "search":
+                kind = SearchConfig
+            case "evaluate":
+                kind = EvaluateConfig
+            case _:
+                kind = CompareConfig
+        return read_config(kind, self.settings())
 
     def is_complete(self) -> bool:
         """Return whether there is an answer, without reading it."""
