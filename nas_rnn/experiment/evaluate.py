@@ -264,5 +264,5 @@ def _refused(source: str, cell: Cell, error: UserError) -> Feedback:
         digest=cell.digest,
         problem=problem,
         reason=problem.rule,
-        words=problem_words(f"`{cell.name}`", problem),
+        words=problem_words(f"`{cell.name}`", problem, read=True),
     )

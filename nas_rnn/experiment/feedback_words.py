@@ -47,14 +47,16 @@ def words_of(
     return tuple(told)
 
 
-def problem_words(name: str, problem: Problem) -> tuple[str, ...]:
-    """Return the sentences about a cell that cannot be read or trained."""
-    where = "" if problem.line is None else f" on line {problem.line}"
-    text = f", `{problem.text}`" if problem.text else ""
-    told = [f"{name} cannot be trained{where}{text}: {problem.rule}."]
-    if problem.hint:
-        told.append(f"What would have worked: {problem.hint.rstrip('.')}.")
-    return tuple(told)
+def problem_words(name: str, problem: Problem, *, read: bool = False) -> tuple[str, ...]:
+    """Return the sentences about a cell that cannot be read, or was ``read`` and cannot be trained."""
+    where = "" if problem.line is None else f"line {problem.line}"
+    if problem.text:
+        where += f", `{problem.text}`"
+    what = "trained" if read else "read"
+    told = f"{name} cannot be {what}: {f'{where}: ' if where else ''}{problem.rule.rstrip('.')}."
+    hint = problem.hint.rstrip(".")
+    asks = hint.startswith("did you mean")
+    return told, f"{hint[:1].upper()}{hint[1:]}." if asks else f"What would work: {hint}."
 
 
 def _claim(feedback: Feedback, own: str) -> str:
