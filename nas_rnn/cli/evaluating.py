@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -18,6 +21,7 @@ from nas_rnn.run_folder.config import CompareConfig, SearchConfig
 from nas_rnn.run_folder.evaluate_config import EvaluateConfig
 
 if TYPE_CHECKING:
+    from nas_rnn.cells import Cell
     from nas_rnn.experiment.feedback import Feedback
 
 STDIN: Final = "-"
@@ -75,13 +79,21 @@ def evaluate(
         raise UserError("give a cell to evaluate: nas-rnn evaluate new.cell --study NAME")
     from nas_rnn.cli.feedback_page import print_feedback
     from nas_rnn.cli.output import emit_json
-    from nas_rnn.experiment.evaluate import OutsideStudy, read_cell
+    from nas_rnn.experiment.evaluate import OutsideStudy, limit_of
     from nas_rnn.experiment.feedback import SCHEMA
 
+    texts = {given: _text_of(given) for given in cells}
+    limit = limit_of(time)
+    ends = math.inf if limit is None else monotonic() + limit
     with _stdout_kept_free():
         opened = OutsideStudy.open(name, config=config, runs=runs, say=say, **options)
-        texts = {given: _read(given, lambda name: read_cell(name, runs)) for given in cells}
-        found = [opened.evaluate(text, source=given, seconds=time) for given, text in texts.items()]
+        proposed = {given: _cell(given, text, runs) for given, text in texts.items()}
+        found = [
+            opened.evaluate(
+                cell, source=given, seconds=None if limit is None else max(0.0, ends - monotonic())
+            )
+            for given, cell in proposed.items()
+        ]
         incumbent = opened.incumbent
     if json:
         emit_json(
@@ -152,11 +164,10 @@ def tell(
     """Tell a study what became of a cell elsewhere; strategies that are asked take it into account."""
     if (value is not None) + diverged + (rejected is not None) != 1:
         raise UserError("give one of --value X, --diverged and --rejected REASON")
-    from nas_rnn.experiment.evaluate import OutsideStudy, read_cell
+    from nas_rnn.experiment.evaluate import OutsideStudy
 
     opened = OutsideStudy.existing(_named(study), runs=runs, say=say)
-    text = _read(cell, lambda name: read_cell(name, runs))
-    opened.tell(text, value, "diverged" if diverged else rejected or "")
+    opened.tell(_cell(cell, _text_of(cell), runs), value, "diverged" if diverged else rejected or "")
 
 
 @command
@@ -204,8 +215,18 @@ def _named(study: str | None) -> str:
     return study
 
 
-def _read(given: str, read: Any) -> str:
-    return sys.stdin.read() if given == STDIN else str(read(given))
+def _text_of(given: str) -> str | None:
+    """Return the text of a cell's file or of standard input; None for what may be a known cell's name."""
+    from nas_rnn.experiment.evaluate import cell_file
+
+    return sys.stdin.read() if given == STDIN else cell_file(given)
+
+
+def _cell(given: str, text: str | None, runs: Path) -> str | Cell:
+    """Return the text that was read, or the cell of a name, which plugins of the study may have."""
+    from nas_rnn.catalogue.cells import find_cell
+
+    return find_cell(given, runs) if text is None else text
 
 
 @contextlib.contextmanager

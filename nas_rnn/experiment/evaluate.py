@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Unpack
 
-from nas_rnn.catalogue.cells import find_cell
+from nas_rnn import plugins
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.cells.graph.verify import verify
 from nas_rnn.errors import UserError, suggest
@@ -28,6 +28,7 @@ from nas_rnn.experiment.promote import PromoteOptions, promote
 from nas_rnn.experiment.results import Result
 from nas_rnn.experiment.study_folder import begin_study, find_study, found_study, models_of
 from nas_rnn.options import declared
+from nas_rnn.outside import is_file
 from nas_rnn.run_folder.config import seconds as read_seconds
 from nas_rnn.run_folder.evaluate_config import EvaluateConfig
 from nas_rnn.run_folder.journal import EventKind, Journal, JournalEvent
@@ -123,10 +124,10 @@ class OutsideStudy:
         written or the first incumbent cannot be trained.
         """
         source = source or (cell.name if isinstance(cell, Cell) else "the text")
-        limit = read_seconds(seconds)
-        deadline = None if limit is None else time.monotonic() + float(str(limit))
+        limit = limit_of(seconds)
+        deadline = None if limit is None else time.monotonic() + limit
         try:
-            found = cell if isinstance(cell, Cell) else parse_cell(cell)
+            found = _parsed(cell)
             verify(found)
         except UserError as error:
             return _unreadable(source, cell, error)
@@ -189,7 +190,7 @@ class OutsideStudy:
 
         Raises UserError for a text that is no cell, or a value that is no finite number.
         """
-        found = cell if isinstance(cell, Cell) else parse_cell(cell)
+        found = _parsed(cell)
         if value is not None:
             loss_of(self._folder, value)
         with self._held():
@@ -220,14 +221,30 @@ class OutsideStudy:
             yield
 
 
-def read_cell(given: str, runs: str | Path = "runs") -> str:
-    """Return the text of the cell that ``given`` names: a ``.cell`` file's, as it is, or a known cell's.
+def limit_of(seconds: float | str | None) -> float | None:
+    """Return a number of seconds, or a duration such as "30m", in seconds; UserError for anything else."""
+    try:
+        return None if seconds is None else float(str(read_seconds(seconds)))
+    except ValueError as error:
+        raise UserError(f"time: {error}") from None
 
-    Raises UserError where there is none, or the file cannot be read.
+
+def _parsed(cell: str | Cell) -> Cell:
+    """Return a cell, or that of a text, which may have operations of plugins."""
+    if isinstance(cell, Cell):
+        return cell
+    plugins.registry().names("operation")
+    return parse_cell(cell)
+
+
+def cell_file(given: str) -> str | None:
+    """Return the content of a cell's file, as it is; None where ``given`` is no file's name but perhaps a cell's.
+
+    What is no UTF-8 becomes characters that no cell has. Raises UserError where the file cannot be read.
     """
     path = Path(given)
-    if path.suffix != ".cell" and not path.is_file():
-        return find_cell(given, Path(runs)).to_text()
+    if path.suffix != ".cell" and not is_file(path):
+        return None
     try:
         return path.read_bytes().decode("utf-8", errors="replace")
     except OSError as error:

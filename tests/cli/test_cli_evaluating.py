@@ -40,7 +40,9 @@ def test_the_page_says_what_came_of_each_cell(run: Run, begin: list[str]) -> Non
         "bad.cell: not readable",
     ]
     lines = outcome.out.splitlines()
-    assert lines[1].startswith("  `good` is better than the LSTM, and is the incumbent from here on: 2.100 against 2.300")
+    assert lines[1].startswith(
+        "  `good` is better than the LSTM, and is the incumbent from here on: 2.100 against 2.300"
+    )
     assert "  bad.cell cannot be read: line 3, `return tanhh(linear(x, h))`: unknown word 'tanhh'." in lines
     assert "lstm, seed 1: finished, 2.300 bits per character, 2 epochs, 1.0 s" in outcome.err
 
@@ -95,7 +97,9 @@ def test_ask_prints_a_cell_and_tell_keeps_a_result(run: Run, begin: list[str], t
     for wrong in ([], ["--value", "1", "--diverged"]):
         outcome = run("tell", "new.cell", "--study", "s", *wrong)
         assert outcome.code == 2 and "give one of --value X" in outcome.err
-    kinds = [json.loads(line)["kind"] for line in (tmp_path / "runs/s/journal.jsonl").read_text().splitlines()]
+    kinds = [
+        json.loads(line)["kind"] for line in (tmp_path / "runs/s/journal.jsonl").read_text().splitlines()
+    ]
     assert kinds == ["begun", "ended", "asked", "asked", "told", "told"]
 
 

@@ -17,7 +17,9 @@ RIGHT = Quantity("right", "share", "maximize", 0.005, "absolute")
 INCUMBENT = [2.30, 2.32, 2.28, 2.30, 2.31, 2.29, 2.30, 2.30]
 
 
-def raced(challenger: Sequence[float | None], most: int = 8, incumbent: Sequence[float | None] = INCUMBENT) -> Race:
+def raced(
+    challenger: Sequence[float | None], most: int = 8, incumbent: Sequence[float | None] = INCUMBENT
+) -> Race:
     """Return the end of a race that asks for one value after another."""
     found = race([], incumbent, BITS, most=most)
     while found.verdict is None:
@@ -72,14 +74,17 @@ def test_a_look_at_which_the_mean_is_no_better_ends_it() -> None:
 
 def test_equivalent_and_worse() -> None:
     assert raced([value + 0.001 for value in INCUMBENT]).verdict == "equivalent"
-    assert raced([value + 0.03 for value in INCUMBENT]).verdict == "worse"
+    wide = [2.2, 2.3, 2.4, 2.3, 2.2, 2.3, 2.4, 2.3]  # so wide that nothing is given up before the look
+    assert raced([value + 0.05 for value in wide], incumbent=wide).verdict == "worse"
 
 
 def test_a_run_that_diverged_loses_and_an_incumbent_that_did_shows_nothing() -> None:
     found = raced([2.1, None])
     assert (found.verdict, found.pairs, found.difference) == ("worse", 2, None)
     assert found.reason == "it diverged on seed 2"
-    near = [value - step for value, step in zip(INCUMBENT, (0.1, -0.06, 0.09, -0.05, 0, 0, 0, 0), strict=True)]
+    near = [
+        value - step for value, step in zip(INCUMBENT, (0.1, -0.06, 0.09, -0.05, 0, 0, 0, 0), strict=True)
+    ]
     found = raced(near, incumbent=[*INCUMBENT[:4], None, *INCUMBENT[5:]])
     assert (found.verdict, found.pairs) == ("undecided", 5)
 
@@ -97,14 +102,14 @@ def test_too_few_values_of_the_incumbent_are_refused() -> None:
         race([], INCUMBENT, BITS, most=1)
 
 
-@pytest.mark.parametrize("most", [4, 8, 16])
+@pytest.mark.parametrize("most", [4, 8])
 def test_an_equal_challenger_is_called_better_in_at_most_one_of_forty(most: int) -> None:
-    """And one that is better by four deviations of a seed nearly always: 300 races each."""
+    """And one that is better by four deviations of a seed nearly always: 120 races each."""
     rng, counts = np.random.default_rng(most), {0.0: Counter[str](), -0.16: Counter[str]()}
     for effect, count in counts.items():
-        for _ in range(300):
+        for _ in range(120):
             incumbent = (2.3 + rng.normal(0, 0.04, most)).tolist()
             challenger = (2.3 + effect + rng.normal(0, 0.04, most)).tolist()
             count[str(raced(challenger, most, incumbent).verdict)] += 1
-    assert counts[0.0]["better"] <= 0.025 * 300 + 3 * (300 * 0.025) ** 0.5
-    assert counts[-0.16]["better"] >= 0.75 * 300
+    assert counts[0.0]["better"] <= 0.025 * 120 + 3 * (120 * 0.025) ** 0.5
+    assert counts[-0.16]["better"] >= 0.75 * 120

@@ -59,7 +59,9 @@ def simulated(values: Values) -> Iterator[list[str]]:
     """Have runs end with the ``values`` of their cell by seed; yields the runs that were trained, in order."""
     trained: list[str] = []
 
-    def run(spec: RunSpec, *arguments: object, should_stop: Callable[[], bool], **more: object) -> RunResult | None:
+    def run(
+        spec: RunSpec, *arguments: object, should_stop: Callable[[], bool], **more: object
+    ) -> RunResult | None:
         if should_stop():
             return None
         pair = int(spec.id.rpartition("-s")[2])

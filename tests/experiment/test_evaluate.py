@@ -33,7 +33,12 @@ def test_a_better_cell_becomes_the_incumbent_and_the_next_is_held_against_it(tmp
     values = {"lstm": LSTM, "good": BETTER, "next": LSTM}
     with simulated(values) as trained:
         found = study.evaluate(cell_text("good"))
-        assert (found.status, found.verdict, found.incumbent, found.known) == ("measured", "better", True, False)
+        assert (found.status, found.verdict, found.incumbent, found.known) == (
+            "measured",
+            "better",
+            True,
+            False,
+        )
         assert study.incumbent.name == "good"
         # The LSTM first, and the challenger's pairs one by one.
         assert trained == [f"{name} {pair}" for name in ("lstm", "good") for pair in range(4)]
@@ -59,7 +64,9 @@ def test_a_known_digest_is_answered_at_once_under_any_name(tmp_path: Path) -> No
         first = open_study(tmp_path).evaluate(cell_text("good"), source="a.cell")
         count = len(trained)
         again = OutsideStudy.existing("s", runs=tmp_path / "runs").evaluate(
-            cell_text("renamed").replace("(x, h)", "(x, state)", 1).replace("linear(x, h)", "linear(x, state)"),
+            cell_text("renamed")
+            .replace("(x, h)", "(x, state)", 1)
+            .replace("linear(x, h)", "linear(x, state)"),
             source="b.cell",
         )
     assert len(trained) == count
@@ -79,7 +86,9 @@ def test_a_diverging_cell_is_worse_after_its_first_run_and_says_where(tmp_path: 
     assert (found.status, found.verdict, found.value) == ("diverged", "worse", None)
     assert found.diverged is not None
     assert (found.diverged.seed, found.diverged.epochs) == (1, 1)
-    assert any("diverged on seed 1, after 1 whole epochs: loss became nan in epoch 2" in line for line in found.words)
+    assert any(
+        "diverged on seed 1, after 1 whole epochs: loss became nan in epoch 2" in line for line in found.words
+    )
 
 
 def test_an_incumbent_that_diverges_later_is_an_end_without_a_winner(tmp_path: Path) -> None:
@@ -111,7 +120,9 @@ def test_the_time_ends_an_evaluation_and_the_next_call_goes_on(tmp_path: Path) -
 
 def test_texts_that_are_no_cells_are_feedback_with_line_rule_and_hint(tmp_path: Path) -> None:
     study = open_study(tmp_path)
-    found = study.evaluate("@cell\ndef bad(x, h):\n    a = tanhh(linear(x, h))\n    return a\n", source="bad.cell")
+    found = study.evaluate(
+        "@cell\ndef bad(x, h):\n    a = tanhh(linear(x, h))\n    return a\n", source="bad.cell"
+    )
     assert (found.status, found.verdict) == ("unparsable", None)
     assert found.problem is not None
     assert (found.problem.line, found.problem.text) == (3, "a = tanhh(linear(x, h))")
@@ -126,7 +137,9 @@ def test_texts_that_are_no_cells_are_feedback_with_line_rule_and_hint(tmp_path: 
 
 def test_nothing_in_a_text_is_executed(tmp_path: Path) -> None:
     witness = tmp_path / "witness"
-    found = open_study(tmp_path).evaluate(f"open({str(witness)!r}, 'w')\n@cell\ndef f(x, h):\n    return tanh(x)\n")
+    found = open_study(tmp_path).evaluate(
+        f"open({str(witness)!r}, 'w')\n@cell\ndef f(x, h):\n    return tanh(x)\n"
+    )
     assert found.status == "unparsable" and not witness.exists()
 
 
@@ -169,7 +182,7 @@ def test_data_that_changed_are_refused(tmp_path: Path) -> None:
     open_study(tmp_path)
     text = tmp_path / "text.txt"
     text.write_text(text.read_text()[::-1])
-    with pytest.raises(UserError, match="the data of the study 's' .* have changed"):
+    with pytest.raises(UserError, match=r"the data of the study 's' .* have changed"):
         OutsideStudy.existing("s", runs=tmp_path / "runs").evaluate(cell_text("any"))
 
 

@@ -1,4 +1,4 @@
-"""The keywords of search, compare, ablate and OutsideStudy.open are those that their configurations declare, of the same types."""
+"""The keywords of every configured function are those that its configuration declares, of the same types."""
 
 from __future__ import annotations
 

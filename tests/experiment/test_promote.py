@@ -51,7 +51,7 @@ def test_the_final_is_run_once_and_counts_as_a_read(
     # Another one would read the same test part.
     with simulated(values):
         assert study.evaluate(cell_text("best", 1)).verdict == "better"
-    with pytest.raises(UserError, match="read already, in the final 's-final'.*--again"):
+    with pytest.raises(UserError, match=r"read already, in the final 's-final'.*--again"):
         study.promote(**FINAL)  # type: ignore[arg-type]
     with in_process():
         second = study.promote(again=True, **FINAL)  # type: ignore[arg-type]
