@@ -87,7 +87,8 @@ class Runs:
         return found
 
     def _kept(self, spec: RunSpec) -> RunResult | None:
-        if spec.id not in self._results:
+        known = self._results.get(spec.id)
+        if known is None or known.status == "failed":
             result = self.folder.earlier_result(spec)
             if result is None:
                 return None
@@ -116,6 +117,7 @@ class Runs:
         if result is None:
             return False
         self.folder.keep_result(result)
+        self._results[spec.id] = result
         if result.status == "failed":
             raise NasRnnError(f"{one.cell.name}: {result.reason}")
         if pair == 0 and result.status != "diverged":

@@ -63,6 +63,15 @@ class RunReader:
                 f"{shlex.quote(f'{name}-2')}` begins a new one like it"
             )
 
+    def require_no_study(self) -> None:
+        """Raise UserError for a study that is driven from outside: what it lacks, its final has."""
+        if self.manifest().kind == "evaluate":
+            name = self.folder.name
+            raise UserError(
+                f"{name!r} is a study of proposed cells; `nas-rnn promote --study {shlex.quote(name)}` runs its final, "
+                "a comparison, which has a report, pages and trained models"
+            )
+
     def settings(self) -> dict[str, Any]:
         """Return the configuration as plain values, whatever version wrote it."""
         return load_toml(self.folder.config_path)

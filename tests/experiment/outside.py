@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from nas_rnn.experiment.evaluate import OutsideStudy
-from nas_rnn.training import EpochRecord, RunResult, RunSpec
+from nas_rnn.training import EpochRecord, RunResult, RunSpec, RunStore
 from tests.experiment_runs import write_text
 
 TINY: dict[str, Any] = {"params": 2500, "batch": 8, "length": 16, "epochs": 2, "seed": 1, "most_seeds": 4}
@@ -60,13 +60,15 @@ def simulated(values: Values) -> Iterator[list[str]]:
     trained: list[str] = []
 
     def run(
-        spec: RunSpec, *arguments: object, should_stop: Callable[[], bool], **more: object
+        spec: RunSpec, data: object, folder: Path, *, should_stop: Callable[[], bool], **more: object
     ) -> RunResult | None:
         if should_stop():
             return None
         pair = int(spec.id.rpartition("-s")[2])
         trained.append(f"{spec.name} {pair}")
-        return result_of(spec, values[spec.name][pair])
+        result = result_of(spec, values[spec.name][pair])
+        RunStore(folder / spec.id).write_result(result)
+        return result
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("nas_rnn.experiment.challenge.run_in_process", run)
