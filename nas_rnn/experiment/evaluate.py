@@ -26,7 +26,7 @@ from nas_rnn.experiment.keywords import EvaluateOptions
 from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.promote import PromoteOptions, promote
 from nas_rnn.experiment.results import Result
-from nas_rnn.experiment.study_folder import begin_study, find_study, found_study, models_of
+from nas_rnn.experiment.study_folder import begin_study, begun, find_study, folder_of, found_study, models_of
 from nas_rnn.options import declared
 from nas_rnn.outside import is_file
 from nas_rnn.run_folder.config import seconds as read_seconds
@@ -81,7 +81,7 @@ class OutsideStudy:
         for option in values:
             if option not in known:
                 raise UserError(f"unknown option {option!r}{suggest(option, known)}")
-        folder = RunFolder(Path(runs), name)
+        folder = folder_of(Path(runs), name)
         if folder.config_path.is_file():
             return cls(folder, found_study(folder, values), say)
         return cls(*begin_study(Path(runs), name, values, _waiting(name, say))[:2], say)

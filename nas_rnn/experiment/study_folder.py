@@ -11,13 +11,15 @@ from typing import Any
 
 from nas_rnn import plugins
 from nas_rnn.catalogue.cells import find_cell
+from nas_rnn.cells import Cell
 from nas_rnn.errors import UserError, unknown
 from nas_rnn.experiment.models import Models
 from nas_rnn.options import declared
-from nas_rnn.run_folder.config import absolute, read_config, smoked
+from nas_rnn.run_folder.config import absolute, folder_name, read_config, smoked
 from nas_rnn.run_folder.data_digests import data_digest
 from nas_rnn.run_folder.dataset import keep_facts
 from nas_rnn.run_folder.evaluate_config import EvaluateConfig
+from nas_rnn.run_folder.journal import Journal, JournalEvent
 from nas_rnn.run_folder.layout import SUITE, RunFolder, make_folder, names
 from nas_rnn.run_folder.lifecycle import without_none
 from nas_rnn.run_folder.manifest import NAMES, Manifest, go_on
@@ -37,9 +39,9 @@ def begin_study(
     _require_device(config)
     config, models = prepared(config, values)
     first = find_cell(config.baseline, runs)
-    models.match(first, config.params)  # too few parameters show here
+    size = models.match(first, config.params).hidden_size  # too few parameters show here
     make_folder(runs)
-    folder = RunFolder(runs, name)
+    folder = folder_of(runs, name)
     if (folder.path / SUITE).exists():
         raise UserError(f"there is already a suite {name!r} under {str(runs)!r}; give another --study")
     folder.trials.mkdir(parents=True, exist_ok=True)
@@ -51,13 +53,31 @@ def begin_study(
         folder.write_json(MANIFEST, manifest.to_dict())
         folder.write_json(CELLS, [first.to_text()])
         keep_facts(folder, models.task, models.data, config.data)
+        Journal(folder).add(begun(first, size))
         folder.write_config(config)
     return folder, config, models
 
 
+def begun(cell: Cell, hidden_size: int) -> JournalEvent:
+    """Return the event that a cell is about to be trained at this size."""
+    details = {"hidden_size": hidden_size}
+    return JournalEvent(
+        kind="begun", digest=cell.digest, name=cell.name, cell=cell.to_text(), details=details
+    )
+
+
+def folder_of(runs: Path, name: str) -> RunFolder:
+    """Return the folder that a study of this name has, or would have; UserError for what is no name."""
+    try:
+        folder_name(name)
+    except ValueError as error:
+        raise UserError(f"--study: {error}") from None
+    return RunFolder(runs, name)
+
+
 def find_study(runs: Path, name: str) -> RunFolder:
     """Return the folder of a study; `UserError` where there is none of this name, or it is something else."""
-    folder = RunFolder(runs, name)
+    folder = folder_of(runs, name)
     if not folder.config_path.is_file():
         raise unknown("study", name, [one for one in names(runs) if _is_study(RunFolder(runs, one))])
     return folder

@@ -67,8 +67,8 @@ def test_a_known_digest_is_answered_at_once_under_any_name(tmp_path: Path) -> No
         count = len(trained)
         again = OutsideStudy.existing("s", runs=tmp_path / "runs").evaluate(
             cell_text("renamed")
-            .replace("(x, h)", "(x, state)", 1)
-            .replace("linear(x, h)", "linear(x, state)"),
+            .replace("(x, h)", "(x, memory)", 1)
+            .replace("linear(x, h)", "linear(x, memory)"),
             source="b.cell",
         )
     assert len(trained) == count
