@@ -51,6 +51,11 @@ class Challenger:
         entry = models.baseline_entry(cell) if first is None else models.entry(cell, first.entry)
         return cls(cell, entry)
 
+    @classmethod
+    def again(cls, models: Models, cell: Cell, hidden_size: int, first: Challenger | None) -> Challenger:
+        """Return ``cell`` at a size that was found before."""
+        return cls(cell, models.entry_of_size(cell, hidden_size, None if first is None else first.entry))
+
 
 @dataclass
 class Runs:

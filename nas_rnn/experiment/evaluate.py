@@ -141,7 +141,7 @@ class OutsideStudy:
         runs = Runs(self._folder, self._models, self._say, deadline)
         baseline = self.baseline
         try:
-            first = Challenger.of(self._models, baseline, None)
+            first = self._challenger(baseline, None)
             own = first if cell.digest == baseline.digest else self._challenger(cell, first)
         except UserError as error:
             return _refused(source, cell, error)
@@ -157,13 +157,15 @@ class OutsideStudy:
             self._journal.add(_event("ended", own.cell, found.to_dict()))
         return found
 
-    def _challenger(self, cell: Cell, first: Challenger) -> Challenger:
-        """Return a cell as it takes part, with the text under which its training began."""
-        begun = self._journal.last("begun", cell.digest)
-        if begun is not None:
-            return Challenger.of(self._models, parse_cell(begun.cell), first)
+    def _challenger(self, cell: Cell, first: Challenger | None) -> Challenger:
+        """Return a cell as it takes part, with the text and the size with which its training began."""
+        before = self._journal.last("begun", cell.digest)
+        if before is not None:
+            return Challenger.again(
+                self._models, parse_cell(before.cell), before.details["hidden_size"], first
+            )
         found = Challenger.of(self._models, cell, first)
-        self._journal.add(_event("begun", cell, {}))
+        self._journal.add(begun(cell, found.entry.hidden_size))
         return found
 
     def ask(

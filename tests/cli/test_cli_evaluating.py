@@ -100,7 +100,7 @@ def test_ask_prints_a_cell_and_tell_keeps_a_result(run: Run, begin: list[str], t
     kinds = [
         json.loads(line)["kind"] for line in (tmp_path / "runs/s/journal.jsonl").read_text().splitlines()
     ]
-    assert kinds == ["begun", "ended", "asked", "asked", "told", "told"]
+    assert kinds == ["begun", "begun", "ended", "asked", "asked", "told", "told"]
 
 
 def test_promote_without_a_better_cell_is_a_mistake(run: Run, begin: list[str]) -> None:
