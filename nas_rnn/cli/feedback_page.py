@@ -22,11 +22,11 @@ def print_feedback(feedback: Feedback) -> None:
     target = console()
     word = _HEADS.get(feedback.status) or feedback.verdict or feedback.status
     name = feedback.name or feedback.source
-    where = f" ({feedback.source})" if feedback.source not in ("", name) else ""
+    where = f" ({one_line(feedback.source)})" if feedback.source not in ("", name) else ""
     again = ", evaluated before" if feedback.known else ""
     target.print(
         Text.assemble(
-            (one_line(name), "bold"), f"{one_line(where)}: ", (word, _COLOURS.get(word, "")), again
+            (one_line(name), "bold"), f"{where}: ", (word, _COLOURS.get(word, "")), again
         ),
         soft_wrap=True,
     )

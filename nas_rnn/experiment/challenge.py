@@ -16,6 +16,7 @@ from nas_rnn.engine.in_process import run_in_process
 from nas_rnn.errors import NasRnnError, UserError
 from nas_rnn.experiment.feedback import (
     Feedback,
+    FeedbackStatus,
     Gap,
     Reach,
     TrainingCost,
@@ -33,6 +34,10 @@ from nas_rnn.tasks import Metric
 from nas_rnn.training import RunResult, RunSpec
 
 TIME_OVER = "the time is over"
+
+
+class RunFailed(NasRnnError):
+    """A run ended with an error, and not by diverging."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,7 @@ class Runs:
 
         After a run that diverged no further ones are trained.
 
-        Raises NasRnnError where a run fails otherwise than by diverging.
+        Raises RunFailed where a run fails otherwise than by diverging.
         """
         while len(results := self.kept(one)) < pairs and divergence_of(results) is None:
             if not self._train(one, len(results)):
@@ -115,19 +120,21 @@ class Runs:
     def _train(self, one: Challenger, pair: int) -> bool:
         """Train one run to its end; return whether there was time for it."""
         spec, data = self.spec(one, pair), self.models.measured_data
-        sign = 1 if self.monitor.direction == "minimize" else -1
         result = run_in_process(
-            spec, data, self.folder.trials, sign=sign, should_stop=lambda: self.is_time_over
+            spec,
+            data,
+            self.folder.trials,
+            sign=sign_of(self.monitor),
+            should_stop=lambda: self.is_time_over,
         )
         if result is None:
             return False
         self.folder.keep_result(result)
         self._results[spec.id] = result
         if result.status == "failed":
-            raise NasRnnError(f"{one.cell.name}: {result.reason}")
-        if pair == 0 and result.status != "diverged":
-            self._keep_flow(spec)
-        self.folder.store(spec.id).drop_checkpoint()
+            raise RunFailed(f"{one.cell.name}: {result.reason}")
+        if pair:  # of the first the gradient flow is measured before
+            self.folder.store(spec.id).drop_checkpoint()
         value = (
             "" if result.best_metric is None else f" {four_digits(result.best_metric)} {self.monitor.unit},"
         )
@@ -137,17 +144,22 @@ class Runs:
         )
         return True
 
+    def reach(self, one: Challenger) -> Reach | None:
+        """Return how far a cell's gradient reaches in its first run, None where that is not known."""
+        spec = self.spec(one, 0)
+        store = self.folder.store(spec.id)
+        if store.read_flow() is None and store.read_checkpoint() is not None:
+            self._keep_flow(spec)
+            store.drop_checkpoint()
+        return reach_of(store.read_flow())
+
     def _keep_flow(self, spec: RunSpec) -> None:
-        """Measure how far the gradient reaches in a run whose checkpoint is still there."""
+        """Measure the gradient flow of a run that ended, from its checkpoint."""
         from nas_rnn.training.trainer import Trainer
 
         task = plugins.registry().find("task", spec.task).value(**spec.task_options)
         store = self.folder.store(spec.id)
         store.write_flow(Trainer(spec, task, self.models.data.without("test"), store).gradient_flow())
-
-    def reach(self, one: Challenger) -> Reach | None:
-        """Return how far a cell's gradient reaches, None where that is not known."""
-        return reach_of(self.folder.store(self.spec(one, 0).id).read_flow())
 
     @property
     def monitor(self) -> Metric:
@@ -163,7 +175,7 @@ def first_incumbent(runs: Runs, first: Challenger) -> Feedback:
     """Return what is known of the first incumbent itself, after training it on the first look's seeds."""
     results = _first_results(runs, first)
     if results is None:
-        return _feedback(runs, first, "unfinished", [], reason=TIME_OVER)
+        return _open(runs, first, "unfinished", TIME_OVER)
     found = _feedback(runs, first, "measured", results)
     found = replace(found, verdict="baseline", cost=_cost(first, results, results))
     return replace(found, words=words_of(found, results[0], None, None))
@@ -172,28 +184,25 @@ def first_incumbent(runs: Runs, first: Challenger) -> Feedback:
 def measured(runs: Runs, own: Challenger, incumbent: Challenger, first: Challenger) -> Feedback:
     """Train a challenger against the incumbent until it is clear which is better, or there is nothing left to spend.
 
-    Raises UserError where the first incumbent diverges, NasRnnError where a run of an incumbent fails.
+    Raises UserError where the first incumbent diverges, RunFailed where a run of an incumbent fails.
     """
     most = runs.models.config.most_seeds
     if _first_results(runs, first) is None or runs.train(incumbent, first_pairs(most)) is None:
-        return _feedback(
-            runs, own, "unfinished", runs.kept(own), reason=f"{TIME_OVER}, and the incumbent came first"
-        )
+        return _open(runs, own, "unfinished", f"{TIME_OVER}, and the incumbent came first")
     while True:
-        results, beside = runs.kept(own), runs.kept(incumbent)
-        found = race(_values(results), _values(beside), runs.monitor, most=most)
+        results, others = runs.kept(own), runs.kept(incumbent)
+        found = race(_values(results), _values(others), runs.monitor, most=most)
         if found.verdict is not None:
             return _judged(runs, own, incumbent, first, found)
+        beside = runs.train(incumbent, found.wanted)
         try:
-            others = runs.train(incumbent, found.wanted)
-            missing = others is None or runs.train(own, min(found.wanted, len(others))) is None
-        except NasRnnError as error:
-            if isinstance(error, UserError):
-                raise
-            return _with_words(runs, _feedback(runs, own, "failed", runs.kept(own), reason=str(error)))
-        if missing:
-            reason = f"{TIME_OVER} after {len(runs.kept(own))} of the {found.wanted} seeds that come next"
-            return _with_words(runs, _feedback(runs, own, "unfinished", runs.kept(own), reason=reason))
+            if beside is None or runs.train(own, min(found.wanted, len(beside))) is None:
+                done = len(runs.kept(own))
+                return _open(
+                    runs, own, "unfinished", f"{TIME_OVER} after {done} of the next {found.wanted} seeds"
+                )
+        except RunFailed as error:
+            return _open(runs, own, "failed", str(error))
 
 
 def _first_results(runs: Runs, first: Challenger) -> list[RunResult] | None:
@@ -209,7 +218,7 @@ def _first_results(runs: Runs, first: Challenger) -> list[RunResult] | None:
 def _judged(runs: Runs, own: Challenger, incumbent: Challenger, first: Challenger, found: Race) -> Feedback:
     """Return the feedback of a race that has ended."""
     results, base = runs.kept(own)[: found.pairs], runs.kept(first)
-    status = "diverged" if divergence_of(results) else "measured"
+    status: FeedbackStatus = "diverged" if divergence_of(results) else "measured"
     told = _feedback(runs, own, status, results, reason=found.reason)
     told = replace(
         told,
@@ -222,14 +231,14 @@ def _judged(runs: Runs, own: Challenger, incumbent: Challenger, first: Challenge
 
 
 def _feedback(
-    runs: Runs, own: Challenger, status: str, results: Sequence[RunResult], *, reason: str = ""
+    runs: Runs, own: Challenger, status: FeedbackStatus, results: Sequence[RunResult], reason: str = ""
 ) -> Feedback:
     """Return what a cell's own runs say."""
     values = _values(results)
     known = [value for value in values if value is not None]
     return Feedback(
         source="",
-        status=status,  # type: ignore[arg-type]
+        status=status,
         name=own.cell.name,
         digest=own.cell.digest,
         value=sum(known) / len(known) if known and len(known) == len(values) else None,
@@ -243,7 +252,9 @@ def _feedback(
     )
 
 
-def _with_words(runs: Runs, found: Feedback) -> Feedback:
+def _open(runs: Runs, own: Challenger, status: FeedbackStatus, reason: str) -> Feedback:
+    """Return the feedback of a cell that has no verdict."""
+    found = _feedback(runs, own, status, runs.kept(own), reason)
     return replace(found, words=words_of(found, None, None, None))
 
 

@@ -9,7 +9,6 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import Unpack
 
@@ -29,6 +28,7 @@ from nas_rnn.experiment.results import Result
 from nas_rnn.experiment.study_folder import begin_study, begun, find_study, folder_of, found_study, models_of
 from nas_rnn.options import declared
 from nas_rnn.outside import is_file
+from nas_rnn.run_folder.config import SMOKE_WARNING
 from nas_rnn.run_folder.config import seconds as read_seconds
 from nas_rnn.run_folder.evaluate_config import EvaluateConfig
 from nas_rnn.run_folder.journal import EventKind, Journal, JournalEvent
@@ -58,8 +58,7 @@ class OutsideStudy:
         self._folder = folder
         self._say = say
         self._journal = Journal(folder)
-        if models is not None:
-            self.__dict__["_models"] = models
+        self._loaded = models
 
     @classmethod
     def open(
@@ -84,7 +83,11 @@ class OutsideStudy:
         folder = folder_of(Path(runs), name)
         if folder.config_path.is_file():
             return cls(folder, found_study(folder, values), say)
-        return cls(*begin_study(Path(runs), name, values, _waiting(name, say))[:2], say)
+        begun_folder, settings, models = begin_study(Path(runs), name, values, _waiting(name, say))
+        for notice in () if models is None else (SMOKE_WARNING if settings.smoke else "", *models.notices()):
+            if notice:
+                say(notice)
+        return cls(begun_folder, settings, say, models)
 
     @classmethod
     def existing(cls, name: str, *, runs: str | Path = "runs", say: Say = say_nothing) -> OutsideStudy:
@@ -213,9 +216,12 @@ class OutsideStudy:
             asked = promote(self._folder, self.config, self._journal, self.baseline, again, options)
         return asked(observer)
 
-    @cached_property
+    @property
     def _models(self) -> Models:
-        return models_of(self._folder, self.config)
+        """The study's task, data and sizes, which take time to load."""
+        if self._loaded is None:
+            self._loaded = models_of(self._folder, self.config)
+        return self._loaded
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[None]:

@@ -30,8 +30,8 @@ from nas_rnn.tasks.options import begun_before, read_options, typed
 
 def begin_study(
     runs: Path, name: str, values: Mapping[str, Any], on_wait: Callable[[str], None]
-) -> tuple[RunFolder, EvaluateConfig, Models]:
-    """Return the new study ``name`` with its models; one that another process has just begun is that one.
+) -> tuple[RunFolder, EvaluateConfig, Models | None]:
+    """Return the new study ``name`` with its models, or, without them, one that another process has just begun.
 
     Raises UserError for a mistake in ``values``; nothing is left of the folder then.
     """
@@ -47,7 +47,7 @@ def begin_study(
     folder.trials.mkdir(parents=True, exist_ok=True)
     with folder.hold_in_turn(on_wait).held("evaluate", new=not folder.config_path.is_file()):
         if folder.config_path.is_file():
-            return folder, found_study(folder, values), models
+            return folder, found_study(folder, values), None
         began = int(time.time() * 1000)
         manifest = Manifest(id=uuid.uuid4().hex, kind="evaluate", began_ms=began, plugins=identities(config))
         folder.write_json(MANIFEST, manifest.to_dict())
