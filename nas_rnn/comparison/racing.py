@@ -123,7 +123,7 @@ class _Pairs:
     def is_hopeless(self) -> bool:
         """Whether the mean lies so far behind as hardly any challenger's does that is as good as the incumbent."""
         usual = float(scipy.special.stdtrit(self._freedom, 1 - CHANCE)) * self._spread
-        return self.difference > max(self._margin, usual * (2 / len(self._own)) ** 0.5)
+        return self.difference > max(self._margin, float(usual * (2 / len(self._own)) ** 0.5))
 
     def tested(self, look: Look, *, last: bool) -> Race | None:
         """Return the end that a look brings, None where the race goes on."""
