@@ -57,7 +57,7 @@ _HOMES = {
         "option",
     ),
     "nas_rnn.export": ("load_model",),
-    "nas_rnn.experiment": ("ablate", "compare", "compare_suite", "search"),
+    "nas_rnn.experiment": ("OutsideStudy", "ablate", "compare", "compare_suite", "search"),
 }
 _WHERE = {name: home for home, names in _HOMES.items() for name in names}
 

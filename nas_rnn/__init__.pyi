@@ -60,6 +60,7 @@ from nas_rnn.tasks import (
 from nas_rnn.export import load_model as load_model
 from nas_rnn.experiment.ablate import ablate as ablate
 from nas_rnn.experiment.compare import compare as compare
+from nas_rnn.experiment.evaluate import OutsideStudy as OutsideStudy
 from nas_rnn.experiment.search import search as search
 from nas_rnn.experiment.suite import compare_suite as compare_suite
 

@@ -160,6 +160,7 @@ def test_every_link_leads_somewhere():
         "docs/clusters.md",
         "docs/export.md",
         "docs/options.md",
+        "docs/proposers.md",
         "docs/report.md",
         "docs/statistics.md",
         "docs/data.md",

@@ -58,6 +58,14 @@ def test_both_searches_end_with_an_answer(
     assert own.best.name.startswith("two_paces_")
 
 
+def test_mutations_are_proposed_from_outside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tiny = {"task_options": {"characters": 4_000}, "params": 2_000, "epochs": 1, "most_seeds": 2}
+    found = example("propose_mutations").main(1, runs=tmp_path / "runs", **tiny)
+    assert [event.kind for event in found._journal.events()][-1] == "ended"
+    shown = capsys.readouterr().out
+    assert "lstm, seed 2: finished" in shown and "The best so far: " in shown
+
+
 def test_every_example_says_how_it_is_run_and_is_short() -> None:
     for path in EXAMPLES.glob("*.py"):
         text = path.read_text(encoding="utf-8")

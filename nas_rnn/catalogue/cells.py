@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nas_rnn import plugins
-from nas_rnn.cells import Cell, UnknownWord
+from nas_rnn.cells import Cell, UnknownWord, parse_cell
 from nas_rnn.errors import UserError, unknown
 from nas_rnn.outside import require_reachable
+from nas_rnn.run_folder.journal import Journal
 from nas_rnn.run_folder.layout import RunFolder, names
 from nas_rnn.run_folder.reader import RunReader
 from nas_rnn.run_folder.trials import ranked
@@ -43,7 +44,10 @@ def find_cells(name: str, runs: Path, top: int) -> list[Cell]:
 
 
 def find_cell(name: str, runs: Path) -> Cell:
-    """Return a zoo or plugin cell, a ``.cell`` file's or a recipe's, or a search's best; `UserError` otherwise."""
+    """Return a zoo or plugin cell, a ``.cell`` file's or a recipe's, a search's best or a study's incumbent.
+
+    Raises UserError where there is none.
+    """
     best = runs / name / "best" / "cell.cell"
     if names_recipe(name):
         return load_recipe(name).cell
@@ -54,6 +58,10 @@ def find_cell(name: str, runs: Path) -> Cell:
         with _words_of_plugins():
             return plugins.load_cell(best)
     if name in names(runs):
+        incumbent = Journal(RunFolder(runs, name)).incumbent()
+        if incumbent is not None:
+            with _words_of_plugins():
+                return parse_cell(incumbent.cell)
         raise unfinished(RunFolder(runs, name), f"the search {name!r} has no best cell yet")
     raise unknown(
         "cell, .cell file, recipe or search", name, [*plugins.registry().names("cell"), *names(runs)]
@@ -62,6 +70,7 @@ def find_cell(name: str, runs: Path) -> Cell:
 
 def unfinished(folder: RunFolder, lacks: str) -> UserError:
     """Return the error for a search that has not got so far: how to finish it, or why it never will."""
+    RunReader(folder).require_no_study()
     no_final = RunReader(folder).no_final()
     if no_final:
         return UserError(f"{lacks.removesuffix(' yet')}: {no_final}")

@@ -10,6 +10,7 @@ from nas_rnn import plugins
 from nas_rnn.cells import Cell, operations, zoo
 from nas_rnn.errors import NasRnnError, UserError, unknown
 from nas_rnn.plugins import Plugin
+from nas_rnn.run_folder.journal import Journal
 from nas_rnn.run_folder.layout import RunFolder, names
 from nas_rnn.run_folder.reader import RunReader
 from nas_rnn.spaces.constraints import counts
@@ -110,11 +111,29 @@ def _search_or_damage(folder: RunFolder) -> dict[str, Any]:
 _SEARCH_COLUMNS = ("name", "status", "verdict", "kind", "task", "space", "constraints", "answer")
 
 
+def _of_study(folder: RunFolder) -> str:
+    """Return who leads a study that is driven from outside, and how many cells were evaluated."""
+    journal = Journal(folder)
+    ended = len({event.digest for event in journal.events() if event.kind == "ended"})
+    leading = journal.incumbent()
+    cells = f"{ended} cell{'' if ended == 1 else 's'} evaluated"
+    return f"{cells}, none better" if leading is None else f"{leading.name} leads, {cells}"
+
+
 def search_row(folder: RunFolder) -> dict[str, Any]:
     """Return what a list says of a search, comparison or ablation; NasRnnError where a file of it is damaged."""
     reader = RunReader(folder)
     settings, comparison, kind = reader.settings(), reader.comparison(), reader.manifest().kind
     one_answer = comparison is not None and kind != "ablate"
+    if kind == "evaluate":
+        return {
+            **dict.fromkeys(_SEARCH_COLUMNS, ""),
+            "name": folder.name,
+            "status": "open",
+            "kind": kind,
+            "task": settings.get("task", ""),
+            "answer": _of_study(folder),
+        }
     found = (
         folder.name,
         "complete" if comparison else "failed" if reader.no_final() else "unfinished",

@@ -11,6 +11,7 @@ import typer
 
 from nas_rnn import __version__
 from nas_rnn.cli.downloading import download
+from nas_rnn.cli.evaluating import ask, evaluate, promote, tell
 from nas_rnn.cli.exporting import export
 from nas_rnn.cli.failures import INTERRUPTED, say
 from nas_rnn.cli.inspecting import list_, sample, show, ui
@@ -24,6 +25,10 @@ for _name, _function in {
     "search": search,
     "compare": compare,
     "ablate": ablate,
+    "evaluate": evaluate,
+    "ask": ask,
+    "tell": tell,
+    "promote": promote,
     "show": show,
     "list": list_,
     "sample": sample,

@@ -7,18 +7,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, get_args, get_origin
 
+from nas_rnn.cli.evaluating import evaluate
 from nas_rnn.cli.running import ablate, compare, search
 from nas_rnn.options import PANELS, Declared, declared
 from nas_rnn.run_folder.config import AblateConfig, CompareConfig, SearchConfig
+from nas_rnn.run_folder.evaluate_config import EvaluateConfig
 
 COMMANDS: Final[dict[str, tuple[Callable[..., None], type]]] = {
     "search": (search, SearchConfig),
     "compare": (compare, CompareConfig),
     "ablate": (ablate, AblateConfig),
+    "evaluate": (evaluate, EvaluateConfig),
 }
 
 INTRODUCTION: Final = """\
-# Options of a search, a comparison and an ablation
+# Options of a search, a comparison, an ablation and a study of proposed cells
 
 An option may be given on the command line (`nas-rnn search --learning-rate 0.003`), in a TOML file for `--config`
 (`learning_rate = 0.003`) and in Python (`nas_rnn.search(learning_rate=0.003)`, where editors complete names and type
@@ -30,6 +33,9 @@ of the task and of training, sizes, plugins, numbers of seeds and of tuning tria
 told to). What depends on the machine (`--workers`, `--device`, `--threads`, `--backend`, ...), `--seed` and `--name`
 are not taken over. It says what it took; where two searches disagree, give what they disagree on. From a `.cell` file
 nothing is taken over.
+
+A study (`nas-rnn evaluate`, [proposers.md](proposers.md)) keeps the options that it began with: later calls may leave
+them out, and cannot change them.
 
 This page is generated from the declarations in the code; `make options` writes it anew.
 """

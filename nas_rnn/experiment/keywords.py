@@ -1,4 +1,4 @@
-"""The options of `search`, `compare` and `ablate` as keywords, for editors and type checkers.
+"""The options of `search`, `compare`, `ablate` and `OutsideStudy.open` as keywords, for editors and type checkers.
 
 They repeat the names and types of the declarations (`nas_rnn.run_folder.config`), which Python's typing cannot read off
 a class; a test holds the two equal.
@@ -13,8 +13,7 @@ from typing import Literal, TypedDict
 from nas_rnn.training.options import Backend, Decay, Init
 
 
-class _Options(TypedDict, total=False):
-    # Of training.
+class _Shared(TypedDict, total=False):
     layers: int
     dropout: float
     variational_dropout: float
@@ -29,29 +28,33 @@ class _Options(TypedDict, total=False):
     clip: float
     epochs: int | Literal["auto"]
     most_epochs: int
-    longer: float
     threads: int
     device: str
     backend: Backend
-    # Of every search, comparison and ablation.
+    # Of data, and of everything else.
     task: str
     data: str | Path | None
     task_options: Mapping[str, int | float | str | bool]
-    fresh_test: float | None
     params: int
+    plugins: Sequence[str | Path]
+    seed: int
+    smoke: bool
+
+
+class _Options(_Shared, total=False):
+    # Of every search, comparison and ablation.
+    longer: float
+    fresh_test: float | None
     tune: int
     tune_over: Sequence[str]
     seeds: int | Literal["auto"]
     most_seeds: int
     match: Literal["params", "time", "hidden"]
-    plugins: Sequence[str | Path]
     workers: int | None
     address: str | None
     gpus_per_trial: float
     storage: str | None
     name: str | None
-    seed: int
-    smoke: bool
     time: float | str | None
 
 
@@ -79,3 +82,11 @@ class CompareOptions(_Options, total=False):
 
 class AblateOptions(_Options, total=False):
     """What `nas_rnn.ablate` takes by name."""
+
+
+class EvaluateOptions(_Shared, total=False):
+    """What `nas_rnn.OutsideStudy.open` takes by name."""
+
+    baseline: str
+    most_seeds: int
+    match: Literal["params", "hidden"]

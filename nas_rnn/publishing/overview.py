@@ -52,6 +52,8 @@ def _answers(folder: RunFolder, task: str, digest: str | None) -> list[tuple[int
     if reader.settings().get("task") != task or _digest(reader.data()) != digest:
         return []
     manifest = reader.manifest()
+    if manifest.kind == "evaluate":  # it has no pages; its final is a comparison, which has
+        return []
     links = f"**{run_link(manifest.id, folder.name)}**"
     if (folder.path / REPORT).is_file():
         links += f" ({run_link(manifest.id, 'report', REPORT)})"

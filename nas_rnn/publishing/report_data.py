@@ -43,7 +43,9 @@ def make_report(name: str, *, runs: str | Path = "runs") -> Path:
     Raises UserError where there is none of that name, or it is of before facts of its task were kept and the task is
     not to be found any more.
     """
-    return write_report(RunFolder.open_existing(Path(runs), name))
+    folder = RunFolder.open_existing(Path(runs), name)
+    RunReader(folder).require_no_study()
+    return write_report(folder)
 
 
 def write_report(folder: RunFolder, task: Task | None = None) -> Path:

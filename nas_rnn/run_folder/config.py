@@ -38,7 +38,8 @@ def seconds(value: object) -> object:
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
-def _folder_name(value: object) -> object:
+def folder_name(value: object) -> object:
+    """Return the name of a run folder; ValueError for what no folder is to be called."""
     if value is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", str(value)):
         raise ValueError(
             f"a name is 1 to 100 letters, digits, '.', '_' or '-' and begins with a letter or digit, not {value!r}"
@@ -193,7 +194,7 @@ class _Config(TrainingOptions):
             metavar="NAME",
             unset="the next free one",
             rule="1 to 100 letters, digits, '.', '_' or '-'",
-            read=_folder_name,
+            read=folder_name,
         ),
     ] = None
     seed: Annotated[int, Ge(0), Lt(2**32), Option("Random seed, 0 or more.", RUN)] = 0

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import filelock
 
 from nas_rnn.errors import NasRnnError, UserError, unknown
 from nas_rnn.run_folder.config import CompareConfig, SearchConfig, dump_toml
-from nas_rnn.run_folder.manifest import Kind, damaged, parse_json
+from nas_rnn.run_folder.manifest import Kind, damaged, go_on, parse_json
 from nas_rnn.training import RunResult, RunSpec, RunStore
 from nas_rnn.training.files import LocalFiles
 from nas_rnn.training.storage import StoredFiles, make_stored_folder, open_storage
@@ -24,6 +25,8 @@ SUITE = "suite.json"
 """Says what a suite is made of; its comparisons lie in folders of their own."""
 FINAL = "final.json"
 """Says who is measured on the test part, from before the first of them is."""
+_HOLDER = ".holder"
+"""Says who holds the folder, where others wait for it."""
 
 
 class RunFolder:
@@ -94,8 +97,7 @@ class RunFolder:
                 shutil.rmtree(self.path, ignore_errors=True)
             elif not isinstance(error, UserError):
                 raise NasRnnError(
-                    f"{error}. Finished work is kept: once this is fixed, resume it with "
-                    f"`nas-rnn {kind} --resume {shlex.quote(self.name)}`"
+                    f"{error}. Finished work is kept: once this is fixed, resume it with `{go_on(kind, self.name)}`"
                 ) from error
             raise
         finally:
@@ -111,6 +113,19 @@ class RunFolder:
             ) from None
         except OSError as error:
             raise _unwritable(self.path, error) from error
+        return self
+
+    def hold_in_turn(self, on_wait: Callable[[str], None]) -> RunFolder:
+        """Hold the folder as `hold` does, but wait for another process; ``on_wait`` hears once who has it."""
+        try:
+            self._lock.acquire()
+        except filelock.Timeout:
+            holder = self.path / _HOLDER
+            on_wait(holder.read_text(encoding="utf-8") if holder.is_file() else "another process")
+            self._lock.acquire(timeout=-1)
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+        self.write(_HOLDER, f"process {os.getpid()}")
         return self
 
     def release(self) -> None:

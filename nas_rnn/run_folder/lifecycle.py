@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -14,7 +13,7 @@ from typing import Any, TypeVar
 from nas_rnn.errors import UserError
 from nas_rnn.run_folder.config import CompareConfig, SearchConfig, load_toml
 from nas_rnn.run_folder.layout import RunFolder
-from nas_rnn.run_folder.manifest import NAMES, Kind, Manifest
+from nas_rnn.run_folder.manifest import NAMES, Kind, Manifest, go_on
 from nas_rnn.run_folder.provenance import identities
 from nas_rnn.run_folder.reader import MANIFEST, RunReader
 
@@ -72,9 +71,7 @@ def resumable(
     reader = RunReader(folder)
     found = reader.manifest().kind
     if found != kind:
-        raise UserError(
-            f"{name!r} is no {NAMES[kind]}; resume it with `nas-rnn {found} --resume {shlex.quote(name)}`"
-        )
+        raise UserError(f"{name!r} is no {NAMES[kind]}; resume it with `{go_on(found, name)}`")
     reader.require_this_format()
     refused = sorted(set(changed) - set(may_change))
     if refused:

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, cast, get_args
 
 from nas_rnn.errors import NasRnnError, UserError
 
-Kind = Literal["search", "compare", "ablate"]
+Kind = Literal["search", "compare", "ablate", "evaluate"]
 
-NAMES: Mapping[Kind, str] = {"search": "search", "compare": "comparison", "ablate": "ablation"}
+NAMES: Mapping[Kind, str] = {
+    "search": "search",
+    "compare": "comparison",
+    "ablate": "ablation",
+    "evaluate": "study",
+}
 """What each kind, which is the name of its command, is called."""
+
+
+def go_on(kind: Kind, name: str) -> str:
+    """Return the command that goes on with the ``kind`` called ``name``."""
+    if kind == "evaluate":
+        return f"nas-rnn evaluate CELL --study {shlex.quote(name)}"
+    return f"nas-rnn {kind} --resume {shlex.quote(name)}"
+
 
 FORMAT = 4
 """Of run folders. Format 1, which bears no number, kept test results as values and weights; runs of format 2 had no

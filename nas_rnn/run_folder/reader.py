@@ -12,6 +12,7 @@ from nas_rnn.comparison import Comparison
 from nas_rnn.errors import UserError
 from nas_rnn.run_folder.config import CompareConfig, SearchConfig, load_toml, read_config
 from nas_rnn.run_folder.dropped import Dropped
+from nas_rnn.run_folder.evaluate_config import EvaluateConfig
 from nas_rnn.run_folder.layout import FINAL, RunFolder
 from nas_rnn.run_folder.manifest import FORMAT, NAMES, Manifest, damaged, parse_manifest
 from nas_rnn.strategies import Study, Trial
@@ -64,15 +65,30 @@ class RunReader:
                 f"{shlex.quote(f'{name}-2')}` begins a new one like it"
             )
 
+    def require_no_study(self) -> None:
+        """Raise UserError for a study that is driven from outside: what it lacks, its final has."""
+        if self.manifest().kind == "evaluate":
+            name = self.folder.name
+            raise UserError(
+                f"{name!r} is a study of proposed cells; `nas-rnn promote --study {shlex.quote(name)}` runs its final, "
+                "a comparison, which has a report, pages and trained models"
+            )
+
     def settings(self) -> dict[str, Any]:
         """Return the configuration as plain values, whatever version wrote it."""
         return load_toml(self.folder.config_path)
 
     def config(self) -> SearchConfig | CompareConfig:
         """Return the checked configuration."""
-        if self.manifest().kind == "search":
-            return read_config(SearchConfig, self.settings())
-        return read_config(CompareConfig, self.settings())
+        kind: type[SearchConfig | CompareConfig]
+        match self.manifest().kind:
+            case "search":
+                kind = SearchConfig
+            case "evaluate":
+                kind = EvaluateConfig
+            case _:
+                kind = CompareConfig
+        return read_config(kind, self.settings())
 
     def is_complete(self) -> bool:
         """Return whether there is an answer, without reading it."""

@@ -211,9 +211,20 @@ class Trainer:
         )
         if self._store is not None:
             if self.spec.role == "final" and self._best:
-                self._store.write_flow(self._flow())
+                self._store.write_flow(self.gradient_flow())
             self._store.write_result(result)
         return result
+
+    def gradient_flow(self) -> dict[str, Any]:
+        """Return the gradient flow before and after training, at the best epoch's weights, as the store keeps it."""
+        try:
+            with self._best_loaded(), threads(self.spec.training.threads), self._aside():
+                flows = flows_of_run(self.spec, self._task, self._data, self._model, self._records)
+            return {"flows": [flow.to_dict() for flow in flows], "problem": None}
+        except (
+            Exception
+        ) as error:  # a task of somebody else may do what this cannot follow; the run is none the worse
+            return {"flows": [], "problem": f"{type(error).__name__}: {error}"}
 
     def _end(self) -> End | None:
         """Return where the curve says that the run has stopped improving; with a decaying rate a curve says nothing."""
@@ -261,17 +272,6 @@ class Trainer:
         stream = RandomStream(self.spec.seed, next(self._model.parameters()).device)
         with stream.drawing():
             yield
-
-    def _flow(self) -> dict[str, Any]:
-        """Return the gradient flow before and after training, as the store keeps it."""
-        try:
-            with self._best_loaded(), threads(self.spec.training.threads), self._aside():
-                flows = flows_of_run(self.spec, self._task, self._data, self._model, self._records)
-            return {"flows": [flow.to_dict() for flow in flows], "problem": None}
-        except (
-            Exception
-        ) as error:  # a task of somebody else may do what this cannot follow; the run is none the worse
-            return {"flows": [], "problem": f"{type(error).__name__}: {error}"}
 
     @contextmanager
     def _best_loaded(self) -> Iterator[None]:

@@ -13,6 +13,7 @@ import typer.main
 from nas_rnn.cli.app import app
 from nas_rnn.options import PANELS, declared
 from nas_rnn.run_folder.config import AblateConfig, CompareConfig, SearchConfig
+from nas_rnn.run_folder.evaluate_config import EvaluateConfig
 from nas_rnn.training import TrainingOptions
 from tests.cli.conftest import Run
 
@@ -20,6 +21,10 @@ COMMANDS = (
     "search",
     "compare",
     "ablate",
+    "evaluate",
+    "ask",
+    "tell",
+    "promote",
     "show",
     "list",
     "sample",
@@ -30,6 +35,11 @@ COMMANDS = (
     "check",
     "download",
 )
+NOT_OF_A_STUDY = {
+    *("cells", "top", "reference", "seeds", "tune", "tune_over", "longer", "fresh_test", "time"),
+    *("workers", "address", "gpus_per_trial", "storage", "name"),
+}
+"""Options of the final alone, or of more machines than one process."""
 SLOW = ("torch", "ray", "mlflow", "optuna", "pydantic", "numpy", "nas_rnn.experiment", "nas_rnn.plugins")
 
 
@@ -68,6 +78,7 @@ def _stated_default(help: str) -> str:
         ("search", SearchConfig, set()),
         ("compare", CompareConfig, {"cells"}),
         ("ablate", AblateConfig, {"cells", "baseline", "top", "reference"}),
+        ("evaluate", EvaluateConfig, NOT_OF_A_STUDY),
     ],
 )
 def test_every_field_of_a_configuration_is_an_option(
@@ -80,14 +91,16 @@ def test_every_field_of_a_configuration_is_an_option(
         "search": {"changed_plugins"},
         "compare": {"suite"},
         "ablate": {"elements"},
+        "evaluate": {"study", "time"},
     }[command]
-    assert set(_options(command)) == {*options, *own, "config", "json", "runs", "debug", "resume"}
+    resumed = set() if command == "evaluate" else {"resume"}
+    assert set(_options(command)) == {*options, *own, *resumed, "config", "json", "runs", "debug"}
     for name, one in options.items():
         assert one.option.help.endswith(".") and "efault: " not in one.option.help, name
         assert one.option.panel in PANELS and one.default_words, name
 
 
-@pytest.mark.parametrize("command", ["search", "compare", "ablate"])
+@pytest.mark.parametrize("command", ["search", "compare", "ablate", "evaluate"])
 def test_every_option_of_a_run_states_its_default(command: str) -> None:
     for help in _options(command).values():
         assert _stated_default(help)

@@ -1,4 +1,4 @@
-"""The keywords of search, compare and ablate are those that their configurations declare, of the same types."""
+"""The keywords of every configured function are those that its configuration declares, of the same types."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any, Unpack, get_args, get_origin, get_type_hints
 import pytest
 
 from nas_rnn.errors import UserError
-from nas_rnn.experiment import ablate, compare, search
-from nas_rnn.experiment.keywords import AblateOptions, CompareOptions, SearchOptions
+from nas_rnn.experiment import OutsideStudy, ablate, compare, search
+from nas_rnn.experiment.keywords import AblateOptions, CompareOptions, EvaluateOptions, SearchOptions
 from nas_rnn.options import declared
 from nas_rnn.run_folder.config import AblateConfig, CompareConfig, SearchConfig, read_config
+from nas_rnn.run_folder.evaluate_config import EvaluateConfig
 
 
 def accepted(hint: Any, read: object) -> Any:
@@ -32,6 +33,7 @@ def accepted(hint: Any, read: object) -> Any:
         (search, SearchOptions, SearchConfig),
         (compare, CompareOptions, CompareConfig),
         (ablate, AblateOptions, AblateConfig),
+        (OutsideStudy.open.__func__, EvaluateOptions, EvaluateConfig),  # type: ignore[attr-defined]
     ],
 )
 def test_keywords_are_the_declared_options(function: Callable[..., Any], keywords: type, kind: type) -> None:
