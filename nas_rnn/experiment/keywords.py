@@ -61,6 +61,7 @@ class SearchOptions(_Options, total=False):
     space: str
     constraints: Sequence[str]
     strategy: str
+    objectives: Sequence[str] | str
     start_from: str | None
     trials: int
     scheduler: Literal["halving", "none"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from nas_rnn.cells import Cell
 from nas_rnn.comparison import Comparison, ContenderRow, Standing, ranked_rows
 from nas_rnn.comparison.checklist import Answer
+from nas_rnn.run_folder.front import Front
 from nas_rnn.run_folder.trials import is_stopped
 from nas_rnn.tasks.metric import Quantity
 from nas_rnn.training import RunResult, RunSpec
@@ -70,8 +71,9 @@ class Report:
 
     ``sentence`` is the answer in words, ``no_final`` why there will be none. ``changes`` says what was changed in each
     of an ablation's variants; ``draws`` are the search's candidates and ``control`` those of the random search beside
-    it; ``baseline_value`` is the baseline's best validation metric in the search. ``cells`` has the baseline first,
-    then the contenders. ``previews`` are pictures and texts of what the model that was kept does, files by name.
+    it; ``baseline_value`` is the baseline's best validation metric in the search, ``front`` the candidates that no
+    other one beats, where it had several objectives. ``cells`` has the baseline first, then the contenders.
+    ``previews`` are pictures and texts of what the model that was kept does, files by name.
     """
 
     name: str
@@ -94,6 +96,7 @@ class Report:
     draws: tuple[Draw, ...] = ()
     control: tuple[Draw, ...] = ()
     baseline_value: float | None = None
+    front: Front | None = None
     cells: tuple[Cell, ...] = ()
     previews: Mapping[str, bytes] = field(default_factory=dict)
     flows: tuple[tuple[str, list[GradientFlow]], ...] = ()

@@ -10,7 +10,7 @@ import pytest
 
 from nas_rnn.plugins import Registry, load_space
 from nas_rnn.spaces import Candidate
-from nas_rnn.strategies import TPE, Evolution, Exhausted, RandomSearch, Strategy
+from nas_rnn.strategies import NSGA2, TPE, Evolution, Exhausted, RandomSearch, Strategy
 from nas_rnn.testing.strategies import check_strategy
 from tests.strategies.small_spaces import Drawn, Mutable, alone, conditional, idle, uneven
 
@@ -18,7 +18,7 @@ OF_DECISIONS = [uneven, alone, idle, conditional, load_space("gated"), load_spac
 
 
 @pytest.mark.parametrize("space", OF_DECISIONS, ids=lambda space: space.name)
-@pytest.mark.parametrize("kind", [RandomSearch, Evolution, TPE], ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", [RandomSearch, Evolution, TPE, NSGA2], ids=lambda kind: kind.name)
 def test_every_strategy_keeps_the_rules_on_spaces_of_decisions(kind, space):
     assert check_strategy(kind, [space]) == []
 
