@@ -12,7 +12,7 @@ from optuna.samplers import NSGAIISampler
 from optuna.trial import FrozenTrial
 
 
-class CrossingSampler(NSGAIISampler):  # type: ignore[misc]  # Optuna counts as untyped
+class CrossingSampler(NSGAIISampler):
     """Makes a child of two parents, each the better of two drawn; it has every decision from whoever has it.
 
     Optuna itself crosses only decisions that all trials made, and draws all others anew: in a space of conditional

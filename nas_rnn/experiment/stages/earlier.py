@@ -150,7 +150,7 @@ def _trained_otherwise(theirs: Mapping[str, Any], config: SearchConfig) -> str:
         if name in theirs and theirs[name] != getattr(config, name)
     ]
     if config.objectives:  # what a candidate costs is not taken over
-        names = ", ".join(theirs.get("objectives") or ["quality"])
-        told.insert(0, f"objectives {names} there, {', '.join(config.objectives)} measured here")
+        before = ", ".join(theirs.get("objectives") or ["quality"])
+        told.insert(0, f"objectives {before} there, {', '.join(config.objectives)} measured here")
     others = [f"and {len(told) - MOST_NAMED} others"] if len(told) > MOST_NAMED else []
     return "; ".join(told[:MOST_NAMED] + others)

@@ -13,7 +13,7 @@ from nas_rnn.cells.graph.verify import verify
 from nas_rnn.comparison import Entry, derived_seed
 from nas_rnn.engine import Next
 from nas_rnn.errors import UserError
-from nas_rnn.experiment.events import Notifier, RunEnded, epoch_done, run_ended, run_started
+from nas_rnn.experiment.events import Notifier, RunEnded, RunEnding, epoch_done, run_ended, run_started
 from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.stages.dead_end import calmer
 from nas_rnn.experiment.stages.earlier import Earlier
@@ -284,7 +284,8 @@ class SearchSource:
         reason = f"the same cell as trial {self._id(original)}"
         self._skip(number, candidate.cell.name, "reused", trial.value, reason)
 
-    def _skip(self, number: int, name: str, ending: str, value: float | None, reason: str) -> None:
+    def _skip(self, number: int, name: str, ending: RunEnding, value: float | None, reason: str) -> None:
+        """Tell of a trial that ended without a run of its own."""
         self.notify(
             RunEnded(
                 id=self._id(number),
