@@ -42,7 +42,7 @@ class Evolution(Strategy):
 
     def __init__(self, space: Space, seed: int) -> None:
         super().__init__(space, seed)
-        self._mutate = mutation_of(space)
+        self._mutate = mutation_of(space, self.name)
         self._rng = np.random.default_rng(seed)
         self._unseen = SeenCells(space, seed)
         self._living: deque[tuple[float, Candidate]] = deque(maxlen=self.population)
@@ -69,17 +69,17 @@ class Evolution(Strategy):
             self._living.append((loss, candidate))
 
 
-def mutation_of(space: Space) -> Mutate:
+def mutation_of(space: Space, strategy: str) -> Mutate:
     """Return how ``space`` mutates a candidate: by its decisions, or with ``space.mutate(cell, rng)``.
 
-    `UserError` where it has neither.
+    `UserError` for the ``strategy`` of that name where it has neither.
     """
     if isinstance(space, DecisionSpace):
         return space.mutate
     mutate = getattr(space, "mutate", None)
     if not callable(mutate):
         raise UserError(
-            f"the strategy 'evolution' mutates candidates, and the space {space.name!r} has neither decisions nor "
+            f"the strategy {strategy!r} mutates candidates, and the space {space.name!r} has neither decisions nor "
             "mutate(cell, rng); the strategy 'random' works with every space"
         )
 

@@ -1,76 +1,81 @@
-"""NSGA-II (Deb et al. 2002), Optuna's, over the decisions of a space: for several objectives."""
+"""NSGA-II (Deb et al. 2002), for several objectives: Optuna's generations, a space's own mutations."""
 
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from nas_rnn.errors import UserError
-from nas_rnn.spaces import Candidate, DecisionSpace, Rejected, Space
+from nas_rnn.spaces import Candidate, DecisionSpace, Space
 from nas_rnn.strategies.base import ParetoStrategy
-from nas_rnn.strategies.distributions import suggested
+from nas_rnn.strategies.evolution import mutation_of
 from nas_rnn.strategies.seen_cells import SeenCells
 
 if TYPE_CHECKING:  # takes a tenth of a second to import
     import optuna
 
+    from nas_rnn.strategies.generations import Generations
+
 
 class NSGA2(ParetoStrategy):
-    """Crosses and mutates the candidates that are dominated by the fewest others, spread over the front.
+    """Mutates the candidates that the fewest others dominate, spread over the front; some are crossed before.
 
-    A generation is made of candidates that were told of with losses; those that diverged or failed have no children.
-    Its Optuna study lives in memory, and comes back when earlier trials are told after a resume.
+    A generation is made of candidates that were told of with losses; those that diverged or failed have no children. Of
+    a generation and its parents the first fronts become parents, the last of them thinned where it is crowded. The
+    Optuna study that knows them lives in memory, and comes back when earlier trials are told after a resume.
     """
 
     name = "nsga2"
-    summary = (
-        "crosses candidates that no other beats in all objectives (Optuna's NSGA-II); for spaces of decisions"
-    )
+    summary = "for several objectives: mutates what no other beats in all of them (Optuna's NSGA-II)"
 
-    population: ClassVar[int] = 10
-    """How many make a generation, the first of them random: few, as a search may have 24 trials in all."""
-    attempts: ClassVar[int] = 5
-    """How many children of known cells in a row make the next candidate a neighbour of the last of them."""
-    neighbours: ClassVar[int] = 20
-    """How many neighbours of known cells in a row make the next candidate a random one."""
+    population: ClassVar[int] = 5
+    """How many make a generation, the first of them random, and how many its parents.
+
+    Few, as a search may have 24 trials in all: on ``benchmarks/several_objectives.py`` with 10 it was no better after
+    60 trials than random search.
+    """
+    crossover: ClassVar[float] = 0.5
+    """How often a child has two parents before it is mutated, in a space of decisions."""
+    attempts: ClassVar[int] = 20
+    """How many children of known cells in a row make the next candidate a random one."""
 
     def __init__(self, space: Space, seed: int) -> None:
         super().__init__(space, seed)
-        if not isinstance(space, DecisionSpace):
-            raise UserError(
-                f"the strategy 'nsga2' crosses decisions, and the space {space.name!r} works on cells; the strategy "
-                "'random' works with every space, 'evolution' with every one that can mutate a cell, both by quality "
-                "alone"
-            )
-        self._decisions = space
+        self._mutate = mutation_of(space, self.name)
         self._rng = np.random.default_rng(seed)
         self._unseen = SeenCells(space, seed)
         self._study: optuna.Study | None = None  # made when it is known how many objectives there are
+        self._sampler: Generations | None = None
         self._running: dict[str, optuna.Trial] = {}
+        self._members: dict[int, Candidate] = {}
         self._told: set[str] = set()
 
     def ask(self) -> Candidate:
-        if self._study is None or len(self._told) < self.population:
+        if self._study is None or self._sampler is None:
             return self._unseen.draw()
-        for _ in range(self.attempts):
-            trial = self._study.ask()
-            try:
-                candidate = self._decisions.build(partial(suggested, trial))
-            except Rejected as rejected:
-                candidate = rejected.candidate
-            else:
-                if self._unseen.add(candidate):
-                    self._running[candidate.digest] = trial
-                    return candidate
-            self._fail(self._study, trial)
-        for _ in range(self.neighbours):
-            neighbour = self._decisions.mutate(candidate, self._rng)
-            if self._unseen.add(neighbour):
-                return neighbour
+        trial = self._study.ask()
+        for _ in range(self.attempts if self._sampler.parents else 0):
+            child = self._child(self._sampler)
+            if self._unseen.add(child):
+                self._running[child.digest] = trial
+                return child
+        self._fail(self._study, trial)
         return self._unseen.draw()
+
+    def _child(self, sampler: Generations) -> Candidate:
+        parent = self._parent(sampler)
+        if isinstance(self.space, DecisionSpace) and self._rng.random() < self.crossover:
+            parent = self.space.crossover(parent, self._parent(sampler), self._rng)
+        return self._mutate(parent, self._rng)
+
+    def _parent(self, sampler: Generations) -> Candidate:
+        """Return the first of two parents that were drawn, unless the other one dominates it."""
+        drawn = self._rng.integers(len(sampler.parents), size=2)
+        one, other = (sampler.parents[int(index)] for index in drawn)
+        pairs = list(zip(other.values, one.values, strict=True))
+        beaten = all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
+        return self._members[(other if beaten else one).number]
 
     def expect(self, candidate: Candidate) -> None:
         self._unseen.add(candidate)
@@ -84,33 +89,23 @@ class NSGA2(ParetoStrategy):
             return
         if candidate.digest in self._told:  # twice the same cell would leave less room for others
             return
-        self._study = self._study or self._new_study(len(losses))
-        trial = trial or self._begun(self._study, candidate)
-        if trial is not None:
-            self._study.tell(trial, list(losses))
-            self._told.add(candidate.digest)
+        if self._study is None:
+            self._study, self._sampler = self._begin(len(losses))
+        trial = trial or self._study.ask()
+        self._members[trial.number] = candidate
+        self._told.add(candidate.digest)
+        self._study.tell(trial, list(losses))
 
-    def _new_study(self, objectives: int) -> optuna.Study:
+    def _begin(self, objectives: int) -> tuple[optuna.Study, Generations]:
         import optuna
 
-        from nas_rnn.strategies.crossing import CrossingSampler  # imports Optuna
+        from nas_rnn.strategies.generations import Generations
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        return optuna.create_study(
-            sampler=CrossingSampler(self.population, self.seed),
-            pruner=optuna.pruners.NopPruner(),
-            directions=["minimize"] * objectives,
-        )
-
-    def _begun(self, study: optuna.Study, candidate: Candidate) -> optuna.Trial | None:
-        """Return a trial of ``candidate``, which is not of the sampler's making; without its choices there is none."""
-        if candidate.decisions is None or len(candidate.choices) != len(candidate.decisions):
-            return None
-        study.enqueue_trial(dict(candidate.decisions))
-        trial = study.ask()
-        for choice in candidate.choices:
-            suggested(trial, choice)
-        return trial
+        sampler = Generations(self.population, self.seed)
+        pruner = optuna.pruners.NopPruner()
+        study = optuna.create_study(sampler=sampler, pruner=pruner, directions=["minimize"] * objectives)
+        return study, sampler
 
     def _fail(self, study: optuna.Study, trial: optuna.Trial) -> None:
         """End a trial that is to have no children."""

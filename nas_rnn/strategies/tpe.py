@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from nas_rnn.errors import UserError
-from nas_rnn.spaces import Candidate, DecisionSpace, Rejected, Space
+from nas_rnn.spaces import Candidate, Choice, DecisionSpace, Label, Rejected, Space
 from nas_rnn.strategies.base import Strategy
-from nas_rnn.strategies.distributions import distribution_of, suggested
 from nas_rnn.strategies.seen_cells import SeenCells
+
+if TYPE_CHECKING:  # takes a tenth of a second to import
+    import optuna
+    from optuna.distributions import BaseDistribution
 
 
 class TPE(Strategy):
@@ -65,7 +68,7 @@ class TPE(Strategy):
         for _ in range(self.attempts):
             trial = self._study.ask()
             try:
-                candidate = self._decisions.build(partial(suggested, trial))
+                candidate = self._decisions.build(partial(_suggest, trial))
             except Rejected as rejected:  # a constraint's verdict is as bad as a result can be
                 candidate = rejected.candidate
                 self._study.tell(trial, math.inf)
@@ -101,10 +104,30 @@ class TPE(Strategy):
         from optuna.trial import TrialState, create_trial
 
         if candidate.decisions is not None and len(candidate.choices) == len(candidate.decisions):
-            distributions = {choice.key: distribution_of(choice) for choice in candidate.choices}
+            distributions = {choice.key: _distribution(choice) for choice in candidate.choices}
             trial = create_trial(
                 state=TrialState.RUNNING, params=dict(candidate.decisions), distributions=distributions
             )
             self._running.setdefault(candidate.digest, []).append(len(self._study.get_trials(deepcopy=False)))
             self._study.add_trial(trial)
         return candidate
+
+
+def _distribution(choice: Choice) -> BaseDistribution:
+    from optuna.distributions import CategoricalDistribution, IntDistribution
+
+    if not choice.ordered:
+        return CategoricalDistribution(choice.labels)
+    numbers = sorted(int(label) for label in choice.labels)
+    step = numbers[1] - numbers[0] if len(numbers) > 1 else 1
+    return IntDistribution(numbers[0], numbers[-1], step=step)
+
+
+def _suggest(trial: optuna.Trial, choice: Choice) -> Label:
+    from optuna.distributions import IntDistribution
+
+    distribution = _distribution(choice)
+    if isinstance(distribution, IntDistribution):
+        return trial.suggest_int(choice.key, distribution.low, distribution.high, step=distribution.step)
+    # Optuna types what it returns more widely than what it was given.
+    return choice.labels[choice.labels.index(trial.suggest_categorical(choice.key, choice.labels))]

@@ -97,7 +97,7 @@ def test_what_contradicts_the_objectives_begins_no_search(
         settled(place, **options)
 
 
-points = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=25)
+points = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=25, unique=True)
 
 
 @given(points)

@@ -24,7 +24,8 @@ def test_every_strategy_keeps_the_rules_on_spaces_of_decisions(kind, space):
 
 
 @pytest.mark.parametrize(
-    ("kind", "space"), [(RandomSearch, Drawn()), (RandomSearch, Mutable()), (Evolution, Mutable())]
+    ("kind", "space"),
+    [(RandomSearch, Drawn()), (RandomSearch, Mutable()), (Evolution, Mutable()), (NSGA2, Mutable())],
 )
 def test_strategies_for_cells_keep_the_rules_too(kind, space):
     assert check_strategy(kind, [space], seed=1) == []
