@@ -26,7 +26,7 @@ from nas_rnn.strategies import NSGA2, TPE, Evolution, ParetoStrategy, RandomSear
 SYNTHETIC = runpy.run_path(str(Path(__file__).with_name("strategies_synthetic.py")))
 distance = SYNTHETIC["distance"]
 STRATEGIES: tuple[type[Strategy], ...] = (RandomSearch, Evolution, TPE, NSGA2)
-TRIALS = (24, 60, 200)
+TRIALS = (24, 60, 120)
 SEEDS = range(10)
 PARALLEL, NOISE, DIVERGE = SYNTHETIC["PARALLEL"], SYNTHETIC["NOISE"], SYNTHETIC["DIVERGE"]
 DEAREST = 10

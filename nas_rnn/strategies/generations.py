@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import optuna
-from optuna.distributions import BaseDistribution
 from optuna.samplers import NSGAIISampler
 from optuna.trial import FrozenTrial
 
@@ -21,8 +18,6 @@ class Generations(NSGAIISampler):
         super().__init__(population_size=population, seed=seed % 2**32)
         self.parents: list[FrozenTrial] = []
 
-    def sample_relative(
-        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        super().before_trial(study, trial)
         self.parents = self.get_parent_population(study, self.get_trial_generation(study, trial))
-        return {}
