@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 from pathlib import Path
@@ -11,8 +12,10 @@ import mlflow
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 import nas_rnn
+from nas_rnn.cli.results import print_result
 from nas_rnn.errors import UserError
 from nas_rnn.experiment.results import Result
 from nas_rnn.experiment.session import prepare
@@ -274,3 +277,14 @@ def test_of_an_earlier_search_the_best_cells_are_hints(place: Path, folder: RunF
     assert earlier and all(one.hint for one in earlier)
     told = notice_of(earlier)
     assert "(objectives quality, parameters, step-time there, quality, parameters measured here)" in told
+
+
+def test_the_terminal_lists_the_front(searched: Result, place: Path) -> None:
+    console = Console(width=200, record=True, file=io.StringIO())
+    print_result(console, searched, place / "runs")
+    head, _, rest = console.export_text().partition("The front by quality and parameters and step-time")
+    lines = rest.splitlines()[1 : 1 + len(searched.front.best)]
+    for line, member in zip(lines, searched.front.best, strict=True):
+        assert line.strip().startswith(f"{member.name}: ")
+        assert f"{member.parameters:,} parameters" in line and line.endswith("ms a step")
+    assert head
