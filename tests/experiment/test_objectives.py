@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from nas_rnn.run_folder.front import (
     stored_front,
 )
 from nas_rnn.run_folder.layout import RunFolder
+from nas_rnn.run_folder.objectives import OBJECTIVES
 from nas_rnn.run_folder.reader import RunReader
 from nas_rnn.run_folder.trials import trial_id
 from nas_rnn.strategies import NSGA2, Study
@@ -211,21 +213,18 @@ def test_cells_have_one_hidden_size_and_unlike_numbers_of_parameters(folder: Run
 
 
 def test_at_the_rung_those_go_on_that_are_best_by_all_objectives(folder: RunFolder) -> None:
-    """Three of seven; by the values that they had there."""
-    runs = {spec.id: found for spec, found in RunReader(folder).runs() if spec.role == "candidate"}
-    rung = min(len(found.epochs) for found in runs.values() if found.status == "finished")
-    went_on = {id for id, found in runs.items() if len(found.epochs) > rung}
+    """Three of seven; by what they had come to, and had cost, there."""
+    runs = [found for spec, found in RunReader(folder).runs() if spec.role == "candidate"]
+    rung = min(len(found.epochs) for found in runs if found.status == "finished")
+    there = [replace(found, epochs=found.epochs[:rung]) for found in runs]
     losses = {
-        number: (
-            min(record.metric for record in found.epochs[:rung]),
-            *costs_of(found, ("quality", "parameters")),
-        )
-        for number, found in enumerate(runs.values())
+        number: (min(record.metric for record in found.epochs), *costs_of(found, OBJECTIVES))
+        for number, found in enumerate(there)
         if found.status == "finished"
     }
-    assert rung < OPTIONS["epochs"] and len(went_on) >= 3
-    smallest = min(losses, key=lambda number: losses[number][1])
-    assert list(runs)[smallest] in went_on  # an end of the front, however bad its quality
+    went_on = [number for number, found in enumerate(runs) if len(found.epochs) > rung]
+    assert rung < OPTIONS["epochs"] and len(went_on) == 3
+    assert went_on == best_spread(losses, 3)
 
 
 def test_the_final_compares_the_best_quality_of_the_front(searched: Result, folder: RunFolder) -> None:
