@@ -31,6 +31,7 @@ from nas_rnn.comparison.sentences import signed, verdict_remark
 from nas_rnn.comparison.spreads import spread_text
 from nas_rnn.experiment.results import Result
 from nas_rnn.run_folder.config import SMOKE_WARNING
+from nas_rnn.run_folder.front import Front, cost_words
 from nas_rnn.run_folder.layout import REPORT
 
 VERDICT_STYLES = {
@@ -49,6 +50,8 @@ def print_result(console: Console, result: Result, runs: Path) -> None:
     console.print()
     if result.best is not None:
         _print_best(console, result)
+    if result.front is not None and result.front.best:
+        _print_front(console, result.front, result.measures.monitor.unit)
     if result.comparison is not None and result.ablation is not None:
         _print_ablation(console, result)
         _print_verdict(console, result)
@@ -78,6 +81,16 @@ def _print_best(console: Console, result: Result) -> None:
     console.print(Panel(Text(best.equations.rstrip("\n")), title=Text(one_line(best.name)), expand=False))
     if result.comparison is None:
         console.print(f"Hidden size {best.hidden_size}, {best.parameters:,} parameters")
+
+
+def _print_front(console: Console, front: Front, unit: str) -> None:
+    """Print the candidates that no other one beats in all objectives."""
+    console.print(f"\nThe front by {' and '.join(front.objectives)}, on validation data:", style="bold")
+    for member in front.best:
+        costs = ", ".join(
+            cost_words(name, cost) for name in front.costs if (cost := member.cost(name)) is not None
+        )
+        console.print(f"  {one_line(member.name)}: {figure(member.quality)} {unit}, {costs}", soft_wrap=True)
 
 
 def _print_comparison(console: Console, comparison: Comparison) -> None:

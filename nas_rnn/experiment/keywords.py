@@ -64,6 +64,7 @@ class SearchOptions(_Options, total=False):
     space: str
     constraints: Sequence[str]
     strategy: str
+    objectives: Sequence[str] | str
     start_from: Sequence[str]
     trials: int
     scheduler: Literal["halving", "none"]

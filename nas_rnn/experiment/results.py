@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nas_rnn.comparison import Comparison, sentence
+from nas_rnn.run_folder.front import Front, stored_front
 from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.run_folder.reader import RunReader
 from nas_rnn.run_folder.trials import BASELINE_ID, count_endings, ranked, trial_id
@@ -35,8 +36,8 @@ class Result:
     ``status`` is "complete" or "interrupted"; ``trials`` counts them by ending (finished, stopped, diverged, failed,
     reused, unfinished). ``baseline`` is the baseline's validation metric in the search. ``comparison`` and ``verdict``
     (a sentence) are None where it did not come to the final; where a complete search has none, ``no_final`` says why,
-    and what to change. ``ablation`` has the rows of an ablation, the greatest loss first. ``dropped`` are candidates
-    that were not trained, each with its reason.
+    and what to change. ``ablation`` has the rows of an ablation, the greatest loss first. ``front`` is there where the
+    search had several objectives. ``dropped`` are candidates that were not trained, each with its reason.
     """
 
     kind: str
@@ -53,6 +54,7 @@ class Result:
     seconds: float
     dashboard: str
     ablation: tuple[dict[str, Any], ...] | None = None
+    front: Front | None = None
     no_final: str | None = None
     dropped: tuple[dict[str, Any], ...] = ()
 
@@ -63,10 +65,11 @@ class Result:
             **{
                 key: value
                 for key, value in vars(self).items()
-                if key not in ("measures", "best", "comparison", "notices", "ablation", "dropped")
+                if key not in ("measures", "best", "comparison", "notices", "ablation", "front", "dropped")
             },
             **({"dropped": list(self.dropped)} if self.kind == "search" else {}),
             **({} if self.ablation is None else {"ablation": list(self.ablation)}),
+            **({} if self.front is None else {"front": self.front.to_dict()}),
             "best": None if self.best is None else dict(vars(self.best)),
             "comparison": None if self.comparison is None else self.comparison.to_dict(),
             "notices": list(self.notices),
@@ -111,6 +114,7 @@ def search_result(
         notices=tuple(dict.fromkeys(notices)),
         seconds=seconds,
         dashboard=dashboard,
+        front=stored_front(RunReader(folder), measures.monitor),
         no_final=RunReader(folder).no_final() or None,
         dropped=tuple(one.to_dict() for one in RunReader(folder).dropped()),
     )

@@ -29,6 +29,7 @@ from nas_rnn.experiment.stages.earlier import (
 from nas_rnn.experiment.stages.final import Final
 from nas_rnn.experiment.stages.listening import RunListener
 from nas_rnn.experiment.stages.lstm_control import RUNS, lstm_with_all
+from nas_rnn.experiment.stages.objectives import with_objectives
 from nas_rnn.experiment.stages.random_control import RandomControl
 from nas_rnn.experiment.stages.selection import select
 from nas_rnn.experiment.stages.sizes import best_entries, reference_entries, warn_of_mismatch
@@ -70,7 +71,7 @@ def search(
         return _resume(runs, resume, config, options, observer, changed_plugins)
     if changed_plugins:
         raise UserError("--changed-plugins is for a search that is resumed: give its name with --resume")
-    settings, models = prepared = prepare(SearchConfig, merged(config, options), runs)
+    settings, models = prepared = with_objectives(*prepare(SearchConfig, merged(config, options), runs))
     models.match(plugins.load_cell("lstm"), settings.params)  # too few parameters show here
     references = reference_texts(settings.reference, runs)
     earlier = starting_points(settings.start_from, runs, settings, models)

@@ -246,6 +246,7 @@ def now_ms() -> int:
 def _settings(config: SearchConfig | CompareConfig) -> dict[str, Any]:
     """Return what of ``config`` stands in one line of a table."""
     values = plain(config)
-    if values.get("constraints"):
-        values["constraints"] = ", ".join(values["constraints"])
+    for name in ("constraints", "objectives"):
+        if values.get(name):
+            values[name] = ", ".join(values[name])
     return {name: value for name, value in values.items() if not isinstance(value, (dict, list))}

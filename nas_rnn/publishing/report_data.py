@@ -17,6 +17,7 @@ from nas_rnn.comparison.checklist import checklist
 from nas_rnn.publishing.checklist_facts import run_facts
 from nas_rnn.publishing.flows import measured_flows
 from nas_rnn.run_folder.dataset import Shown, shown_of, stored_shown
+from nas_rnn.run_folder.front import stored_front
 from nas_rnn.run_folder.layout import REPORT, RunFolder
 from nas_rnn.run_folder.reader import CONTROL_JOURNAL, DATA, RunReader
 from nas_rnn.run_folder.trials import BASELINE_ID, count_endings, trial_id
@@ -99,6 +100,7 @@ def gather(folder: RunFolder, task: Task | None = None) -> Report:
         control=_draws(reader.trials(CONTROL_JOURNAL), of_id, control=True),
         dropped=tuple(reader.dropped()),
         baseline_value=None if baseline is None else baseline.result.best_metric,
+        front=stored_front(reader, shown.monitor),
         cells=_cells(reader, comparison, runs),
         previews=reader.previews(),
         flows=tuple(measured_flows(folder, without=controls)),

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from nas_rnn.cells import parse_cell
 from nas_rnn.comparison import Comparison
 from nas_rnn.run_folder.dropped import Dropped
+from nas_rnn.run_folder.front import Front
+from nas_rnn.run_folder.trials import trial_id
 from nas_rnn.tracking import markdown_text
 from nas_rnn.training import RunResult, RunSpec
 
@@ -62,6 +64,29 @@ def dropped_table(dropped: Sequence[Dropped]) -> Table:
         "why": [one.reason for one in dropped],
         "equations": [_in_one_line(one.cell) for one in dropped],
     }
+
+
+def front_table(front: Front, metric: str) -> Table:
+    """Return the front of a search with several objectives as columns, the best quality first."""
+    rows: list[dict[str, object]] = []
+    for member in front.best:
+        low, middle, high = (
+            (None, None, None)
+            if member.step_seconds is None
+            else (round(1000 * each, 4) for each in member.step_seconds)
+        )
+        rows.append(
+            {
+                "cell": member.name,
+                metric: round(member.quality, 4),
+                "parameters": member.parameters,
+                "ms a step": middle,
+                "lower quartile": low,
+                "upper quartile": high,
+                "trial": trial_id(member.trial),
+            }
+        )
+    return {column: [row[column] for row in rows] for column in rows[0]} if rows else {}
 
 
 def comparison_table(comparison: Comparison) -> Table:

@@ -19,9 +19,11 @@ from nas_rnn.publishing.tables import (
     TrialRow,
     comparison_table,
     dropped_table,
+    front_table,
     markdown_table,
     trials_table,
 )
+from nas_rnn.run_folder.front import step_quartiles, stored_front
 from nas_rnn.run_folder.layout import REPORT, RunFolder
 from nas_rnn.run_folder.reader import RunReader
 from nas_rnn.run_folder.trials import Gap, is_stopped, metrics_on_holdout
@@ -129,6 +131,9 @@ def _metrics(
         metrics["epochs"] = float(len(records))
         metrics["targets"] = float(sum(record.targets for record in records))
         metrics["seconds"] = sum(record.seconds for record in records)
+    quartiles = step_quartiles(records)
+    if quartiles is not None:
+        metrics["step_ms"] = 1000 * quartiles[1]
     return {name: round(value, 4) for name, value in metrics.items()}
 
 
@@ -264,6 +269,11 @@ def parent_view(
         tables["trials/dropped.json"] = dropped_table(dropped)
     if trials:
         tables["trials/table.json"] = trials_table(trials, about.measures.monitor.name)
+    front = stored_front(RunReader(about.folder), about.measures.monitor) if trials else None
+    if front is not None and front.best:
+        tables["trials/front.json"] = front_table(front, about.measures.monitor.name)
+        tags |= {"objectives": ", ".join(front.objectives), "front": ", ".join(m.name for m in front.best)}
+        metrics["front_size"] = float(len(front.best))
     if comparison is not None:
         row = comparison.contenders[0]
         tags |= {"verdict": row.verdict, "tuned": "tuned" if row.standing.tuned else "untuned"}

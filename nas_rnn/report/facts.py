@@ -11,6 +11,7 @@ from nas_rnn.cells import Cell
 from nas_rnn.comparison import Comparison, ContenderRow, Standing, ranked_rows
 from nas_rnn.comparison.checklist import Answer
 from nas_rnn.run_folder.dropped import Dropped
+from nas_rnn.run_folder.front import Front
 from nas_rnn.run_folder.trials import is_stopped
 from nas_rnn.tasks.metric import Quantity
 from nas_rnn.training import RunResult, RunSpec
@@ -18,7 +19,7 @@ from nas_rnn.training import RunResult, RunSpec
 if TYPE_CHECKING:
     from nas_rnn.training.flow import GradientFlow
 
-Kind = Literal["search", "compare", "ablate"]
+Kind = Literal["search", "compare", "ablate", "evaluate"]
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,9 @@ class Report:
     ``sentence`` is the answer in words, ``no_final`` why there will be none. ``changes`` says what was changed in each
     of an ablation's variants; ``draws`` are the search's candidates and ``control`` those of the random search beside
     it, ``dropped`` those that were not trained; ``baseline_value`` is the baseline's best validation metric in the
-    search. ``cells`` has the baseline first, then the contenders. ``previews`` are pictures and texts of what the model
-    that was kept does, files by name.
+    search, ``front`` the candidates that no other one beats, where it had several objectives. ``cells`` has the
+    baseline first, then the contenders. ``previews`` are pictures and texts of what the model that was kept does,
+    files by name.
     """
 
     name: str
@@ -97,6 +99,7 @@ class Report:
     control: tuple[Draw, ...] = ()
     dropped: tuple[Dropped, ...] = ()
     baseline_value: float | None = None
+    front: Front | None = None
     cells: tuple[Cell, ...] = ()
     previews: Mapping[str, bytes] = field(default_factory=dict)
     flows: tuple[tuple[str, list[GradientFlow]], ...] = ()

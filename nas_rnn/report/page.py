@@ -96,6 +96,7 @@ def _content(report: Report) -> dict[str, Any]:
         drawn = {
             "learning": charts.learning_curves(report),
             "anytime": charts.anytime(report),
+            "front": charts.front_panels(report),
             "pareto": charts.pareto(report),
             "tuning_chart": charts.tuning(report),
             "flow": pictures.flow_panels(report),
@@ -111,6 +112,7 @@ def _content(report: Report) -> dict[str, Any]:
         "cards": cards(report),
         "flow_table": tables.flow(report),
         "previews": previews(report.previews),
+        "front_table": tables.front(report),
         "costs": tables.costs(report),
         "speed": tables.speed(report),
     }
@@ -152,6 +154,7 @@ def _sections(report: Report, shown: dict[str, Any]) -> list[tuple[str, str, boo
         ("preview", "What the model does", bool(shown["previews"])),
         ("flow", "Gradient flow", bool(shown["flow"])),
         ("search", "The search over its budget", bool(shown["anytime"]) or bool(report.draws)),
+        ("front", "The front", shown["front_table"] is not None),
         ("pareto", "Quality and cost", bool(shown["pareto"])),
         ("tuning", "Tuning", shown["tuning"] is not None),
         ("costs", "Costs", bool(shown["costs"])),

@@ -12,6 +12,7 @@ from nas_rnn.comparison.spreads import spread_text
 from nas_rnn.comparison.suite import SuiteComparison
 from nas_rnn.report.facts import Report, Run
 from nas_rnn.report.figures import chance, duration, figure, gap, signed
+from nas_rnn.run_folder.front import step_quartiles
 
 SHAPES = {"better": "▲", "equivalent": "=", "worse": "▼", "undecided": "?", "baseline": "■"}
 """What stands beside each verdict, for those who do not see its colour."""
@@ -235,6 +236,40 @@ def _option(value: object) -> str:
     if value is None:
         return ""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def front(report: Report) -> Table | None:
+    """Return the front of a search with several objectives, the best quality first; None where there is none.
+
+    Below it stands the baseline, for scale.
+    """
+    if report.front is None or not report.front.best:
+        return None
+    compared = {standing.name for standing in report.standings}
+    rows = [
+        _on_front(member.name, member.quality, member.parameters, member.step_seconds)
+        | {"": "in the final" if member.name in compared else ""}
+        for member in report.front.best
+    ]
+    for run in report.of_role("baseline"):
+        seconds = step_quartiles(run.result.epochs)
+        own = _on_front(run.spec.name, run.result.best_metric, run.result.parameters, seconds)
+        rows.append(own | {"": "baseline"})
+    columns = ("candidate", "quality", "parameters", "ms a step", "")
+    heads = ("candidate", report.monitor.unit, "parameters", "ms a step", "")
+    return Table(
+        heads, tuple(tuple(row[column] for column in columns) for row in rows), words=("candidate", "")
+    )
+
+
+def _on_front(
+    name: str, quality: float | None, parameters: int, seconds: tuple[float, float, float] | None
+) -> dict[str, str]:
+    time = ""
+    if seconds is not None:
+        low, middle, high = (f"{1000 * each:.3g}" for each in seconds)
+        time = f"{middle} ({low} to {high})"
+    return {"candidate": name, "quality": figure(quality), "parameters": f"{parameters:,}", "ms a step": time}
 
 
 def costs(report: Report) -> list[dict[str, str | float]]:

@@ -18,6 +18,7 @@ from annotated_types import Ge, Gt, Le, Lt, MinLen
 from nas_rnn.errors import UserError, suggest
 from nas_rnn.options import BUDGET, RUN, TRAINING, WHAT, Option, declared
 from nas_rnn.outside import large_numbers, shown
+from nas_rnn.run_folder.objectives import Objectives
 from nas_rnn.training import TrainingOptions
 from nas_rnn.training.options import TUNED, TUNED_IF_ASKED
 
@@ -238,6 +239,7 @@ class SearchConfig(_Config):
     strategy: Annotated[
         str, Option("Search strategy; see `nas-rnn list strategies`.", WHAT, metavar="NAME")
     ] = "random"
+    objectives: Objectives = ()
     start_from: Annotated[
         tuple[str, ...],
         Option(

@@ -10,7 +10,7 @@ import numpy as np
 
 from nas_rnn.strategies import Trial
 from nas_rnn.tasks import Metric
-from nas_rnn.tasks.metric import figure_of
+from nas_rnn.tasks.metric import Quantity, figure_of
 from nas_rnn.training import EpochRecord, RunResult
 
 BASELINE_ID = "baseline"
@@ -36,12 +36,12 @@ def is_stopped(result: RunResult, epochs: object) -> bool:
     return not isinstance(epochs, int) or len(result.epochs) < epochs
 
 
-def sign_of(metric: Metric) -> int:
+def sign_of(metric: Quantity) -> int:
     """Return 1 where a smaller metric is better, else -1."""
     return 1 if metric.direction == "minimize" else -1
 
 
-def ranked(trials: Sequence[Trial], metric: Metric) -> list[Trial]:
+def ranked(trials: Sequence[Trial], metric: Quantity) -> list[Trial]:
     """Return the trials that were trained, best first: those with the full budget, or all where none had it."""
     scored = [
         t for t in trials if t.value is not None and t.copy_of is None and t.ending in ("finished", "stopped")

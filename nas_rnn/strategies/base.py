@@ -47,3 +47,21 @@ class Strategy(ABC):
 
     def expect(self, candidate: Candidate) -> None:  # noqa: B027  (a strategy that forgets it proposes some twice)
         """Hear that ``candidate``, asked of an earlier instance, is under way again; its `tell` follows."""
+
+
+class ParetoStrategy(Strategy):
+    """A strategy for several objectives: it looks for candidates that no other one beats in all of them.
+
+    Where a search has several objectives, `tell_all` is called in the place of `tell`.
+    """
+
+    @abstractmethod
+    def tell_all(self, candidate: Candidate, losses: tuple[float, ...] | None) -> None:
+        """Hear that ``candidate`` ended with ``losses`` (smaller is better; None: it diverged or failed).
+
+        The first is that of `tell`, the others are what the candidate costs: as many, and in the same order, each time.
+        """
+
+    def tell(self, candidate: Candidate, loss: float | None) -> None:
+        """Hear of quality alone."""
+        self.tell_all(candidate, None if loss is None else (loss,))

@@ -11,7 +11,7 @@ import numpy as np
 from nas_rnn.cells import parse_cell
 from nas_rnn.errors import UserError
 from nas_rnn.spaces import Candidate, DecisionSpace, Space
-from nas_rnn.strategies.base import Exhausted, Strategy
+from nas_rnn.strategies.base import Exhausted, ParetoStrategy, Strategy
 from nas_rnn.strategies.seen_cells import SeenCells
 
 ASKS = 30
@@ -110,11 +110,11 @@ def _resumed(case: _Case) -> list[str]:
     earlier = _search(case.strategy(), losses, ASKS // 2, 1)
     strategy = case.strategy(after=len(earlier))
     for candidate in earlier[:-1]:
-        strategy.tell(candidate, losses())
+        _tell(strategy, candidate, losses())
     strategy.expect(earlier[-1])
     later = _search(strategy, losses, ASKS - len(earlier), 1)
     # The study keeps no questions: this is how a trial comes back that was under way.
-    strategy.tell(Candidate(earlier[-1].cell, earlier[-1].decisions), losses())
+    _tell(strategy, Candidate(earlier[-1].cell, earlier[-1].decisions), losses())
     return case.judge([*earlier, *later], "after a resume")
 
 
@@ -156,10 +156,19 @@ def _search(
             break
         running.append(found[-1])
         if len(running) == parallel:
-            strategy.tell(running.pop(), losses())
+            _tell(strategy, running.pop(), losses())
     for candidate in running:
-        strategy.tell(candidate, losses())
+        _tell(strategy, candidate, losses())
     return found
+
+
+def _tell(strategy: Strategy, candidate: Candidate, loss: float | None) -> None:
+    """Tell of a loss; a strategy for several objectives also of what the candidate costs."""
+    if isinstance(strategy, ParetoStrategy):
+        cost = float(len(candidate.cell.nodes))
+        strategy.tell_all(candidate, None if loss is None else (loss, cost))
+    else:
+        strategy.tell(candidate, loss)
 
 
 def _different_cells(space: Space) -> int:

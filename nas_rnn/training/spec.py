@@ -67,9 +67,9 @@ class EpochRecord:
     """One epoch of training, and validation after it.
 
     ``train_loss`` and ``valid_loss`` are in nats, ``metric`` is the task's monitor on the validation part, in its
-    units. ``seconds`` covers both, ``units_per_second`` training alone: real targets, of which there were ``targets``.
-    ``gradient_norm`` is the mean norm before clipping, ``clipped`` the share of steps in which it was clipped.
-    ``epoch`` counts from 1.
+    units. ``seconds`` covers both, ``units_per_second`` training alone: real targets, of which there were ``targets``
+    in ``steps`` steps (0: an earlier version did not count them). ``gradient_norm`` is the mean norm before clipping,
+    ``clipped`` the share of steps in which it was clipped. ``epoch`` counts from 1.
     """
 
     epoch: int
@@ -81,6 +81,7 @@ class EpochRecord:
     gradient_norm: float
     clipped: float
     targets: int = 0
+    steps: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         return to_plain(self)

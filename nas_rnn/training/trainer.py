@@ -168,6 +168,7 @@ class Trainer:
             gradient_norm=trained.gradient_norm,
             clipped=trained.clipped,
             targets=trained.targets,
+            steps=self._steps,
         )
         self._keep(record)
         return record

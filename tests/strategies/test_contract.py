@@ -10,7 +10,16 @@ import pytest
 
 from nas_rnn.plugins import Registry, load_space
 from nas_rnn.spaces import Candidate, FiniteSpace
-from nas_rnn.strategies import TPE, Evolution, Exhausted, LocalSearch, Predictor, RandomSearch, Strategy
+from nas_rnn.strategies import (
+    NSGA2,
+    TPE,
+    Evolution,
+    Exhausted,
+    LocalSearch,
+    Predictor,
+    RandomSearch,
+    Strategy,
+)
 from nas_rnn.testing.strategies import check_strategy
 from tests.strategies.small_spaces import Drawn, Mutable, alone, conditional, idle, uneven
 
@@ -20,7 +29,7 @@ OF_DECISIONS = [uneven, alone, idle, conditional, gated, load_space("lstm_ablati
 
 @pytest.mark.parametrize("space", OF_DECISIONS, ids=lambda space: space.name)
 @pytest.mark.parametrize(
-    "kind", [RandomSearch, Evolution, TPE, LocalSearch, Predictor], ids=lambda kind: kind.name
+    "kind", [RandomSearch, Evolution, TPE, LocalSearch, Predictor, NSGA2], ids=lambda kind: kind.name
 )
 def test_every_strategy_keeps_the_rules_on_spaces_of_decisions(kind, space):
     assert check_strategy(kind, [space]) == []
@@ -33,6 +42,7 @@ def test_every_strategy_keeps_the_rules_on_spaces_of_decisions(kind, space):
         (RandomSearch, Mutable()),
         (Evolution, Mutable()),
         (LocalSearch, Mutable()),
+        (NSGA2, Mutable()),
         (Predictor, Drawn()),
         (Predictor, Mutable()),
         (Predictor, FiniteSpace("drawn", [gated.sample(seed).cell for seed in range(25)])),

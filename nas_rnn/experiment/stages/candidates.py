@@ -13,8 +13,9 @@ from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.stages.costs import Costs
 from nas_rnn.experiment.stages.earlier import Earlier
 from nas_rnn.experiment.stages.filtering import Filter
-from nas_rnn.experiment.stages.halving import halve
+from nas_rnn.experiment.stages.halving import best_of, halve
 from nas_rnn.experiment.stages.listening import RunListener
+from nas_rnn.experiment.stages.objectives import chosen_by
 from nas_rnn.experiment.stages.proposals import SearchSource
 from nas_rnn.experiment.stages.strategy import make_strategy
 from nas_rnn.run_folder.config import SearchConfig
@@ -78,6 +79,7 @@ class Candidates:
             source.rungs or (),
             sign_of(self.models.measures.monitor),
             source.on_taken_on,
+            chosen_by(self.config, source.result_of) if len(self.config.objectives) > 1 else best_of,
         )
         source.settle()
         self.costs.add_stored("control" if control else "search", self.runs())

@@ -179,5 +179,8 @@ def _trained_otherwise(theirs: Mapping[str, Any], config: SearchConfig) -> str:
         for name in names
         if name in theirs and theirs[name] != getattr(config, name)
     ]
+    if config.objectives:  # what a candidate costs is not taken over
+        before = ", ".join(theirs.get("objectives") or ["quality"])
+        told.insert(0, f"objectives {before} there, {', '.join(config.objectives)} measured here")
     others = [f"and {len(told) - MOST_NAMED} others"] if len(told) > MOST_NAMED else []
     return "; ".join(told[:MOST_NAMED] + others)

@@ -34,6 +34,8 @@ LEAST_FIXED_RUNG = 2
 """Of a fixed number of epochs the first one says nothing."""
 
 OnEnd = Callable[[RunSpec, RunResult], None]
+Choose = Callable[[Mapping[int, float | None], int], list[int]]
+"""Chooses so many of losses by number."""
 
 
 def rungs_of(training: TrainingOptions, length: int, *, most: int = 2) -> tuple[int, ...]:
@@ -159,9 +161,11 @@ def halve(
     rungs: Sequence[int],
     sign: int,
     on_end: OnEnd,
+    choose: Choose = best_of,
 ) -> Generator[RunSource, None, list[Rung]]:
     """Take the best of ``runs``, all trained to the first of ``rungs``, to the next ones and to their ends.
 
+    ``choose`` says which are the best: by their losses alone, or by more than these.
     Returns how the rungs decided. Where the ranks at a rung turn out to say too little of those at the end, the next
     third of what was left behind there goes on as well, once.
     """
@@ -175,14 +179,14 @@ def halve(
             for number in going
         }
         count = min(len(going), max(FEWEST, third_of(len(going))))
-        chosen = best_of(losses, count)
+        chosen = choose(losses, count)
         yield from trained_on(listener, phase, [stopped_at(runs[n], further) for n in chosen], on_end)
         results = _stored(listener, runs)
         found = Rung(epochs=rung, went_on=len(chosen), of=len(going))
         if further is None:
             found = replace(found, correlation=_agreement(results, chosen, rung, sign))
             if found.correlation is not None and found.correlation < TRUSTED:
-                chosen = best_of(losses, 2 * count)
+                chosen = choose(losses, 2 * count)
                 yield from trained_on(listener, phase, [runs[n] for n in chosen], on_end)
                 results = _stored(listener, runs)
                 found = replace(

@@ -5,19 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from nas_rnn import plugins
 from nas_rnn.cells import parse_cell
 from nas_rnn.comparison import Entry, derived_seed
 from nas_rnn.engine import Next
 from nas_rnn.errors import UserError
-from nas_rnn.experiment.events import Notifier, RunEnded, epoch_done, run_ended, run_started
+from nas_rnn.experiment.events import Notifier, RunEnded, RunEnding, epoch_done, run_ended, run_started
 from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.stages.curves import CurvesSoFar
 from nas_rnn.experiment.stages.dead_end import calmer
 from nas_rnn.experiment.stages.earlier import Earlier
 from nas_rnn.experiment.stages.filtering import Filter
 from nas_rnn.experiment.stages.halving import rungs_of, share_of_first, stopped_at
+from nas_rnn.experiment.stages.objectives import tell
 from nas_rnn.experiment.stages.strategy import CONTROL, FIRST_CONTROL_SEED, proposal_of, replayed
 from nas_rnn.run_folder.config import SearchConfig
 from nas_rnn.run_folder.layout import RunFolder
@@ -92,20 +94,18 @@ class SearchSource:
         self.baseline_result = store.read_result()
         if self.baseline_result is not None and self.baseline_result.status != "failed":
             self.baseline_records = list(self.baseline_result.epochs)
-            return
-        if self.control:
-            return
-        self._queue.append(
-            self.models.spec(
-                BASELINE_ID,
-                "baseline",
-                parse_cell(self.standard.trained_cell),
-                self.standard.hidden_size,
-                self._seed(_BASELINE_SEED),
-                self._seed(_DATA_SEED),
-                self.standard.training,
+        elif not self.control:
+            self._queue.append(
+                self.models.spec(
+                    BASELINE_ID,
+                    "baseline",
+                    parse_cell(self.standard.trained_cell),
+                    self.standard.hidden_size,
+                    self._seed(_BASELINE_SEED),
+                    self._seed(_DATA_SEED),
+                    self.standard.training,
+                )
             )
-        )
 
     def _seed(self, index: int) -> int:
         return derived_seed(self.config.seed, "search", index)
@@ -122,7 +122,8 @@ class SearchSource:
         original = self._known.setdefault(trial.digest, trial.number)
         if trial.ending is not None:
             self._ended[trial.number] = trial
-            self._tell(self._replayed(trial.candidate), self._loss(trial.ending, trial.first_value))
+            loss = self._loss(trial.ending, trial.first_value)
+            self._tell(self._replayed(trial.candidate), loss, original)
             return
         with plugins.running(self._strategy_plugin):
             self.strategy.expect(self._replayed(trial.candidate))
@@ -194,10 +195,14 @@ class SearchSource:
     def _strategy_plugin(self) -> plugins.Plugin:
         return plugins.registry().find("strategy", CONTROL if self.control else self.config.strategy)
 
-    def _tell(self, candidate: Candidate, loss: float | None) -> None:
-        """Tell the strategy how ``candidate`` ended; `PluginError` where it fails or hangs."""
+    def result_of(self, number: int | None) -> RunResult | None:
+        """Return what the run of trial ``number`` came to so far; None where there is none."""
+        return None if number is None else self.folder.store(self._id(number)).read_result()
+
+    def _tell(self, candidate: Candidate, loss: float | None, number: int | None = None) -> None:
+        """Tell the strategy how ``candidate`` ended, which trial ``number`` trained; `PluginError` where it fails."""
         with plugins.running(self._strategy_plugin):
-            self.strategy.tell(candidate, loss)
+            tell(self.strategy, candidate, loss, self.config.objectives, partial(self.result_of, number))
 
     def _say(self, message: str) -> None:
         if message not in self._said:
@@ -254,17 +259,7 @@ class SearchSource:
     def _fail(self, number: int, candidate: Candidate, reason: str) -> None:
         self.study.finish(number, "failed", None, reason)
         self._tell(candidate, None)
-        self.notify(
-            RunEnded(
-                id=self._id(number),
-                role=self.role,
-                name=candidate.cell.name,
-                ending="failed",
-                value=None,
-                gap=None,
-                reason=reason,
-            )
-        )
+        self._skip(number, candidate.cell.name, "failed", None, reason)
 
     def _copy(self, number: int, original: int) -> None:
         """Let trial ``number`` end as ``original`` did, now or when that ends."""
@@ -275,16 +270,21 @@ class SearchSource:
         candidate = self._candidates[number]
         assert trial.ending is not None
         self.study.finish(number, trial.ending, trial.value, trial.reason, copy_of=original)
-        self._tell(candidate, self._loss(trial.ending, trial.first_value))
+        self._tell(candidate, self._loss(trial.ending, trial.first_value), original)
+        reason = f"the same cell as trial {self._id(original)}"
+        self._skip(number, candidate.cell.name, "reused", trial.value, reason)
+
+    def _skip(self, number: int, name: str, ending: RunEnding, value: float | None, reason: str) -> None:
+        """Tell of a trial that ended without a run of its own."""
         self.notify(
             RunEnded(
                 id=self._id(number),
                 role=self.role,
-                name=candidate.cell.name,
-                ending="reused",
-                value=trial.value,
+                name=name,
+                ending=ending,
+                value=value,
                 gap=None,
-                reason=f"the same cell as trial {self._id(original)}",
+                reason=reason,
             )
         )
 
@@ -333,7 +333,7 @@ class SearchSource:
             details={},
             first_value=result.best_metric,
         )
-        self._tell(candidate, self._loss(ending, result.best_metric))
+        self._tell(candidate, self._loss(ending, result.best_metric), number)
         if ending != "stopped":
             self.folder.store(spec.id).drop_checkpoint()
         self._tell_end(spec, result, ending, reason)

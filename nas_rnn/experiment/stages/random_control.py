@@ -87,7 +87,7 @@ class RandomControl:
             starts=self.starts,
         )
         yield from candidates.run(trials)
-        best = best_entries(models, listener.folder, listener.notify, study, baseline)
+        best = best_entries(models, listener.folder, listener.notify, study, baseline, control=True)
         selected = yield from select(models, listener, self.costs, best, control="random search")
         return None if selected is None else selected.entry
 

@@ -11,6 +11,8 @@ from nas_rnn.errors import UserError
 from nas_rnn.experiment.events import Notifier
 from nas_rnn.experiment.models import Models
 from nas_rnn.experiment.stages.selection import TOP
+from nas_rnn.run_folder.config import SearchConfig
+from nas_rnn.run_folder.front import front_of
 from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.run_folder.reader import SIZES, RunReader
 from nas_rnn.run_folder.trials import ranked
@@ -92,10 +94,26 @@ def warn_of_mismatch(match: str, notify: Notifier, entry: Entry) -> None:
 
 
 def best_entries(
-    models: Models, folder: RunFolder, notify: Notifier, study: Study, baseline: Entry
+    models: Models,
+    folder: RunFolder,
+    notify: Notifier,
+    study: Study,
+    baseline: Entry,
+    *,
+    control: bool = False,
 ) -> list[Entry]:
-    """Return the best few trials of a study as they enter the selection, with the settings of the ``baseline``."""
-    best = ranked(study.trials(), models.measures.monitor)[:TOP]
+    """Return the best few trials of a study as they enter the selection, with the settings of the ``baseline``.
+
+    Where there are several objectives they are the best of the front. ``control``: of the random search's study.
+    """
+    trials = study.trials()
+    best = ranked(trials, models.measures.monitor)
+    objectives = models.config.objectives if isinstance(models.config, SearchConfig) else ()
+    front = front_of(folder, trials, models.measures.monitor, objectives, control=control)
+    if front is not None:
+        numbers = {member.trial for member in front.best}
+        best = [trial for trial in best if trial.number in numbers]
+    best = best[:TOP]
     entries = [
         matched(models, folder, notify, trial.candidate.cell, baseline, score=trial.value) for trial in best
     ]
