@@ -19,7 +19,7 @@ from nas_rnn.training import RunResult, RunSpec
 if TYPE_CHECKING:
     from nas_rnn.training.flow import GradientFlow
 
-Kind = Literal["search", "compare", "ablate", "evaluate"]
+Kind = Literal["search", "compare", "ablate"]
 
 
 @dataclass(frozen=True)
