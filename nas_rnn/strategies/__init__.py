@@ -1,20 +1,26 @@
 """Strategies propose candidates; the study records what became of them. Optuna is used only here; no torch."""
 
 from nas_rnn.strategies.base import Exhausted, Strategy
+from nas_rnn.strategies.differentiable import Differentiable
 from nas_rnn.strategies.evolution import Evolution
+from nas_rnn.strategies.one_shot import OneShot
 from nas_rnn.strategies.random_search import RandomSearch
 from nas_rnn.strategies.seen_cells import SeenCells
 from nas_rnn.strategies.study import Ending, Study, Trial
 from nas_rnn.strategies.tpe import TPE
+from nas_rnn.strategies.weight_sharing import WeightSharing
 
 __all__ = [
     "TPE",
+    "Differentiable",
     "Ending",
     "Evolution",
     "Exhausted",
+    "OneShot",
     "RandomSearch",
     "SeenCells",
     "Strategy",
     "Study",
     "Trial",
+    "WeightSharing",
 ]
