@@ -63,6 +63,7 @@ class SearchOptions(_Options, total=False):
     strategy: str
     start_from: str | None
     trials: int
+    supernet_epochs: int | None
     scheduler: Literal["halving", "none"]
     controls: Literal["all", "mean", "none", "lstm-all"]
     reference: str

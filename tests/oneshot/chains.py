@@ -7,6 +7,7 @@ from nas_rnn.cells.graph.operations import identity, relu, sigmoid, tanh
 from nas_rnn.spaces import search_space
 
 ACTIVATIONS = [tanh, relu, sigmoid, identity]
+BELOW = state(init=-1.0)
 
 
 @search_space
@@ -22,7 +23,7 @@ def two(choose, x, h):
 
 
 @search_space
-def everything(choose, x, h, c, m=state(init=-1.0)):
+def everything(choose, x, h, c, m=BELOW):
     """Every kind of owner, several state paths, and a linear of two arguments that is no choice."""
     before = {"h": h, "c": c, "m": m}
     a = layer_norm(linear(x, h, bias=0.5)) + vector(0.1)

@@ -1,4 +1,4 @@
-"""A supernet that runs one cell computes what the `RNN` of that cell computes on the same weights, to the last digits."""
+"""A supernet that runs one cell computes what the `RNN` of that cell does on the same weights, to the last digits."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from nas_rnn.experiment.stages.proposals import SearchSource
 from nas_rnn.experiment.stages.strategy import make_strategy
 from nas_rnn.run_folder.config import SearchConfig
 from nas_rnn.run_folder.trials import BASELINE_ID, sign_of, trial_id
+from nas_rnn.spaces import Decisions
 from nas_rnn.strategies import Study
 
 
@@ -25,8 +26,8 @@ class Candidates:
     """Trains the candidates of ``study``; ``on_source`` hears of the source that has them.
 
     ``standard`` is the baseline, with whose settings they are trained, ``length`` how many epochs it needs (None: that
-    is found here). ``earlier`` are trials of another search. ``control`` says that they are the random search beside a
-    search.
+    is found here). ``earlier`` are trials of another search, ``best`` what a supernet ranks first. ``control`` says
+    that they are the random search beside a search.
     """
 
     config: SearchConfig
@@ -39,6 +40,7 @@ class Candidates:
     length: int | None = None
     control: bool = False
     earlier: Sequence[Earlier] = ()
+    best: Sequence[Decisions] = ()
 
     def run(self, trials: int) -> Generator[RunSource, None, list[Rung]]:
         """Train so many candidates; return how the rungs of the halving decided."""
@@ -51,7 +53,7 @@ class Candidates:
             folder=listener.folder,
             notify=listener.notify,
             study=self.study,
-            strategy=make_strategy(self.config, len(self.study.trials()), control=control),
+            strategy=make_strategy(self.config, len(self.study.trials()), control=control, best=self.best),
             standard=self.standard,
             trials=trials,
             on_change=listener.on_change,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nas_rnn import plugins
 from nas_rnn.comparison import derived_seed
 from nas_rnn.errors import UserError
 from nas_rnn.run_folder.config import SearchConfig
-from nas_rnn.spaces import Infeasible, constrained, parse_constraints
-from nas_rnn.strategies import Strategy
+from nas_rnn.spaces import Decisions, Infeasible, constrained, parse_constraints
+from nas_rnn.strategies import OneShot, Strategy
 
 FIRST_CONTROL_SEED = 1 << 17
 
@@ -31,10 +33,12 @@ def require_candidates(strategy: Strategy, config: SearchConfig) -> None:
             strategy.space.sample(config.seed)
 
 
-def make_strategy(config: SearchConfig, earlier_trials: int, *, control: bool = False) -> Strategy:
+def make_strategy(
+    config: SearchConfig, earlier_trials: int, *, control: bool = False, best: Sequence[Decisions] = ()
+) -> Strategy:
     """Return the strategy that ``config`` names; its seed moves on with the trials there are already.
 
-    With ``control`` it is the random one, with a seed of its own.
+    With ``control`` it is the random one, with a seed of its own. A one-shot strategy proposes ``best`` first.
 
     Raises `UserError` for constraints that cannot be read, or a space that the strategy cannot search; `PluginError`
     where it fails.
@@ -47,4 +51,6 @@ def make_strategy(config: SearchConfig, earlier_trials: int, *, control: bool = 
         strategy = kind.value(space, seed + earlier_trials)
         if not isinstance(strategy, Strategy):
             raise TypeError("a strategy is a subclass of nas_rnn.strategies.Strategy")
+        if isinstance(strategy, OneShot):
+            strategy.take(best)
     return strategy
