@@ -122,19 +122,19 @@ def test_a_mixture_in_which_one_alternative_has_all_is_that_cell(space: Decision
 
 def test_a_mixture_of_one_node_is_the_weighted_sum_of_its_alternatives() -> None:
     chain = chain_of(two)
-    architecture = Architecture(chain.nodes)
+    architecture = Architecture(chain.nodes).double()
     net = supernet(chain.cell, architecture)
     generator = torch.Generator().manual_seed(3)
     first, second = architecture.logits
     first[0] = 1e4  # the first node is one cell's, the second mixes 2 x 4
-    second.copy_(torch.randn(second.shape, generator=generator))
+    second.copy_(torch.randn(second.shape, generator=generator, dtype=torch.float64))
     x = inputs().detach()[:1]
     state = (torch.full((1, BATCH, HIDDEN), 0.3, dtype=torch.float64),)
     mixed, _ = net(x, state)
     total = torch.zeros_like(mixed)
     for place in np.ndindex(*second.shape):
         architecture.path = Path(chain.graph(chain.decisions([[0], list(place)])), chain.cell.outputs)
-        total += architecture.probabilities()[1][place].double() * net(x, state)[0]
+        total += architecture.probabilities()[1][place] * net(x, state)[0]
     architecture.path = None
     torch.testing.assert_close(mixed, total, **CLOSE)
 
@@ -157,7 +157,7 @@ def test_the_gradients_of_the_logits_are_those_of_differences() -> None:
             values = []
             for step in (1e-6, -2e-6):
                 logits[place] += step
-                values.append(float(loss()))
+                values.append(loss().item())
             logits[place] += 1e-6
             assert float(gradient[place]) == pytest.approx((values[0] - values[1]) / 2e-6, rel=1e-5, abs=1e-8)
 
