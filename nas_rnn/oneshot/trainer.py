@@ -193,7 +193,8 @@ class _Mixing:
     """DARTS at first order: all cells at once, and probabilities that learn from the validation part.
 
     Its batches are those of every validation, in their order; an epoch begins with the first of them, and after the
-    last the first follows again. The model is in evaluation mode for them, without dropout.
+    last the first follows again; what is read and not scored is left out. The model is in evaluation mode for them,
+    without dropout.
     """
 
     def __init__(self, space: DecisionSpace, task: Task, data: TaskData) -> None:
@@ -220,12 +221,7 @@ class _Mixing:
         device = next(model.parameters()).device
         model.eval()
         try:
-            while True:
-                batch = next(self._batches).to(device)
-                if not batch.context:
-                    break
-                with torch.no_grad():
-                    _, self._state = model.loss(batch, detached(self._state))
+            batch = next(batch for batch in self._batches if not batch.context).to(device)
             with self.architecture.differentiated() as logits:
                 loss, self._state = model.loss(batch, detached(self._state))
                 if not math.isfinite(loss.total.item()):
