@@ -157,9 +157,7 @@ class _LookedAt:
     drawn: tuple[Candidate, ...]
 
 
-@lru_cache(
-    maxsize=4
-)  # a strategy is made several times for one search, and to build a hundred cells takes a second
+@lru_cache(maxsize=4)  # a strategy is made several times for a search, and a hundred cells take a second
 def _looked_at(space: Space) -> _LookedAt:
     """Return candidates that own the same weights; `SpaceError` where some own others."""
     if not isinstance(space, DecisionSpace):

@@ -51,7 +51,7 @@ def tangled(choose, x, h, c):
     a = tanh(linear(x, h))
     source = {"a": a, "c": c}[choose("b_from", ["a", "c"])]
     b = tanh(linear(source))
-    return b, c + source
+    return b, c + source * a
 
 
 @search_space

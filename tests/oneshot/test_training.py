@@ -100,10 +100,11 @@ def test_only_the_probabilities_learn_from_the_validation_part(make: Make) -> No
 
     def watched(self: Architecture, gradients: object) -> None:
         weights = [p.detach().clone() for p in model.parameters()]
-        before = [logits.clone() for logits in self.logits]
+        before = [self.get_buffer(f"logits_{number}").clone() for number in range(2)]
         learn(self, gradients)
         probed.append(all(map(torch.equal, weights, model.parameters())))
-        probed.append(not any(map(torch.equal, before, self.logits)))
+        after = [self.get_buffer(f"logits_{number}") for number in range(2)]
+        probed.append(not any(map(torch.equal, before, after)))
 
     model = trainer._trainer._model
     with pytest.MonkeyPatch.context() as patch:
