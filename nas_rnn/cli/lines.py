@@ -15,6 +15,7 @@ from nas_rnn.tasks import Measures, Metric
 
 PHASES: Final[Mapping[str, str]] = {
     "baseline": "Tuning the LSTM: candidates are searched with its best settings",
+    "supernet": "Supernet: weights that all candidates share are trained, and rank them",
     "search": "Search: every candidate is trained for a while, beside the LSTM",
     "halving": "Search: the best candidates are trained on",
     "control": "Random search: as many random candidates, as a control",

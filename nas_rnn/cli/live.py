@@ -37,6 +37,7 @@ from nas_rnn.experiment.events import (
 NAMES: Final = {
     "length": "Tuning (length)",
     "baseline": "Tuning the LSTM",
+    "supernet": "Supernet",
     "search": "Search",
     "halving": "Search (to the end)",
     "control": "Random search",

@@ -232,7 +232,7 @@ class ContenderRow:
 class Cost:
     """What one part of the whole took: how many runs, their core-seconds, the targets they learned from.
 
-    ``part`` is "search", "control", "selection", "tuning" or "final". Core-seconds are seconds times
+    ``part`` is "supernet", "search", "control", "selection", "tuning" or "final". Core-seconds are seconds times
     threads. Each epoch counts its targets anew; ``units`` is 0 where nobody counted them.
     """
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from nas_rnn import plugins
 from nas_rnn.engine.sampling import Sampler, machine_reader
 from nas_rnn.errors import UserError
+from nas_rnn.oneshot import SupernetPlan
+from nas_rnn.spaces import constrained, parse_constraints
 from nas_rnn.tasks import Task, TaskData
 from nas_rnn.training import CannotStore, Diverged, RunSpec, RunStore
 from nas_rnn.training.files import Files
@@ -19,6 +21,7 @@ from nas_rnn.training.spec import Status
 from nas_rnn.training.store import StepTimes
 
 if TYPE_CHECKING:
+    from nas_rnn.oneshot.trainer import SupernetTrainer
     from nas_rnn.training.trainer import Trainer
 
 
@@ -57,7 +60,7 @@ class Worker:
         self._spec = RunSpec.from_dict(config["spec"])
         self._sign = config["sign"]
         self._told = 0
-        self._trainer: Trainer | None = None
+        self._trainer: Trainer | SupernetTrainer | None = None
         self._sampler = Sampler(self._read_machine)
 
     def rest(self) -> None:
@@ -91,7 +94,7 @@ class Worker:
         release_memory()  # now that no traceback holds the run's tensors: others may share its GPU
         return self._report("failed", reason)
 
-    def _train(self, trainer: Trainer) -> None:
+    def _train(self, trainer: Trainer | SupernetTrainer) -> None:
         began = time.monotonic()
         while True:
             trainer.run_epoch()
@@ -108,16 +111,26 @@ class Worker:
             told = None
         return told or f"{type(error).__name__}: {error}"
 
-    def _make_trainer(self) -> Trainer:
+    def _make_trainer(self) -> Trainer | SupernetTrainer:
         from nas_rnn.training.trainer import Trainer
 
         store, task = RunStore(self._files(self._spec.id)), self._make_task()
         try:
-            self._trainer = Trainer(self._spec, task, self._data_for(self._spec), store)
+            if self._spec.role == "supernet":
+                self._trainer = self._make_supernet(task, store)
+            else:
+                self._trainer = Trainer(self._spec, task, self._data_for(self._spec), store)
         finally:
             done = None if self._trainer is None else self._trainer.epoch
             store.append_worker({**self._where, "epochs_before": done})
         return self._trainer
+
+    def _make_supernet(self, task: Task, store: RunStore) -> SupernetTrainer:
+        from nas_rnn.oneshot.trainer import SupernetTrainer
+
+        plan = SupernetPlan.from_dict(store.read_supernet())
+        space = constrained(plugins.load_space(plan.space), parse_constraints(plan.constraints))
+        return SupernetTrainer(self._spec, plan, space, task, self._data_for(self._spec), store)
 
     def _make_task(self) -> Task:
         task: Task = plugins.registry().find("task", self._spec.task).value(**self._spec.task_options)

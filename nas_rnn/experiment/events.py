@@ -21,6 +21,7 @@ Phase = Literal[
     "length",
     "baseline",
     "promotion",
+    "supernet",
     "search",
     "halving",
     "control",

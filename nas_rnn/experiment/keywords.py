@@ -67,6 +67,7 @@ class SearchOptions(_Options, total=False):
     objectives: Sequence[str] | str
     start_from: Sequence[str]
     trials: int
+    supernet_epochs: int | None
     scheduler: Literal["halving", "none"]
     filter: Literal["unstable", "none"]
     controls: Literal["all", "mean", "none", "lstm-all"]

@@ -34,6 +34,7 @@ from nas_rnn.experiment.stages.random_control import RandomControl
 from nas_rnn.experiment.stages.selection import select
 from nas_rnn.experiment.stages.sizes import best_entries, reference_entries, warn_of_mismatch
 from nas_rnn.experiment.stages.strategy import has_random_search, make_strategy, require_candidates
+from nas_rnn.experiment.stages.supernet import one_shot, passes, train_supernet, worth
 from nas_rnn.experiment.stages.tuning import tune
 from nas_rnn.experiment.workload import Workload, tell_expected
 from nas_rnn.publishing.mlflow_sync import MlflowSync
@@ -72,6 +73,7 @@ def search(
     if changed_plugins:
         raise UserError("--changed-plugins is for a search that is resumed: give its name with --resume")
     settings, models = prepared = with_objectives(*prepare(SearchConfig, merged(config, options), runs))
+    one_shot(settings)
     models.match(plugins.load_cell("lstm"), settings.params)  # too few parameters show here
     references = reference_texts(settings.reference, runs)
     earlier = starting_points(settings.start_from, runs, settings, models)
@@ -125,6 +127,7 @@ def _run(session: Session[SearchConfig]) -> Result:
         cells=2 + random_search + (config.reference != "none"),
         controls=(config.controls != "none") + (config.controls == "lstm-all"),
         random_search=random_search,
+        supernet=passes(one_shot(config)),
     )
     notify.expect(workload)
     if not before:
@@ -137,6 +140,7 @@ def _run(session: Session[SearchConfig]) -> Result:
         given = models.baseline_entry(lstm)
         tuned = yield from tune(models, listener, costs, [given], "baseline")
         baseline = tuned.entries[0]
+        ranked = yield from train_supernet(config, models, listener, costs, baseline)
         candidates = Candidates(
             config=config,
             models=models,
@@ -148,6 +152,7 @@ def _run(session: Session[SearchConfig]) -> Result:
             length=tuned.length,
             earlier=earlier,
             starts=given_cells(earlier),
+            best=ranked,
         )
         rungs = yield from candidates.run(config.trials)
         best = best_entries(models, folder, notify, study, baseline)
@@ -157,7 +162,8 @@ def _run(session: Session[SearchConfig]) -> Result:
             return
         winner = selected.entry
         control = RandomControl(config, models, listener, costs, sync.follow, given_cells(earlier))
-        beside = yield from control.run(baseline, candidates.trained(), tuned.length)
+        instead = worth(folder, candidates.runs()[1:])
+        beside = yield from control.run(baseline, candidates.trained() + instead, tuned.length)
         entries = [given, *map(models.as_given, [winner, *beside])]
         entries += reference_entries(models, folder, notify, entries[:2])
         for entry in entries[1:]:

@@ -37,12 +37,14 @@ class Workload:
     """What ``config`` asks for: ``cells`` that are tuned and trained in the final, the baseline among them.
 
     ``controls`` are trained in the final alone. With ``random_search`` there is a second search, as large as the first.
+    ``supernet`` says how often an epoch of the supernet goes over the training part; 0: there is none.
     """
 
     config: SearchConfig | CompareConfig
     cells: int
     controls: int = 0
     random_search: bool = False
+    supernet: int = 0
 
     @property
     def at_once(self) -> int:
@@ -66,10 +68,17 @@ class Workload:
             found["length"] = Work(1, length)
         if isinstance(config, SearchConfig):
             found |= self._tuning("baseline", 1, length)
-            found |= self._candidates(config, "search", "halving", length)
+            epochs = self.supernet * (config.supernet_epochs or length)
+            if epochs:
+                found["supernet"] = Work(1, epochs)
+            found |= self._candidates(config, "search", "halving", length, config.trials)
             found["selection"] = Work(TOP * SEEDS, length)
             if self.random_search:
-                found |= self._candidates(config, "control", "control-halving", length)
+                each = sum(
+                    found[name].runs * found[name].epochs for name in ("search", "halving") if name in found
+                )
+                trials = config.trials + round(epochs * config.trials / each)
+                found |= self._candidates(config, "control", "control-halving", length, trials)
                 found["selection"] = Work(2 * TOP * SEEDS, length)
             found |= self._tuning("tuning", self.cells - 1, length)
         else:
@@ -101,15 +110,17 @@ class Workload:
         each = tuning_epochs(config.training(), length)
         return Work(max(1, config.tune, round(spent / each)), each)
 
-    def _candidates(self, config: SearchConfig, phase: str, further: str, length: int) -> dict[str, Work]:
+    def _candidates(
+        self, config: SearchConfig, phase: str, further: str, length: int, trials: int
+    ) -> dict[str, Work]:
         rungs = rungs_of(config.training(), length) if config.scheduler == "halving" else ()
         if not rungs:
-            return {phase: Work(config.trials, length)}
-        going, epochs = config.trials, 0.0
+            return {phase: Work(trials, length)}
+        going, epochs = trials, 0.0
         for begin, end in zip(rungs, [*rungs[1:], max(length, *rungs)], strict=True):
             going = min(going, max(FEWEST, third_of(going)))
             epochs += going * (end - begin)
-        return {phase: Work(config.trials, rungs[0]), further: Work(going, epochs / going)}
+        return {phase: Work(trials, rungs[0]), further: Work(going, epochs / going)}
 
     def epochs(self, length: int) -> float:
         """Return all epochs."""

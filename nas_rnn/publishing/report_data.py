@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from nas_rnn.report import Draw, Part, Report, Run
 
 _ROLES = {
+    "supernet": "supernet",
     "baseline": "search",
     "candidate": "search",
     "control": "control",

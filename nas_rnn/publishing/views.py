@@ -77,7 +77,7 @@ def run_view(
         "role": spec.role,
         "cell": spec.name,
         "search": about.folder.name,
-        "digest": cell.digest,
+        **({} if spec.role == "supernet" else {"digest": cell.digest}),
         "ending": "running" if result is None else _ending(about, result),
         "trial": spec.id,
         **_budget(about),
@@ -103,7 +103,7 @@ def run_view(
         metrics=_metrics(about, records, result, gap),
         curves=(*_curves(about, records, began_ms), *_system_curves(samples)),
         artifacts=artifacts,
-        note=_run_note(about, cell, result, gap, artifacts),
+        note=_run_note(about, cell, result, gap, artifacts, supernet=spec.role == "supernet"),
         start_ms=began_ms,
         end_ms=None if result is None else ended_ms,
         dataset=dataset_view(about.data, tested=spec.read_test),
@@ -218,7 +218,13 @@ def cell_artifacts(cell: Cell) -> Mapping[str, str | bytes]:
 
 
 def _run_note(
-    about: About, cell: Cell, result: RunResult | None, gap: Gap | None, artifacts: Collection[str]
+    about: About,
+    cell: Cell,
+    result: RunResult | None,
+    gap: Gap | None,
+    artifacts: Collection[str],
+    *,
+    supernet: bool = False,
 ) -> str:
     lines = []
     if result is not None and result.best_metric is not None:
@@ -229,6 +235,8 @@ def _run_note(
         lines[-1] += "."
     if result is not None and result.reason:
         lines.append(f"Ended as *{result.status}*: {markdown_text(result.reason)}.")
+    if supernet:
+        lines.append("All cells of the space share the weights of this one:")
     lines.append(fenced(str(cell)))
     if "cell/diagram.svg" in artifacts:
         lines.append(f"![{cell.name}](get-artifact?path=cell/diagram.svg&run_uuid={{run_id}})")

@@ -251,6 +251,15 @@ class SearchConfig(_Config):
         ),
     ] = ()
     trials: Annotated[int, Ge(1), Option("Number of candidates to try.", BUDGET)] = 24
+    supernet_epochs: Annotated[
+        int | None,
+        Ge(1),
+        Option(
+            "Epochs of the supernet, with the strategy weight-sharing or differentiable.",
+            BUDGET,
+            unset="as any run",
+        ),
+    ] = None
     time: Annotated[
         float | None,
         Gt(0),

@@ -11,8 +11,9 @@ from nas_rnn.outside import check_plain, check_text
 from nas_rnn.training.options import TrainingOptions
 from nas_rnn.training.plain_data import from_plain, to_plain
 
-Role = Literal["candidate", "control", "baseline", "selection", "tuning", "final", "timing"]
-"""A run of the role "timing" trains nothing: it measures how long training steps of other runs take."""
+Role = Literal["candidate", "control", "baseline", "selection", "tuning", "final", "timing", "supernet"]
+"""A run of the role "timing" trains nothing: it measures how long training steps of other runs take. One of the role
+"supernet" trains weights that the cells of a space share."""
 Status = Literal["finished", "stopped", "diverged", "failed"]
 EndedBecause = Literal["converged", "overfitted", "cap", "budget", "stopped", "diverged", "failed"]
 

@@ -19,6 +19,7 @@ WORKERS = "workers.jsonl"
 SYSTEM = "system.jsonl"
 FLOW = "gradient_flow.json"
 TIMED, TIMES = "timed.json", "times.json"
+SUPERNET, RANKING = "supernet.json", "ranking.json"
 
 
 StepTimes = tuple[float, float]
@@ -29,7 +30,8 @@ class RunStore:
     """The files of one run: ``spec.json``, ``metrics.jsonl``, ``checkpoint.safetensors``, ``result.json``, and
     ``workers.jsonl``, which says where the run was trained: one line each time that it began or went on;
     ``system.jsonl``, samples of what it took of its machine; of a final run also ``gradient_flow.json``. A run that
-    measures the steps of others has ``timed.json`` and ``times.json`` instead.
+    measures the steps of others has ``timed.json`` and ``times.json`` instead; a supernet's has ``supernet.json``, what
+    it is made of, and ``ranking.json``, what it found.
 
     ``files`` is a folder of this machine, or other `Files`. Every other file is replaced as a whole
     or not at all; of the ``.jsonl`` files only the last line can be torn, and readers pass over it. One process
@@ -87,6 +89,24 @@ class RunStore:
         if not isinstance(data, list):
             return None
         return [None if pair is None else (float(pair[0]), float(pair[1])) for pair in data]
+
+    def write_supernet(self, plan: dict[str, Any]) -> None:
+        """Keep what a supernet is made of."""
+        self.files.write(SUPERNET, _json_bytes(plan))
+
+    def read_supernet(self) -> dict[str, Any] | None:
+        """Return what `write_supernet` kept, or None."""
+        data = self._read_json(SUPERNET)
+        return data if isinstance(data, dict) else None
+
+    def write_ranking(self, ranking: dict[str, Any]) -> None:
+        """Keep how a supernet ranks the cells of its space."""
+        self.files.write(RANKING, _json_bytes(ranking))
+
+    def read_ranking(self) -> dict[str, Any] | None:
+        """Return what `write_ranking` kept, or None."""
+        data = self._read_json(RANKING)
+        return data if isinstance(data, dict) else None
 
     def append_record(self, record: EpochRecord) -> None:
         """Add one line to the curve, on disk when this returns."""
@@ -165,7 +185,7 @@ class RunStore:
 
     def clear(self) -> None:
         """Remove everything: what was here belongs to another run."""
-        for name in (RESULT, CHECKPOINT, METRICS, FLOW, WORKERS, SYSTEM, SPEC):
+        for name in (RESULT, CHECKPOINT, METRICS, FLOW, WORKERS, SYSTEM, RANKING, SUPERNET, SPEC):
             self.files.remove(name)
 
     def clear_leftovers(self) -> None:

@@ -18,6 +18,7 @@ from nas_rnn.tasks import Batching, Part, Statistics, Task, TaskData
 from nas_rnn.tasks.data import EVALUATION
 from nas_rnn.tasks.model import TaskModel
 from nas_rnn.training.averaging import AveragedWeights
+from nas_rnn.training.beside import Beside, NothingBeside
 from nas_rnn.training.checkpoint import Checkpoint
 from nas_rnn.training.device import RandomStream, resolve_device, threads
 from nas_rnn.training.ending import End, Ending
@@ -51,7 +52,7 @@ class Trainer:
     A run that went on from a checkpoint has the curve and the weights, bit for bit, of one that was never
     stopped, on the same machine and number of threads (on a GPU as far as its kernels are deterministic).
     Initial weights depend on ``spec.seed`` alone, the data's order on ``spec.data_seed``. Torch's random
-    state and number of threads are left as they were.
+    state and number of threads are left as they were. ``beside`` is told of what is trained, as `Beside` says.
 
     Raises:
         UserError: for a device that is not there, data too small for a batch, or a store that holds the
@@ -66,8 +67,10 @@ class Trainer:
         store: RunStore | None = None,
         *,
         make_rnn: RnnOfSpec = cell_rnn,
+        beside: Beside | None = None,
     ) -> None:
         self.spec = spec
+        self._beside = beside or NothingBeside()
         self._task = task
         self._data = data
         self._measures = task.measures(data.meta)
@@ -140,18 +143,26 @@ class Trainer:
         epoch, options = self.epoch + 1, self.spec.training
         before = self.epoch * self._steps
         started = time.perf_counter()
+        further = 0
+
+        def after_step(step: int) -> None:
+            nonlocal further
+            self._average.update(before + step + 1)
+            further += self._beside.after_step(self._model)
+
         with threads(options.threads), self._random.drawing():
             trained = train_pass(
                 self._model,
-                self._training_batches(epoch),
+                self._beside.batches("train", epoch, self._training_batches(epoch)),
                 self._optimizer,
                 rate=lambda step: learning_rate(options, before + step, self._steps),
                 clip=options.clip,
                 epoch=epoch,
-                after_step=lambda step: self._average.update(before + step + 1),
+                after_step=after_step,
             )
         with threads(options.threads), self._aside(), self._average.loaded():
-            valid = validation_pass(self._model, self._evaluation_batches("valid"))
+            batches = self._beside.batches("valid", epoch, self._evaluation_batches("valid"))
+            valid = validation_pass(self._model, batches)
         metric = valid.metric(self._measures.monitor)
         if not (math.isfinite(valid.loss) and math.isfinite(metric)):
             name, value = self._measures.monitor.name, metric
@@ -167,7 +178,7 @@ class Trainer:
             units_per_second=trained.units_per_second,
             gradient_norm=trained.gradient_norm,
             clipped=trained.clipped,
-            targets=trained.targets,
+            targets=trained.targets + further,
             steps=self._steps,
         )
         self._keep(record)

@@ -20,6 +20,7 @@ from nas_rnn.experiment.stages.proposals import SearchSource
 from nas_rnn.experiment.stages.strategy import make_strategy
 from nas_rnn.run_folder.config import SearchConfig
 from nas_rnn.run_folder.trials import BASELINE_ID, sign_of, trial_id
+from nas_rnn.spaces import Decisions
 from nas_rnn.strategies import Study
 
 
@@ -28,8 +29,8 @@ class Candidates:
     """Trains the candidates of ``study``; ``on_source`` hears of the source that has them.
 
     ``standard`` is the baseline, with whose settings they are trained, ``length`` how many epochs it needs (None: that
-    is found here). ``earlier`` are trials of another search; a space that walks from cell to cell begins at ``starts``.
-    ``control`` says that they are the random search beside a search.
+    is found here). ``earlier`` are trials of another search, ``best`` what a supernet ranks first; a space that walks
+    from cell to cell begins at ``starts``. ``control`` says that they are the random search beside a search.
     """
 
     config: SearchConfig
@@ -43,6 +44,7 @@ class Candidates:
     control: bool = False
     earlier: Sequence[Earlier] = ()
     starts: Sequence[Cell] = ()
+    best: Sequence[Decisions] = ()
 
     def run(self, trials: int) -> Generator[RunSource, None, list[Rung]]:
         """Train so many candidates; return how the rungs of the halving decided."""
@@ -59,7 +61,11 @@ class Candidates:
             notify=listener.notify,
             study=self.study,
             strategy=make_strategy(
-                self.config, len(self.study.trials()), control=control, starts=self.starts
+                self.config,
+                len(self.study.trials()),
+                control=control,
+                starts=self.starts,
+                best=self.best,
             ),
             standard=self.standard,
             trials=trials,

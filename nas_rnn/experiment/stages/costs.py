@@ -8,7 +8,7 @@ from nas_rnn.comparison import Cost, cost_of
 from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.training import RunResult
 
-PARTS = ("search", "control", "selection", "tuning")
+PARTS = ("supernet", "search", "control", "selection", "tuning")
 
 
 class Costs:

@@ -35,7 +35,7 @@ class RunListener:
     def on_done(self, spec: RunSpec, result: RunResult, *, keep_checkpoint: bool = False) -> None:
         """Hear how a run ended; without ``keep_checkpoint`` nobody will train it on."""
         self.folder.keep_result(result)
-        if spec.role in ("selection", "tuning") and not keep_checkpoint:
+        if spec.role in ("selection", "tuning", "supernet") and not keep_checkpoint:
             self.folder.store(spec.id).drop_checkpoint()
         event = run_ended(spec, result)
         if keep_checkpoint and result.status == "finished" and result.ended_because == "budget":

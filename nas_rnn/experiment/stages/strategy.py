@@ -11,8 +11,8 @@ from nas_rnn.comparison import derived_seed
 from nas_rnn.errors import UserError
 from nas_rnn.plugins.records import place
 from nas_rnn.run_folder.config import SearchConfig
-from nas_rnn.spaces import Candidate, Infeasible, Space, constrained, parse_constraints
-from nas_rnn.strategies import Exhausted, Strategy
+from nas_rnn.spaces import Candidate, Decisions, Infeasible, Space, constrained, parse_constraints
+from nas_rnn.strategies import Exhausted, OneShot, Strategy
 
 FIRST_CONTROL_SEED = 1 << 17
 
@@ -82,11 +82,17 @@ def space_of(config: SearchConfig, starts: Sequence[Cell] = ()) -> Space:
 
 
 def make_strategy(
-    config: SearchConfig, earlier_trials: int, *, control: bool = False, starts: Sequence[Cell] = ()
+    config: SearchConfig,
+    earlier_trials: int,
+    *,
+    control: bool = False,
+    starts: Sequence[Cell] = (),
+    best: Sequence[Decisions] = (),
 ) -> Strategy:
     """Return the strategy that ``config`` names; its seed moves on with the trials there are already.
 
-    With ``control`` it is the random one, with a seed of its own. ``starts`` are as in `space_of`.
+    With ``control`` it is the random one, with a seed of its own. ``starts`` are as in `space_of`. A one-shot strategy
+    proposes ``best`` first.
 
     Raises `UserError` for constraints that cannot be read, or a space that the strategy cannot search; `PluginError`
     where it fails.
@@ -99,4 +105,6 @@ def make_strategy(
         strategy = kind.value(space, seed + earlier_trials)
         if not isinstance(strategy, Strategy):
             raise TypeError("a strategy is a subclass of nas_rnn.strategies.Strategy")
+        if isinstance(strategy, OneShot):
+            strategy.take(best)
     return strategy
