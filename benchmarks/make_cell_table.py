@@ -16,10 +16,12 @@ import argparse
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import filelock
 import numpy as np
 import psutil
 from cell_table import CellTable, PartOfSpace, TabledCell, TabledRun, every_candidate
@@ -129,6 +131,17 @@ class Clock:
         self._before[worker] = now
 
 
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold a folder of runs for the time of the block; UserError where another process does."""
+    path.mkdir(parents=True, exist_ok=True)
+    try:
+        with filelock.FileLock(path / ".lock", timeout=0):
+            yield
+    except filelock.Timeout:
+        raise UserError(f"another process trains the runs of {path}; wait for it, or stop it first") from None
+
+
 class Folder:
     """The runs of one table, in ``--out``."""
 
@@ -158,7 +171,8 @@ class Folder:
 
     def on_done(self, spec: RunSpec, result: RunResult) -> None:
         store = RunStore(self.runs / spec.id)
-        self.clock.ended(spec.id, store.read_workers()[-1]["pid"])
+        if workers := store.read_workers():
+            self.clock.ended(spec.id, workers[-1]["pid"])
         if result.status != "failed":
             store.drop_checkpoint()
         best = "none" if result.best_metric is None else f"{result.best_metric:.4f}"
@@ -232,7 +246,7 @@ def train(
         stage = folder.stage(list(first.values()))
         yield stage
         results.update(stage.results)
-        ranked = sorted(specs, key=lambda digest: _loss(results[first[digest].id]))
+        ranked = sorted(specs, key=lambda digest: loss_of(results[first[digest].id]))
         others = [
             on_seed(digest, specs[digest], seed) for seed in range(1, seeds) for digest in ranked[:best]
         ]
@@ -256,7 +270,7 @@ def train(
     return results
 
 
-def _loss(result: RunResult) -> float:
+def loss_of(result: RunResult) -> float:
     """Return the loss by which cells are ranked: infinite where a run diverged."""
     return math.inf if _diverged(result) or result.best_metric is None else result.best_metric
 
@@ -297,13 +311,13 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--table", type=Path, help="where to write the table")
     parser.add_argument("--pilot", type=int, help="train so many cells alone, on all seeds")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--characters", type=int, default=80_000, help="of the embedded text")
+    parser.add_argument("--characters", type=int, default=30_000, help="of the embedded text")
     parser.add_argument("--embedding", type=int, default=16)
     parser.add_argument("--parameters", type=int, default=19_500, help="of each whole model")
-    parser.add_argument("--epochs", type=int, default=27)
-    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--epochs", type=int, default=9)
+    parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--length", type=int, default=32)
-    parser.add_argument("--learning-rate", type=float, default=0.01)
+    parser.add_argument("--learning-rate", type=float, default=0.03)
     parser.add_argument("--seeds", type=int, default=3, help="of the best cells")
     parser.add_argument("--best", type=int, default=100, help="how many cells have all seeds")
     return parser.parse_args(arguments)
@@ -314,10 +328,11 @@ def made(given: argparse.Namespace, settings: Settings) -> CellTable:
     task = settings.make_task()
     data = task.load(None)
     told = about(settings, data)
-    folder = Folder(given.out, told)
     candidates = chosen(settings, given.pilot)
     specs = specs_of(candidates, settings, task, data)
-    results = train(specs, folder, data, seeds=given.seeds, best=given.best, workers=given.workers)
+    with held(given.out):
+        folder = Folder(given.out, told)
+        results = train(specs, folder, data, seeds=given.seeds, best=given.best, workers=given.workers)
     told = {**told, "seeds": given.seeds, "best": given.best}
     return table_of(candidates, specs, results, folder.clock.seconds, told, given.seeds)
 
