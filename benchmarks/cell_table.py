@@ -33,6 +33,7 @@ from nas_rnn.spaces import Candidate, Choice, Decisions, DecisionSpace, Label, P
 
 SHIPPED = Path(__file__).parent / "tables" / "gated_char_lm.json.gz"
 FORMAT = 1
+Ending = Literal["finished", "diverged"]
 DIGITS = 5
 """Decimals of a loss in bits per character: a tenth of what two seeds differ by has four."""
 
@@ -96,7 +97,7 @@ class TabledRun:
     """
 
     curve: tuple[float, ...]
-    ending: Literal["finished", "diverged"]
+    ending: Ending
     cpu_seconds: float | None = None
 
     def loss(self, epochs: int) -> float | None:

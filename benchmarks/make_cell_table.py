@@ -6,8 +6,8 @@
 The part is `KEPT`: it has the vanilla RNN, the GRU and the LSTM. All cells get as many parameters, the same options and
 the same epochs; the best of them get further seeds, whose weights and data order are the same for all cells. The runs
 go through the engine, as those of a search do, and are kept in ``--out``: started again with the same options, the
-script goes on where it was, and a kill costs at most the unfinished epochs. ``--pilot`` trains so many cells, and the
-three named above, on all seeds; their runs are part of the whole table's.
+script goes on where it was, and a kill costs at most the unfinished epochs; with more epochs it trains all runs on.
+``--pilot`` trains so many cells, and the three named above, on all seeds; their runs are part of the whole table's.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 import filelock
 import numpy as np
 import psutil
-from cell_table import CellTable, PartOfSpace, TabledCell, TabledRun, every_candidate
+from cell_table import CellTable, Ending, PartOfSpace, TabledCell, TabledRun, every_candidate
 from sized_runs import sized
 
 from nas_rnn.engine import Engine, RunList, RunSource, Sequential
@@ -123,7 +123,7 @@ class Clock:
         except psutil.Error:
             return
         if worker in self._before:
-            self.seconds[run] = round(now - self._before[worker], 2)
+            self.seconds[run] = round(self.seconds.get(run, 0.0) + now - self._before[worker], 2)
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(
                     f"\n{json.dumps({run: self.seconds[run]})}"
@@ -158,6 +158,8 @@ class Folder:
         if not kept.is_file():
             kept.write_text(json.dumps(now, indent=1) + "\n", encoding="utf-8")
         before = json.loads(kept.read_text(encoding="utf-8"))
+        for one in (before, now):
+            del one["training"]["epochs"]  # at a constant rate runs can be trained on, and cut
         differing = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
         if differing:
             raise UserError(
@@ -165,16 +167,16 @@ class Folder:
             )
 
     def earlier(self, spec: RunSpec) -> RunResult | None:
-        """Return the result of a run that has one; what failed is tried again."""
+        """Return the result of a run that has one; what failed is tried again, what has too few epochs trained on."""
         result = RunStore(self.runs / spec.id).read_result()
-        return None if result is None or result.status == "failed" else result
+        if result is None or result.status == "failed":
+            return None
+        is_whole = _diverged(result) or len(result.epochs) >= spec.training.cap
+        return result if is_whole else None
 
     def on_done(self, spec: RunSpec, result: RunResult) -> None:
-        store = RunStore(self.runs / spec.id)
-        if workers := store.read_workers():
+        if workers := RunStore(self.runs / spec.id).read_workers():
             self.clock.ended(spec.id, workers[-1]["pid"])
-        if result.status != "failed":
-            store.drop_checkpoint()
         best = "none" if result.best_metric is None else f"{result.best_metric:.4f}"
         seconds = self.clock.seconds.get(spec.id, math.nan)
         print(f"{spec.id} {spec.name}: {result.status}, best {best}, {seconds:.1f} s of CPU", flush=True)
@@ -246,7 +248,7 @@ def train(
         stage = folder.stage(list(first.values()))
         yield stage
         results.update(stage.results)
-        ranked = sorted(specs, key=lambda digest: loss_of(results[first[digest].id]))
+        ranked = sorted(specs, key=lambda digest: loss_of(results[first[digest].id], first[digest]))
         others = [
             on_seed(digest, specs[digest], seed) for seed in range(1, seeds) for digest in ranked[:best]
         ]
@@ -270,14 +272,22 @@ def train(
     return results
 
 
-def loss_of(result: RunResult) -> float:
-    """Return the loss by which cells are ranked: infinite where a run diverged."""
-    return math.inf if _diverged(result) or result.best_metric is None else result.best_metric
-
-
 def _diverged(result: RunResult) -> bool:
     """Whether a run diverged, also where its curve had come to an end before that: others went on then."""
     return result.ended_because == "diverged"
+
+
+def tabled(result: RunResult, epochs: int, cpu_seconds: float | None = None) -> TabledRun:
+    """Return so many epochs of a run; what more of them took is not told."""
+    curve = tuple(record.metric for record in result.epochs)
+    ending: Ending = "diverged" if _diverged(result) and len(curve) < epochs else "finished"
+    return TabledRun(curve[:epochs], ending, cpu_seconds if len(curve) <= epochs else None)
+
+
+def loss_of(result: RunResult, spec: RunSpec) -> float:
+    """Return the loss by which cells are ranked: infinite where a run diverged."""
+    loss = tabled(result, spec.training.cap).loss(spec.training.cap)
+    return math.inf if loss is None else loss
 
 
 def table_of(
@@ -290,17 +300,14 @@ def table_of(
 ) -> CellTable:
     """Return the table of all that was trained."""
 
-    def run_of(result: RunResult) -> TabledRun:
-        curve = tuple(record.metric for record in result.epochs)
-        return TabledRun(curve, "diverged" if _diverged(result) else "finished", seconds.get(result.id))
-
     cells = []
     for candidate in candidates:
         digest, spec = candidate.digest, specs[candidate.digest]
         ids = {seed: on_seed(digest, spec, seed).id for seed in range(seeds)}
         own = {seed: results[id] for seed, id in ids.items() if id in results}
         parameters = own[0].parameters
-        runs = {seed: run_of(result) for seed, result in own.items()}
+        epochs = spec.training.cap
+        runs = {seed: tabled(result, epochs, seconds.get(result.id)) for seed, result in own.items()}
         cells.append(TabledCell(digest, dict(candidate.decisions or {}), spec.hidden_size, parameters, runs))
     return CellTable(about, tuple(cells))
 
@@ -314,7 +321,7 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--characters", type=int, default=30_000, help="of the embedded text")
     parser.add_argument("--embedding", type=int, default=16)
     parser.add_argument("--parameters", type=int, default=19_500, help="of each whole model")
-    parser.add_argument("--epochs", type=int, default=9)
+    parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--length", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=0.03)

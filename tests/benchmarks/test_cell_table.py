@@ -21,7 +21,7 @@ from nas_rnn.plugins import load_cell, load_space
 from nas_rnn.spaces import SpaceError
 from nas_rnn.strategies import TPE, Evolution, Exhausted, RandomSearch
 from nas_rnn.testing import check_space
-from nas_rnn.training import RunResult, RunStore, TrainingOptions
+from nas_rnn.training import EpochRecord, RunResult, RunStore, TrainingOptions
 from tests.in_process import InProcessEngine
 
 KEPT = {
@@ -36,6 +36,17 @@ SETTINGS = script.Settings(
     training=TrainingOptions(epochs=2, batch=8, length=16, device="cpu"),
     task_options={"characters": 3000, "embedding": 4},
     kept=KEPT,
+)
+
+RECORD = EpochRecord(
+    epoch=1,
+    train_loss=2.0,
+    valid_loss=2.0,
+    metric=2.0,
+    seconds=1.0,
+    units_per_second=100.0,
+    gradient_norm=1.0,
+    clipped=0.0,
 )
 
 
@@ -100,6 +111,21 @@ def test_runs_are_kept_and_those_that_lack_are_trained_again(
         without_seconds(cell) for cell in table.cells
     ]
     assert trained == [lost]
+
+
+def test_runs_are_trained_on_and_cut(tiny: tuple[CellTable, Path], tmp_path: Path, here: None) -> None:
+    """One epoch and then the second gives what both at once give, and the other way round."""
+    table, _ = tiny
+    short = replace(SETTINGS, training=replace(SETTINGS.training, epochs=1))
+    first = made(tmp_path, best=0, settings=short)
+    assert [first.curve(cell.digest) for cell in first.cells] == [
+        table.curve(cell.digest)[:1] for cell in table.cells
+    ]
+    assert [without_seconds(cell) for cell in made(tmp_path).cells] == [
+        without_seconds(cell) for cell in table.cells
+    ]
+    again = made(tmp_path, best=0, settings=short)
+    assert [without_seconds(cell) for cell in again.cells] == [without_seconds(cell) for cell in first.cells]
 
 
 def without_seconds(cell: TabledCell) -> TabledCell:
@@ -275,18 +301,21 @@ def test_the_documentation_has_the_figures_of_the_shipped_table(shipped: CellTab
         assert line in page.splitlines(), line
 
 
-def test_a_result_that_diverged_late_counts_as_diverged() -> None:
+def test_a_run_that_diverged_counts_as_far_as_it_went() -> None:
+    """Also where its curve had come to an end before that, so that a search would take it as finished."""
+    records = [replace(RECORD, epoch=epoch, metric=metric) for epoch, metric in ((1, 3.0), (2, 2.0))]
     result = RunResult(
         id="a",
         status="finished",
         reason=None,
-        epochs=[],
-        best_epoch=1,
+        epochs=records,
+        best_epoch=2,
         best_metric=2.0,
         parameters=9,
         test_statistics=None,
         seconds=1.0,
         ended_because="diverged",
     )
-    assert script.loss_of(result) == math.inf
-    assert script.loss_of(replace(result, ended_because="budget")) == 2.0
+    assert script.tabled(result, 3, 1.5) == TabledRun((3.0, 2.0), "diverged", 1.5)
+    assert script.tabled(result, 2, 1.5) == TabledRun((3.0, 2.0), "finished", 1.5)
+    assert script.tabled(result, 1, 1.5) == TabledRun((3.0,), "finished", None)
