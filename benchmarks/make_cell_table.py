@@ -247,14 +247,14 @@ def train(
         first = {digest: on_seed(digest, spec, 0) for digest, spec in specs.items()}
         stage = folder.stage(list(first.values()))
         yield stage
-        results.update(stage.results)
+        results.update(whole(stage))
         ranked = sorted(specs, key=lambda digest: loss_of(results[first[digest].id], first[digest]))
         others = [
             on_seed(digest, specs[digest], seed) for seed in range(1, seeds) for digest in ranked[:best]
         ]
         stage = folder.stage(others)
         yield stage
-        results.update(stage.results)
+        results.update(whole(stage))
 
     engine = Engine(
         workers=workers,
@@ -266,10 +266,15 @@ def train(
     )
     with engine:
         engine.run(Sequential(stages()))
-    failed = {id: result.reason for id, result in results.items() if result.status == "failed"}
+    return results
+
+
+def whole(stage: RunList) -> dict[str, RunResult]:
+    """Return the results of a stage that has ended; NasRnnError where runs failed: a table has no gaps."""
+    failed = {id: result.reason for id, result in stage.results.items() if result.status == "failed"}
     if failed:
         raise NasRnnError(f"runs that failed, and are tried again at the next start: {failed}")
-    return results
+    return stage.results
 
 
 def _diverged(result: RunResult) -> bool:
