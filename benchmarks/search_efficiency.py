@@ -23,9 +23,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cell_table import CellTable
 from efficiency.peers import PEERS, installed_peers
 from efficiency.picture import draw
-from efficiency.problems import Problem, pool_problem
+from efficiency.problems import Problem, pool_problem, table_problem
 from efficiency.searching import Maker, Searches, evaluations_for, joined, result, search
 from rich.console import Console
 from rich.progress import Progress
@@ -102,7 +103,7 @@ def _count(text: str) -> int:
 
 def _problem(options: argparse.Namespace) -> Problem:
     if options.table:
-        raise UserError("the table is not there yet")
+        return table_problem(CellTable.load())
     return pool_problem(options.pool, options.half)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import fmean
 
 import numpy as np
+from cell_table import CellTable
 
 from nas_rnn.errors import UserError
 from nas_rnn.spaces import FiniteSpace, Space, StoredRecipe, load_recipes
@@ -59,6 +60,26 @@ def pool_problem(path: Path, half: str = "") -> Problem:
     name = path.name + (f", half {half}" if half else "")
     seen = {digest: None if value >= DIVERGED else value for digest, value in truth.items()}
     return Problem(name, "test perplexity", FiniteSpace("pool", cells), truth, seen)
+
+
+def table_problem(table: CellTable) -> Problem:
+    """Return the problem of a table of trained cells; a search is told the loss of the first seed.
+
+    It is judged by the mean over the seeds that a cell has: the best have three, so a lucky run counts little. What
+    diverged counts as the worst that did not.
+    """
+    truth: dict[str, float] = {}
+    seen: dict[str, float | None] = {}
+    curves = {}
+    for cell in table.cells:
+        losses = [table.loss(cell.digest, seed, table.epochs) for seed in cell.seeds]
+        seen[cell.digest] = losses[0]
+        finite = [loss for loss in losses if loss is not None]
+        truth[cell.digest] = fmean(finite) if len(finite) == len(losses) else math.inf
+        curves[cell.digest] = table.curve(cell.digest, 0)
+    worst = max(value for value in truth.values() if math.isfinite(value))
+    truth = {digest: min(value, worst) for digest, value in truth.items()}
+    return Problem("table of gated cells", "bits per character", table.space, truth, seen, curves)
 
 
 def _check_losses(row: StoredRecipe, path: Path) -> None:
