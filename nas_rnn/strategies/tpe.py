@@ -40,9 +40,9 @@ class TPE(Strategy):
     neighbours: ClassVar[int] = 20
     """How many neighbours of known cells in a row make the next candidate a random one."""
 
-    most: ClassVar[int] = 400
+    most: ClassVar[int] = 200
     """At so many trials the sampler forgets all but `kept`: what a choice costs grows with what it knows."""
-    kept: ClassVar[int] = 200
+    kept: ClassVar[int] = 100
     """Half of these are the best trials, of which the sampler takes 25 at most as good ones, the others the latest."""
 
     def __init__(self, space: Space, seed: int) -> None:

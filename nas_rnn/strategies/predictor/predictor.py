@@ -43,8 +43,10 @@ class Predictor(Strategy):
     """Below which of the best cells known a proposal is to lie: the best alone may have been lucky."""
     parents: ClassVar[int] = 10
     """From so many of the best cells known proposals are mutated."""
-    fresh: ClassVar[int] = 24
-    """How many proposals are added before each choice."""
+    first: ClassVar[int] = 64
+    """How many proposals the first choice is made from."""
+    fresh: ClassVar[int] = 8
+    """How many are added before each later choice: making and describing them is most of what a choice costs."""
     kept: ClassVar[int] = 200
     """How many proposals stay for the next choice."""
     random_share: ClassVar[float] = 0.25
@@ -121,7 +123,7 @@ class Predictor(Strategy):
 
     def _add_proposals(self) -> None:
         good = sorted(self._losses, key=self._losses.__getitem__)[: self.parents]
-        for _ in range(self.fresh):
+        for _ in range(self.fresh if self._pool else self.first):
             if self._mutate is None or self._rng.random() < self.random_share:
                 proposal: Candidate | None = self.space.sample(self._rng)
             else:
