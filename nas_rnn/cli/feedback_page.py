@@ -25,9 +25,7 @@ def print_feedback(feedback: Feedback) -> None:
     where = f" ({one_line(feedback.source)})" if feedback.source not in ("", name) else ""
     again = ", evaluated before" if feedback.known else ""
     target.print(
-        Text.assemble(
-            (one_line(name), "bold"), f"{where}: ", (word, _COLOURS.get(word, "")), again
-        ),
+        Text.assemble((one_line(name), "bold"), f"{where}: ", (word, _COLOURS.get(word, "")), again),
         soft_wrap=True,
     )
     for sentence in feedback.words:

@@ -91,7 +91,7 @@ class Runs:
 
     def kept(self, one: Challenger) -> list[RunResult]:
         """Return the results that a cell has, pair by pair up to the first that is missing."""
-        found = []
+        found: list[RunResult] = []
         while (result := self._kept(self.spec(one, len(found)))) is not None:
             found.append(result)
         return found
