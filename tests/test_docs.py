@@ -227,3 +227,20 @@ def test_the_layers_of_the_documentation_are_those_of_the_contract():
     listed = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("    cli\n")
     lines = (listed[1] + listed[2]).partition("\n\n")[0].splitlines()
     assert [line.split(" | ") for line in map(str.strip, lines)] == layers
+
+
+def test_every_field_of_feedback_on_a_proposed_cell_is_in_the_documentation() -> None:
+    from dataclasses import fields
+    from typing import get_args
+
+    from nas_rnn.comparison.racing import RaceVerdict
+    from nas_rnn.experiment import feedback as module
+
+    page = (ROOT / "docs/proposers.md").read_text(encoding="utf-8")
+    kinds = (module.Feedback, module.Gap, module.Reach, module.PathReach, module.TrainingCost)
+    names = {field.name for kind in kinds for field in fields(kind)} - {"baseline_seconds_per_epoch"}
+    names |= {field.name for kind in (module.Problem, module.Divergence) for field in fields(kind)} - {
+        "epochs"
+    }
+    for name in {*names, *get_args(RaceVerdict), *get_args(module.FeedbackStatus)}:
+        assert re.search(rf"`{name}`", page), name

@@ -70,7 +70,7 @@ def find_cell(name: str, runs: Path) -> Cell:
 
 def unfinished(folder: RunFolder, lacks: str) -> UserError:
     """Return the error for a search that has not got so far: how to finish it, or why it never will."""
-    RunReader(folder).require_no_study()
+    RunReader(folder).final_kind()
     no_final = RunReader(folder).no_final()
     if no_final:
         return UserError(f"{lacks.removesuffix(' yet')}: {no_final}")

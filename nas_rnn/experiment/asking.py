@@ -10,7 +10,7 @@ from typing import Any
 from nas_rnn import plugins
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.cells.graph.verify import verify
-from nas_rnn.errors import UserError
+from nas_rnn.errors import NasRnnError, UserError
 from nas_rnn.experiment.stages.strategy import CONSTRAINED_SECONDS, make_strategy, require_candidates
 from nas_rnn.run_folder.config import SearchConfig, read_config
 from nas_rnn.run_folder.dataset import stored_shown
@@ -55,7 +55,8 @@ def propose(
     mean on validation data, of others that were asked for that they are under way. A cell of no decisions teaches a
     strategy on decisions nothing but that it is known.
 
-    Raises UserError, Exhausted and Infeasible as the strategy and its space do.
+    Raises UserError for a strategy or space that there is not, that do not fit, or constraints that hardly anything
+    keeps; NasRnnError where there is no more candidate.
     """
     settings = read_config(
         SearchConfig,
@@ -66,10 +67,13 @@ def propose(
     require_candidates(made, settings)
     found = plugins.registry().find("space", space), plugins.registry().find("strategy", strategy)
     seconds = CONSTRAINED_SECONDS if constraints else None
-    with plugins.running(*found, seconds=seconds, passing=(Exhausted, Infeasible)):
-        _tell_all(made, folder, events, space)
-        candidate = made.ask()
-        verify(candidate.cell)
+    try:
+        with plugins.running(*found, seconds=seconds, passing=(Exhausted, Infeasible)):
+            _tell_all(made, folder, events, space)
+            candidate = made.ask()
+            verify(candidate.cell)
+    except Exhausted as error:
+        raise NasRnnError(f"{error}; ask another strategy or space") from None
     decisions = None if candidate.decisions is None else dict(candidate.decisions)
     return Proposal(cell=candidate.cell, decisions=decisions, strategy=strategy, space=space)
 

@@ -176,8 +176,8 @@ class OutsideStudy:
     ) -> Proposal:
         """Return the next candidate of a strategy, which has heard of all that was evaluated and told so far.
 
-        Raises UserError where there is no such strategy or space, or they do not fit; Exhausted and Infeasible as a
-        strategy does.
+        Raises UserError where there is no such strategy or space, or they do not fit; NasRnnError where there is no
+        more candidate.
         """
         with self._held():
             proposal = propose(

@@ -33,11 +33,6 @@ def words_of(
     told = [_claim(feedback, own)]
     if lstm is not None and (against is None or lstm.digest != against.digest):
         told.append(f"Against {cell_name(lstm.name)}, the first incumbent: {_figures(feedback, lstm)}.")
-    if feedback.diverged is not None:
-        after = feedback.diverged.epochs
-        told.append(
-            f"It diverged on seed {feedback.diverged.seed}, after {after} whole epochs: {feedback.diverged.reason}."
-        )
     if feedback.curve and first is not None:
         told.append(_curve(feedback, first, None if lstm is None else lstm.name, baseline))
     if feedback.gradient is not None:
@@ -69,11 +64,13 @@ def _claim(feedback: Feedback, own: str) -> str:
         return f"{own} is not decided yet: {feedback.reason}; evaluate it again to go on."
     if feedback.status == "failed":
         return f"{own} could not be trained: {feedback.reason}."
+    if feedback.diverged is not None and feedback.verdict == "worse":
+        seed, after = feedback.diverged.seed, feedback.diverged.epochs
+        when = f"after {after} epoch{'s' if after > 1 else ''}" if after else "in its first epoch"
+        return f"{own} is worse than the incumbent: it diverged on seed {seed}, {when} ({feedback.diverged.reason})."
     if gap is None or feedback.verdict is None:
         return f"{own}: {feedback.reason}." if feedback.reason else f"{own} has no result."
     claim = _CLAIMS[feedback.verdict].format(own=own, other=_incumbent_name(feedback, gap))
-    if feedback.verdict == "worse" and feedback.status == "diverged":
-        return f"{claim}: {feedback.reason}."
     reason = f"; {feedback.reason}" if feedback.reason else ""
     return f"{claim}: {_figures(feedback, gap)}{reason}."
 

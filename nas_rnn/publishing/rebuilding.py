@@ -37,7 +37,7 @@ def rebuild_runs(runs: Path, name: str) -> None:
     """
     folder = RunFolder.open_existing(runs, name)
     reader = RunReader(folder)
-    reader.require_no_study()
+    reader.final_kind()
     config = reader.config()
     plugins.use_folders(config.plugins)
     task = plugins.registry().find("task", config.task).value(**config.task_options)

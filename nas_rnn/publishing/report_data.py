@@ -45,9 +45,7 @@ def make_report(name: str, *, runs: str | Path = "runs") -> Path:
     Raises UserError where there is none of that name, or it is of before facts of its task were kept and the task is
     not to be found any more.
     """
-    folder = RunFolder.open_existing(Path(runs), name)
-    RunReader(folder).require_no_study()
-    return write_report(folder)
+    return write_report(RunFolder.open_existing(Path(runs), name))
 
 
 def write_report(folder: RunFolder, task: Task | None = None) -> Path:
@@ -82,7 +80,7 @@ def gather(folder: RunFolder, task: Task | None = None) -> Report:
     baseline = of_id.get(BASELINE_ID)
     report = Report(
         name=folder.name,
-        kind=manifest.kind,
+        kind=reader.final_kind(),
         metric=shown.metric,
         monitor=shown.monitor,
         task=config["task"],

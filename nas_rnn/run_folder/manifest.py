@@ -6,11 +6,13 @@ import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, cast
 
 from nas_rnn.errors import NasRnnError, UserError
 
-Kind = Literal["search", "compare", "ablate", "evaluate"]
+FinalKind = Literal["search", "compare", "ablate"]
+Kind = FinalKind | Literal["evaluate"]
+"""What has a final of its own, and studies that are driven from outside, whose final is a comparison."""
 
 NAMES: Mapping[Kind, str] = {
     "search": "search",
@@ -73,7 +75,7 @@ def parse_manifest(content: object, place: str) -> Manifest:
             "that wrote it"
         )
     kind, identity, began = content.get("kind", "search"), content.get("id"), content.get("began_ms")
-    if kind not in get_args(Kind) or not isinstance(identity, str) or not isinstance(began, int | None):
+    if kind not in NAMES or not isinstance(identity, str) or not isinstance(began, int | None):
         raise damaged(
             place, f"kind {kind!r}, id {identity!r} and began_ms {began!r} are not what they must be"
         )

@@ -14,7 +14,7 @@ from nas_rnn.run_folder.config import CompareConfig, SearchConfig, load_toml, re
 from nas_rnn.run_folder.dropped import Dropped
 from nas_rnn.run_folder.evaluate_config import EvaluateConfig
 from nas_rnn.run_folder.layout import FINAL, RunFolder
-from nas_rnn.run_folder.manifest import FORMAT, NAMES, Manifest, damaged, parse_manifest
+from nas_rnn.run_folder.manifest import FORMAT, NAMES, FinalKind, Manifest, damaged, parse_manifest
 from nas_rnn.strategies import Study, Trial
 from nas_rnn.training import RunResult, RunSpec
 
@@ -65,14 +65,16 @@ class RunReader:
                 f"{shlex.quote(f'{name}-2')}` begins a new one like it"
             )
 
-    def require_no_study(self) -> None:
-        """Raise UserError for a study that is driven from outside: what it lacks, its final has."""
-        if self.manifest().kind == "evaluate":
+    def final_kind(self) -> FinalKind:
+        """Return the kind of the folder; UserError for a study that is driven from outside, which has no final."""
+        kind = self.manifest().kind
+        if kind == "evaluate":
             name = self.folder.name
             raise UserError(
                 f"{name!r} is a study of proposed cells; `nas-rnn promote --study {shlex.quote(name)}` runs its final, "
                 "a comparison, which has a report, pages and trained models"
             )
+        return kind
 
     def settings(self) -> dict[str, Any]:
         """Return the configuration as plain values, whatever version wrote it."""

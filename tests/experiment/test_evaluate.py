@@ -88,9 +88,8 @@ def test_a_diverging_cell_is_worse_after_its_first_run_and_says_where(tmp_path: 
     assert (found.status, found.verdict, found.value) == ("diverged", "worse", None)
     assert found.diverged is not None
     assert (found.diverged.seed, found.diverged.epochs) == (1, 1)
-    assert any(
-        "diverged on seed 1, after 1 whole epochs: loss became nan in epoch 2" in line for line in found.words
-    )
+    told = "it diverged on seed 1, after 1 epoch (loss became nan in epoch 2, step 3)."
+    assert found.words[0] == f"`wild` is worse than the incumbent: {told}"
 
 
 def test_an_incumbent_that_diverges_later_is_an_end_without_a_winner(tmp_path: Path) -> None:
