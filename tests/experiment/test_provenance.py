@@ -13,6 +13,7 @@ from nas_rnn import plugins
 from nas_rnn.cells import operations
 from nas_rnn.cells.graph.operations import restore_operations
 from nas_rnn.errors import UserError
+from nas_rnn.experiment.stages.filtering import Filter
 from nas_rnn.experiment.stages.listening import RunListener
 from nas_rnn.experiment.stages.proposals import SearchSource
 from nas_rnn.experiment.stages.strategy import make_strategy
@@ -92,6 +93,7 @@ def propose(searched, trials: int) -> None:
     source = SearchSource(
         config=searched.config,
         models=searched.models,
+        filter=Filter(searched.config, searched.models, searched.folder),
         folder=searched.folder,
         notify=searched.notify,
         study=study,

@@ -35,6 +35,7 @@ def test_a_strategy_hears_of_trials_that_ended_and_of_trials_under_way(tmp_path,
     source = SearchSource(
         config=SimpleNamespace(space="gated", strategy="random", scheduler="none"),
         models=SimpleNamespace(measures=measures),
+        filter=None,
         folder=None,
         notify=None,
         study=study,
