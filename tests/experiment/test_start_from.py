@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 import nas_rnn
+from nas_rnn.cells.graph.nodes import Linear
 from nas_rnn.errors import UserError
 from nas_rnn.experiment.session import prepare
 from nas_rnn.experiment.stages.earlier import learned_by, notice_of
+from nas_rnn.experiment.stages.strategy import make_strategy
 from nas_rnn.run_folder.config import SearchConfig, read_config
 from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.run_folder.reader import RunReader
@@ -188,3 +190,17 @@ def test_a_cell_that_no_model_can_have_begins_no_search(place: Path) -> None:
 def test_a_folder_of_before_has_one_name(place: Path) -> None:
     assert read_config(SearchConfig, {"start_from": "first"}).start_from == ("first",)
     assert read_config(SearchConfig, {"start_from": ["first", "lstm"]}).start_from == ("first", "lstm")
+
+
+@pytest.mark.parametrize("control", [False, True])
+def test_a_space_of_changed_cells_begins_at_those_that_were_given(control: bool) -> None:
+    config = read_config(SearchConfig, {"space": "rewrites", "constraints": ["states<=2"]})
+    cells = [nas_rnn.load_cell("lstm")]
+    learned = []
+    for starts in ((), cells):
+        strategy = make_strategy(config, 0, control=control, starts=starts)
+        nodes = [node for _ in range(8) for node in strategy.ask().cell.nodes]
+        learned.append(sum(isinstance(node, Linear) for node in nodes) / 8)
+    assert learned[0] < 3 < learned[1]  # the vanilla RNN has one, the LSTM four
+    plain = make_strategy(read_config(SearchConfig, {"space": "gated"}), 0, starts=cells)
+    assert plain.space.name == "gated"

@@ -3,7 +3,7 @@
 import pytest
 
 from nas_rnn.errors import UserError
-from nas_rnn.plugins import load_space
+from nas_rnn.plugins import load_cell, load_space
 from nas_rnn.spaces import Candidate
 from nas_rnn.strategies import Evolution
 from tests.strategies.small_spaces import Drawn, Mutable, conditional
@@ -93,3 +93,25 @@ def test_a_space_that_cannot_mutate_is_refused_with_what_would_work():
         UserError, match=r"'drawn' has neither decisions nor mutate.*'random' works with every space"
     ):
         Evolution(Drawn(), 0)
+
+
+def test_a_good_cell_from_elsewhere_that_the_space_cannot_read_has_no_children():
+    """On decisions it has none to change; of `nas_bench_nlp` it has no recipe."""
+    for space in (gated, load_space("nas_bench_nlp")):
+        strategy = Few(space, 0)
+        first = [strategy.ask() for _ in range(3)]
+        for candidate, loss in zip(first, (3.0, 1.0, 2.0), strict=True):
+            strategy.tell(candidate, loss)
+        strategy.tell(Candidate(load_cell("slstm")), 0.5)
+        children = [strategy.ask() for _ in range(4)]
+        if space is gated:
+            assert {steps(first[1], child) for child in children} == {1}
+        assert "slstm" not in {member.cell.name for _, member in strategy._living}
+
+
+def test_a_readable_cell_from_elsewhere_is_a_parent():
+    strategy = Few(load_space("rewrites"), 0)
+    for _ in range(3):
+        strategy.tell(strategy.ask(), 1.0)
+    strategy.tell(Candidate(load_cell("slstm")), 0.5)
+    assert {len(strategy.ask().cell.states) for _ in range(4)} & {3, 4, 5}
