@@ -1,6 +1,7 @@
 """Searches with a supernet on char-lm, each beside a random search that trains on as many characters.
 
     python benchmarks/one_shot.py --folder one-shot
+    python benchmarks/one_shot.py differentiable --folder one-shot --seeds 3
     python benchmarks/one_shot.py --folder one-shot --table
 
 Each strategy searches the space of DARTS once a seed, in a run folder of its own under ``--folder``; a search that is
@@ -27,7 +28,7 @@ OPTIONS = {
     "task": "char-lm",
     "space": "darts",
     "params": 20_000,
-    "epochs": 9,
+    "epochs": 6,
     "supernet_epochs": 9,
     "trials": 6,
     "tune": 0,
@@ -74,12 +75,13 @@ def told(strategy: str, seed: int, reader: RunReader) -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("strategies", nargs="*", default=STRATEGIES, metavar="STRATEGY", help="default: both")
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=1, help="how many seeds, from 0 on")
     parser.add_argument("--table", action="store_true", help="train nothing: only what is complete is told")
     given = parser.parse_args()
     for seed in range(given.seeds):
-        for strategy in STRATEGIES:
+        for strategy in given.strategies:
             complete = (given.folder / f"{strategy}-{seed}/comparison.json").is_file()
             if complete or not given.table:
                 print("\n".join(told(strategy, seed, searched(strategy, seed, given.folder))), flush=True)

@@ -12,7 +12,7 @@ from nas_rnn import plugins
 from nas_rnn.engine.sampling import Sampler, machine_reader
 from nas_rnn.errors import UserError
 from nas_rnn.oneshot import SupernetPlan
-from nas_rnn.spaces import constrained, parse_constraints
+from nas_rnn.spaces import DecisionSpace, constrained, parse_constraints
 from nas_rnn.tasks import Task, TaskData
 from nas_rnn.training import CannotStore, Diverged, RunSpec, RunStore
 from nas_rnn.training.files import Files
@@ -130,6 +130,7 @@ class Worker:
 
         plan = SupernetPlan.from_dict(store.read_supernet())
         space = constrained(plugins.load_space(plan.space), parse_constraints(plan.constraints))
+        assert isinstance(space, DecisionSpace), "only such a space has a supernet"
         return SupernetTrainer(self._spec, plan, space, task, self._data_for(self._spec), store)
 
     def _make_task(self) -> Task:

@@ -157,7 +157,6 @@ class _LookedAt:
     drawn: tuple[Candidate, ...]
 
 
-@lru_cache(maxsize=4)  # a strategy is made several times for a search, and a hundred cells take a second
 def _looked_at(space: Space) -> _LookedAt:
     """Return candidates that own the same weights; `SpaceError` where some own others."""
     if not isinstance(space, DecisionSpace):
@@ -165,6 +164,11 @@ def _looked_at(space: Space) -> _LookedAt:
             f"the space {space.name!r} works on cells, and a one-shot strategy needs decisions; the strategy 'random' "
             "works with every space"
         )
+    return _of_decisions(space)
+
+
+@lru_cache(maxsize=4)  # a strategy is made several times for a search, and a hundred cells take a second
+def _of_decisions(space: DecisionSpace) -> _LookedAt:
     first = _build(space, {})
     varied = {
         (choice.key, label): _build(space, {choice.key: label})
@@ -267,7 +271,7 @@ def _stretch(space: str, cell: Cell, axes: Sequence[Axis]) -> ChoiceNode:
     for axis in axes:
         for options in axis.reads.values():
             read = {index for inputs in options for index in inputs}
-            chosen = read - set.intersection(*map(set, options))
+            chosen = read - set(options[0]).intersection(*options[1:])
             if any(index >= first for index in chosen) or len({sizes[index] for index in chosen}) > 1:
                 raise _no_chain(
                     space, f"{keys} choose among values that are not all there before, or of several sizes"

@@ -117,7 +117,7 @@ def test_a_supernet_that_ranks_nothing_ends_the_search_in_words(place: Path) -> 
     with pytest.raises(
         NasRnnError, match=r"the supernet of the space 'two_nodes' diverged before .*--learning-rate"
     ):
-        searched(place, strategy="weight-sharing", learning_rate=1e30, clip=0.0, name="diverged")
+        searched(place, strategy="weight-sharing", learning_rate=1e39, clip=0.0, name="diverged")
 
 
 def test_epochs_of_a_supernet_are_for_strategies_that_have_one(place: Path) -> None:

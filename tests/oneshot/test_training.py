@@ -141,7 +141,7 @@ def test_a_rank_is_the_monitor_on_validation_with_the_shared_weights(make: Make,
 
 
 def test_one_that_diverges_before_an_epoch_ranks_nothing(make: Make) -> None:
-    trainer = make(two, False, learning_rate=1e30, clip=0.0)
+    trainer = make(two, False, learning_rate=1e39, clip=0.0)
     with pytest.raises(Diverged):
         for _ in range(3):
             trainer.run_epoch()

@@ -20,7 +20,8 @@ CONTROL = "random"
 """The strategy that every other one is measured against."""
 
 CONSTRAINED_SECONDS = 600.0
-"""How long a proposal may take where a space has constraints: a thousand candidates may be drawn for one."""
+"""How long a proposal may take where a space has constraints: a thousand candidates may be drawn for one. As long may a
+one-shot strategy take to look at a space: it builds a hundred."""
 
 
 def has_random_search(config: SearchConfig) -> bool:
@@ -101,7 +102,9 @@ def make_strategy(
     kind = plugins.registry().find("strategy", CONTROL if control else config.strategy)
     seed = derived_seed(config.seed, "search", FIRST_CONTROL_SEED - 1) if control else config.seed
     space = space_of(config, starts)
-    with plugins.running(kind, plugin, passing=(UserError,)):
+    builds_many = isinstance(kind.value, type) and issubclass(kind.value, OneShot)
+    seconds = CONSTRAINED_SECONDS if builds_many else None
+    with plugins.running(kind, plugin, seconds=seconds, passing=(UserError,)):
         strategy = kind.value(space, seed + earlier_trials)
         if not isinstance(strategy, Strategy):
             raise TypeError("a strategy is a subclass of nas_rnn.strategies.Strategy")
