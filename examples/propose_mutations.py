@@ -1,6 +1,6 @@
 """Proposes cells from outside: mutations of the best cell so far, each measured against it on validation data.
 
-    python examples/propose_mutations.py            # three, on the beginning of the embedded text; some minutes
+    python examples/propose_mutations.py            # three, on the beginning of the embedded text
     python examples/propose_mutations.py 20         # as many as that; what was evaluated before is not trained again
 
 A mutation here swaps one word of the cell's text for another, as a script in any language could.
