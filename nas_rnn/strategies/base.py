@@ -36,7 +36,7 @@ class Strategy(ABC):
 
     @abstractmethod
     def tell(self, candidate: Candidate, loss: float | None) -> None:
-        """Hear that ``candidate`` ended with ``loss`` (smaller is better; None: it diverged or failed).
+        """Hear that ``candidate`` ended with ``loss`` (smaller is better; None: it diverged, failed or was dropped).
 
         The loss is the best of its epochs on the validation part, after the same number of epochs for all: those of
         the first rung of a halving, or all. A candidate may be told that was never asked for here.
