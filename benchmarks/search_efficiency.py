@@ -171,7 +171,7 @@ def _median(searches: Searches) -> Any:
 def _print(console: Console, told: dict[str, Any]) -> None:
     place = str(min(told["evaluations"], told["cells"]))
     table = Table(
-        title=f"{told['problem']}: {told['cells']} cells, the ten best of all {told['best_ten_of_all']:.2f}; "
+        title=f"{told['problem']}: {told['cells']} cells, the ten best of all {_shown(told['best_ten_of_all'])}; "
         f"{told['unit']} after {place} evaluations, median of {told['seeds']} searches",
         title_justify="left",
     )
@@ -188,13 +188,18 @@ def _print(console: Console, told: dict[str, Any]) -> None:
         )
         table.add_row(
             name,
-            f"{best['median']:.2f}",
-            f"{top['median']:.2f}",
-            f"{top['low']:.2f} to {top['high']:.2f}",
+            _shown(best["median"]),
+            _shown(top["median"]),
+            f"{_shown(top['low'])} to {_shown(top['high'])}",
             ratio,
             f"{one['seconds_per_choice']:.3f}",
         )
     console.print(table)
+
+
+def _shown(value: float) -> str:
+    """Return a figure with five digits."""
+    return f"{value:.2f}" if value >= 50 else f"{value:.4f}"
 
 
 def _write(path: Path, told: dict[str, Any]) -> None:

@@ -250,7 +250,7 @@ def _tabular(facts: Facts) -> Said:
         return "not asked", "No search was run."
     return (
         "no",
-        f"{_trained(facts)}; no table or surrogate model was used.",
+        f"{_trained(facts)}; no figure comes from a table or a surrogate model.",
     )
 
 

@@ -238,7 +238,7 @@ class SearchConfig(_Config):
     ] = ()
     strategy: Annotated[
         str, Option("Search strategy; see `nas-rnn list strategies`.", WHAT, metavar="NAME")
-    ] = "random"
+    ] = "predictor"
     objectives: Objectives = ()
     start_from: Annotated[
         tuple[str, ...],
@@ -283,7 +283,7 @@ class SearchConfig(_Config):
             "tuned with all that the search cost (lstm-all).",
             BUDGET,
         ),
-    ] = "all"
+    ] = "mean"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas_rnn.cells import Cell
+from nas_rnn.cells.traits import traits
 from nas_rnn.cells.traits.table import trait_table
 from nas_rnn.spaces.choices import SpaceError
 from nas_rnn.spaces.space import Candidate
@@ -54,4 +55,4 @@ class FiniteSpace:
 
     @cached_property
     def _traits(self) -> NDArray[np.float64]:
-        return trait_table([candidate.cell for candidate in self.candidates])[1]
+        return trait_table([traits(candidate.cell) for candidate in self.candidates])[1]

@@ -79,7 +79,9 @@ def test_a_search_meets_each_cell_once_and_is_judged_by_the_truth(pool, kind):
 
 
 def test_anytime_curves():
-    searches = joined([Searches(np.array([[3.0, 1.0, 2.0]]), 0.1), Searches(np.array([[1.0, 5.0, 3.0]]), 0.3)])
+    searches = joined(
+        [Searches(np.array([[3.0, 1.0, 2.0]]), 0.1), Searches(np.array([[1.0, 5.0, 3.0]]), 0.3)]
+    )
     assert searches.best().tolist() == [[3, 1, 1], [1, 1, 1]]
     assert searches.top().tolist() == [[3, 2, 2], [1, 3, 3]]
     told = result(searches, [2])
@@ -115,7 +117,9 @@ def test_it_writes_for_each_strategy_what_was_found_when(monkeypatch, pool, tmp_
 def test_strategies_that_cannot_search_a_list_of_cells_are_left_out_or_refused(monkeypatch, pool, capsys):
     assert run(monkeypatch, "--pool", pool, "--evaluations", 5, "--seeds", 1, "--strategies", "tpe") == 2
     assert "works on decisions" in capsys.readouterr().err
-    assert run(monkeypatch, "--pool", pool, "--evaluations", 5, "--seeds", 1, "--strategies", "evolutoin") == 2
+    assert (
+        run(monkeypatch, "--pool", pool, "--evaluations", 5, "--seeds", 1, "--strategies", "evolutoin") == 2
+    )
     assert "no strategy 'evolutoin'; there are" in capsys.readouterr().err
 
 

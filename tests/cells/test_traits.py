@@ -154,7 +154,7 @@ def test_the_cheapest_cycle_is_the_least_mean():
 
 
 def test_a_table_standardises_and_encodes_its_own_cells_alike():
-    published = zoo()[:30]
+    published = [traits(one) for one in zoo()[:30]]
     table, rows = trait_table(published)
     assert rows.shape == (30, len(table.names)) and np.abs(rows).max() <= FARTHEST
     assert np.array_equal(table.encode(published), rows)

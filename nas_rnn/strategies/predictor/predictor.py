@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from nas_rnn.cells import Cell
+from nas_rnn.cells.traits import traits
 from nas_rnn.cells.traits.table import TraitTable, trait_table
 from nas_rnn.spaces import Candidate, FiniteSpace, Space
 from nas_rnn.strategies.base import Strategy
@@ -28,20 +28,20 @@ Floats = NDArray[np.float64]
 class Predictor(Strategy):
     """Ranks proposals by how far they are expected to lie below the tenth best cell known; the best is trained.
 
-    Cells are described by their traits (`nas_rnn.cells.traits`). What is predicted is the normal score of a cell's
-    rank, those that diverged or failed last, so no unit and no outlier matters. Proposals are mutations of good cells,
-    and random cells; of a list of cells all. Candidates under way count with what their learning curves say so far, or
-    else with what was predicted of them.
+    Cells are described by their traits (`nas_rnn.cells.traits`) and by their decisions, if they have any. What is
+    predicted is the normal score of a cell's rank, those that diverged or failed last, so no unit and no outlier
+    matters. Proposals are mutations of good cells, and random cells; of a list of cells all. Candidates under way count
+    with what their learning curves say so far, or else with what was predicted of them.
     """
 
     name = "predictor"
     summary = "predicts from their equations which of many proposals are good; works with every space"
 
-    start: ClassVar[int] = 10
-    """How many candidates come first at random."""
+    start: ClassVar[int] = 5
+    """How many candidates come first at random, and must have ended before anything is predicted."""
     rank: ClassVar[int] = 10
     """Below which of the best cells known a proposal is to lie: the best alone may have been lucky."""
-    parents: ClassVar[int] = 10
+    parents: ClassVar[int] = 5
     """From so many of the best cells known proposals are mutated."""
     first: ClassVar[int] = 64
     """How many proposals the first choice is made from."""
@@ -49,7 +49,7 @@ class Predictor(Strategy):
     """How many are added before each later choice: making and describing them is most of what a choice costs."""
     kept: ClassVar[int] = 200
     """How many proposals stay for the next choice."""
-    random_share: ClassVar[float] = 0.25
+    random_share: ClassVar[float] = 0.1
     """How many of the proposals are random cells instead of mutations."""
     most: ClassVar[int] = 300
     """How many cells the model is made of: of more, half of them the best, and the latest."""
@@ -180,11 +180,9 @@ class Predictor(Strategy):
         finite = isinstance(self.space, FiniteSpace)
         if self._table is not None and (finite or len(known) < 2 * self._tabled):
             return
-        cells = {digest: candidate.cell for digest, candidate in self._pool.items()}
-        if not finite or self._table is None:
-            cells |= {digest: self._known[digest].cell for digest in self._losses}
-        self._table, rows = trait_table(list(cells.values()))
-        self._rows = dict(zip(cells, rows, strict=True))
+        candidates = {**self._pool, **self._known}
+        self._table, rows = trait_table([described(candidate) for candidate in candidates.values()])
+        self._rows = dict(zip(candidates, rows, strict=True))
         self._tabled = len(known)
 
     def _encode(self, digests: Sequence[str]) -> Floats:
@@ -193,12 +191,18 @@ class Predictor(Strategy):
         assert self._table is not None
         missing = [digest for digest in digests if digest not in self._rows]
         if missing:
-            rows = self._table.encode([self._cell(digest) for digest in missing])
+            rows = self._table.encode([described(self._candidate(digest)) for digest in missing])
             self._rows.update(zip(missing, rows, strict=True))
         return np.array([self._rows[digest] for digest in digests])
 
-    def _cell(self, digest: str) -> Cell:
+    def _candidate(self, digest: str) -> Candidate:
         for known in (self._known, self._pool, self._running):
             if digest in known:
-                return known[digest].cell
+                return known[digest]
         raise AssertionError(f"the cell {digest} was never met")
+
+
+def described(candidate: Candidate) -> dict[str, float]:
+    """Return the traits of a candidate's cell, and which decisions it comes from."""
+    decided = {f"decision: {key}={label}": 1.0 for key, label in (candidate.decisions or {}).items()}
+    return {**traits(candidate.cell), **decided}
