@@ -127,9 +127,8 @@ class Predictor(Strategy):
             if self._mutate is None or self._rng.random() < self.random_share:
                 proposal: Candidate | None = self.space.sample(self._rng)
             else:
-                proposal = self._known[good[int(self._rng.integers(len(good)))]]
-                for _ in range(1 + int(self._rng.random() < 0.5)):
-                    proposal = proposal and self._mutate(proposal, self._rng)
+                parent = self._known[good[int(self._rng.integers(len(good)))]]
+                proposal = self._mutate(parent, self._rng)
             if proposal is not None and not self._unseen.knows(proposal):
                 self._pool.setdefault(proposal.digest, proposal)
 
