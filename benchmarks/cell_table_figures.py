@@ -74,7 +74,7 @@ def spread(table: CellTable) -> Iterator[str]:
     Who has several seeds was chosen by seed 0, so that its mean is too low and its deviation among them too small.
     """
     found = by_seed(table)
-    within = math.sqrt(found.var(axis=1, ddof=1).mean())
+    variances = found.var(axis=1, ddof=1)
     pairs = [
         spearmanr(found[:, a], found[:, b]).statistic
         for a in range(found.shape[1])
@@ -82,7 +82,8 @@ def spread(table: CellTable) -> Iterator[str]:
     ]
     yield f"| cells with {found.shape[1]} seeds that all ended | {len(found)} |"
     yield "|---|---|"
-    yield f"| deviation between seeds of a cell (pooled) | {within:.4f} |"
+    within = f"{math.sqrt(variances.mean()):.4f}, {math.sqrt(np.median(variances)):.4f}"
+    yield f"| deviation between seeds of a cell, pooled and the median | {within} |"
     yield f"| deviation between the cells' means | {found.mean(axis=1).std(ddof=1):.4f} |"
     yield f"| rank correlation between two seeds | {', '.join(f'{value:.2f}' for value in pairs)} |"
     means = f"{found[:, 0].mean():.4f}, {found[:, 1:].mean():.4f}"
