@@ -254,11 +254,7 @@ class SearchConfig(_Config):
     supernet_epochs: Annotated[
         int | None,
         Ge(1),
-        Option(
-            "Epochs of the supernet, with the strategy weight-sharing or differentiable.",
-            BUDGET,
-            unset="as any run",
-        ),
+        Option("Epochs of a one-shot strategy's supernet.", BUDGET, unset="as any run"),
     ] = None
     time: Annotated[
         float | None,
