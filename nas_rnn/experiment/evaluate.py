@@ -29,12 +29,12 @@ from nas_rnn.experiment.study_folder import begin_study, begun, find_study, fold
 from nas_rnn.options import declared
 from nas_rnn.outside import is_file
 from nas_rnn.run_folder.config import SMOKE_WARNING
-from nas_rnn.run_folder.config import seconds as read_seconds
 from nas_rnn.run_folder.evaluate_config import EvaluateConfig
 from nas_rnn.run_folder.journal import EventKind, Journal, JournalEvent
 from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.run_folder.lifecycle import merged
 from nas_rnn.run_folder.reader import RunReader
+from nas_rnn.run_folder.values import seconds as read_seconds
 
 Say = Callable[[str], None]
 """Hears a line of progress."""

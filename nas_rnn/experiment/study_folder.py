@@ -15,7 +15,7 @@ from nas_rnn.cells import Cell
 from nas_rnn.errors import UserError, unknown
 from nas_rnn.experiment.models import Models
 from nas_rnn.options import declared
-from nas_rnn.run_folder.config import absolute, folder_name, read_config, smoked
+from nas_rnn.run_folder.config import absolute, read_config, smoked
 from nas_rnn.run_folder.data_digests import data_digest
 from nas_rnn.run_folder.dataset import keep_facts
 from nas_rnn.run_folder.evaluate_config import EvaluateConfig
@@ -25,6 +25,7 @@ from nas_rnn.run_folder.lifecycle import without_none
 from nas_rnn.run_folder.manifest import NAMES, Manifest, go_on
 from nas_rnn.run_folder.provenance import identities
 from nas_rnn.run_folder.reader import CELLS, MANIFEST, RunReader
+from nas_rnn.run_folder.values import folder_name
 from nas_rnn.tasks.options import begun_before, read_options, typed
 
 

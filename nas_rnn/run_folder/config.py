@@ -5,7 +5,6 @@ The same names hold in Python, in TOML and, with dashes, on the command line, wh
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -19,59 +18,19 @@ from nas_rnn.errors import UserError, suggest
 from nas_rnn.options import BUDGET, RUN, TRAINING, WHAT, Option, declared
 from nas_rnn.outside import large_numbers, shown
 from nas_rnn.run_folder.objectives import Objectives
+from nas_rnn.run_folder.values import (
+    MOST_SEEDS,
+    folder_name,
+    list_of_texts,
+    number_of_seeds,
+    seconds,
+    tuned_options,
+)
 from nas_rnn.training import TrainingOptions
 from nas_rnn.training.options import TUNED, TUNED_IF_ASKED
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
-
-MOST_SEEDS = 100
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-
-
-def seconds(value: object) -> object:
-    """Read a duration such as ``90s``, ``30m``, ``2h`` or ``1h30m`` as seconds."""
-    if value is None or isinstance(value, (int, float)):
-        return value
-    parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", str(value))
-    if not parts or "".join(number + unit for number, unit in parts) != str(value):
-        raise ValueError(f"a duration is written like 90s, 30m, 2h or 1h30m, not {value!r}")
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
-
-
-def folder_name(value: object) -> object:
-    """Return the name of a run folder; ValueError for what no folder is to be called."""
-    if value is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", str(value)):
-        raise ValueError(
-            f"a name is 1 to 100 letters, digits, '.', '_' or '-' and begins with a letter or digit, not {value!r}"
-        )
-    return value
-
-
-def _texts(value: object) -> object:
-    if isinstance(value, str):
-        raise ValueError(f'a list of texts is needed, ["{value}"], not a single text')
-    return value
-
-
-def _tune_over(value: object) -> object:
-    texts = [value] if isinstance(value, str) else value
-    if not isinstance(texts, list | tuple):
-        raise ValueError(f'a list of options is needed, such as ["batch", "clip"], not {value!r}')
-    names = [name.strip().replace("-", "_") for text in texts for name in str(text).split(",")]
-    for name in names:
-        if name not in TUNED_IF_ASKED:
-            anyway = ", ".join([*TUNED, "gate_bias"])
-            raise ValueError(
-                f"{', '.join(TUNED_IF_ASKED)} can be tuned besides what always is ({anyway}), not {name!r}"
-            )
-    return tuple(name for name in TUNED_IF_ASKED if name in names)
-
-
-def _seeds(value: object) -> object:
-    if value == "auto" or (type(value) is int and 1 <= value <= MOST_SEEDS):
-        return value
-    raise ValueError(f"a whole number from 1 to {MOST_SEEDS}, or auto, is needed, not {value!r}")
 
 
 def _time(help: str) -> Option:
@@ -136,7 +95,7 @@ class _Config(TrainingOptions):
             BUDGET,
             metavar="OPTION",
             unset="nothing else",
-            read=_tune_over,
+            read=tuned_options,
         ),
     ] = ()
     seeds: Annotated[
@@ -145,7 +104,7 @@ class _Config(TrainingOptions):
             "Seeds per cell in the final; auto: add seeds until the comparison is decided.",
             BUDGET,
             rule=f"a whole number from 1 to {MOST_SEEDS}, or auto",
-            read=_seeds,
+            read=number_of_seeds,
         ),
     ] = 5
     most_seeds: Annotated[
@@ -233,7 +192,7 @@ class SearchConfig(_Config):
             metavar="RULE",
             flag="--constraint",
             unset="none",
-            read=_texts,
+            read=list_of_texts,
         ),
     ] = ()
     strategy: Annotated[

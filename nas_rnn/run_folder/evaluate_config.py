@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Le
 
 from nas_rnn.options import BUDGET, TRAINING, WHAT, Option
-from nas_rnn.run_folder.config import MOST_SEEDS, CompareConfig
+from nas_rnn.run_folder.config import CompareConfig
+from nas_rnn.run_folder.values import MOST_SEEDS
 
 
 @dataclass(frozen=True, kw_only=True)
