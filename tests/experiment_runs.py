@@ -11,7 +11,7 @@ from pathlib import Path
 
 TINY_RUNS = {"epochs": 2, "params": 2500, "seeds": 2, "batch": 8, "length": 16, "workers": 2, "seed": 1}
 """Options of runs whose epochs take a fraction of a second."""
-TINY = {**TINY_RUNS, "tune": 0, "controls": "none", "reference": "none"}
+TINY = {**TINY_RUNS, "tune": 0, "controls": "none", "reference": "none", "strategy": "random"}
 """Options of a search of such runs, and of no others than trials, selection and final."""
 
 

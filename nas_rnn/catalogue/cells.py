@@ -13,7 +13,7 @@ from nas_rnn.errors import UserError, unknown
 from nas_rnn.outside import require_reachable
 from nas_rnn.run_folder.journal import Journal
 from nas_rnn.run_folder.layout import RunFolder, names
-from nas_rnn.run_folder.reader import RunReader
+from nas_rnn.run_folder.reader import MANIFEST, RunReader
 from nas_rnn.run_folder.trials import ranked
 from nas_rnn.spaces import load_recipe, names_recipe
 
@@ -70,7 +70,8 @@ def find_cell(name: str, runs: Path) -> Cell:
 
 def unfinished(folder: RunFolder, lacks: str) -> UserError:
     """Return the error for a search that has not got so far: how to finish it, or why it never will."""
-    RunReader(folder).final_kind()
+    if (folder.path / MANIFEST).is_file():
+        RunReader(folder).final_kind()
     no_final = RunReader(folder).no_final()
     if no_final:
         return UserError(f"{lacks.removesuffix(' yet')}: {no_final}")

@@ -64,7 +64,7 @@ class SearchOptions(_Options, total=False):
     space: str
     constraints: Sequence[str]
     strategy: str
-    objectives: Sequence[str] | str
+    objectives: Sequence[str]
     start_from: Sequence[str]
     trials: int
     supernet_epochs: int | None

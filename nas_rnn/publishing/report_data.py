@@ -71,7 +71,6 @@ def gather(folder: RunFolder, task: Task | None = None) -> Report:
         else shown_of(task, reader.data())
     )
     manifest = reader.manifest()
-    assert manifest.kind != "evaluate"  # a study has no page; the comparison of its final has one
     comparison = reader.comparison()
     controls = [] if comparison is None else [row.standing.name for row in comparison.controls]
     runs = [Run(*ended) for ended in reader.runs()]

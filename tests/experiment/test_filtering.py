@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -93,7 +94,7 @@ def test_what_is_dropped_is_no_trial(searched: Result, place: Path) -> None:
         assert not [trial for trial in found if grows(trial.candidate.decisions)]
     folders = sorted(path.name for path in (place / "runs/filtered/trials").glob("t0*"))
     assert folders == [f"t{number:04d}" for number in range(TRIALS)]
-    final = list((place / "runs/filtered/trials").glob("final-mean-of*/spec.json"))
+    final = list((place / "runs/filtered/trials").glob("final-1-random-cell*/spec.json"))
     cells = [parse_cell(json.loads(path.read_text())["cell"]) for path in final]
     assert cells and not [cell for cell in cells if "2 * h" in cell.to_text()]
 
@@ -103,7 +104,8 @@ def test_what_is_dropped_is_listed_everywhere(searched: Result, place: Path) -> 
     of_search = [one for one in kept if one.by == "search"]
     assert of_search and all(grows(one.decisions) for one in kept if one.decisions)
     assert {one.by for one in kept} >= {"search", "random search"}
-    assert all(one.kind == "values" and "grow without bound" in one.reason for one in kept)
+    assert all(one.kind == "values" for one in kept)
+    assert all(re.search("grow without bound|are not finite", one.reason) for one in kept)
     assert len({one.digest for one in of_search}) == len(of_search)
     assert parse_cell(of_search[0].cell).digest == of_search[0].digest
 

@@ -33,7 +33,7 @@ def test_a_strategy_hears_of_trials_that_ended_and_of_trials_under_way(tmp_path,
     monkeypatch.setattr(SearchSource, "__post_init__", lambda self: None)
     measures = SimpleNamespace(monitor=SimpleNamespace(direction="minimize"))
     source = SearchSource(
-        config=SimpleNamespace(space="gated", strategy="random", scheduler="none"),
+        config=SimpleNamespace(space="gated", strategy="random", scheduler="none", objectives=()),
         models=SimpleNamespace(measures=measures),
         filter=None,
         folder=None,
