@@ -123,6 +123,7 @@ def _makers(names: str, problem: Problem) -> dict[str, Maker]:
         if name in peers:
             makers[name] = peers[name]
         elif wanted or _works(registered[name], problem):
+            registered[name](problem.space, 0)  # says where it cannot search this space
             makers[name] = _maker(registered[name])
     return makers
 

@@ -29,8 +29,8 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("pool") / "pool.jsonl"
     space = load_space("nas_bench_nlp")
     lines = []
-    for seed in range(40):
-        cell = space.sample(seed).cell
+    drawn = {cell.digest: cell for cell in (space.sample(seed).cell for seed in range(80))}
+    for seed, cell in enumerate(list(drawn.values())[:40]):
         losses: list[float | None] = [5.0 - 0.1 * len(cell.states) + 0.001 * seed, 5.0]
         if seed % 8 == 0:
             losses = [None, None]

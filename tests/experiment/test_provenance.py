@@ -76,7 +76,7 @@ def write(place: Path, file: str, text: str) -> Path:
 
 def begin(place: Path, **options):
     given = {"space": "grown", "plugins": (place / "plugins",), "name": "s", "trials": 6, **options}
-    return nas_rnn.search(**TINY, data=place / "text.txt", runs=place / "runs", **given)
+    return nas_rnn.search(data=place / "text.txt", runs=place / "runs", **{**TINY, **given})
 
 
 def resume(place: Path, **options):
