@@ -122,22 +122,19 @@ def _makers(names: str, problem: Problem) -> dict[str, Maker]:
     for name in dict.fromkeys([RANDOM, *(wanted or [*registered, *peers])]):
         if name in peers:
             makers[name] = peers[name]
-        elif wanted or _works(registered[name], problem):
-            registered[name](problem.space, 0)  # says where it cannot search this space
+            continue
+        try:
+            registered[name](problem.space, 0)
+        except UserError:  # it cannot search this space
+            if wanted:
+                raise
+        else:
             makers[name] = _maker(registered[name])
     return makers
 
 
 def _maker(kind: type[Strategy]) -> Maker:
     return lambda problem, seed: kind(problem.space, seed)
-
-
-def _works(kind: type[Strategy], problem: Problem) -> bool:
-    try:
-        kind(problem.space, 0)
-    except UserError:
-        return False
-    return True
 
 
 def _told(options: argparse.Namespace, problem: Problem, found: dict[str, Searches]) -> dict[str, Any]:

@@ -12,14 +12,12 @@ dominates.
 from __future__ import annotations
 
 import runpy
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from nas_rnn.cells.graph.costs import HIDDEN_SIZE, INPUT_SIZE, costs
-from nas_rnn.plugins import load_space
 from nas_rnn.spaces import Candidate, DecisionSpace
 from nas_rnn.strategies import NSGA2, TPE, Evolution, ParetoStrategy, RandomSearch, Strategy
 
@@ -27,7 +25,7 @@ SYNTHETIC = runpy.run_path(str(Path(__file__).with_name("strategies_synthetic.py
 distance = SYNTHETIC["distance"]
 STRATEGIES: tuple[type[Strategy], ...] = (RandomSearch, Evolution, TPE, NSGA2)
 TRIALS = (24, 60, 120)
-SEEDS = range(10)
+SEEDS = SYNTHETIC["SEEDS"]
 PARALLEL, NOISE, DIVERGE = SYNTHETIC["PARALLEL"], SYNTHETIC["NOISE"], SYNTHETIC["DIVERGE"]
 DEAREST = 10
 
@@ -72,22 +70,5 @@ def run(kind: type[Strategy], space: DecisionSpace, trials: int, seed: int) -> l
     return curve
 
 
-def table(strategies: Sequence[type[Strategy]] = STRATEGIES, trials: Sequence[int] = TRIALS) -> str:
-    """Return the table of medians, one line a strategy."""
-    space = load_space("gated")
-    lines = [
-        f"{'strategy':<12}" + "".join(f"{f'{count} trials':>26}" for count in trials) + f"{'seconds':>10}"
-    ]
-    for kind in strategies:
-        began = time.process_time()
-        curves = np.array([run(kind, space, max(trials), seed) for seed in SEEDS])
-        cells = []
-        for count in trials:
-            low, middle, high = np.percentile(curves[:, count - 1], (25, 50, 75))
-            cells.append(f"{f'{middle:.3f} ({low:.3f}-{high:.3f})':>26}")
-        lines.append(f"{kind.name:<12}" + "".join(cells) + f"{time.process_time() - began:>10.1f}")
-    return "\n".join(lines)
-
-
 if __name__ == "__main__":
-    print(table())
+    print(SYNTHETIC["table"](STRATEGIES, TRIALS, run, digits=3))

@@ -10,7 +10,7 @@ gives the median (and the quartiles) over seeds of the best candidate's loss wit
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -66,20 +66,34 @@ def run(kind: type[Strategy], space: DecisionSpace, trials: int, seed: int) -> l
     return curve
 
 
-def table(strategies: Sequence[type[Strategy]] = STRATEGIES, trials: Sequence[int] = TRIALS) -> str:
-    """Return the table of medians, one line a strategy."""
+Run = Callable[[type[Strategy], DecisionSpace, int, int], list[float]]
+"""Returns what a strategy has come to after each of so many trials, from a seed."""
+
+
+def table(
+    strategies: Sequence[type[Strategy]] = STRATEGIES,
+    trials: Sequence[int] = TRIALS,
+    run: Run = run,
+    digits: int = 2,
+) -> str:
+    """Return the table of medians and quartiles over seeds, one line a strategy, with the processor's seconds."""
     space = load_space("gated")
+    width = 16 + 3 * digits
     lines = [
-        f"{'strategy':<12}" + "".join(f"{f'{count} trials':>22}" for count in trials) + f"{'seconds':>10}"
+        f"{'strategy':<12}"
+        + "".join(f"{f'{count} trials':>{width}}" for count in trials)
+        + f"{'seconds':>10}"
     ]
     for kind in strategies:
-        began = time.perf_counter()
+        began = time.process_time()
         curves = np.array([run(kind, space, max(trials), seed) for seed in SEEDS])
         cells = []
         for count in trials:
-            low, middle, high = np.percentile(curves[:, count - 1], (25, 50, 75))
-            cells.append(f"{f'{middle:.2f} ({low:.2f}-{high:.2f})':>22}")
-        lines.append(f"{kind.name:<12}" + "".join(cells) + f"{time.perf_counter() - began:>10.1f}")
+            low, middle, high = (
+                f"{value:.{digits}f}" for value in np.percentile(curves[:, count - 1], (25, 50, 75))
+            )
+            cells.append(f"{f'{middle} ({low}-{high})':>{width}}")
+        lines.append(f"{kind.name:<12}" + "".join(cells) + f"{time.process_time() - began:>10.1f}")
     return "\n".join(lines)
 
 

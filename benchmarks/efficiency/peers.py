@@ -33,6 +33,9 @@ class _Peer:
         self.rng = np.random.default_rng(seed)
         self.tried: set[str] = set()
         self.counts = Counts(problem.space) if isinstance(problem.space, FiniteSpace) else None
+        self.trial: Any = None
+        """What the other tool asked for last; None where a cell is not of its choosing."""
+        self.values: dict[str, float] = {}
 
     def ask(self) -> Candidate:
         for _ in range(REPEATS):
@@ -46,14 +49,27 @@ class _Peer:
         return candidate
 
     def unknown(self) -> Candidate:
+        self.trial = None
         while (candidate := self.space.sample(self.rng)).digest in self.tried:
             pass
         return candidate
 
+    def repeated(self, candidate: Candidate) -> None:
+        self.report(self.values[candidate.digest])
+
+    def tell(self, candidate: Candidate, loss: float | None) -> None:
+        self.values[candidate.digest] = self.worst() if loss is None else loss
+        if self.trial is not None:
+            self.report(self.values[candidate.digest])
+
+    def worst(self) -> float:
+        """Return what a diverged cell counts as."""
+        return float("inf")
+
     def propose(self) -> Candidate:
         raise NotImplementedError
 
-    def repeated(self, candidate: Candidate) -> None:
+    def report(self, value: float) -> None:
         raise NotImplementedError
 
 
@@ -93,8 +109,6 @@ class OptunaPeer(_Peer):
         super().__init__(problem, seed)
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
-        self.trial: Any = None
-        self.values: dict[str, float] = {}
 
     def propose(self) -> Candidate:
         self.trial = self.study.ask()
@@ -105,17 +119,8 @@ class OptunaPeer(_Peer):
         assert isinstance(self.space, DecisionSpace)
         return self.space.build(partial(_suggested, self.trial))
 
-    def repeated(self, candidate: Candidate) -> None:
-        self.study.tell(self.trial, self.values[candidate.digest])
-
-    def unknown(self) -> Candidate:
-        self.trial = None
-        return super().unknown()
-
-    def tell(self, candidate: Candidate, loss: float | None) -> None:
-        self.values[candidate.digest] = np.inf if loss is None else loss
-        if self.trial is not None:
-            self.study.tell(self.trial, self.values[candidate.digest])
+    def report(self, value: float) -> None:
+        self.study.tell(self.trial, value)
 
 
 def _suggested(trial: Any, choice: Choice) -> Label:
@@ -140,8 +145,6 @@ class NepsPeer(_Peer):
         else:
             parts = {key: neps.HPOCategorical(list(labels)) for key, labels in _questions(self.space).items()}
         self.optimiser = neps.AskAndTell(neps.algorithms.bayesian_optimization(neps.SearchSpace(parts)))
-        self.trial: Any = None
-        self.values: dict[str, float] = {}
 
     def propose(self) -> Candidate:
         self.trial = self.optimiser.ask()
@@ -151,19 +154,12 @@ class NepsPeer(_Peer):
         assert isinstance(self.space, DecisionSpace)
         return self.space.build(lambda choice: chosen[choice.key])
 
-    def repeated(self, candidate: Candidate) -> None:
-        self.optimiser.tell(self.trial, self.values[candidate.digest])
+    def worst(self) -> float:
+        """NePS models losses, so a diverged cell counts as the worst that was seen."""
+        return max(self.values.values(), default=1e3)
 
-    def unknown(self) -> Candidate:
-        self.trial = None
-        return super().unknown()
-
-    def tell(self, candidate: Candidate, loss: float | None) -> None:
-        # NePS models losses, so a diverged cell counts as the worst that was seen.
-        known = [value for value in self.values.values() if np.isfinite(value)]
-        self.values[candidate.digest] = (max(known, default=1e3)) if loss is None else loss
-        if self.trial is not None:
-            self.optimiser.tell(self.trial, self.values[candidate.digest])
+    def report(self, value: float) -> None:
+        self.optimiser.tell(self.trial, value)
 
 
 def _questions(space: Any) -> dict[str, tuple[Label, ...]]:

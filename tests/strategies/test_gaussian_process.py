@@ -47,6 +47,11 @@ def densely(places, values, noise, there):
     return mean, np.sqrt(shares @ np.array(squares) - mean**2)
 
 
+def test_the_kernel_is_of_mean_squared_differences():
+    a, b = np.array([[0.0, 0.0], [1.0, 3.0]]), np.array([[1.0, 1.0]])
+    assert kernel(a, b, 2.0) == pytest.approx(np.exp(-np.array([[1.0], [2.0]]) / (2 * 2.0**2)))
+
+
 @pytest.mark.parametrize("unequal", [False, True])
 def test_it_predicts_what_the_formulas_give(unequal):
     rng = np.random.default_rng(0)

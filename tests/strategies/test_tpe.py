@@ -94,3 +94,29 @@ def test_a_space_of_cells_is_refused_with_what_would_work(space):
         UserError, match=r"works on cells; the strategy 'random' works with every space, 'evolution'"
     ):
         TPE(space, 0)
+
+
+class Forgetful(TPE):
+    most, kept = 24, 12
+
+
+def test_of_many_trials_it_knows_the_best_the_latest_and_those_under_way():
+    strategy = Forgetful(gated, 0)
+    first = strategy.ask()  # under way all the time
+    found = told(strategy, not_relu, 60)
+    known = [trial for trial in strategy._study.get_trials(deepcopy=False) if trial.value is not None]
+    losses = sorted(not_relu(candidate) for candidate in found)
+    assert len(strategy._study.trials) < Forgetful.most + Forgetful.attempts
+    assert sorted(trial.value for trial in known)[:3] == pytest.approx(losses[:3])
+    assert not_relu(found[-1]) in [pytest.approx(trial.value) for trial in known]
+    strategy.tell(first, 0.0)
+    assert strategy._study.best_value == 0.0 and not strategy._running
+    (best,) = [trial for trial in strategy._study.trials if trial.value == 0.0]
+    assert best.params == first.decisions
+
+
+def test_it_still_proposes_what_did_well_after_it_forgot():
+    class Half(TPE):
+        most, kept = 80, 40
+
+    assert share(told(Half(gated, 0), not_relu, 130)[-30:], "candidate", "relu") > 0.33

@@ -53,7 +53,6 @@ class Predictor(Strategy):
     """How many of the proposals are random cells instead of mutations."""
     most: ClassVar[int] = 300
     """How many cells the model is made of: of more, half of them the best, and the latest."""
-
     refits: ClassVar[int] = 75
     """Of so many cells the model is made anew after every change, of twice as many after every second."""
 
@@ -79,8 +78,6 @@ class Predictor(Strategy):
         chosen = self._choose() if len(self._losses) >= self.start else None
         if chosen is None:
             chosen = self._unseen.draw()
-        else:
-            self._unseen.add(chosen)
         self.expect(chosen)
         return chosen
 
@@ -185,9 +182,7 @@ class Predictor(Strategy):
         self._tabled = len(known)
 
     def _encode(self, digests: Sequence[str]) -> Floats:
-        if self._table is None:
-            self._describe(self._modelled())
-        assert self._table is not None
+        assert self._table is not None  # made before the first model
         missing = [digest for digest in digests if digest not in self._rows]
         if missing:
             rows = self._table.encode([described(self._candidate(digest)) for digest in missing])
