@@ -24,9 +24,8 @@ class CurvesSoFar:
         if type(self.strategy).hear is Strategy.hear:
             return
         curve = self._curves.setdefault(candidate.digest, [])
-        if (
-            record.epoch == len(curve) + 1
-        ):  # else it goes on from a checkpoint, whose epochs are not known here
+        # Else it goes on from a checkpoint, whose epochs are not known here.
+        if record.epoch == len(curve) + 1:
             curve.append(self.sign * record.metric)
             with plugins.running(self.plugin):
                 self.strategy.hear(candidate, tuple(curve))

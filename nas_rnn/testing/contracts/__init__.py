@@ -9,7 +9,7 @@ from typing import Any
 from nas_rnn.testing.contracts.cells import check_cell
 from nas_rnn.testing.contracts.operations import check_operation
 from nas_rnn.testing.contracts.spaces import check_changes, check_one_trains
-from nas_rnn.testing.contracts.strategies import small_space
+from nas_rnn.testing.contracts.strategies import space_for
 from nas_rnn.testing.spaces import check_space
 from nas_rnn.testing.strategies import check_strategy
 from nas_rnn.testing.tasks import check_task
@@ -43,7 +43,7 @@ CONTRACTS = {
         promise="200 samples are valid, read back and replay, and so do mutations if it mutates; one trains",
     ),
     "strategy": Contract(
-        checks=(lambda kind: check_strategy(kind, [small_space]),),
+        checks=(lambda kind: check_strategy(kind, [space_for(kind)]),),
         promise="proposes candidates of its space, handles every outcome, and repeats itself with the same seed",
     ),
     "task": Contract(
