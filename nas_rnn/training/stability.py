@@ -1,4 +1,4 @@
-"""Whether a cell stands a chance of being trained, judged before training: by its values and gradients as it starts.
+"""Whether a cell explodes as it starts, judged before training: by its values and gradients.
 
 A layer of the cell, with the weights that it starts from, reads normal noise over a sequence several times longer than
 those that it is trained on. A healthy cell forgets or accumulates: its states stay within bounds, or grow as a power of
@@ -7,7 +7,8 @@ each step grow as an exponential instead, until nothing is finite; so do gradien
 2013, arXiv:1211.5063, section 2). A power t^p grows by 2^p from one length to its double, whatever the length, and an
 exponential by as much as it had grown before: that tells the two apart.
 
-This is a test for what cannot be trained; how well other cells will do it does not say.
+Training may still make something of such a cell where it is cut into short pieces and gradients are clipped;
+docs/filter.md has how often. How well other cells will do the test does not say.
 """
 
 from __future__ import annotations

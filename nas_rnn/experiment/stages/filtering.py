@@ -1,4 +1,4 @@
-"""The filter of a search: candidates that cannot be trained as they start are dropped before they cost an epoch."""
+"""The filter of a search: candidates that explode as they start are dropped before they cost an epoch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nas_rnn.run_folder.reader import DROPPED, RunReader
 from nas_rnn.spaces import Candidate, Infeasible
 
 MOST_IN_A_ROW = 200
-"""So many dropped candidates in a row show that hardly anything in a space, as a strategy walks it, can be trained."""
+"""So many dropped candidates in a row show that nearly all that a strategy proposes from a space explodes."""
 
 
 @dataclass
@@ -78,8 +78,8 @@ class Filter:
         if self.in_a_row >= MOST_IN_A_ROW:
             last = self.dropped[-1]
             raise Infeasible(
-                f"{self.in_a_row} candidates in a row of the space {self.config.space!r} cannot be trained as they "
-                f"start, such as {last.name}, since {last.reason}; choose another space, or give --filter none"
+                f"{self.in_a_row} candidates in a row of the space {self.config.space!r} explode as they start, such "
+                f"as {last.name}: {last.reason}; choose another space, or give --filter none"
             )
 
     @property

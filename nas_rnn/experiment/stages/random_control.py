@@ -61,7 +61,7 @@ class RandomControl:
                 candidate_filter.require_some_kept()
                 entry = matched(models, folder, notify, cell, baseline)
                 if candidate_filter.drops(Candidate(cell), entry.hidden_size):
-                    raise UserError("a cell that cannot be trained as it starts stands for nothing")
+                    raise UserError("a cell that explodes as it starts stands for nothing")
                 return entry
 
             try:
