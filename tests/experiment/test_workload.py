@@ -28,7 +28,7 @@ from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.run_folder.reader import RunReader
 from nas_rnn.tasks.char_lm import CharLM
 from nas_rnn.training.ending import SHORTEST
-from tests.experiment_runs import TINY, write_text
+from tests.experiment_runs import TINY, TINY_RUNS, write_text
 from tests.in_process import in_process
 
 
@@ -213,12 +213,13 @@ def test_the_time_is_told_before_anything_is_trained(
 ) -> None:
     place = tmp_path_factory.mktemp("expected")
     heard: list[Event] = []
-    options: dict[str, Any] = {**TINY, "seeds": 3, "epochs": 1, "reference": "none", "name": "timed"}
+    options: dict[str, Any] = {**TINY_RUNS, "tune": 0, "seeds": 3, "epochs": 1, "reference": "none"}
     with in_process():
         monkeypatch.setattr("nas_rnn.experiment.workload.seconds_per_epoch", lambda models, baseline: 20.0)
         nas_rnn.compare(
             "gru",
-            **{name: value for name, value in options.items() if name != "controls"},
+            **options,
+            name="timed",
             data=write_text(place / "t.txt", 300),
             runs=place / "runs",
             observer=lambda event, progress: heard.append(event),
