@@ -3,9 +3,9 @@
     python benchmarks/many_trials.py --trials 10000 --json OUT.json
 
 Trials are simulated: a candidate's loss is drawn from its digest, one in ten diverges. All times are CPU time, so other
-work on the machine does not count. For each strategy are told the time of a choice (ask, and the tell
-that follows) around numbers of finished trials, the total, and how much memory the process gained; then what the study's journal takes for as many trials, and what a resume takes: reading the
-journal, and telling a new strategy all of it.
+work on the machine does not count. For each strategy are told the time of a choice (ask, and the tell that follows)
+around numbers of finished trials, the total, and how much memory the process gained; then what the study's journal
+takes for as many trials, and what a resume takes: reading the journal, and telling a new strategy all of it.
 """
 
 from __future__ import annotations
