@@ -60,7 +60,7 @@ def test_of_a_search_that_was_trained_otherwise_only_the_best_cells_are_taken_ov
     with in_process():
         result = again(place, start_from="first", batch=16, trials=4, name="otherwise", seed=1)
     assert any(
-        f"was trained with other options (batch {OPTIONS['batch']} there, 16 here), so its losses" in notice
+        f"was trained otherwise (batch {OPTIONS['batch']} there, 16 here), so its losses" in notice
         for notice in result.notices
     )
     ended = [t for t in trials(place, "first") if t.ending == "finished" and t.copy_of is None]
@@ -114,23 +114,58 @@ def test_a_training_part_that_a_fresh_test_part_was_cut_from_is_told_as_that(pla
 
 
 @pytest.mark.parametrize(
-    ("changed", "what"),
+    ("changed", "how"),
     [
-        ({"params": 3000}, "params"),
-        ({"task_options": {"embedding": 6}}, "task options"),
-        ({"space": "darts"}, "space"),
-        ({"data": "other.txt"}, "data"),
+        ({"params": 3000}, f"params {OPTIONS['params']} there, 3000 here"),
+        ({"task_options": {"embedding": 6}}, "task options as they come there, embedding=6 here"),
+        ({"data": "other.txt"}, "other data"),
+        ({"match": "hidden"}, "match params there, hidden here"),
+        ({"task": "draw", "data": None}, "other data; task char-lm there, draw here"),
     ],
 )
-def test_a_search_of_something_else_says_nothing_here(
-    place: Path, changed: dict[str, Any], what: str
+def test_of_a_search_of_something_else_the_best_cells_are_tried_first(
+    place: Path, changed: dict[str, Any], how: str
 ) -> None:
     write_text(place / "other.txt", words=299)
-    if "data" in changed:
+    if changed.get("data"):
         changed = {"data": place / changed["data"]}
-    with pytest.raises(UserError, match=f"that search had another {what}, so what it learned says nothing"):
-        again(place, start_from="first", name="never", **changed)
-    assert not (place / "runs/never").exists()
+    values = {**OPTIONS, "data": place / "text.txt", "name": "elsewhere", **changed}
+    found = learned_by("first", place / "runs", *prepare(SearchConfig, values, place / "runs"))
+    assert {one.candidate.digest for one in found} == set(best_of(place, "first"))
+    assert all(one.hint and one.otherwise == how for one in found)
+    assert f"was trained otherwise ({how}), so its losses say nothing here" in notice_of(found)
+
+
+def test_cells_that_no_model_of_this_size_has_are_left_out(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = {**OPTIONS, "data": place / "text.txt", "name": "elsewhere", "params": 3000}
+    settings, models = prepare(SearchConfig, values, place / "runs")
+    best = best_of(place, "first")
+    match = type(models).match
+
+    def no_first(self: Any, cell: Any, target: int) -> Any:
+        if cell.digest == best[0]:
+            raise UserError("no size fits")
+        return match(self, cell, target)
+
+    monkeypatch.setattr(type(models), "match", no_first)
+    found = learned_by("first", place / "runs", settings, models)
+    assert {one.candidate.digest for one in found} == set(best[1:])
+
+
+@pytest.mark.parametrize("strategy", ["predictor", "evolution", "tpe"])
+def test_trials_of_another_space_count_by_their_cells(place: Path, strategy: str) -> None:
+    values = {"space": "darts", "strategy": strategy, "trials": 6, "name": f"space-{strategy}", "seed": 1}
+    with in_process():
+        result = again(place, start_from="first", **values)
+    assert result.status == "complete"
+    kept = json.loads((place / f"runs/space-{strategy}/earlier.json").read_text())
+    assert len(kept) == len({trial.digest for trial in trials(place, "first")})
+    assert all(row["decisions"] is None and not row["otherwise"] for row in kept)
+    assert sum(row["loss"] is not None for row in kept) > 3
+    new = [trial.digest for trial in trials(place, f"space-{strategy}")]
+    assert set(new[:3]) == set(best_of(place, "first"))
 
 
 def test_an_unknown_search_is_named(place: Path) -> None:
@@ -155,7 +190,7 @@ def test_cells_are_tried_first_beside_the_best_of_several_searches(place: Path, 
     count = len(set(wanted))
     assert {trial.digest for trial in new[:count]} == set(wanted) and new[0].digest == wanted[0]
     assert all(trial.ending == "finished" for trial in new[:2])
-    assert not any("was trained with other options" in notice for notice in result.notices)
+    assert not any("was trained otherwise" in notice for notice in result.notices)
     assert not {trial.digest for trial in new[count:]} & {trial.digest for trial in trials(place, "first")}
 
 

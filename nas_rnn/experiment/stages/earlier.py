@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from nas_rnn import plugins
 from nas_rnn.catalogue.cells import find_cell, find_run
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.errors import UserError, unknown
@@ -23,7 +24,8 @@ from nas_rnn.spaces import Candidate
 from nas_rnn.training import TrainingOptions
 from nas_rnn.training.options import TUNED
 
-_MUST_AGREE = ("task", "task_options", "space", "params")
+_OF_ONE_MEASURE = ("task", "task_options", "params", "match")
+"""Options with which losses can be compared at all; the data is another."""
 _NO_MATTER = {"threads", "device", "backend", "longer", "most_epochs"}
 """Training options with which a candidate has the same loss."""
 MOST_NAMED = 5
@@ -88,7 +90,7 @@ def notice_of(earlier: Sequence[Earlier]) -> str:
         return ""
     how = f" ({hint.otherwise})" if hint.otherwise else ""  # searches of before did not keep it
     return (
-        f"the earlier search was trained with other options{how}, so its losses say nothing here: only its best cells "
+        f"the earlier search was trained otherwise{how}, so its losses say nothing here: only its best cells "
         "are taken over, and tried first"
     )
 
@@ -120,10 +122,12 @@ def starting_points(given: Sequence[str], runs: Path, config: SearchConfig, mode
 
 
 def learned_by(name: str, runs: Path, config: SearchConfig, models: Models) -> list[Earlier]:
-    """Return the trials of the search ``name``, its best few first; these alone where it was trained otherwise.
+    """Return the trials of the search ``name``, its best few first.
 
-    Raises UserError where there is no such search, or where it says nothing here: it had another task, other data or
-    another size.
+    Where its losses say nothing here, as it had another task, other data, another size or other options of training,
+    its best few alone, as far as models of the size asked for can have them. Decisions of another space are left out.
+
+    Raises UserError where there is no such search, or it was trained on another part of the same data.
     """
     if name not in names(runs):
         raise unknown("search", name, names(runs))
@@ -131,33 +135,34 @@ def learned_by(name: str, runs: Path, config: SearchConfig, models: Models) -> l
     reader = RunReader(folder)
     if not folder.study_path.is_file():
         raise UserError(f"--start-from needs a search, and {name!r} is none")
-    theirs, ours = reader.settings(), vars(config)
-    differing = [key for key in _MUST_AGREE if key in theirs and theirs[key] != ours[key]]
-    if not differing and (reader.data() or {}).get("digest") != data_digest(models.data):
-        differing = ["data"]
-    if differing == ["data"] and stored_cut(folder) != models.fresh:
+    theirs = reader.settings()
+    other_data = (reader.data() or {}).get("digest") != data_digest(models.data)
+    if other_data and stored_cut(folder) != models.fresh:
         raise UserError(
             f"--start-from {shlex.quote(name)}: with --fresh-test, here or there, that search was trained on another "
             "part of the data, so what it learned says nothing here; leave --start-from out"
         )
-    if differing:
-        what = " and ".join(differing).replace("_", " ")
-        raise UserError(
-            f"--start-from {shlex.quote(name)}: that search had another {what}, so what it learned says nothing here; "
-            "give the same, or leave --start-from out"
-        )
     trials = [trial for trial in reader.trials() if trial.ending is not None and trial.copy_of is None]
     if not trials:
         raise UserError(f"--start-from {shlex.quote(name)}: no trial of that search has ended yet")
-    sign = sign_of(models.measures.monitor)
-    best = {trial.number for trial in ranked(trials, models.measures.monitor)[:TOP]}
+    monitor = plugins.registry().find("task", theirs["task"]).value.monitor
+    best = {trial.number for trial in ranked(trials, monitor)[:TOP]}
     trials.sort(key=lambda trial: trial.number not in best)
-    otherwise = _trained_otherwise(theirs, config)
+    same_space = theirs["space"] == config.space
+    found = {
+        trial.number: trial.candidate if same_space else Candidate(trial.candidate.cell) for trial in trials
+    }
+    otherwise = _trained_otherwise(theirs, config, other_data)
     if otherwise:
-        return [Earlier(trial.candidate, None, True, otherwise) for trial in trials if trial.number in best]
+        return [
+            Earlier(found[number], None, True, otherwise)
+            for number in found
+            if number in best and _fits(found[number].cell, config.params, models)
+        ]
+    sign = sign_of(monitor)
     return [
         Earlier(
-            trial.candidate,
+            found[trial.number],
             sign * trial.first_value
             if trial.first_value is not None and trial.ending in ("finished", "stopped")
             else None,
@@ -167,20 +172,36 @@ def learned_by(name: str, runs: Path, config: SearchConfig, models: Models) -> l
     ]
 
 
-def _trained_otherwise(theirs: Mapping[str, Any], config: SearchConfig) -> str:
-    """Return how the candidates of a search were trained with other options; "" where they were not.
+def _fits(cell: Cell, params: int, models: Models) -> bool:
+    try:
+        models.match(cell, params)
+    except UserError:
+        return False
+    return True
+
+
+def _trained_otherwise(theirs: Mapping[str, Any], config: SearchConfig, other_data: bool) -> str:
+    """Return what of a search's training was another than here; "" where nothing was.
 
     What is tuned is asked where nothing was.
     """
     tuned = TUNED if theirs.get("tune") and config.tune else ()
-    names = [option.name for option in fields(TrainingOptions) if option.name not in {*_NO_MATTER, *tuned}]
+    training = [option.name for option in fields(TrainingOptions) if option.name not in {*_NO_MATTER, *tuned}]
     told = [
-        f"{name.replace('_', ' ')} {theirs[name]} there, {getattr(config, name)} here"
-        for name in names
+        f"{name.replace('_', ' ')} {_shown(theirs[name])} there, {_shown(getattr(config, name))} here"
+        for name in (*_OF_ONE_MEASURE, *training)
         if name in theirs and theirs[name] != getattr(config, name)
     ]
+    if other_data:
+        told.insert(0, "other data")
     if config.objectives:  # what a candidate costs is not taken over
         before = ", ".join(theirs.get("objectives") or ["quality"])
         told.insert(0, f"objectives {before} there, {', '.join(config.objectives)} measured here")
     others = [f"and {len(told) - MOST_NAMED} others"] if len(told) > MOST_NAMED else []
     return "; ".join(told[:MOST_NAMED] + others)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return " ".join(f"{name}={one}" for name, one in value.items()) or "as they come"
+    return str(value)
