@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
+import zlib
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from threading import RLock
+from typing import Any
 
 from nas_rnn.errors import UserError
 
@@ -74,21 +77,49 @@ def shown(text: str, allowed: str = "") -> str:
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is a file; `Path.is_file` fails on a name that is too long for any."""
+    """Whether there is a file; `Path.is_file` fails on a name that no file can have."""
     try:
         return path.is_file()
-    except OSError:
+    except (OSError, ValueError):
         return False
 
 
 def require_reachable(path: Path) -> None:
     """Raise UserError for a path that cannot be looked up, such as one with a name that is too long for any file."""
     try:
-        path.exists()
-    except OSError as error:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as error:  # ValueError: it holds U+0000
+        reason = reason_of(error)
         raise UserError(
-            f"cannot look up {path}: {error.strerror}; give the path of a file or folder that you may read"
+            f"cannot look up {shown(str(path))}: {reason}; give the path of a file or folder that you may read"
         ) from error
+
+
+def reason_of(error: Exception) -> str:
+    """Return what an error of reading a file says, without its number."""
+    if isinstance(error, zlib.error):
+        return "what is packed in it is damaged"
+    if "null byte" in str(error):
+        return NO_PATH
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def json_of(text: str | bytes) -> Any:
+    """Return the plain data of JSON; ValueError, in words for who reads it, for what is none or cannot be held."""
+    try:
+        return json.loads(text)
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise
+    except RecursionError:
+        raise ValueError("lists and objects are nested too deeply in it") from None
+    except ValueError:  # of a number with more digits than Python reads
+        raise ValueError(f"it holds {ENDLESS}") from None
+
+
+ENDLESS = "a whole number of thousands of digits"
+NO_PATH = "the path of a file or folder has no character U+0000"
 
 
 _PARSING = RLock()  # of each thread as often as it likes: a finaliser may come in between

@@ -15,6 +15,7 @@ from nas_rnn.run_folder.journal import Journal
 from nas_rnn.run_folder.layout import RunFolder, names
 from nas_rnn.run_folder.reader import MANIFEST, RunReader
 from nas_rnn.run_folder.trials import ranked
+from nas_rnn.run_folder.values import is_folder_name
 from nas_rnn.spaces import load_recipe, names_recipe
 
 
@@ -54,7 +55,7 @@ def find_cell(name: str, runs: Path) -> Cell:
     if _is_cell(name):
         with _words_of_plugins():
             return plugins.load_cell(name)
-    if best.is_file():
+    if is_folder_name(name) and best.is_file():
         with _words_of_plugins():
             return plugins.load_cell(best)
     if name in names(runs):

@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 
 from nas_rnn.errors import UserError
+from nas_rnn.outside import NO_PATH
 
 
 def whole(low: int | None = None, high: int | None = None) -> Callable[[str], int]:
@@ -45,10 +46,12 @@ def number(text: str) -> float:
         raise typer.BadParameter(f"a number is needed, such as 3, 0.5 or 1e-3, not {text!r}") from None
 
 
-def path(text: str) -> Path:
+def path(text: str | Path) -> Path:
     """Read the path of a file or folder; an empty text would mean the current folder, which nobody writes so."""
     if not text:
         raise typer.BadParameter("the path of a file or folder is needed, not ''")
+    if "\0" in str(text):
+        raise typer.BadParameter(NO_PATH)
     return Path(text)
 
 

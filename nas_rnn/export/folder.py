@@ -25,7 +25,7 @@ from nas_rnn.execution import RNN, mark_weights
 from nas_rnn.export.inputs import Inputs, apart, together
 from nas_rnn.export.rows import added_operations, read_operation
 from nas_rnn.export.trained import ExportBundle, TaskModelBundle
-from nas_rnn.outside import LINES, check_plain, check_text
+from nas_rnn.outside import LINES, check_plain, check_text, json_of
 from nas_rnn.tasks import Task, TaskData, check_meta
 from nas_rnn.tasks.batch import Tensors
 from nas_rnn.tasks.data import EVALUATION
@@ -94,7 +94,7 @@ def load_folder(folder: Path, *, plugins: Sequence[str | Path] = ()) -> ExportBu
     if plugins:
         _use(plugins)
     try:
-        content = json.loads((folder / MODEL).read_text(encoding="utf-8"))
+        content = json_of((folder / MODEL).read_text(encoding="utf-8"))
         weights = safetensors.torch.load_file(folder / WEIGHTS)
         place = f"{folder / MODEL}:"
         if not isinstance(content, dict):

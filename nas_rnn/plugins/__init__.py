@@ -14,7 +14,7 @@ from typing import Any
 
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.errors import UserError
-from nas_rnn.outside import require_reachable
+from nas_rnn.outside import reason_of, require_reachable
 from nas_rnn.plugins.records import GROUPS, Plugin, PluginSource, Problem
 from nas_rnn.plugins.registry import Registry
 from nas_rnn.plugins.sandbox import PluginError, blame, running, stdout_to_stderr
@@ -96,7 +96,7 @@ def load_cell(name_or_path: str | Path) -> Cell:
             f"there is no file {str(path)!r}; give a .cell file or the name of a known cell"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read the cell file {str(path)!r}: {error}") from None
+        raise UserError(f"cannot read the cell file {str(path)!r}: {reason_of(error)}") from None
     try:
         return parse_cell(text)
     except UserError as error:

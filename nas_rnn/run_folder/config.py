@@ -16,7 +16,7 @@ from annotated_types import Ge, Gt, Le, Lt, MinLen
 
 from nas_rnn.errors import UserError, suggest
 from nas_rnn.options import BUDGET, RUN, TRAINING, WHAT, Option, declared
-from nas_rnn.outside import large_numbers, shown
+from nas_rnn.outside import NO_PATH, large_numbers, reason_of, shown
 from nas_rnn.run_folder.objectives import Objectives
 from nas_rnn.run_folder.values import (
     MOST_SEEDS,
@@ -300,6 +300,10 @@ def read_config(kind: type[C], values: Mapping[str, Any]) -> C:
         # Each type of a union has a problem of its own, which says the same.
         told = dict.fromkeys(_explain(kind, problem) for problem in error.errors())
         raise UserError("\n".join(told)) from None
+    for name, value in vars(config).items():
+        for path in value if isinstance(value, tuple) else (value,):
+            if isinstance(path, Path) and "\0" in str(path):
+                raise UserError(f"{name}: {NO_PATH}")
     return config
 
 
@@ -334,7 +338,7 @@ def load_toml(path: Path, flag: str = "--config") -> dict[str, Any]:
     except FileNotFoundError:
         raise UserError(f"{flag}: there is no file {str(path)!r}") from None
     except (OSError, ValueError) as error:  # UnicodeDecodeError is a ValueError
-        raise UserError(f"{flag}: {str(path)!r} cannot be read as TOML: {error}") from None
+        raise UserError(f"{flag}: {str(path)!r} cannot be read as TOML: {reason_of(error)}") from None
     try:
         content = tomllib.loads(text)
         large = next(large_numbers(content), None)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from nas_rnn.errors import NasRnnError
+from nas_rnn.outside import json_of
 from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.run_folder.manifest import damaged
 from nas_rnn.training.files import LocalFiles
@@ -55,7 +56,7 @@ class Journal:
         found = []
         for number, line in enumerate((self._files.read(JOURNAL) or b"").split(b"\n")[:-1], start=1):
             try:
-                found.append(from_plain(JournalEvent, json.loads(line)))
+                found.append(from_plain(JournalEvent, json_of(line)))
             except ValueError:
                 continue  # torn, or the empty rest of a torn line
             except NasRnnError as error:

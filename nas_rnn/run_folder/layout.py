@@ -14,8 +14,10 @@ from typing import Any
 import filelock
 
 from nas_rnn.errors import NasRnnError, UserError, unknown
+from nas_rnn.outside import require_reachable
 from nas_rnn.run_folder.config import CompareConfig, SearchConfig, dump_toml
 from nas_rnn.run_folder.manifest import Kind, damaged, go_on, parse_json
+from nas_rnn.run_folder.values import is_folder_name
 from nas_rnn.training import RunResult, RunSpec, RunStore
 from nas_rnn.training.files import LocalFiles
 from nas_rnn.training.storage import StoredFiles, make_stored_folder, open_storage
@@ -71,8 +73,9 @@ class RunFolder:
     @classmethod
     def open_existing(cls, runs: Path, name: str) -> RunFolder:
         """Return the folder of ``name`` without holding it; `UserError` with the names there are otherwise."""
+        require_reachable(runs)
         folder = cls(runs, name)
-        if not folder.config_path.is_file():
+        if not is_folder_name(name) or not folder.config_path.is_file():
             raise unknown("search", name, names(runs))
         return folder
 
@@ -206,6 +209,7 @@ def make_folder(runs: Path) -> None:
 
     Raises UserError where it is a file, or one of its parents is; NasRnnError where it cannot be made.
     """
+    require_reachable(runs)
     try:
         runs.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
@@ -227,6 +231,7 @@ def _unwritable(folder: Path, error: OSError) -> NasRnnError:
 
 def names(runs: Path) -> list[str]:
     """Return the names of the searches and comparisons under ``runs``; `UserError` where that is no folder."""
+    require_reachable(runs)
     if runs.exists() and not runs.is_dir():
         raise _no_folder(runs)
     return sorted(path.parent.name for path in runs.glob("*/config.toml"))

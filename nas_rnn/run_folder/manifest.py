@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, cast
 
 from nas_rnn.errors import NasRnnError, UserError
+from nas_rnn.outside import json_of
 
 FinalKind = Literal["search", "compare", "ablate"]
 Kind = FinalKind | Literal["evaluate"]
@@ -92,6 +92,6 @@ def damaged(place: str, reason: str) -> NasRnnError:
 def parse_json(text: str, place: str) -> Any:
     """Return the plain data of a JSON file; NasRnnError where it is damaged."""
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return json_of(text)
+    except ValueError as error:
         raise damaged(place, f"it is not JSON ({error})") from error

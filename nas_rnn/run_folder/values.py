@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from nas_rnn.training.options import TUNED, TUNED_IF_ASKED
 
 MOST_SEEDS = 100
+LONGEST = 3650 * 86400
+"""Seconds; of the longest duration."""
+TAKEN = ("mlflow.db", "artifacts")
+"""What MLflow's store is called, beside the run folders."""
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -17,16 +22,30 @@ def seconds(value: object) -> object:
     parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", str(value))
     if not parts or "".join(number + unit for number, unit in parts) != str(value):
         raise ValueError(f"a duration is written like 90s, 30m, 2h or 1h30m, not {value!r}")
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    total = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if total > LONGEST:
+        raise ValueError(f"a duration is at most 3650d, not {value!s:.20}...")
+    return total
 
 
 def folder_name(value: object) -> object:
     """Return the name of a run folder; ValueError for what no folder is to be called."""
     if value is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", str(value)):
         raise ValueError(
-            f"a name is 1 to 100 letters, digits, '.', '_' or '-' and begins with a letter or digit, not {value!r}"
+            f"a name is 1 to 100 letters, digits, '.', '_' or '-' and begins with a letter or digit, not {value!r:.120}"
+        )
+    if value is not None and str(value).lower().startswith(TAKEN):
+        raise ValueError(
+            f"{value!r} would take the place of MLflow's store, {' and '.join(TAKEN)}; give another name"
         )
     return value
+
+
+def is_folder_name(name: str) -> bool:
+    """Return whether a folder right under the runs can be called so; somebody may have renamed one."""
+    return (
+        Path(name).name == name and name not in ("", "..") and "\0" not in name and len(name.encode()) <= 255
+    )
 
 
 def list_of_texts(value: object) -> object:

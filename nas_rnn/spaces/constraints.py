@@ -36,6 +36,8 @@ WORDS: dict[type[Node], str] = {
 
 BOUNDS = ("products", "operations", "levels", "states", "parameters")
 """What can be bounded from above, as written in a configuration."""
+MOST_DIGITS = 18
+"""Of a bound; so it is held in 64 bits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,8 +168,8 @@ def parse_constraints(texts: Iterable[str]) -> Constraints:
             continue
         if name not in BOUNDS:
             raise SpaceError(f"unknown constraint {name!r} in {text!r}{suggest(name, [*BOUNDS, *words])}")
-        if sign != "<=" or not value.isascii() or not value.isdigit():
-            raise SpaceError(f"a bound reads {name}<=20, with a whole number, not {text!r}")
+        if sign != "<=" or not value.isascii() or not value.isdigit() or len(value) > MOST_DIGITS:
+            raise SpaceError(f"a bound reads {name}<=20, with a whole number, not {text!r:.80}")
         if bounds.setdefault(f"max_{name}", int(value)) != int(value):
             raise SpaceError(f"{name} is bounded twice, by {bounds[f'max_{name}']} and by {value}")
     return Constraints(**bounds, contains=tuple(words["contains"]), lacks=tuple(words["lacks"]))

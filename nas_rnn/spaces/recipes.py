@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import difflib
 import gzip
-import json
 import re
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
@@ -23,7 +23,7 @@ from nas_rnn.cells import Cell, StatePath
 from nas_rnn.cells.cell import make_cell
 from nas_rnn.cells.graph.nodes import Apply, Input, Linear, Node, Project, State
 from nas_rnn.errors import UserError, suggest
-from nas_rnn.outside import check_plain
+from nas_rnn.outside import check_plain, json_of, reason_of
 
 Recipe = dict[str, dict[str, Any]]
 
@@ -170,14 +170,14 @@ def load_recipes(path: str | Path) -> list[StoredRecipe]:
         raise UserError(
             f"there is no file {str(path)!r}; give a .json, .jsonl or .jsonl.gz file of recipes"
         ) from None
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read the recipes in {str(path)!r}: {error}") from None
+    except (OSError, EOFError, ValueError, zlib.error) as error:  # UnicodeDecodeError is a ValueError
+        raise UserError(f"cannot read the recipes in {str(path)!r}: {reason_of(error)}") from None
     stored: list[StoredRecipe] = []
     single = path.name.removesuffix(".gz").endswith(".json")
     for number, line in enumerate([text] if single else text.split("\n"), start=1):
         if line.strip():
             try:
-                stored.append(_stored(json.loads(line), number))
+                stored.append(_stored(json_of(line), number))
             except (ValueError, UserError) as error:
                 raise UserError(f"{path}, line {number}: {error}") from None
     return stored
@@ -213,7 +213,7 @@ def _stored(row: Any, number: int) -> StoredRecipe:
     details = {} if key is None else {other: value for other, value in row.items() if other != key}
     recipe = row if key is None else row[key]
     if isinstance(recipe, str):
-        recipe = json.loads(recipe)
+        recipe = json_of(recipe)
     check_plain(recipe, "recipe:")
     problems = list(recipe_problems(recipe))
     if problems:

@@ -160,13 +160,21 @@ def _decode(
     """Return the text of ``content``, which stands at ``offset``; without any, of what is left at the end."""
     left = len(decoder.getstate()[0])
     try:
-        return decoder.decode(content, final=not content)
+        text = decoder.decode(content, final=not content)
     except UnicodeDecodeError as error:
         looks = " (it begins as UTF-16 does)" if begins in _UTF_16_MARKS else ""
         raise UserError(
             f"{path} is not UTF-8 text: byte {error.object[error.start]:#04x} at offset "
             f"{offset - left + error.start} cannot be decoded{looks}; give a text file saved as UTF-8"
         ) from error
+    if "\0" in text:
+        zeros = content.count(0)
+        looks = " (many bytes are 0, as in UTF-16 without a mark)" if 3 * zeros > len(content) else ""
+        raise UserError(
+            f"{path} is no plain text: it holds the character U+0000, first at offset {offset + content.find(0)}"
+            f"{looks}; give a text file saved as UTF-8"
+        )
+    return text
 
 
 def _one_newline(text: str) -> str:

@@ -15,6 +15,7 @@ import safetensors.torch
 from torch import Tensor
 
 from nas_rnn.errors import NasRnnError
+from nas_rnn.outside import json_of
 from nas_rnn.training.spec import EpochRecord, RunSpec
 
 Tensors = dict[str, Tensor]
@@ -88,7 +89,7 @@ def _plain_part(content: bytes) -> dict[str, Any]:
     length = int.from_bytes(content[:8], "little")
     if not 8 < length <= len(content) - 8:
         raise ValueError("its header is not whole")
-    plain = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["nas_rnn"])
+    plain = json_of(json_of(content[8 : 8 + length])["__metadata__"]["nas_rnn"])
     if not isinstance(plain, dict):
         raise ValueError("its header is not an object")
     return plain

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas_rnn.errors import NasRnnError
+from nas_rnn.outside import json_of
 from nas_rnn.training.files import Files, LocalFiles
 from nas_rnn.training.spec import EpochRecord, RunResult, RunSpec
 
@@ -130,7 +131,7 @@ class RunStore:
         records = []
         for number, line in enumerate(lines, start=1):
             try:
-                records.append(EpochRecord.from_dict(json.loads(line)))
+                records.append(EpochRecord.from_dict(json_of(line)))
             except (ValueError, NasRnnError) as error:
                 raise NasRnnError(
                     f"line {number} of {self.place}/{METRICS} cannot be read: {error}"
@@ -162,7 +163,7 @@ class RunStore:
         places = []
         for line in (self.files.read(WORKERS) or b"").splitlines():
             with contextlib.suppress(ValueError):  # a torn line
-                places.append(json.loads(line))
+                places.append(json_of(line))
         return places
 
     def append_samples(self, samples: list[dict[str, float]]) -> None:
@@ -174,7 +175,7 @@ class RunStore:
         found = {}
         for number, line in enumerate((self.files.read(SYSTEM) or b"").split(b"\n")[:-1]):
             with contextlib.suppress(ValueError):  # a torn line
-                sample = json.loads(line)
+                sample = json_of(line)
                 if isinstance(sample, dict) and "at_ms" in sample:
                     found[number] = sample
         return found
@@ -197,7 +198,7 @@ class RunStore:
         if content is None:
             return None
         try:
-            return json.loads(content)
+            return json_of(content)
         except ValueError as error:
             raise NasRnnError(f"{self.place}/{name} is not JSON: {error}") from error
 

@@ -13,7 +13,7 @@ from nas_rnn.cells.language import tracing as language
 from nas_rnn.cells.language.assembly import assemble
 from nas_rnn.cells.language.values import Trace, Value, active
 from nas_rnn.errors import UserError, suggest
-from nas_rnn.outside import LINES, check_text, parse_module
+from nas_rnn.outside import ENDLESS, LINES, check_text, parse_module
 
 MAX_TEXT = 200_000
 MAX_DEPTH = 60
@@ -34,7 +34,8 @@ def parse(text: str) -> CellGraph:
             warnings.simplefilter("ignore")  # a stray backslash in a docstring is no affair of the user's
             body = parse_module(text.removeprefix("\ufeff")).body
     except SyntaxError as error:
-        raise CellError(f"line {error.lineno or 1}: not valid as a cell's text: {error.msg}") from None
+        reason = f"it holds {ENDLESS}" if "digits" in error.msg else error.msg
+        raise CellError(f"line {error.lineno or 1}: not valid as a cell's text: {reason}") from None
     except (RecursionError, MemoryError):
         raise CellError(
             f"not valid as a cell's text: an expression is nested at most {MAX_DEPTH} deep (a sum of many terms is, "

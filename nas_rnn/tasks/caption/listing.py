@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from nas_rnn.errors import UserError
-from nas_rnn.outside import check_text
+from nas_rnn.outside import check_text, json_of
 from nas_rnn.tasks.columns import UnreadableRow, numbered_rows
 from nas_rnn.tasks.texts import require_file
 
@@ -78,8 +77,8 @@ def read_coco(path: Path) -> Listing:
         UserError: for a file that cannot be read, is no JSON, or has another content.
     """
     try:
-        content = json.loads(content_of(path))
-    except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
+        content = json_of(content_of(path))
+    except ValueError as error:  # UnicodeDecodeError is a ValueError
         raise UserError(f"{path} is not JSON: {error}; {WHAT_WORKS}") from error
     images, annotations = (
         content.get(name) if isinstance(content, dict) else None for name in ("images", "annotations")
