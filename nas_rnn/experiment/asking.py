@@ -60,10 +60,14 @@ def propose(
     """
     settings = read_config(
         SearchConfig,
-        {"strategy": strategy, "space": space, "constraints": tuple(constraints), "seed": config.seed},
+        {
+            "strategy": strategy,
+            "space": space,
+            "constraints": tuple(constraints),
+            "seed": config.seed + sum(event.kind == "asked" for event in events),
+        },
     )
-    asked = sum(event.kind == "asked" for event in events)
-    made = make_strategy(settings, asked)
+    made = make_strategy(settings, 0)
     require_candidates(made, settings)
     found = plugins.registry().find("space", space), plugins.registry().find("strategy", strategy)
     seconds = CONSTRAINED_SECONDS if constraints else None

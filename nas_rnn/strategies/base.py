@@ -19,12 +19,15 @@ class Strategy(ABC):
     Parameters: the space, and a seed; a space that it cannot work with is a `UserError` there. Several candidates may
     be under way at once: `ask` is called again before they are told, and they end in any order. After a resume a new
     instance hears of all earlier trials in their order, of those that ended with `tell` and of those under way with
-    `expect`; its seed differs from the first one's, so that it does not propose the same candidates again.
+    `expect`; its seed differs from the first one's, so that it does not propose the same candidates again. Where
+    `repeats` is set it has the same seed, and is asked for all earlier proposals again before it hears of them.
     """
 
     plugin_kind: ClassVar[str] = "strategy"
     name: ClassVar[str]
     summary: ClassVar[str] = ""
+    repeats: ClassVar[bool] = False
+    """Whether proposals follow from the seed alone, whatever came of earlier ones, and cost next to nothing."""
 
     def __init__(self, space: Space, seed: int) -> None:
         self.space = space

@@ -16,6 +16,7 @@ class RandomSearch(Strategy):
     """Draws candidates at random and without replacement."""
 
     name = "random"
+    repeats = True
     summary = "draws candidates at random, without replacement; the yardstick for every other strategy"
 
     def __init__(self, space: Space, seed: int) -> None:

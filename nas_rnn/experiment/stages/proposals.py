@@ -20,7 +20,7 @@ from nas_rnn.experiment.stages.earlier import Earlier
 from nas_rnn.experiment.stages.filtering import Filter
 from nas_rnn.experiment.stages.halving import rungs_of, share_of_first, stopped_at
 from nas_rnn.experiment.stages.objectives import tell
-from nas_rnn.experiment.stages.strategy import CONTROL, FIRST_CONTROL_SEED, proposal_of, replayed
+from nas_rnn.experiment.stages.strategy import CONTROL, FIRST_CONTROL_SEED, ask_again, proposal_of, replayed
 from nas_rnn.run_folder.config import SearchConfig
 from nas_rnn.run_folder.layout import RunFolder
 from nas_rnn.run_folder.manifest import Identities
@@ -84,6 +84,9 @@ class SearchSource:
         for one in self.earlier:
             if not one.hint:
                 self._tell(self._replayed(one.candidate), one.loss)
+        asked = [trial.digest for trial in self.study.trials()[len(self._first) :]]
+        dropped = {one.digest for one in self.filter.dropped}
+        ask_again(self.strategy, self._strategy_plugin, self.config, asked, dropped)
         for dropped in self.filter.dropped:
             self._tell(self._replayed(dropped.candidate), None)
         for trial in self.study.trials():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Collection, Sequence
 
 from nas_rnn import plugins
 from nas_rnn.cells import Cell
@@ -82,6 +83,30 @@ def space_of(config: SearchConfig, starts: Sequence[Cell] = ()) -> Space:
     return constrained(space, parse_constraints(config.constraints))
 
 
+def ask_again(
+    strategy: Strategy,
+    plugin: plugins.Plugin,
+    config: SearchConfig,
+    asked: Sequence[str],
+    dropped: Collection[str],
+) -> None:
+    """Bring a new strategy that `repeats` to where an earlier instance was, so that a resume changes nothing.
+
+    ``asked`` has the digests of the trials that were its proposals, in their order; what was ``dropped`` came between
+    them. Where it proposes anything else, as after a change of the space, it goes on from there.
+    """
+    if not strategy.repeats:
+        return
+    left = list(reversed(asked))
+    with contextlib.suppress(Exhausted, Infeasible):
+        while left:
+            digest = proposal_of(strategy, plugin, config).digest
+            if digest == left[-1]:
+                left.pop()
+            elif digest not in dropped:
+                return
+
+
 def make_strategy(
     config: SearchConfig,
     earlier_trials: int,
@@ -90,10 +115,10 @@ def make_strategy(
     starts: Sequence[Cell] = (),
     best: Sequence[Decisions] = (),
 ) -> Strategy:
-    """Return the strategy that ``config`` names; its seed moves on with the trials there are already.
+    """Return the strategy that ``config`` names; its seed moves on with the trials that there are already.
 
-    With ``control`` it is the random one, with a seed of its own. ``starts`` are as in `space_of`. A one-shot strategy
-    proposes ``best`` first.
+    That of one which repeats itself stays (`ask_again`). With ``control`` it is the random one, with a seed of its own.
+    ``starts`` are as in `space_of`. A one-shot strategy proposes ``best`` first.
 
     Raises `UserError` for constraints that cannot be read, or a space that the strategy cannot search; `PluginError`
     where it fails.
@@ -105,7 +130,8 @@ def make_strategy(
     builds_many = isinstance(kind.value, type) and issubclass(kind.value, OneShot)
     seconds = CONSTRAINED_SECONDS if builds_many else None
     with plugins.running(kind, plugin, seconds=seconds, passing=(UserError,)):
-        strategy = kind.value(space, seed + earlier_trials)
+        again = isinstance(kind.value, type) and issubclass(kind.value, Strategy) and kind.value.repeats
+        strategy = kind.value(space, seed if again else seed + earlier_trials)
         if not isinstance(strategy, Strategy):
             raise TypeError("a strategy is a subclass of nas_rnn.strategies.Strategy")
         if isinstance(strategy, OneShot):
