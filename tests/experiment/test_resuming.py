@@ -66,20 +66,18 @@ def test_a_strategy_hears_of_trials_that_ended_and_of_trials_under_way(tmp_path,
     assert [spec.id for spec in source._queue] == ["t0"]
 
 
-@pytest.mark.parametrize(
-    "more", [{}, {"constraints": ["products<=5"]}, {"space": "rewrites"}, {"start_from": ["gru", "mgu"]}]
-)
+@pytest.mark.parametrize("more", [{"constraints": ["products<=5"]}, {"start_from": ["gru", "mgu"]}])
 def test_a_random_search_that_was_stopped_again_and_again_tries_what_it_would_have_tried(
     tmp_path: Path, more: dict[str, Any]
 ) -> None:
     write_text(tmp_path / "text.txt", words=200)
     options = {
-        **TINY, "space": "gated", "workers": 1, "seeds": 1, "epochs": 1, "trials": 7, "scheduler": "none",
+        **TINY, "space": "gated", "workers": 1, "seeds": 1, "epochs": 1, "trials": 5, "scheduler": "none",
         "data": tmp_path / "text.txt", "runs": tmp_path / "runs", "backend": "eager", **more,
     }  # fmt: skip
     with in_process():
         nas_rnn.search(**options, name="whole")
-        for stop in after_each(3):
+        for stop in after_each(2):
             with pytest.raises(KeyboardInterrupt):
                 if (tmp_path / "runs/often").exists():
                     nas_rnn.search(resume="often", runs=tmp_path / "runs", observer=stop)
