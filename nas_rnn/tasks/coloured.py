@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,11 +15,7 @@ from torch import nn
 
 from nas_rnn.outside import shown
 from nas_rnn.tasks.data import Symbols
-from nas_rnn.tasks.figures import INK, QUIET, png, shortened
-
-if TYPE_CHECKING:  # matplotlib takes half a second to import
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from nas_rnn.tasks.figures import DPI, INK, QUIET, shortened
 
 COLUMNS = 92
 """Characters of a line."""
@@ -33,6 +31,10 @@ RAREST = -4.0
 
 _ADVANCE = 0.602
 """Width of a character of DejaVu Sans Mono in ems."""
+_MARGIN = 0.2
+"""Inches beside the text."""
+_LEVELS = 128
+"""Different colours."""
 
 
 @dataclass(frozen=True)
@@ -85,48 +87,68 @@ def coloured(items: Sequence[Shown], title: str, what: str) -> bytes:
 
     ``what`` is what an item is: a "word" stands apart from the next, a "character" does not.
     """
-    import matplotlib
-
     gap = 0 if what == "character" else 1
     lines = _lines(items, gap)
     guesses = any(one.likelier for one in items)
-    step = 0.30 if guesses else 0.21
-    height = 0.95 + step * len(lines)
-    width = COLUMNS * _ADVANCE * SIZE / 72 + 0.4
-    figure = _figure(width, height)
-    axes = figure.add_axes((0.2 / width, 0.55 / height, 1 - 0.4 / width, step * len(lines) / height))
-    axes.set_xlim(0, COLUMNS)
-    axes.set_ylim(len(lines), 0)
-    axes.axis("off")
-    colours = matplotlib.colormaps["YlOrRd"]
+    step, tall = (0.30, 0.56) if guesses else (0.21, 0.86)
+    page = Page(COLUMNS * _ADVANCE * SIZE / 72 + 2 * _MARGIN, 0.95 + step * len(lines))
+    page.write(_MARGIN, 0.21, title, 10, INK, mono=False)
     for row, line in enumerate(lines):
+        top = 0.40 + step * row
         for column, one in line:
+            text, left = _clean(one.text), _MARGIN + column * _ADVANCE * SIZE / 72
+            more, wide = gap / 4 * _ADVANCE * SIZE / 72, len(text) * _ADVANCE * SIZE / 72
             level = max(0.0, math.log10(max(one.probability, 1e-300)) / RAREST)
-            _item(axes, column, row, one, colours(0.75 * min(1.0, level)), guesses, gap)
-    figure.text(0.2 / width, 1 - 0.26 / height, title, fontsize=10, color=INK)
-    _legend(figure, width, height, guesses, what)
-    return png(figure)
+            page.fill(left - more, top + 0.06 * step, wide + 2 * more, tall * step, min(1.0, level))
+            page.write(left, top + (0.06 + tall / 2) * step, text, SIZE, INK)
+            page.write(left, top + 0.80 * step, _clean(one.likelier), SMALL, QUIET)
+    _legend(page, 0.40 + step * len(lines), guesses, what)
+    return page.png()
 
 
-def _item(
-    axes: Axes, column: int, row: int, one: Shown, colour: tuple[float, ...], guesses: bool, gap: int
-) -> None:
-    from matplotlib.patches import Rectangle
+class Page:
+    """A white picture on which is written, in inches from its upper left corner."""
 
-    text, tall, more = _clean(one.text), 0.56 if guesses else 0.86, gap / 4
-    axes.add_artist(  # not as a patch, for each of which matplotlib would look after the limits, which are set
-        Rectangle((column - more, row + 0.06), len(text) + 2 * more, tall, color=colour, linewidth=0)
-    )
-    style: dict[str, Any] = {
-        "family": "monospace",
-        "va": "center_baseline",
-        "ha": "left",
-        "parse_math": False,
-    }
-    if text.strip():
-        axes.text(column, row + 0.06 + tall / 2, text, fontsize=SIZE, color=INK, **style)
-    if one.likelier:
-        axes.text(column, row + 0.80, _clean(one.likelier), fontsize=SMALL, color=QUIET, **style)
+    def __init__(self, width: float, height: float) -> None:
+        import matplotlib
+        from PIL import Image, ImageDraw
+
+        self._image = Image.new("RGB", (round(width * DPI), round(height * DPI)), "white")
+        self._draw = ImageDraw.Draw(self._image)
+        self._fonts: dict[tuple[float, bool], Any] = {}
+        self._folder = Path(matplotlib.get_data_path(), "fonts", "ttf")
+        levels = matplotlib.colormaps["YlOrRd"](np.linspace(0, 0.75, _LEVELS), bytes=True)
+        self._colours = [tuple(colour[:3]) for colour in levels.tolist()]
+
+    def fill(self, left: float, top: float, width: float, height: float, level: float) -> None:
+        """Fill a rectangle with the colour of a level, 0 to 1."""
+        colour = self._colours[round(level * (_LEVELS - 1))]
+        corners = (left * DPI, top * DPI, (left + width) * DPI, (top + height) * DPI)
+        self._draw.rectangle(tuple(round(place) for place in corners), colour)
+
+    def write(
+        self, left: float, middle: float, text: str, points: float, ink: str, mono: bool = True
+    ) -> None:
+        """Write a text, around the height ``middle``; of one width each (``mono``), its characters stand in columns."""
+        font, step = self._font(points, mono), _ADVANCE * points / 72
+        for number, part in enumerate(text if mono else [text]):
+            self._draw.text(((left + number * step) * DPI, middle * DPI), part, ink, font, "lm")
+
+    def _font(self, points: float, mono: bool) -> Any:
+        from PIL import ImageFont
+
+        if (points, mono) not in self._fonts:
+            file = self._folder / ("DejaVuSansMono.ttf" if mono else "DejaVuSans.ttf")
+            self._fonts[points, mono] = ImageFont.truetype(
+                file, points * DPI / 72, layout_engine=ImageFont.Layout.BASIC
+            )
+        return self._fonts[points, mono]
+
+    def png(self) -> bytes:
+        """Return the picture as a PNG file's bytes."""
+        content = io.BytesIO()
+        self._image.save(content, "PNG")
+        return content.getvalue()
 
 
 def _lines(items: Sequence[Shown], gap: int) -> list[list[tuple[int, Shown]]]:
@@ -150,20 +172,14 @@ def _clean(text: str) -> str:
     return shortened(shown(text), LONGEST)
 
 
-def _legend(figure: Figure, width: float, height: float, guesses: bool, what: str) -> None:
-    axes = figure.add_axes((0.2 / width, 0.32 / height, 2.6 / width, 0.12 / height))
-    axes.imshow([[0.75 * place / 99 for place in range(100)]], aspect="auto", cmap="YlOrRd", vmin=0, vmax=1)
-    axes.set_yticks([])
-    axes.set_xticks([0, 24.75, 49.5, 74.25, 99], ["1", "1/10", "1/100", "1/1,000", "1/10,000"], fontsize=7)
-    axes.tick_params(length=0, pad=2)
-    axes.spines[:].set_visible(False)
+def _legend(page: Page, top: float, guesses: bool, what: str) -> None:
+    wide, marks = 2.6, ("1", "1/10", "1/100", "1/1,000", "1/10,000")
+    for place in range(_LEVELS):
+        page.fill(_MARGIN + wide * place / _LEVELS, top + 0.11, wide / _LEVELS, 0.12, place / (_LEVELS - 1))
+    for place, mark in enumerate(marks):
+        page.write(
+            _MARGIN + wide * place / (len(marks) - 1) - 0.03 * len(mark), top + 0.33, mark, 7, INK, mono=False
+        )
     more = "; in grey: the likeliest one" if guesses else ""
-    figure.text(
-        3.1 / width, 0.34 / height, f"how likely the model held the {what}{more}", fontsize=7.5, color=QUIET
-    )
-
-
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), facecolor="white")
+    told = f"how likely the model held the {what}{more}"
+    page.write(_MARGIN + wide + 0.4, top + 0.17, told, 7.5, QUIET, mono=False)
