@@ -41,12 +41,10 @@ from nas_rnn.publishing.mlflow_sync import MlflowSync
 from nas_rnn.run_folder.config import SMOKE_WARNING, SearchConfig
 from nas_rnn.run_folder.holdout import require_unread
 from nas_rnn.run_folder.layout import RunFolder
-from nas_rnn.run_folder.lifecycle import merged, resumable, without_none
+from nas_rnn.run_folder.lifecycle import CHANGEABLE, merged, resumable, without_none
 from nas_rnn.run_folder.provenance import require_unchanged
 from nas_rnn.run_folder.reader import REFERENCES, STUDY
 from nas_rnn.strategies import Study
-
-_MAY_CHANGE = {"address", "gpus_per_trial", "plugins", "time", "trials", "workers"}
 
 
 def search(
@@ -98,7 +96,7 @@ def _resume(
     changed_plugins: bool,
 ) -> Result:
     changed = without_none(options) | ({} if config is None else {"config": config})
-    folder = resumable(runs, name, "search", changed, _MAY_CHANGE)
+    folder = resumable(runs, name, "search", changed, CHANGEABLE)
     for option in sorted({"time", "trials"} & set(changed)):
         require_unread(folder, f"--{option}")
 

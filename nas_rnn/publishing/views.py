@@ -25,6 +25,7 @@ from nas_rnn.publishing.tables import (
 )
 from nas_rnn.run_folder.front import step_quartiles, stored_front
 from nas_rnn.run_folder.layout import REPORT, RunFolder
+from nas_rnn.run_folder.lifecycle import CHANGEABLE
 from nas_rnn.run_folder.reader import RunReader
 from nas_rnn.run_folder.trials import Gap, is_stopped, metrics_on_holdout
 from nas_rnn.tasks import Measures
@@ -314,8 +315,8 @@ def parent_view(
         key=about.id,
         name=about.folder.name,
         status={"complete": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"}.get(status, "RUNNING"),
-        params={name: str(value) for name, value in sorted(about.settings.items())},
-        tags=tags,
+        params={name: str(value) for name, value in sorted(about.settings.items()) if name not in CHANGEABLE},
+        tags={**{name: str(about.settings[name]) for name in sorted(CHANGEABLE & {*about.settings})}, **tags},
         metrics={name: round(value, 4) for name, value in metrics.items()},
         artifacts=artifacts,
         tables=tables,

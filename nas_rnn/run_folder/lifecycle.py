@@ -59,6 +59,10 @@ def create(
         yield folder, config
 
 
+CHANGEABLE = frozenset({"address", "gpus_per_trial", "plugins", "time", "trials", "workers"})
+"""Options that a resume may change: all of them in a search, the machine's in every other kind."""
+
+
 def resumable(
     runs: Path, name: str, kind: Kind, changed: Collection[str], may_change: Collection[str]
 ) -> RunFolder:

@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import pytest
 
 import nas_rnn
@@ -144,6 +145,13 @@ def test_more_trials_before_the_final_take_on_who_was_left_behind(place: Path, s
     assert ended.trials["finished"] >= 5
     early = [trial for trial in trials(place, "more") if trial.number < 4 and trial.ending == "finished"]
     assert len(early) >= 3  # nobody who went to the end is forgotten
+    assert not any("keeps the first value" in notice for notice in ended.notices)
+    client = mlflow.MlflowClient(f"sqlite:///{place}/runs/mlflow.db")
+    experiment = client.get_experiment_by_name("char-lm · text.txt")
+    (parent,) = client.search_runs(
+        [experiment.experiment_id], "tags.role = 'search' and tags.search = 'more'"
+    )
+    assert parent.data.tags["trials"] == "14" and "trials" not in parent.data.params
 
 
 def test_the_lstm_is_tuned_with_all_that_the_search_cost(place: Path) -> None:

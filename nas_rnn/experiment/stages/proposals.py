@@ -85,8 +85,8 @@ class SearchSource:
             if not one.hint:
                 self._tell(self._replayed(one.candidate), one.loss)
         asked = [trial.digest for trial in self.study.trials()[len(self._first) :]]
-        dropped = {one.digest for one in self.filter.dropped}
-        ask_again(self.strategy, self._strategy_plugin, self.config, asked, dropped)
+        without = {one.digest for one in self.filter.dropped}
+        ask_again(self.strategy, self._strategy_plugin, self.config, asked, without)
         for dropped in self.filter.dropped:
             self._tell(self._replayed(dropped.candidate), None)
         for trial in self.study.trials():
