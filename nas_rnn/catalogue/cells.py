@@ -17,6 +17,7 @@ from nas_rnn.run_folder.reader import MANIFEST, RunReader
 from nas_rnn.run_folder.trials import ranked
 from nas_rnn.run_folder.values import is_folder_name
 from nas_rnn.spaces import load_recipe, names_recipe
+from nas_rnn.tasks import Metric
 
 
 def find_run(name: str, runs: Path) -> RunFolder | None:
@@ -34,14 +35,19 @@ def find_cells(name: str, runs: Path, top: int) -> list[Cell]:
     if not folder.study_path.is_file():
         raise UserError(f"{name!r} is no search, so it has no best {top} cells; give its name without --top")
     reader = RunReader(folder)
-    monitor = plugins.registry().find("task", reader.settings()["task"]).value.monitor
     best: dict[str, Cell] = {}
     with _words_of_plugins():
-        for trial in ranked(reader.trials(), monitor):
+        for trial in ranked(reader.trials(), monitor_of(reader)):
             best.setdefault(trial.digest, trial.candidate.cell)
     if not best:
         raise unfinished(folder, f"no trial of the search {name!r} has a score yet")
     return list(best.values())[:top]
+
+
+def monitor_of(reader: RunReader) -> Metric:
+    """Return what a search goes by on validation data."""
+    monitor: Metric = plugins.registry().find("task", reader.settings()["task"]).value.monitor
+    return monitor
 
 
 def find_cell(name: str, runs: Path) -> Cell:

@@ -11,14 +11,14 @@ from nas_rnn.catalogue.cells import find_cell, find_run
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.comparison import Comparison, ranked_rows, ranking_sentence
 from nas_rnn.errors import UserError
-from nas_rnn.experiment.compare import MAY_CHANGE, run_comparison
+from nas_rnn.experiment.compare import run_comparison
 from nas_rnn.experiment.events import Observer, silent
 from nas_rnn.experiment.keywords import AblateOptions
 from nas_rnn.experiment.results import Result
 from nas_rnn.experiment.session import Session, new_session, prepare, resumed_session
 from nas_rnn.run_folder.config import AblateConfig, CompareConfig, smoked
 from nas_rnn.run_folder.inheritance import inherit
-from nas_rnn.run_folder.lifecycle import merged, resumable, without_none
+from nas_rnn.run_folder.lifecycle import OF_MACHINE, merged, resumable, without_none
 from nas_rnn.run_folder.reader import ABLATION, RunReader
 from nas_rnn.spaces.ablations import USUAL, Ablation, ablations
 
@@ -75,7 +75,7 @@ def ablate(
 
 def _resume(runs: Path, name: str, options: Mapping[str, object], observer: Observer) -> Result:
     changed = without_none(options)
-    folder = resumable(runs, name, "ablate", changed, MAY_CHANGE)
+    folder = resumable(runs, name, "ablate", changed, OF_MACHINE)
     with resumed_session("ablate", AblateConfig, folder, changed, observer) as session:
         stored = RunReader(folder).ablation()
         assert stored is not None

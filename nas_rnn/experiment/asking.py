@@ -60,14 +60,10 @@ def propose(
     """
     settings = read_config(
         SearchConfig,
-        {
-            "strategy": strategy,
-            "space": space,
-            "constraints": tuple(constraints),
-            "seed": config.seed + sum(event.kind == "asked" for event in events),
-        },
+        {"strategy": strategy, "space": space, "constraints": tuple(constraints), "seed": config.seed},
     )
-    made = make_strategy(settings, 0)
+    asked = sum(event.kind == "asked" for event in events)
+    made = make_strategy(settings, asked, asked_again=False)
     require_candidates(made, settings)
     found = plugins.registry().find("space", space), plugins.registry().find("strategy", strategy)
     seconds = CONSTRAINED_SECONDS if constraints else None

@@ -27,10 +27,8 @@ from nas_rnn.publishing.mlflow_sync import MlflowSync
 from nas_rnn.run_folder.config import SMOKE_WARNING, CompareConfig, smoked
 from nas_rnn.run_folder.inheritance import inherit
 from nas_rnn.run_folder.layout import RunFolder
-from nas_rnn.run_folder.lifecycle import merged, resumable, without_none
+from nas_rnn.run_folder.lifecycle import OF_MACHINE, merged, resumable, without_none
 from nas_rnn.run_folder.reader import CELLS, REFERENCES, RunReader
-
-MAY_CHANGE = {"address", "gpus_per_trial", "workers"}
 
 
 def compare(
@@ -114,7 +112,7 @@ def contenders_of(
 
 
 def _resume(runs: Path, name: str, changed: Mapping[str, object], observer: Observer) -> Result:
-    folder = resumable(runs, name, "compare", changed, MAY_CHANGE)
+    folder = resumable(runs, name, "compare", changed, OF_MACHINE)
     with resumed_session("compare", CompareConfig, folder, changed, observer) as session:
         baseline, *contenders = map(parse_cell, RunReader(folder).cells())
         return run_comparison(session, baseline, contenders)

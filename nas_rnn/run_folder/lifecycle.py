@@ -59,8 +59,10 @@ def create(
         yield folder, config
 
 
-CHANGEABLE = frozenset({"address", "gpus_per_trial", "plugins", "time", "trials", "workers"})
-"""Options that a resume may change: all of them in a search, the machine's in every other kind."""
+OF_MACHINE = frozenset({"address", "gpus_per_trial", "workers"})
+"""Options that any resume may change."""
+CHANGEABLE = OF_MACHINE | {"plugins", "time", "trials"}
+"""Options that the resume of a search may change."""
 
 
 def resumable(

@@ -10,21 +10,24 @@ from nas_rnn.training.options import TUNED, TUNED_IF_ASKED
 MOST_SEEDS = 100
 LONGEST = 3650 * 86400
 """Seconds; of the longest duration."""
-TAKEN = ("mlflow.db", "artifacts")
-"""What MLflow's store is called, beside the run folders."""
+_TAKEN = r"mlflow\.db.*|artifacts"
+"""What MLflow's store is called, beside the run folders; some file systems know no capitals."""
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def seconds(value: object) -> object:
     """Read a duration such as ``90s``, ``30m``, ``2h`` or ``1h30m`` as seconds."""
     if value is None or isinstance(value, (int, float)):
-        return value
+        return value if value is None else _within(value, value)
     parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", str(value))
     if not parts or "".join(number + unit for number, unit in parts) != str(value):
         raise ValueError(f"a duration is written like 90s, 30m, 2h or 1h30m, not {value!r}")
-    total = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    return _within(value, sum(float(number) * _UNITS[unit] for number, unit in parts))
+
+
+def _within(value: object, total: float) -> float:
     if total > LONGEST:
-        raise ValueError(f"a duration is at most 3650d, not {value!s:.20}...")
+        raise ValueError(f"a duration is at most 3650d, not {value!r:.40}")
     return total
 
 
@@ -34,18 +37,15 @@ def folder_name(value: object) -> object:
         raise ValueError(
             f"a name is 1 to 100 letters, digits, '.', '_' or '-' and begins with a letter or digit, not {value!r:.120}"
         )
-    if value is not None and str(value).lower().startswith(TAKEN):
-        raise ValueError(
-            f"{value!r} would take the place of MLflow's store, {' and '.join(TAKEN)}; give another name"
-        )
+    if value is not None and re.fullmatch(_TAKEN, str(value).lower()):
+        raise ValueError(f"{value!r} is what MLflow's store is called there; give another name")
     return value
 
 
 def is_folder_name(name: str) -> bool:
     """Return whether a folder right under the runs can be called so; somebody may have renamed one."""
-    return (
-        Path(name).name == name and name not in ("", "..") and "\0" not in name and len(name.encode()) <= 255
-    )
+    length = len(name.encode("utf-8", "surrogatepass"))
+    return Path(name).name == name and name not in ("", "..") and "\0" not in name and length <= 255
 
 
 def list_of_texts(value: object) -> object:

@@ -91,7 +91,7 @@ def coloured(items: Sequence[Shown], title: str, what: str) -> bytes:
     lines = _lines(items, gap)
     guesses = any(one.likelier for one in items)
     step, tall = (0.30, 0.56) if guesses else (0.21, 0.86)
-    page = Page(COLUMNS * _ADVANCE * SIZE / 72 + 2 * _MARGIN, 0.95 + step * len(lines))
+    page = _Page(COLUMNS * _ADVANCE * SIZE / 72 + 2 * _MARGIN, 0.95 + step * len(lines))
     page.write(_MARGIN, 0.21, title, 10, INK, mono=False)
     for row, line in enumerate(lines):
         top = 0.40 + step * row
@@ -106,7 +106,7 @@ def coloured(items: Sequence[Shown], title: str, what: str) -> bytes:
     return page.png()
 
 
-class Page:
+class _Page:
     """A white picture on which is written, in inches from its upper left corner."""
 
     def __init__(self, width: float, height: float) -> None:
@@ -172,7 +172,7 @@ def _clean(text: str) -> str:
     return shortened(shown(text), LONGEST)
 
 
-def _legend(page: Page, top: float, guesses: bool, what: str) -> None:
+def _legend(page: _Page, top: float, guesses: bool, what: str) -> None:
     wide, marks = 2.6, ("1", "1/10", "1/100", "1/1,000", "1/10,000")
     for place in range(_LEVELS):
         page.fill(_MARGIN + wide * place / _LEVELS, top + 0.11, wide / _LEVELS, 0.12, place / (_LEVELS - 1))

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from nas_rnn.run_folder.values import TAKEN
 from tests.cli.conftest import Run
 
 LONG = "x" * 300
@@ -19,6 +18,7 @@ NO_PATH = "has no character U+0000"
 TOO_LONG = "File name too long"
 NO_NAME = "a name is 1 to 100 letters, digits"
 UNKNOWN = "unknown search "
+TAKEN = ("mlflow.db", "artifacts", "MLflow.db-wal")
 ENDLESS = "it holds a whole number of thousands of digits"
 CELL = "@cell\ndef own(x, h):\n    return {}\n"
 
@@ -41,7 +41,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         *((["search", flag, NUL], NO_PATH) for flag in ("--data", "--runs", "--plugins", "--config")),
         *((["search", flag, LONG], TOO_LONG) for flag in ("--data", "--runs", "--plugins", "--config")),
         *((["search", "--name", name], NO_NAME) for name in (NUL, LONG, "..", "a/b")),
-        *((["search", "--name", name], "would take the place of MLflow's store") for name in (*TAKEN, "MLflow.db-wal")),
+        *((["search", "--name", name], "is what MLflow's store is called there") for name in TAKEN),
         *(([command, name], UNKNOWN) for command in ("report", "sample") for name in (NUL, LONG, "../runs", "a/../b")),
         *((["search", "--resume", name], UNKNOWN) for name in (NUL, LONG, "../x")),
         *((["show", name], TOO_LONG) for name in (LONG, LONG + ".cell")),

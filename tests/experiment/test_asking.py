@@ -11,6 +11,7 @@ from nas_rnn import parse_cell
 from nas_rnn.errors import UserError
 from nas_rnn.experiment import asking
 from nas_rnn.experiment.evaluate import OutsideStudy
+from nas_rnn.run_folder.config import SearchConfig
 from nas_rnn.spaces import Candidate, Space
 from nas_rnn.strategies import Evolution
 from tests.experiment.outside import cell_text, open_study, simulated
@@ -42,8 +43,9 @@ class Heard(Evolution):
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OutsideStudy:
     made = asking.make_strategy
 
-    def with_notes(settings: object, asked: int) -> Heard:
-        return Heard(made(settings, asked).space, asked)  # type: ignore[arg-type]
+    def with_notes(settings: SearchConfig, asked: int, *, asked_again: bool) -> Heard:
+        assert not asked_again  # nobody asks for the earlier proposals, so the seed has to move on
+        return Heard(made(settings, asked, asked_again=asked_again).space, asked)
 
     monkeypatch.setattr(asking, "make_strategy", with_notes)
     return open_study(tmp_path)

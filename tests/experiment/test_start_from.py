@@ -43,7 +43,7 @@ def again(place: Path, **options: Any) -> Any:
     return nas_rnn.search(**given)
 
 
-@pytest.mark.parametrize("strategy", ["evolution", "tpe"])
+@pytest.mark.parametrize("strategy", ["random", "evolution", "tpe"])
 def test_the_best_come_first_and_nothing_else_is_tried_again(place: Path, strategy: str) -> None:
     with in_process():
         again(place, start_from="first", strategy=strategy, trials=8, name=f"then-{strategy}", seed=1)
@@ -176,7 +176,7 @@ def test_an_unknown_search_is_named(place: Path) -> None:
 OWN = "@cell\ndef own(x, h):\n    return sigmoid(linear(x, h)) * h + tanh(linear(x))\n"
 
 
-@pytest.mark.parametrize("strategy", ["random", "tpe"])
+@pytest.mark.parametrize("strategy", ["random", "evolution", "tpe"])
 def test_cells_are_tried_first_beside_the_best_of_several_searches(place: Path, strategy: str) -> None:
     (place / "own.cell").write_text(OWN)
     second = f"second-{strategy}"

@@ -149,8 +149,8 @@ def test_a_space_on_cells_changes_cells():
     assert problem.startswith("mutate: ") and "state path" in problem
 
 
-def test_the_contract_holds_for_every_strategy():
-    """That of tasks is checked by the tests of each."""
-    for name in registry().names("strategy"):
-        value = registry().find("strategy", name).value
-        assert [problem for check in CONTRACTS["strategy"].checks for problem in check(value)] == [], name
+@pytest.mark.parametrize("kind", ["strategy", "task"])
+def test_the_contracts_hold_for_what_is_registered(kind):
+    for name in registry().names(kind):
+        value = registry().find(kind, name).value
+        assert [problem for check in CONTRACTS[kind].checks for problem in check(value)] == [], name

@@ -34,7 +34,7 @@ def parse(text: str) -> CellGraph:
             warnings.simplefilter("ignore")  # a stray backslash in a docstring is no affair of the user's
             body = parse_module(text.removeprefix("\ufeff")).body
     except SyntaxError as error:
-        reason = f"it holds {ENDLESS}" if "digits" in error.msg else error.msg
+        reason = f"it holds {ENDLESS}" if "Exceeds the limit" in error.msg else error.msg
         raise CellError(f"line {error.lineno or 1}: not valid as a cell's text: {reason}") from None
     except (RecursionError, MemoryError):
         raise CellError(

@@ -8,8 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from nas_rnn import plugins
-from nas_rnn.catalogue.cells import find_cell, find_run
+from nas_rnn.catalogue.cells import find_cell, find_run, monitor_of
 from nas_rnn.cells import Cell, parse_cell
 from nas_rnn.errors import UserError, unknown
 from nas_rnn.experiment.models import Models
@@ -145,10 +144,10 @@ def learned_by(name: str, runs: Path, config: SearchConfig, models: Models) -> l
     trials = [trial for trial in reader.trials() if trial.ending is not None and trial.copy_of is None]
     if not trials:
         raise UserError(f"--start-from {shlex.quote(name)}: no trial of that search has ended yet")
-    monitor = plugins.registry().find("task", theirs["task"]).value.monitor
+    monitor = monitor_of(reader)
     best = {trial.number for trial in ranked(trials, monitor)[:TOP]}
     trials.sort(key=lambda trial: trial.number not in best)
-    same_space = theirs["space"] == config.space
+    same_space = theirs.get("space", config.space) == config.space
     found = {
         trial.number: trial.candidate if same_space else Candidate(trial.candidate.cell) for trial in trials
     }

@@ -84,12 +84,14 @@ class SearchSource:
         for one in self.earlier:
             if not one.hint:
                 self._tell(self._replayed(one.candidate), one.loss)
-        asked = [trial.digest for trial in self.study.trials()[len(self._first) :]]
-        without = {one.digest for one in self.filter.dropped}
-        ask_again(self.strategy, self._strategy_plugin, self.config, asked, without)
+        trials = self.study.trials()
+        if len(trials) < self.trials:
+            asked = [trial.digest for trial in trials[len(self._first) :]]
+            without = {one.digest for one in self.filter.dropped}
+            ask_again(self.strategy, self._strategy_plugin, self.config, asked, without)
         for dropped in self.filter.dropped:
             self._tell(self._replayed(dropped.candidate), None)
-        for trial in self.study.trials():
+        for trial in trials:
             self._resume(trial)
 
     def _begin_baseline(self) -> None:

@@ -112,13 +112,15 @@ def make_strategy(
     earlier_trials: int,
     *,
     control: bool = False,
+    asked_again: bool = True,
     starts: Sequence[Cell] = (),
     best: Sequence[Decisions] = (),
 ) -> Strategy:
     """Return the strategy that ``config`` names; its seed moves on with the trials that there are already.
 
-    That of one which repeats itself stays (`ask_again`). With ``control`` it is the random one, with a seed of its own.
-    ``starts`` are as in `space_of`. A one-shot strategy proposes ``best`` first.
+    That of one which repeats itself stays, where it is ``asked_again`` for these trials (`ask_again`). With ``control``
+    it is the random one, with a seed of its own. ``starts`` are as in `space_of`. A one-shot strategy proposes ``best``
+    first.
 
     Raises `UserError` for constraints that cannot be read, or a space that the strategy cannot search; `PluginError`
     where it fails.
@@ -130,8 +132,8 @@ def make_strategy(
     builds_many = isinstance(kind.value, type) and issubclass(kind.value, OneShot)
     seconds = CONSTRAINED_SECONDS if builds_many else None
     with plugins.running(kind, plugin, seconds=seconds, passing=(UserError,)):
-        again = isinstance(kind.value, type) and issubclass(kind.value, Strategy) and kind.value.repeats
-        strategy = kind.value(space, seed if again else seed + earlier_trials)
+        stays = asked_again and getattr(kind.value, "repeats", False)
+        strategy = kind.value(space, seed if stays else seed + earlier_trials)
         if not isinstance(strategy, Strategy):
             raise TypeError("a strategy is a subclass of nas_rnn.strategies.Strategy")
         if isinstance(strategy, OneShot):
